@@ -1,0 +1,58 @@
+"""PyTorch Geometric graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..errors import InputError
+from ..groups.base import Group
+from .base import Action
+
+
+class Graph(Action):
+    """A PyG Data or Batch: moves `pos`, and the named per-node `vectors`, graph by graph.
+
+    Every node moves with the element of its own graph; vectors ignore offsets. The batch that
+    comes in is left as it was. Edge attributes made from positions belong into the model.
+    """
+
+    def __init__(self, vectors: Sequence[str] = ()):
+        self.vectors = tuple(vectors)
+
+    def act(self, group: Group, g: Float[Tensor, "b d d"], x: Any) -> Any:
+        if x.pos is None or x.pos.shape[-1] != group.dim:
+            shape = None if x.pos is None else tuple(x.pos.shape)
+            raise InputError(f"Graph({group}): expected pos (nodes, {group.dim}), got {shape}.")
+        g = g.to(x.pos.dtype)[_graph_of_node(x)]
+        linear = group.linear(g)
+        moved = copy(x)
+        moved.pos = (linear @ x.pos[..., None]).squeeze(-1)
+        if group.homogeneous:
+            moved.pos = moved.pos + g[:, :-1, -1]
+        for name in self.vectors:
+            moved[name] = (linear @ x[name][..., None]).squeeze(-1)
+        return moved
+
+    def size(self, x: Any) -> int:
+        return 1 if x.batch is None else x.num_graphs
+
+    def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Any:
+        from torch_geometric.data import Batch, Data
+
+        def draw(nodes: int) -> Tensor:
+            return torch.randn(nodes, group.dim, generator=generator, dtype=torch.float64)
+
+        graphs = [Data(pos=draw(3 + i), **{v: draw(3 + i) for v in self.vectors}) for i in range(n)]
+        return Batch.from_data_list(graphs)  # pyright: ignore[reportArgumentType]
+
+
+def _graph_of_node(x: Any) -> Tensor:
+    if x.batch is None:
+        return torch.zeros(len(x.pos), dtype=torch.long, device=x.pos.device)
+    return x.batch

@@ -1,0 +1,35 @@
+"""Point clouds."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..errors import InputError
+from ..groups.base import Group
+from .base import Action
+
+
+class Points(Action):
+    """Coordinates (b, N, n) of N points a batch entry, padded or not; offsets move points.
+
+    Units are the group's. Raises InputError where the group acts on another dimension.
+    """
+
+    def act(
+        self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b n dim"]
+    ) -> Float[Tensor, "b n dim"]:
+        if x.ndim != 3 or x.shape[-1] != group.dim:
+            raise InputError(
+                f"Points({group}): expected pos (b, n, {group.dim}), got {tuple(x.shape)}."
+            )
+        g = g.to(x.dtype)
+        moved = x @ group.linear(g).mT
+        return moved + g[:, None, :-1, -1] if group.homogeneous else moved
+
+    def size(self, x: Float[Tensor, "b n dim"]) -> int:
+        return len(x)
+
+    def example(self, generator: torch.Generator, group: Group, n: int = 4):
+        return torch.randn(n, 5, group.dim, generator=generator, dtype=torch.float64)

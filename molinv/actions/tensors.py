@@ -1,0 +1,55 @@
+"""What models return: numbers that do not turn, and vectors that do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..errors import InputError
+from ..groups.base import Group
+from .base import Action
+
+
+class Invariant(Action):
+    """The trivial action: what it is given stays as it is."""
+
+    def act(self, group: Group, g: Float[Tensor, "b d d"], x: Tensor) -> Tensor:
+        return x
+
+    def size(self, x: Tensor) -> int:
+        return len(x)
+
+    def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Tensor:
+        return torch.randn(n, 2, generator=generator, dtype=torch.float64)
+
+
+class Vector(Action):
+    """Vectors (b, n), (b, ..., n), or (nodes, n) where the context is a PyG batch.
+
+    They turn with the linear block of g and have no origin: a dipole or a force.
+    """
+
+    def act(
+        self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b *m n"]
+    ) -> Float[Tensor, "b *m n"]:
+        if x.ndim < 2 or x.shape[-1] != group.dim or len(x) != len(g):
+            raise InputError(
+                f"Vector({group}): expected {len(g)} x (..., {group.dim}), got {tuple(x.shape)}."
+            )
+        linear = group.linear(g).to(x.dtype)
+        return (x.reshape(len(x), -1, group.dim) @ linear.mT).reshape(x.shape)
+
+    def size(self, x: Tensor) -> int:
+        return len(x)
+
+    def pull_back(self, group: Group, g: Float[Tensor, "b d d"], y: Tensor, context: Any):
+        nodes = None if isinstance(context, Tensor) else getattr(context, "batch", None)
+        if nodes is not None and len(y) == len(nodes):
+            g = g[nodes]
+        return self.act(group, group.inverse(g), y), None
+
+    def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Tensor:
+        return torch.randn(n, 3, group.dim, generator=generator, dtype=torch.float64)

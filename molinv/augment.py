@@ -1,0 +1,158 @@
+"""Sample, act, run, act back, average: any network with a distribution on a group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from . import quadrature
+from .actions import Action, Invariant, Points
+from .distributions import Distribution
+from .errors import InputError, unknown
+
+_REDUCE = ("mean", "prob", "log_prob")
+
+
+class Orbit(NamedTuple):
+    """The model's outputs over an orbit of the group: mean, standard deviation, how many."""
+
+    mean: Tensor
+    std: Tensor
+    count: int
+
+
+class Augmented(nn.Module):
+    """h(x) = E_g [ rho_out(g)^-1 f(rho_in(g) x) ] with g drawn from a learnable distribution.
+
+    model         called as model(x, *extra); only x is acted on
+    distribution  on the group; its parameters train with the network's
+    input, output the actions on x and on what the model returns
+    copies        group elements per example: in training the output gains a leading axis of
+                  this length, over which the *loss* is averaged; in evaluation, outputs are
+    reduce        "mean", or for logits "prob" (mean probability) or "log_prob" (its logarithm)
+
+    In evaluation model(x) is the learned average with a fixed seed, the same on every call.
+    Source: Benton et al., NeurIPS 2020 (arXiv 2010.11882), equations 2 to 5.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        distribution: Distribution,
+        input: Action | None = None,
+        output: Action | None = None,
+        copies: int = 1,
+        reduce: str = "mean",
+    ):
+        super().__init__()
+        if copies < 1:
+            raise InputError(f"Augmented: expected at least one copy, got {copies}.")
+        if reduce not in _REDUCE:
+            raise unknown("reduce", reduce, _REDUCE)
+        self.model, self.distribution = model, distribution
+        self.input = Points() if input is None else input
+        self.output = Invariant() if output is None else output
+        self.copies, self.reduce = copies, reduce
+
+    def forward(self, x: Any, *extra: Any, generator: torch.Generator | None = None) -> Any:
+        """(copies, b, ...) in training, the learned average (b, ...) in evaluation.
+
+        Where the output action weighs its entries (pixels that left the picture), training
+        returns (value, weight), both with the copies axis.
+        """
+        if not self.training:
+            return self.orbit(x, *extra, generator=generator).mean
+        mu = self.distribution.at(x)
+        runs = [
+            self.run(mu.rsample(self.input.size(x), generator), x, *extra)
+            for _ in range(self.copies)
+        ]
+        values, weights = zip(*runs, strict=True)
+        if weights[0] is None:
+            return torch.stack(values)
+        return torch.stack(values), torch.stack(weights)
+
+    def run(self, g: Float[Tensor, "b d d"], x: Any, *extra: Any) -> tuple[Tensor, Tensor | None]:
+        """rho_out(g)^-1 f(rho_in(g) x) for one element an example, and the entries' weights."""
+        group = self.distribution.group
+        y = self.model(self.input.act(group, g, x), *extra)
+        return self.output.pull_back(group, g, y, x)
+
+    @torch.no_grad()
+    def orbit(
+        self,
+        x: Any,
+        *extra: Any,
+        orbit: str = "learned",
+        copies: int | None = None,
+        degree: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Orbit:
+        """Mean and standard deviation of the outputs over an orbit, streamed over copies.
+
+        orbit   "identity" runs the model once; "learned" draws `copies` (default 8, or the
+                model's own number if that is larger) elements for each example; "haar" averages
+                over the whole compact group, exactly up to `degree` (default 4) by quadrature, or
+                over `copies` drawn elements.
+        Memory does not grow with the number of copies. Standard deviations are the population's
+        for a quadrature and the unbiased estimate for drawn elements. Raises InputError for
+        "haar" on a group that is not compact.
+        """
+        total = mean = square = torch.zeros(())
+        count = 0
+        for g, weight in self._elements(x, orbit, copies, degree, generator):
+            value, inside = self.run(g, x, *extra)
+            value = _probabilities(value) if self.reduce != "mean" else value
+            part = torch.as_tensor(weight).to(value) if inside is None else weight * inside
+            if count == 0:
+                mean, square, total = torch.zeros_like(value), torch.zeros_like(value), 0 * part
+            total = total + part
+            step = value - mean
+            mean = mean + step * part / torch.where(total == 0, 1.0, total)
+            square = square + part * step * (value - mean)
+            count += 1
+        if count == 0:
+            raise InputError(f"Augmented: expected at least one copy, got {copies}.")
+        drawn = orbit == "learned" or copies is not None
+        bessel = count / (count - 1) if drawn and count > 1 else 1.0
+        std = (bessel * square / torch.where(total == 0, 1.0, total)).clamp_min(0).sqrt()
+        return Orbit(mean.log() if self.reduce == "log_prob" else mean, std, count)
+
+    def _elements(
+        self,
+        x: Any,
+        orbit: str,
+        copies: int | None,
+        degree: int | None,
+        generator: torch.Generator | None,
+    ) -> Iterator[tuple[Tensor, float]]:
+        """Elements (b, d, d) and their weights, one copy at a time."""
+        group, size = self.distribution.group, self.input.size(x)
+        device = group.generators.device
+        if generator is None:
+            generator = torch.Generator(device).manual_seed(0)
+        match orbit:
+            case "identity":
+                yield group.identity(size), 1.0
+            case "learned":
+                mu, n = self.distribution.at(x), max(8, self.copies) if copies is None else copies
+                for _ in range(n):
+                    yield mu.rsample(size, generator), 1 / n
+            case "haar" if copies is not None:
+                for _ in range(copies):
+                    yield group.haar(size, generator), 1 / copies
+            case "haar":
+                nodes, weights = quadrature.rule(group, 4 if degree is None else degree)
+                for node, weight in zip(nodes.to(device), weights.tolist(), strict=True):
+                    yield node.to(group.generators).expand(size, -1, -1), weight
+            case _:
+                raise unknown("orbit", orbit, ("identity", "learned", "haar"))
+
+
+def _probabilities(logits: Tensor) -> Tensor:
+    """Class probabilities along the second axis."""
+    return logits.softmax(1)

@@ -1,0 +1,133 @@
+"""What a distribution on a group is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..errors import InputError, unknown
+from ..groups.base import Group
+
+
+class Extent(NamedTuple):
+    """How far a distribution reaches along one generator."""
+
+    value: Tensor
+    unit: str
+    cap: float
+
+
+class Distribution(nn.Module, ABC):
+    """A probability distribution on a group, with whatever of it can be learned.
+
+    It owns its parameters, their constraints, its sampling and its reward for being wide.
+    `reward` is "entropy", "width" or "none": what `regularizer` returns.
+    """
+
+    def __init__(self, group: Group, reward: str = "entropy"):
+        super().__init__()
+        if reward not in ("entropy", "width", "none"):
+            raise unknown("regularizer", reward, ("entropy", "width", "none"))
+        self.group, self.reward = group, reward
+
+    @abstractmethod
+    def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n m"]:
+        """The random numbers behind n samples; they do not depend on any parameter."""
+
+    @abstractmethod
+    def transform(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n d d"]:
+        """Group elements from noise, differentiable in the parameters."""
+
+    @abstractmethod
+    def extent(self) -> dict[str, Extent]:
+        """How far it reaches along each generator, by the generator's name."""
+
+    @abstractmethod
+    def coverage(self) -> float | None:
+        """Haar measure of the support, in [0, 1]; None where the group is not compact."""
+
+    @abstractmethod
+    def entropy(self) -> Tensor:
+        """In nats, relative to Haar on a compact group (0 is Haar itself), else to the algebra."""
+
+    def width_reward(self) -> Tensor:
+        """||w / cap||, the paper's regulariser made dimensionless (arXiv 2010.11882, eq. 5)."""
+        return torch.zeros(())
+
+    def entropy_reward(self) -> Tensor:
+        """Nats relative to the widest member of the family: finite at width 0, 0 at the cap."""
+        return torch.zeros(())
+
+    def at(self, x) -> Distribution:
+        """The distribution for this batch of inputs; itself, unless it is conditional."""
+        return self
+
+    def rsample(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n d d"]:
+        """n elements, differentiable in the parameters."""
+        return self.transform(self.noise(n, generator))
+
+    def kl_haar(self) -> Tensor:
+        """KL(self || Haar) in nats; raises InputError on a group that is not compact."""
+        if not self.group.compact:
+            raise InputError(f"{self.group} is not compact, so there is no Haar probability.")
+        return -self.entropy()
+
+    def regularizer(self) -> Tensor:
+        """The scalar to be maximised beside the data's likelihood."""
+        if self.reward == "none":
+            return torch.zeros((), device=self.group.generators.device)
+        return self.width_reward() if self.reward == "width" else self.entropy_reward()
+
+    def _where(self, generator: torch.Generator | None) -> dict:
+        device = self.group.generators.device if generator is None else generator.device
+        return {"generator": generator, "device": device}
+
+
+class Bounded(nn.Module):
+    """Positive numbers below their caps: cap * sigmoid(raw), started at `init`."""
+
+    cap: Tensor
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        caps: Sequence[float],
+        init: float | Sequence[float],
+        learn: bool,
+    ):
+        super().__init__()
+        cap = torch.as_tensor(caps, dtype=torch.get_default_dtype())
+        start = torch.as_tensor(init, dtype=cap.dtype).expand_as(cap)
+        if not ((start > 0) & (start <= cap)).all():
+            raise InputError(
+                f"expected a starting extent above 0 and at most the cap for {', '.join(names)}, "
+                f"got {start.tolist()} with caps {cap.tolist()}."
+            )
+        self.register_buffer("cap", cap, persistent=False)
+        share = (start.double() / cap.double()).clamp(1e-6, 1 - 1e-6)
+        self.raw = nn.Parameter(share.logit().to(cap.dtype), requires_grad=learn)
+
+    def forward(self) -> Float[Tensor, " k"]:
+        return self.cap * self.raw.sigmoid()
+
+
+def relative_entropy(group: Group, log_density, xi: Float[Tensor, "n k"]) -> Tensor:
+    """Entropy of exp's push-forward, relative to Haar where the group is compact.
+
+    Averages -log sum_j p(xi_j) / haar(xi_j) over samples xi of p, j running over all
+    coefficients of the same element: two rotation vectors can be one rotation.
+    """
+    pre = group.preimages(xi)
+    terms = log_density(pre) - group.haar_density(pre).log()
+    return -terms.logsumexp(0).mean()
+
+
+def sobol(n: int, k: int, like: Tensor) -> Float[Tensor, "n k"]:
+    """Fixed low-discrepancy points inside the unit cube, for expectations without noise."""
+    points = torch.quasirandom.SobolEngine(k, scramble=True, seed=0).draw(n)
+    return points.clamp(1e-6, 1 - 1e-6).to(like)

@@ -1,0 +1,50 @@
+"""Nothing to learn: the two baselines every learned distribution is compared with."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .base import Distribution, Extent
+
+
+class Identity(Distribution):
+    """Always the identity: no augmentation."""
+
+    def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n 0"]:
+        return torch.zeros(n, 0, device=self.group.generators.device)
+
+    def transform(self, noise: Float[Tensor, "n 0"]) -> Float[Tensor, "n d d"]:
+        return self.group.identity(len(noise))
+
+    def extent(self) -> dict[str, Extent]:
+        zero = torch.zeros(())
+        rows = zip(self.group.names, self.group.units, self.group.caps, strict=True)
+        return {name: Extent(zero, unit, cap) for name, unit, cap in rows}
+
+    def coverage(self) -> float | None:
+        return 0.0 if self.group.compact else None
+
+    def entropy(self) -> Tensor:
+        return torch.tensor(-torch.inf)
+
+
+class Haar(Distribution):
+    """The Haar measure: full augmentation by a compact group."""
+
+    def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n m"]:
+        return self.group.haar(n, generator).flatten(1)
+
+    def transform(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n d d"]:
+        return noise.unflatten(-1, (self.group.d, self.group.d))
+
+    def extent(self) -> dict[str, Extent]:
+        rows = zip(self.group.names, self.group.units, self.group.caps, strict=True)
+        return {name: Extent(torch.tensor(cap), unit, cap) for name, unit, cap in rows}
+
+    def coverage(self) -> float | None:
+        return 1.0 if self.group.compact else None
+
+    def entropy(self) -> Tensor:
+        return torch.zeros(())

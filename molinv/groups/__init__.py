@@ -1,0 +1,61 @@
+"""Groups: what can be sampled, and what acts.
+
+    SO2, SO3              rotations of the plane and of space
+    T(n)                  translations
+    SE2, SE3              rigid motions (translation first, rotation last)
+    Scaling(n)            uniform scaling
+    Affine2, Affine3      all affine maps near the identity
+    Finite, Cyclic(n), Reflection(dim)    finitely many elements
+    O3                    rotations and inversion
+    Compose(A, B)         both on the same object
+    Product(A, B)         each on its own object
+    MatrixGroup(G)        from your own generators
+
+A file in this folder that defines a Group is found by its class name, and tested.
+"""
+
+import sys
+
+from ..names import classes, make
+from .affine import Affine2, Affine3
+from .base import Group
+from .compose import O3, Compose
+from .finite import Cyclic, Finite, Reflection
+from .matrix import MatrixGroup
+from .product import Product
+from .scaling import Scaling
+from .se import SE2, SE3
+from .so2 import SO2
+from .so3 import SO3
+from .translations import T
+
+__all__ = [
+    "O3",
+    "SE2",
+    "SE3",
+    "SO2",
+    "SO3",
+    "Affine2",
+    "Affine3",
+    "Compose",
+    "Cyclic",
+    "Finite",
+    "Group",
+    "MatrixGroup",
+    "Product",
+    "Reflection",
+    "Scaling",
+    "T",
+    "available",
+    "find",
+]
+
+
+def available() -> dict[str, type[Group]]:
+    """Every group in this folder, by name."""
+    return classes(sys.modules[__name__], Group)
+
+
+def find(name: str) -> Group:
+    """A group from text: "SO3", "T(3)", "Cyclic(4)" or "package.module:Name"."""
+    return make("group", name, sys.modules[__name__], Group)

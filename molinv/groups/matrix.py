@@ -1,0 +1,80 @@
+"""The user's own group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..errors import InputError
+from .base import Group
+
+
+class MatrixGroup(Group):
+    """A group from generators (k, d, d); exp is the matrix exponential unless one is given.
+
+    `compact` is the user's word. With `closed`, the brackets of the generators have to stay in
+    their span, or InputError names the pair that leaves it.
+    """
+
+    def __init__(
+        self,
+        generators: Float[Tensor, "k d d"] | Sequence,
+        names: Sequence[str] | None = None,
+        units: Sequence[str] | None = None,
+        caps: Sequence[float] | None = None,
+        *,
+        exp: Callable[[Tensor], Tensor] | None = None,
+        compact: bool = False,
+        homogeneous: bool = False,
+        closed: bool = False,
+    ):
+        generators = torch.as_tensor(generators)
+        if not generators.is_floating_point():
+            generators = generators.to(torch.get_default_dtype())
+        if not generators.isfinite().all():
+            raise InputError("MatrixGroup: expected finite generators, got NaN or infinity.")
+        k = len(generators)
+        super().__init__(
+            generators,
+            names or [f"xi{i}" for i in range(k)],
+            units or ["1"] * k,
+            caps or [1.0] * k,
+            compact=compact,
+            homogeneous=homogeneous,
+        )
+        self._exp = exp
+        if closed:
+            self._check_closed()
+
+    def exp(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b d d"]:
+        return super().exp(xi) if self._exp is None else self._exp(xi)
+
+    def _check_closed(self) -> None:
+        residual = bracket_residual(self.generators)
+        if residual.max() > 1e-5:
+            i, j = divmod(int(residual.argmax()), self.k)
+            raise InputError(
+                f"MatrixGroup: the bracket of generators {self.names[i]} and {self.names[j]} "
+                "leaves their span, so they do not generate a group of this dimension; add it "
+                "as a generator or drop closed=True."
+            )
+
+    @classmethod
+    def examples(cls) -> Sequence[Group]:
+        boost = [[[0.0, 1.0], [1.0, 0.0]]]
+        heisenberg = torch.zeros(3, 3, 3)
+        heisenberg[0, 0, 1] = heisenberg[1, 1, 2] = heisenberg[2, 0, 2] = 1
+        return [cls(boost), cls(heisenberg, closed=True)]
+
+
+def bracket_residual(generators: Float[Tensor, "k d d"]) -> Float[Tensor, "k k"]:
+    """How far each bracket [G_i, G_j] lies from the span of the generators (max norm)."""
+    g = generators.detach().double()
+    brackets = g[:, None] @ g[None] - g[None] @ g[:, None]
+    basis = g.flatten(1).mT
+    target = brackets.flatten(2).flatten(0, 1).mT
+    nearest = basis @ torch.linalg.lstsq(basis, target).solution
+    return (nearest - target).abs().amax(0).reshape(len(g), len(g))

@@ -1,0 +1,31 @@
+"""Uniform scaling."""
+
+from __future__ import annotations
+
+from math import log
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .base import Group
+
+
+class Scaling(Group):
+    """Scaling of n-dimensional space by exp(xi); the coefficient is the log of the factor."""
+
+    def __init__(self, n: int = 3):
+        super().__init__(torch.eye(n)[None], ["scale"], ["log-scale"], [log(2)], compact=False)
+
+    def exp(self, xi: Float[Tensor, "*b 1"]) -> Float[Tensor, "*b d d"]:
+        return xi.exp()[..., None] * torch.eye(self.d, dtype=xi.dtype, device=xi.device)
+
+    def log(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b 1"]:
+        return g[..., 0, :1].log()
+
+    def extra_repr(self) -> str:
+        return str(self.d)
+
+    @classmethod
+    def examples(cls):
+        return [cls(2), cls(3)]

@@ -1,0 +1,93 @@
+"""Rotations of space."""
+
+from __future__ import annotations
+
+from math import pi
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .base import Group, unit_matrix
+from .trig import sin_over, versine_over
+
+
+def rotation_generators(d: int = 3) -> Float[Tensor, "3 d d"]:
+    """so(3) about x, y and z in the upper left block of (d, d) matrices."""
+    planes = [(1, 2), (2, 0), (0, 1)]
+    return torch.stack([unit_matrix(d, (i, j, -1.0), (j, i, 1.0)) for i, j in planes])
+
+
+def from_quaternion(q: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 3 3"]:
+    """The rotation of a unit quaternion (w, x, y, z)."""
+    w, v = q[..., :1, None], q[..., 1:]
+    cross = (v @ rotation_generators().to(v).flatten(1)).unflatten(-1, (3, 3))
+    eye = torch.eye(3, dtype=q.dtype, device=q.device)
+    return eye + 2 * w * cross + 2 * cross @ cross
+
+
+def to_quaternion(g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 4"]:
+    """The unit quaternion (w, x, y, z) of a rotation, with w >= 0.
+
+    Reads 4 q q^T off the matrix and takes its longest row, which is never short
+    (Shepperd 1978).
+    """
+    a, b, c = g[..., 0, 0], g[..., 1, 1], g[..., 2, 2]
+    wx, wy, wz = (g[..., j, i] - g[..., i, j] for i, j in ((1, 2), (2, 0), (0, 1)))
+    xy, xz, yz = (g[..., j, i] + g[..., i, j] for i, j in ((0, 1), (0, 2), (1, 2)))
+    rows = [
+        torch.stack([1 + a + b + c, wx, wy, wz], -1),
+        torch.stack([wx, 1 + a - b - c, xy, xz], -1),
+        torch.stack([wy, xy, 1 - a + b - c, yz], -1),
+        torch.stack([wz, xz, yz, 1 - a - b + c], -1),
+    ]
+    outer = torch.stack(rows, -2)
+    longest = outer.diagonal(dim1=-2, dim2=-1).argmax(-1)
+    row = torch.take_along_dim(outer, longest[..., None, None], -2).squeeze(-2)
+    q = row / row.norm(dim=-1, keepdim=True)
+    return torch.where(q[..., :1] < 0, -q, q)
+
+
+class SO3(Group):
+    """Rotations of space; coefficients are the rotation vector (wx, wy, wz) in rad."""
+
+    def __init__(self):
+        super().__init__(
+            rotation_generators(), ["wx", "wy", "wz"], ["rad"] * 3, [pi] * 3, compact=True
+        )
+
+    def exp(self, xi: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
+        """Rodrigues' formula; exact at 0 and its derivatives too."""
+        square = xi.square().sum(-1)[..., None, None]
+        versine = versine_over(square)
+        eye = torch.eye(3, dtype=xi.dtype, device=xi.device)
+        outer = xi[..., :, None] * xi[..., None, :]
+        return (1 - square * versine) * eye + sin_over(square) * self.algebra(xi) + versine * outer
+
+    def log(self, g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3"]:
+        """The rotation vector of length at most pi; its derivative exists below pi."""
+        q = to_quaternion(g)
+        w, v = q[..., :1], q[..., 1:]
+        square = v.square().sum(-1, keepdim=True)
+        small = square < 1e-4
+        sine = torch.where(small, 1.0, square).sqrt()
+        ratio = square / torch.where(small, w, 1.0).square()
+        series = (1 - ratio / 3 + ratio**2 / 5 - ratio**3 / 7) / torch.where(small, w, 1.0)
+        return v * 2 * torch.where(small, series, torch.atan2(sine, w) / sine)
+
+    def inverse(self, g):
+        return g.mT
+
+    def haar(self, n: int, generator: torch.Generator | None = None):
+        """Normalised Gaussian 4-vectors read as quaternions (Shoemake 1992)."""
+        q = torch.randn(n, 4, **self._draw(generator)).to(self.generators)
+        return from_quaternion(q / q.norm(dim=-1, keepdim=True))
+
+    def preimages(self, xi):
+        angle = xi.norm(dim=-1, keepdim=True)
+        turns = torch.arange(-3, 4).to(xi).reshape(-1, *[1] * xi.ndim)
+        return xi * (1 + 2 * pi * turns / torch.where(angle == 0, 1.0, angle))
+
+    def haar_density(self, xi):
+        """2 (1 - cos t) / t^2 / (8 pi^2)."""
+        return versine_over(xi.square().sum(-1)) / (4 * pi**2)

@@ -1,0 +1,203 @@
+"""The laws, as checks that anyone can run on a group, an action or a network of their own.
+
+Each check raises LawBroken, an AssertionError that names the law, by how much it was missed
+and the tolerance; it returns None where all is well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .actions.base import Action
+from .errors import InputError
+from .groups import Compose, Finite, Group
+from .groups.matrix import bracket_residual
+
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
+BATCHES = ((), (1,), (3, 1, 2))
+
+
+class LawBroken(AssertionError):
+    """A law does not hold."""
+
+
+def check_group(group: Group, dtype: torch.dtype = torch.float64, seed: int = 0) -> None:
+    """Check a group's exponential, inverse, closure, logarithm, elements and Haar measure."""
+    group = deepcopy(group).to(dtype)
+    generator = torch.Generator().manual_seed(seed)
+    zero = torch.zeros(group.k, dtype=dtype)
+    _compare(f"{group}: exp(0) is the identity", group.exp(zero), group.identity(), dtype)
+    for batch in BATCHES:
+        xi = coefficients(group, *batch, generator=generator).to(dtype)
+        g = group.exp(xi)
+        if g.shape != (*batch, group.d, group.d) or g.dtype != dtype:
+            raise LawBroken(
+                f"{group}: exp of coefficients {tuple(xi.shape)} should be "
+                f"{(*batch, group.d, group.d)} of {dtype}, got {tuple(g.shape)} of {g.dtype}."
+            )
+        eye = group.identity(*batch)
+        _compare(f"{group}: inverse(g) g is the identity", group.inverse(g) @ g, eye, dtype)
+        if _commuting(group):
+            reference = torch.linalg.matrix_exp(group.algebra(xi).double())
+            _compare(f"{group}: exp is the matrix exponential", g, reference, dtype)
+        for i in range(group.k):
+            one = xi * torch.eye(group.k, dtype=dtype)[i]
+            reference = torch.linalg.matrix_exp(group.algebra(one).double())
+            _compare(f"{group}: exp along {group.names[i]}", group.exp(one), reference, dtype)
+        if _has_log(group):
+            _compare(f"{group}: log undoes exp", group.log(g), xi, dtype)
+    _check_closure(group, generator, dtype)
+    _check_gradient_at_zero(group, dtype)
+    if group.compact:
+        _check_haar(group, generator)
+
+
+def check_action(
+    action: Action, group: Group, dtype: torch.dtype = torch.float64, seed: int = 0
+) -> None:
+    """Check that the identity does nothing, (g h) x = g (h x), and pull_back undoes act."""
+    group = deepcopy(group).to(dtype)
+    generator = torch.Generator().manual_seed(seed)
+    x = _cast(action.example(generator, group), dtype)
+    n = action.size(x)
+    name = f"{type(action).__name__}({group})"
+    g, h = sample(group, n, generator).to(dtype), sample(group, n, generator).to(dtype)
+    _compare(
+        f"{name}: the identity does nothing", action.act(group, group.identity(n), x), x, dtype
+    )
+    both = action.act(group, g, action.act(group, h, x))
+    _compare(f"{name}: (g h) x = g (h x)", action.act(group, g @ h, x), both, dtype)
+    back, _ = action.pull_back(group, g, action.act(group, g, x), x)
+    _compare(f"{name}: pull_back undoes act", back, x, dtype)
+
+
+def check_equivariant(
+    model: Callable[..., Tensor],
+    group: Group,
+    input: Action,
+    output: Action,
+    x: Any,
+    *extra: Any,
+    tolerance: float | None = None,
+    seed: int = 0,
+) -> None:
+    """Check that model(g x) = g model(x) for random g, one for each example in the batch."""
+    generator = torch.Generator().manual_seed(seed)
+    g = sample(group, input.size(x), generator)
+    with torch.no_grad():
+        here = model(x, *extra)
+        there, _ = output.pull_back(group, g, model(input.act(group, g, x), *extra), x)
+    law = f"the model is equivariant under {group}"
+    _compare(law, there, here, here.dtype, tolerance)
+
+
+def coefficients(
+    group: Group, *batch: int, generator: torch.Generator | None = None
+) -> Float[Tensor, "*b k"]:
+    """Random coefficients of at most half the caps: short of any angle of pi."""
+    unit = 2 * torch.rand(*batch, group.k, generator=generator, dtype=torch.float64) - 1
+    return (0.5 * unit * torch.tensor(group.caps, dtype=torch.float64)).to(group.generators)
+
+
+def sample(
+    group: Group, n: int, generator: torch.Generator | None = None
+) -> Float[Tensor, "n d d"]:
+    """n random elements, of every component of the group."""
+    g = group.exp(coefficients(group, n, generator=generator))
+    if group.elements is None:
+        return g
+    pick = torch.randint(len(group.elements), (n,), generator=generator)
+    return g @ group.elements.to(g)[pick]
+
+
+def _check_closure(group: Group, generator: torch.Generator, dtype: torch.dtype) -> None:
+    if group.k:
+        miss = float(bracket_residual(group.generators).max())
+        if not miss < 1e-5:
+            raise LawBroken(
+                f"{group}: the bracket of two generators leaves their span by {miss:.1e}."
+            )
+    elements = group.elements
+    if elements is None:
+        return
+    _compare(f"{group}: the first element is the identity", elements[0], group.identity(), dtype)
+    products = (elements[:, None] @ elements[None]).flatten(0, 1)
+    miss = torch.cdist(products.flatten(1).double(), elements.flatten(1).double()).amin(1).max()
+    if not miss < 1e3 * TOLERANCE[dtype]:
+        raise LawBroken(f"{group}: a product of two elements is no element (off by {miss:.1e}).")
+
+
+def _check_gradient_at_zero(group: Group, dtype: torch.dtype) -> None:
+    if group.k == 0:
+        return
+    zero = torch.zeros(group.k, dtype=dtype)
+    jacobian = torch.autograd.functional.jacobian(group.exp, zero)
+    law = f"{group}: the derivative of exp at 0 is the generators"
+    _compare(law, torch.as_tensor(jacobian).movedim(-1, 0), group.generators, dtype)
+
+
+def _check_haar(group: Group, generator: torch.Generator, n: int = 4096) -> None:
+    """E f(h g) = E f(g), for f the first and second moments, within six standard errors."""
+    g = group.haar(n, generator).double()
+    if g.shape != (n, group.d, group.d):
+        raise LawBroken(f"{group}: haar({n}) should be {(n, group.d, group.d)}, got {g.shape}.")
+    h = sample(group, 1, generator).double()
+    for power in (1, 2):
+        here, there = g**power, (h @ g) ** power
+        error = ((here.var(0) + there.var(0)) / n).sqrt()
+        miss = (here.mean(0) - there.mean(0)).abs()
+        if not (miss <= 6 * error + 1e-9).all():
+            raise LawBroken(
+                f"{group}: haar is not invariant: moment {power} changes by "
+                f"{float(miss.max()):.2g} under a shift."
+            )
+
+
+def _commuting(group: Group) -> bool:
+    """Whether exp is that of the sum: not where Compose multiplies parts that don't commute."""
+    if not isinstance(group, Compose):
+        return True
+    a, b = group.a.generators.double(), group.b.generators.double()
+    return not (a[:, None] @ b[None] - b[None] @ a[:, None]).any()
+
+
+def _has_log(group: Group) -> bool:
+    if isinstance(group, Finite):
+        return False
+    try:
+        group.log(group.identity())
+    except InputError:
+        return False
+    return True
+
+
+def _tensors(x: Any) -> Iterator[Tensor]:
+    if isinstance(x, Tensor):
+        yield x
+    else:
+        yield from (v for v in x.to_dict().values() if isinstance(v, Tensor))
+
+
+def _cast(x: Any, dtype: torch.dtype) -> Any:
+    if isinstance(x, Tensor):
+        return x.to(dtype)
+    return x.apply(lambda t: t.to(dtype) if t.is_floating_point() else t)
+
+
+def _compare(
+    law: str, got: Any, want: Any, dtype: torch.dtype, tolerance: float | None = None
+) -> None:
+    for a, b in zip(_tensors(got), _tensors(want), strict=True):
+        if a.numel() == 0:
+            continue
+        scale = max(1.0, float(b.abs().max()))
+        miss = float((a.double() - b.double()).abs().max()) / scale
+        limit = TOLERANCE[dtype] if tolerance is None else tolerance
+        if not miss <= limit:  # NaN fails
+            raise LawBroken(f"{law}: off by {miss:.1e}, tolerance {limit:.0e}.")
