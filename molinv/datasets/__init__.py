@@ -1,1 +1,51 @@
+"""Molecules with targets, from files to padded batches on a device.
 
+| file | what is in it |
+|---|---|
+| `molecules.py` | `Molecules`, the flat storage every data set is; `Target`, a column of it |
+| `ragged.py` | lists of unequal length kept flat; `Strings`, text read only when asked for |
+| `checks.py` | what a molecule must satisfy: finite, known elements, no coincident atoms |
+| `storage.py` | a folder of memory-mapped arrays: written atomically, sealed by checksums |
+| `qm9.py` | QM9 from the package qm9pack: `open_qm9`, `build`, `TARGETS`, `cache_root` |
+| `sample.py` | the 1,000 molecules of QM9 that are shipped in data/ |
+| `split.py` | `split` into train, valid and test, with a hash to print beside results |
+| `references.py` | `fit_references`, `Standardizer`: energies to numbers of order one |
+| `placement.py` | centring, one fixed rotation and one fixed shift per molecule |
+| `batches.py` | `OnDevice`, `Loader`, `Batch`: what a network sees |
+
+    molecules = load("qm9")
+    parts = split(len(molecules), seed=0)
+    standardizer = Standardizer.fit(molecules, ["homo"], parts.train)
+    store = OnDevice(molecules, molecules.select(["homo"]), "cpu")
+    for batch in Loader(store, parts.train, batch_size=64, seed=0, epoch=0, shuffle=True):
+        target = standardizer(batch.y, batch.z)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import InputError, unknown
+from .molecules import Molecules, Target
+
+__all__ = ["Molecules", "Target", "load"]
+
+
+def load(name_or_path: str | Path) -> Molecules:
+    """Open a data set by name ("qm9") or by folder (one that `Molecules.save` made).
+
+    QM9 is built on first use. Raises InputError for a name that is neither, and for a
+    folder that is missing, damaged or of another kind.
+    """
+    if str(name_or_path) == "qm9":
+        from .qm9 import open_qm9
+
+        return open_qm9()
+    path = Path(name_or_path)
+    if path.exists():
+        return Molecules.open(path)
+    if isinstance(name_or_path, Path) or len(path.parts) > 1:
+        raise InputError(
+            f"no data set at {path}: expected 'qm9' or a folder written by Molecules.save."
+        )
+    raise unknown("data set", str(name_or_path), ["qm9", "a folder written by Molecules.save"])

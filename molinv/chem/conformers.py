@@ -1,0 +1,142 @@
+"""One 3-D conformer from a SMILES or an RDKit molecule, hydrogens included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from molinv.chem.rdkit_log import quiet, reason
+from molinv.chem.structure import Coordinates
+from molinv.errors import InputError
+
+if TYPE_CHECKING:
+    from rdkit import Chem
+
+MOST_ATOMS = 500  # with hydrogens; beyond it one search takes minutes
+SECONDS = 60  # for one attempt at an embedding
+UNREADABLE = "cannot read the SMILES"
+GAP = 3.0  # angstrom between the fragments of a salt before they relax
+
+
+def embed(mol_or_smiles: Chem.Mol | str, seed: int = 0) -> Coordinates:
+    """Coordinates of one low-energy conformer.
+
+    Returns z (N,) int64 and pos (N, 3) float64 in angstrom: the molecule's atoms in their
+    own order, then the hydrogens that were missing. The same molecule and seed give the
+    same coordinates; stereo centres that are not specified come out one way or the other.
+    Salts and complexes of several fragments are allowed.
+
+    ETKDGv3 (Riniker and Landrum 2015; Wang et al. 2020), from random coordinates where it
+    fails, then MMFF94, or UFF where an atom has no MMFF94 type; where neither has
+    parameters the embedding stays as it is.
+
+    Raises InputError for an empty or unreadable SMILES, a dummy atom, more than 500 atoms,
+    and a molecule that cannot be embedded.
+    """
+    from rdkit import Chem
+
+    check_seed(seed)
+    mol = parse_smiles(mol_or_smiles) if isinstance(mol_or_smiles, str) else mol_or_smiles
+    refuse_dummies(mol)
+    with quiet():
+        try:
+            mol = Chem.AddHs(mol)
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"RDKit could not add hydrogens: {reason(str(error))}") from None
+    if mol.GetNumAtoms() > MOST_ATOMS:
+        raise InputError(
+            f"too large for a conformer search: {mol.GetNumAtoms()} atoms with hydrogens, at "
+            f"most {MOST_ATOMS}; give 3-D coordinates in an .sdf or .xyz file"
+        )
+    with quiet():
+        if mol.GetNumAtoms():
+            _embed(mol, seed)
+            _relax(mol)
+    return atoms(mol)
+
+
+def check_seed(seed: int) -> None:
+    """Raise InputError for a seed that RDKit would read as "not reproducible" or refuse."""
+    if not 0 <= seed < 2**31:
+        raise InputError(f"expected a seed from 0 to {2**31 - 1}, got {seed}")
+
+
+def parse_smiles(smiles: str) -> Chem.Mol:
+    """The molecule a SMILES stands for; InputError with RDKit's reason where there is none."""
+    from rdkit import Chem
+
+    if not smiles.strip():
+        raise InputError("expected a SMILES, got an empty string")
+    with quiet() as why:
+        try:
+            mol, said = Chem.MolFromSmiles(smiles), why()
+        except (RuntimeError, ValueError) as error:
+            mol, said = None, reason(str(error))
+    if mol is None:
+        shown = smiles if len(smiles) <= 60 else smiles[:60] + "..."
+        raise InputError(f"{UNREADABLE} {shown!r} (RDKit: {said or 'no reason given'}): correct it")
+    return mol
+
+
+def refuse_dummies(mol: Chem.Mol) -> None:
+    """Raise InputError where an atom is a placeholder ('*', an R group), not an element."""
+    for atom in mol.GetAtoms():
+        if atom.GetAtomicNum() == 0:
+            raise InputError(
+                f"atom {atom.GetIdx() + 1} is a placeholder ('*' or an R group), not an "
+                "element: replace it with the group it stands for"
+            )
+
+
+def atoms(mol: Chem.Mol) -> Coordinates:
+    """(z, pos) of a molecule that has a conformer, (0,) and (0, 3) of one without atoms."""
+    z = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()], dtype=np.int64)
+    pos = mol.GetConformer().GetPositions() if len(z) else np.empty((0, 3))
+    return z, np.asarray(pos, dtype=np.float64)
+
+
+def _embed(mol: Chem.Mol, seed: int) -> None:
+    from rdkit import Chem
+    from rdkit.Chem import rdDistGeom
+
+    settings = rdDistGeom.ETKDGv3()
+    settings.randomSeed = seed
+    settings.timeout = SECONDS
+    for settings.useRandomCoords in (False, True):
+        try:
+            if rdDistGeom.EmbedMolecule(mol, settings) == 0:
+                break
+        except (RuntimeError, ValueError):
+            continue
+    else:
+        raise InputError(
+            "RDKit found no 3-D coordinates for this molecule: check its stereo centres and "
+            "rings, or give coordinates in an .sdf or .xyz file"
+        )
+    _spread(mol, Chem.GetMolFrags(mol))
+
+
+def _spread(mol: Chem.Mol, fragments: tuple[tuple[int, ...], ...]) -> None:
+    """Fragments are embedded one by one, all about the origin: set them side by side."""
+    if len(fragments) < 2:
+        return
+    conformer = mol.GetConformer()
+    pos, edge = conformer.GetPositions(), 0.0
+    for fragment in map(list, fragments):
+        pos[fragment, 0] += edge - pos[fragment, 0].min()
+        edge = pos[fragment, 0].max() + GAP
+    for index, point in enumerate(pos):
+        conformer.SetAtomPosition(index, point.tolist())
+
+
+def _relax(mol: Chem.Mol) -> None:
+    from rdkit.Chem import rdForceFieldHelpers as fields
+
+    try:
+        if fields.MMFFHasAllMoleculeParams(mol):
+            fields.MMFFOptimizeMolecule(mol, maxIters=1000, ignoreInterfragInteractions=False)
+        elif fields.UFFHasAllMoleculeParams(mol):
+            fields.UFFOptimizeMolecule(mol, maxIters=1000, ignoreInterfragInteractions=False)
+    except (RuntimeError, ValueError):
+        return  # the embedding is a structure already

@@ -1,0 +1,150 @@
+"""How an XYZ file falls into frames, and where the next one begins after a broken one."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from molinv.chem.structure import HEAVIEST
+
+Line = tuple[int, str]
+
+_COUNT = re.compile(r"\s*[0-9]+\s*")
+_LETTERS = re.compile(r"[A-Za-z]{1,2}")
+_QM9_TAIL = 3  # frequencies, SMILES, InChI
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame: the line of its atom count, its comment, its atom lines, old VEC lines."""
+
+    line: int
+    comment: str
+    rows: list[Line]
+    vectors: list[Line] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A frame that cannot be delimited; reading goes on at the next one that can."""
+
+    line: int
+    reason: str
+
+
+def number(text: str) -> float:
+    """A float as XYZ writers write it: also 1.0D+00 (Fortran) and 1.0*^-6 (QM9).
+
+    Raises ValueError for anything else.
+    """
+    if "_" in text:  # Python's own extension
+        raise ValueError(text)
+    return float(text.replace("*^", "e").replace("D", "E").replace("d", "e"))
+
+
+def frames(lines: Iterator[Line]) -> Iterator[Frame | Broken]:
+    """The frames of a plain or extended XYZ file, one in memory at a time.
+
+    A frame is an atom count, a comment and as many atom lines; blank lines between frames
+    and QM9's three lines after one are passed over.
+    """
+    ahead = _Ahead(lines)
+    while (top := ahead.peek()) is not None:
+        start, text = top
+        if not text.strip():
+            ahead.take()
+        elif not _COUNT.fullmatch(text):
+            yield Broken(start, f"line {start}: expected an atom count, got {shown(text)}")
+            _resume(ahead)
+        else:
+            yield _frame(ahead)
+
+
+def shown(text: str) -> str:
+    """A line of the user's file inside a message."""
+    text = " ".join(text.split())
+    return repr(text if len(text) <= 50 else text[:50] + "...")
+
+
+class _Ahead:
+    """Lines that can be looked at before they are taken."""
+
+    def __init__(self, lines: Iterator[Line]) -> None:
+        self._lines, self._seen = lines, deque[Line]()
+
+    def peek(self, offset: int = 0) -> Line | None:
+        while len(self._seen) <= offset:
+            line = next(self._lines, None)
+            if line is None:
+                return None
+            self._seen.append(line)
+        return self._seen[offset]
+
+    def take(self) -> Line:
+        line = self.peek()
+        assert line is not None
+        self._seen.popleft()
+        return line
+
+
+def _frame(ahead: _Ahead) -> Frame | Broken:
+    start, text = ahead.take()
+    expected = text.strip()
+    comment = ahead.take()[1] if ahead.peek() else ""
+    rows: list[Line] = []
+    # Compared as text of bounded length: a count of a thousand digits is not worth an int.
+    while len(expected) < 12 and len(rows) < int(expected):
+        line = ahead.peek()
+        if line is None or not line[1].strip() or _COUNT.fullmatch(line[1]):
+            break
+        rows.append(ahead.take())
+    if len(expected) >= 12 or len(rows) < int(expected):
+        _resume(ahead)
+        return Broken(
+            start,
+            f"line {start}: the count says {expected[:12]} atoms, got {len(rows)} atom lines: "
+            "the frame is cut short or its count is wrong",
+        )
+    vectors = []
+    while (line := ahead.peek()) and line[1].lstrip().startswith("VEC"):
+        vectors.append(ahead.take())
+    if (line := ahead.peek()) and _is_atom(line[1]):
+        _resume(ahead)
+        return Broken(
+            start,
+            f"line {start}: the count says {expected} atoms, but line {line[0]} is one more: "
+            "correct the count",
+        )
+    if comment.startswith("gdb "):
+        _skip_qm9_tail(ahead)
+    return Frame(start, comment, rows, vectors)
+
+
+def _skip_qm9_tail(ahead: _Ahead) -> None:
+    for _ in range(_QM9_TAIL):
+        if (line := ahead.peek()) and not _COUNT.fullmatch(line[1]):
+            ahead.take()
+
+
+def _resume(ahead: _Ahead) -> None:
+    """Skip to the next line that is a count with an atom line two below it, or to the end."""
+    while (line := ahead.peek()) is not None:
+        below = ahead.peek(2)
+        if _COUNT.fullmatch(line[1]) and below is not None and _is_atom(below[1]):
+            return
+        ahead.take()
+
+
+def _is_atom(line: str) -> bool:
+    cells = line.split()
+    if len(cells) < 4:
+        return False
+    letters = _LETTERS.fullmatch(cells[0])
+    if not letters and not (_COUNT.fullmatch(cells[0]) and len(cells[0]) <= len(str(HEAVIEST))):
+        return False
+    try:
+        return all(number(cell) is not None for cell in cells[1:4])
+    except ValueError:
+        return False

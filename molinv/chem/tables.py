@@ -1,0 +1,91 @@
+"""SMILES from a column of a .csv file."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from molinv.chem.smiles import from_smiles
+from molinv.chem.structure import ReadOptions, Rejected, Structure
+from molinv.chem.textfile import numbered_lines
+from molinv.errors import InputError
+
+SMILES_COLUMNS = ("smiles", "canonical_smiles", "isomeric_smiles", "smi")
+NAME_COLUMNS = ("name", "title", "id", "mol_id")
+DELIMITERS = ",;\t"
+
+
+def read_csv(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]:
+    """A header, then one molecule a row; separated by commas, semicolons or tabs.
+
+    The SMILES column is options.smiles_column, or the one called smiles, canonical_smiles,
+    isomeric_smiles or smi in any case, or the only one with "smiles" in its name. The name
+    is the column called name, title, id or mol_id, else the SMILES. Blank rows are skipped.
+    Raises InputError where there is no such column.
+    """
+    lines = numbered_lines(path)
+    start, top = next(((n, line) for n, line in lines if line.strip()), (0, ""))
+    if not top:
+        return
+    text = chain([top + "\n"], (line + "\n" for _, line in lines))
+    rows = _rows(path, csv.reader(text, delimiter=_delimiter(top)), start)
+    columns = [cell.strip() for cell in next(rows)[1]]
+    at = _smiles_column(path, columns, options.smiles_column)
+    named = _first(columns, NAME_COLUMNS)
+    for number, row in rows:
+        smiles = row[at].strip() if at < len(row) else ""
+        name = row[named].strip() if named is not None and named < len(row) else ""
+        source = f"{path}:{number}"
+        if not smiles:
+            reason = f"expected a SMILES in column {columns[at]!r}, got an empty cell"
+            yield Rejected(name or f"{path.stem}:{number}", source, reason)
+        elif "\n" in smiles:
+            reason = f"the cell in column {columns[at]!r} runs over several lines: close its quote"
+            yield Rejected(name or f"{path.stem}:{number}", source, reason)
+        else:
+            yield from_smiles(smiles, name, source, options)
+
+
+def _rows(path: Path, reader: Any, start: int) -> Iterator[tuple[int, list[str]]]:
+    """(line the row starts on, its cells) of a csv.reader that begins at line `start`."""
+    number = start
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield number, row
+            number = start + reader.line_num
+    except csv.Error as error:
+        raise InputError(
+            f"{path}: the row at line {number} is not CSV ({error}); look for an open quote"
+        ) from None
+
+
+def _delimiter(header: str) -> str:
+    """The separator that splits the header into the most cells."""
+    return max(DELIMITERS, key=lambda d: len(next(csv.reader([header], delimiter=d))))
+
+
+def _first(columns: list[str], wanted: tuple[str, ...]) -> int | None:
+    lower = [column.lower() for column in columns]
+    return next((lower.index(name) for name in wanted if name in lower), None)
+
+
+def _smiles_column(path: Path, columns: list[str], asked: str | None) -> int:
+    if asked is not None:
+        at = columns.index(asked) if asked in columns else _first(columns, (asked.lower(),))
+        expected = f"a column {asked!r}"
+    else:
+        at = _first(columns, SMILES_COLUMNS)
+        alike = [i for i, column in enumerate(columns) if "smiles" in column.lower()]
+        at = alike[0] if at is None and len(alike) == 1 else at
+        expected = "one SMILES column"
+    if at is None:
+        listed = ", ".join(repr(column[:40]) for column in columns[:30])
+        raise InputError(
+            f"{path}: expected {expected}, got the columns {listed}: "
+            "say which it is with smiles_column"
+        )
+    return at

@@ -1,0 +1,160 @@
+"""Padded batches, gathered on the device where the network runs.
+
+The whole data set lives there as flat tensors (QM9 is 60 MB), so that a batch is three
+indexing operations and no worker process, copy or Python loop over molecules is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Float64, Int64
+from torch import Tensor
+
+from ..errors import InputError
+from .molecules import Molecules
+from .placement import place
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """b molecules of at most n atoms; padding has z = 0 and lies at the origin.
+
+    pos in angstrom; y in the targets' units, float64 for the sake of total energies;
+    index says which molecules of the `Molecules` these are.
+    """
+
+    pos: Float32[Tensor, "b n 3"]
+    z: Int64[Tensor, "b n"]
+    y: Float64[Tensor, "b t"]
+    index: Int64[Tensor, " b"]
+
+    @property
+    def mask(self) -> Bool[Tensor, "b n"]:
+        """True where there is an atom."""
+        return self.z > 0
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on another device."""
+        return Batch(*(t.to(device) for t in (self.pos, self.z, self.y, self.index)))
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+class OnDevice:
+    """Molecules and their y (n, t) as flat tensors on `device`.
+
+    Each molecule is put in place once, here: `center` moves its centroid to the origin,
+    `rotate` turns it about its centroid by a Haar-random rotation, `shift` adds a normal
+    vector of that standard deviation (angstrom, per coordinate). Rotation and vector are
+    keyed by (seed, molecule) and stay the same in every epoch. Raises InputError if y
+    does not have one row per molecule.
+    """
+
+    def __init__(
+        self,
+        molecules: Molecules,
+        y: Float64[np.ndarray, "n t"],
+        device: torch.device | str,
+        center: bool = True,
+        shift: float = 0.0,
+        seed: int = 0,
+        rotate: bool = False,
+    ):
+        if y.ndim != 2 or len(y) != len(molecules):
+            raise InputError(f"expected y ({len(molecules)}, targets), got {tuple(y.shape)}.")
+        # torch.tensor copies: memory maps are read-only, which tensors cannot be
+        ptr = torch.tensor(molecules.ptr)
+        pos = place(torch.tensor(molecules.pos), ptr, center, rotate, shift, seed)
+        self.device = torch.device(device)
+        self.sizes = molecules.sizes
+        self._start, self._size = ptr[:-1].to(device), ptr.diff().to(device)
+        self._z, self._pos = torch.tensor(molecules.z).to(device), pos.to(device)
+        self._y = torch.tensor(y, dtype=torch.float64).to(device)
+
+    def gather(self, indices: Int64[np.ndarray, " b"]) -> Batch:
+        """The molecules `indices` in that order, padded to the largest of them.
+
+        Raises InputError if there are none, or one that does not exist.
+        """
+        if len(indices) == 0 or indices.min() < 0 or indices.max() >= len(self.sizes):
+            raise InputError(f"expected indices from 0 to {len(self.sizes) - 1}, at least one.")
+        place_of = torch.arange(int(self.sizes[indices].max()), device=self.device)
+        index = torch.tensor(indices).to(self.device, non_blocking=True)
+        inside = place_of < self._size[index, None]
+        atoms = (self._start[index, None] + place_of).masked_fill(~inside, 0)
+        return Batch(
+            pos=self._pos[atoms].masked_fill(~inside[..., None], 0.0),
+            z=self._z[atoms].long().masked_fill(~inside, 0),
+            y=self._y[index],
+            index=index,
+        )
+
+
+class Loader:
+    """The batches of one epoch, each molecule of `indices` exactly once over all ranks.
+
+    Shuffled: molecules are drawn in an order keyed by (seed, epoch), sorted by size within
+    `bucket` batches so that little is padding, and the batches shuffled. Not shuffled:
+    largest molecules first, for evaluation; `Batch.index` tells which is which.
+
+    `batch_size` counts all ranks together, so that a run takes the same steps on any
+    number of devices: each rank gets every `world`-th molecule of each batch. A last batch
+    too small to give every rank one is joined to the one before it: dropping it would lose
+    molecules, and ranks with unequal numbers of batches would wait for each other forever.
+    Raises InputError if `batch_size` or `indices` cannot serve every rank.
+    """
+
+    def __init__(
+        self,
+        store: OnDevice,
+        indices: Int64[np.ndarray, " m"],
+        batch_size: int,
+        seed: int = 0,
+        epoch: int = 0,
+        shuffle: bool = True,
+        rank: int = 0,
+        world: int = 1,
+        bucket: int = 50,
+    ):
+        if not 0 <= rank < world:
+            raise InputError(f"expected a rank from 0 to {world - 1}, got {rank}.")
+        if bucket < 1 or not world <= min(batch_size, len(indices)):
+            raise InputError(
+                f"expected a batch_size and a number of molecules of at least {world} (one per "
+                f"rank) and bucket >= 1, got {batch_size}, {len(indices)} and {bucket}."
+            )
+        self.store, self.indices, self.batch_size = store, np.asarray(indices), batch_size
+        self.seed, self.epoch, self.shuffle = seed, epoch, shuffle
+        self.rank, self.world, self.bucket = rank, world, bucket
+
+    def __len__(self) -> int:
+        full, rest = divmod(len(self.indices), self.batch_size)
+        return full + (rest >= self.world)
+
+    def __iter__(self) -> Iterator[Batch]:
+        order, steps = self._order(), np.arange(len(self))
+        if self.shuffle:
+            steps = steps[torch.randperm(len(steps), generator=self._generator(1)).numpy()]
+        for step in steps:
+            end = None if step == len(self) - 1 else (step + 1) * self.batch_size
+            batch = order[step * self.batch_size : end]
+            yield self.store.gather(batch[self.rank :: self.world])
+
+    def _order(self) -> Int64[np.ndarray, " m"]:
+        """The molecules in the order in which they are cut into batches."""
+        if not self.shuffle:
+            return self.indices[np.argsort(-self.store.sizes[self.indices], kind="stable")]
+        drawn = torch.randperm(len(self.indices), generator=self._generator(0)).numpy()
+        order = self.indices[drawn]
+        chunk = np.arange(len(order)) // (self.bucket * self.batch_size)
+        return order[np.lexsort((self.store.sizes[order], chunk))]
+
+    def _generator(self, stream: int) -> torch.Generator:
+        """A generator of its own for every (seed, epoch, stream)."""
+        key = np.random.SeedSequence([self.seed, self.epoch, stream]).generate_state(1, np.uint64)
+        return torch.Generator().manual_seed(int(key[0] >> np.uint64(1)))

@@ -1,0 +1,176 @@
+"""Flat storage of molecules: one array for all atoms, whichever molecule they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import SupportsIndex
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64, UInt8
+from numpy.typing import ArrayLike
+
+from ..errors import InputError, unknown
+from . import storage
+from .checks import check
+from .ragged import Strings, pointers, take
+
+
+@dataclass(frozen=True)
+class Target:
+    """One column of y: its name, its unit and what it is.
+
+    `atomwise` marks an energy that is nearly a sum over atoms, from which fitted atom
+    references are subtracted before training (U0, U, H and G in QM9).
+    """
+
+    name: str
+    unit: str
+    description: str = ""
+    atomwise: bool = False
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Molecules:
+    """n molecules; molecule i is the atoms ptr[i] to ptr[i + 1] of z, pos and charges.
+
+    Arrays are NumPy's, memory-mapped and read-only after `open`: z atomic numbers, pos in
+    angstrom, y in the unit of each target, charges in e or None. `smiles` and `ids` are
+    sequences of str that are decoded only when indexed.
+    """
+
+    z: UInt8[np.ndarray, " atoms"]
+    pos: Float32[np.ndarray, "atoms 3"]
+    ptr: Int64[np.ndarray, " ends"]
+    y: Float64[np.ndarray, "n t"]
+    targets: tuple[Target, ...]
+    charges: Float32[np.ndarray, " atoms"] | None
+    smiles: Strings
+    ids: Strings
+
+    @classmethod
+    def from_arrays(
+        cls,
+        structures: Sequence[tuple[ArrayLike, ArrayLike]],
+        y: ArrayLike | None = None,
+        targets: Sequence[Target] = (),
+        charges: Sequence[ArrayLike] | None = None,
+        smiles: Sequence[str] | None = None,
+        ids: Sequence[str] | None = None,
+    ) -> Molecules:
+        """Gather (z, pos) pairs, pos (atoms, 3) in angstrom, with y (n, t) or (n,).
+
+        Raises InputError if counts disagree or a molecule is unusable (see `checks`).
+        """
+        n = len(structures)
+        if n == 0:
+            raise InputError("expected at least one molecule, got none.")
+        numbers = [np.asarray(z) for z, _ in structures]
+        places = [np.asarray(pos, np.float32) for _, pos in structures]
+        for i, (z, pos) in enumerate(zip(numbers, places, strict=True)):
+            if z.ndim != 1 or pos.shape != (len(z), 3):
+                raise InputError(
+                    f"molecule {i}: expected z (atoms,) and pos (atoms, 3), "
+                    f"got {z.shape} and {pos.shape}."
+                )
+        q = None if charges is None else [np.asarray(c, np.float32) for c in charges]
+        if q is not None and [c.shape for c in q] != [z.shape for z in numbers]:
+            raise InputError("expected one charge for every atom of every molecule.")
+        values = np.zeros((n, 0)) if y is None else np.asarray(y, np.float64)
+        values = values[:, None] if values.ndim == 1 else values
+        if values.shape != (n, len(targets)):
+            raise InputError(f"expected y ({n}, {len(targets)}), got {values.shape}.")
+        for kind, given in (("smiles", smiles), ("ids", ids)):
+            if given is not None and len(given) != n:
+                raise InputError(f"expected {n} {kind}, one per molecule, got {len(given)}.")
+        z = np.concatenate(numbers)
+        return check(
+            cls(
+                # 0 is no element, so a number that uint8 cannot hold is still refused
+                z=np.where((z > 0) & (z < 256), z, 0).astype(np.uint8),
+                pos=np.concatenate(places),
+                ptr=pointers(np.array([len(z) for z in numbers], np.int64)),
+                y=values,
+                targets=tuple(targets),
+                charges=None if q is None else np.concatenate(q),
+                smiles=Strings.of([""] * n if smiles is None else smiles),
+                ids=Strings.of([str(i) for i in range(n)] if ids is None else ids),
+            )
+        )
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Molecules:
+        """Memory-map a folder that `save` made; InputError if a file of it is not intact."""
+        arrays, meta = storage.read(folder)
+        return cls(
+            z=arrays["z"],
+            pos=arrays["pos"],
+            ptr=arrays["ptr"],
+            y=arrays["y"],
+            targets=tuple(Target(**t) for t in meta["targets"]),
+            charges=arrays.get("charges"),
+            smiles=Strings(arrays["smiles_text"], arrays["smiles_ptr"]),
+            ids=Strings(arrays["ids_text"], arrays["ids_ptr"]),
+        )
+
+    def save(self, folder: str | Path) -> Molecules:
+        """Write a folder atomically and return it opened.
+
+        If another process has written the same data there, that copy is used; InputError
+        if the folder holds something else.
+        """
+        arrays = {"z": self.z, "pos": self.pos, "ptr": self.ptr, "y": self.y}
+        if self.charges is not None:
+            arrays["charges"] = self.charges
+        for kind, strings in (("smiles", self.smiles), ("ids", self.ids)):
+            arrays |= {f"{kind}_text": strings.text, f"{kind}_ptr": strings.ptr}
+        targets = [asdict(t) for t in self.targets]
+        storage.write(folder, arrays, {"molecules": len(self), "targets": targets})
+        return Molecules.open(folder)
+
+    @property
+    def sizes(self) -> Int64[np.ndarray, " n"]:
+        """Atoms in each molecule."""
+        return np.diff(self.ptr)
+
+    def select(self, names: Sequence[str]) -> Float64[np.ndarray, "n t"]:
+        """The columns of y with these names, in this order; InputError for an unknown one."""
+        return self.y[:, [self.targets.index(t) for t in self.describe(names)]]
+
+    def describe(self, names: Sequence[str]) -> tuple[Target, ...]:
+        """The targets with these names, in this order; InputError for an unknown one."""
+        known = {t.name: t for t in self.targets}
+        for name in names:
+            if name not in known:
+                raise unknown("target", name, known)
+        return tuple(known[name] for name in names)
+
+    def molecule(
+        self, i: SupportsIndex
+    ) -> tuple[UInt8[np.ndarray, " a"], Float32[np.ndarray, "a 3"]]:
+        """(z, pos) of molecule i, pos in angstrom; IndexError beyond the last."""
+        i = range(len(self))[i]
+        atoms = slice(self.ptr[i], self.ptr[i + 1])
+        return self.z[atoms], self.pos[atoms]
+
+    def take(self, indices: Int64[np.ndarray, " m"]) -> Molecules:
+        """A copy that holds only the chosen molecules, in the order of `indices`."""
+        atoms, ptr = take(self.ptr, indices)
+        return replace(
+            self,
+            z=self.z[atoms],
+            pos=self.pos[atoms],
+            ptr=ptr,
+            y=self.y[indices],
+            charges=None if self.charges is None else self.charges[atoms],
+            smiles=self.smiles.take(indices),
+            ids=self.ids.take(indices),
+        )
+
+    def __len__(self) -> int:
+        return len(self.ptr) - 1
+
+    def __repr__(self) -> str:
+        names = ", ".join(t.name for t in self.targets) or "none"
+        return f"Molecules({len(self):,} molecules, {len(self.z):,} atoms, targets: {names})"

@@ -1,0 +1,58 @@
+"""Where a molecule is put and how it is turned before a network sees it.
+
+Stored orientations are not random, so a model must also be asked about others before it
+may be called invariant. Each molecule gets one rotation and one shift, keyed by
+(seed, index), the same in every epoch and on every device.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float32, Float64, Int64
+from torch import Tensor
+
+
+def poses(n: int, seed: int) -> tuple[Float64[Tensor, "n 3 3"], Float64[Tensor, "n 3"]]:
+    """n Haar-random rotations and n standard normal vectors, from one seed.
+
+    Row i belongs to molecule i. Rotations act on columns; they are normalised Gaussian
+    4-vectors read as quaternions (Shoemake 1992).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    q = torch.randn(n, 4, generator=generator, dtype=torch.float64)
+    vectors = torch.randn(n, 3, generator=generator, dtype=torch.float64)
+    w, x, y, z = (q / q.norm(dim=1, keepdim=True)).unbind(1)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return torch.stack([torch.stack(row, 1) for row in rows], 1), vectors
+
+
+def place(
+    pos: Float32[Tensor, "atoms 3"],
+    ptr: Int64[Tensor, " ends"],
+    center: bool = True,
+    rotate: bool = False,
+    shift: float = 0.0,
+    seed: int = 0,
+) -> Float32[Tensor, "atoms 3"]:
+    """Coordinates in angstrom, each molecule turned about its centroid and moved.
+
+    `center` puts the centroid (the mean over atoms, unweighted) at the origin; `rotate`
+    turns by the molecule's rotation; `shift` then adds its vector times `shift` angstrom.
+    """
+    if not (center or rotate or shift):
+        return pos
+    sizes = ptr.diff()
+    n = len(sizes)
+    owner = torch.repeat_interleave(torch.arange(n), sizes)
+    exact = pos.double()
+    centroid = exact.new_zeros(n, 3).index_add_(0, owner, exact) / sizes[:, None]
+    rotations, vectors = poses(n, seed)
+    local = exact - centroid[owner]
+    if rotate:
+        local = torch.einsum("aij,aj->ai", rotations[owner], local)
+    offset = shift * vectors if center else shift * vectors + centroid
+    return (local + offset[owner]).float()

@@ -1,0 +1,64 @@
+"""Lists of unequal length in one flat array: item i is flat[ptr[i] : ptr[i + 1]]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import SupportsIndex, overload
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+
+def pointers(lengths: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n+1"]:
+    """The start of every item and the end of the last, from the items' lengths."""
+    ptr = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=ptr[1:])
+    return ptr
+
+
+def take(
+    ptr: Int64[np.ndarray, " ends"], indices: Int64[np.ndarray, " m"]
+) -> tuple[Int64[np.ndarray, " flat"], Int64[np.ndarray, " m+1"]]:
+    """Where the chosen items lie in the flat array, and the pointers of the choice.
+
+    `flat[positions]` are the items `indices`, one after the other, in that order.
+    """
+    lengths = np.diff(ptr)[indices]
+    chosen = pointers(lengths)
+    return np.repeat(ptr[indices] - chosen[:-1], lengths) + np.arange(chosen[-1]), chosen
+
+
+class Strings(Sequence[str]):
+    """Many strings in one UTF-8 blob; each is decoded only when it is asked for.
+
+    `text` (bytes,) uint8 and `ptr` (n+1,) int64 may be memory-mapped, so that opening a
+    hundred thousand strings costs nothing. A slice gives a list of str.
+    """
+
+    def __init__(self, text: UInt8[np.ndarray, " bytes"], ptr: Int64[np.ndarray, " ends"]):
+        self.text, self.ptr = text, ptr
+
+    @classmethod
+    def of(cls, strings: Iterable[str]) -> Strings:
+        """Pack ordinary strings."""
+        encoded = [s.encode() for s in strings]
+        lengths = np.array([len(e) for e in encoded], np.int64)
+        return cls(np.frombuffer(b"".join(encoded), np.uint8), pointers(lengths))
+
+    def take(self, indices: Int64[np.ndarray, " m"]) -> Strings:
+        """The chosen strings, in the order of `indices`."""
+        flat, ptr = take(self.ptr, indices)
+        return Strings(self.text[flat], ptr)
+
+    def __len__(self) -> int:
+        return len(self.ptr) - 1
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> str: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[str]: ...
+    def __getitem__(self, key: SupportsIndex | slice) -> str | list[str]:
+        if isinstance(key, slice):
+            return [self[i] for i in range(*key.indices(len(self)))]
+        i = range(len(self))[key]
+        return self.text[self.ptr[i] : self.ptr[i + 1]].tobytes().decode()

@@ -1,0 +1,119 @@
+"""From targets in their units to numbers of mean 0 and spread 1, and back.
+
+A total energy is mostly a sum over atoms (a carbon atom is a million meV). A linear fit
+of the element counts takes that part away, on the training molecules only; what remains
+is an atomisation energy, up to what the linear fit absorbs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Float64, Int64, UInt8
+from torch import Tensor, nn
+
+from ..errors import InputError
+from .molecules import Molecules, Target
+from .ragged import take
+
+FLAT = 1e-10  # a spread below this share of the largest value is rounding
+
+
+def fit_references(
+    z: UInt8[np.ndarray, " atoms"],
+    ptr: Int64[np.ndarray, " ends"],
+    y: Float64[np.ndarray, " n"],
+    indices: Int64[np.ndarray, " m"],
+    max_z: int = 119,
+) -> Float64[Tensor, " {max_z}"]:
+    """One energy per element, in y's unit, by least squares on the molecules `indices`.
+
+    Entry k belongs to atomic number k; elements that do not occur get 0. Where the counts
+    do not determine the energies, the solution of least norm is taken.
+    """
+    atoms, chosen = take(ptr, indices)
+    elements, column = np.unique(z[atoms], return_inverse=True)
+    row = np.repeat(np.arange(len(indices)), np.diff(chosen))
+    shape = (len(indices), len(elements))
+    counts = np.bincount(row * shape[1] + column, minlength=shape[0] * shape[1]).reshape(shape)
+    solution = np.linalg.lstsq(counts.astype(np.float64), y[indices], rcond=None)[0]
+    references = torch.zeros(max_z, dtype=torch.float64)
+    references[torch.from_numpy(elements.astype(np.int64))] = torch.from_numpy(solution)
+    return references
+
+
+class Standardizer(nn.Module):
+    """Subtract atom references (atomwise targets only) and the mean, divide by the spread.
+
+    Make it with `fit`; keep it as `config()` (JSON) with `state_dict()` (tensors, float64)
+    and restore it by `from_config` with `load_state_dict`. The buffers are references
+    (119, t), mean (t,) and scale (t,), in the targets' units; keep them in float64.
+    """
+
+    references: Tensor
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, targets: Sequence[Target]):
+        super().__init__()
+        self.targets = tuple(targets)
+        t = len(self.targets)
+        self.register_buffer("references", torch.zeros(119, t, dtype=torch.float64))
+        self.register_buffer("mean", torch.zeros(t, dtype=torch.float64))
+        self.register_buffer("scale", torch.ones(t, dtype=torch.float64))
+
+    @classmethod
+    def fit(
+        cls, molecules: Molecules, targets: Sequence[str], train: Int64[np.ndarray, " m"]
+    ) -> Standardizer:
+        """Fit to the named targets on the molecules `train`.
+
+        Raises InputError for an unknown target, and for one that is constant there.
+        """
+        self = cls(molecules.describe(targets))
+        raw = molecules.select(targets)
+        y = torch.from_numpy(raw[train])
+        for i, target in enumerate(self.targets):
+            if target.atomwise:
+                self.references[:, i] = fit_references(molecules.z, molecules.ptr, raw[:, i], train)
+        rest = y - self._sums(molecules, train)
+        self.mean.copy_(rest.mean(0))
+        self.scale.copy_(rest.std(0, correction=0))
+        for i, target in enumerate(self.targets):
+            if self.scale[i] <= FLAT * y[:, i].abs().max():
+                raise InputError(
+                    f"the target {target.name!r} is constant on the {len(train)} training "
+                    "molecules: there is nothing to learn; drop it or train on more."
+                )
+        return self
+
+    def _sums(self, molecules: Molecules, chosen: Int64[np.ndarray, " m"]) -> Tensor:
+        """The references summed over the atoms of each chosen molecule, (m, t)."""
+        atoms, ptr = take(molecules.ptr, chosen)
+        each = self.references.numpy()[molecules.z[atoms]]
+        return torch.from_numpy(np.add.reduceat(each, ptr[:-1], axis=0))
+
+    def forward(self, y: Float[Tensor, "b t"], z: Int64[Tensor, "b n"]) -> Float32[Tensor, "b t"]:
+        """Standardise y, in the targets' units; z is 0 where padded.
+
+        Give total energies in float64: float32 resolves only 1 meV of 1e7.
+        """
+        rest = y.double() - self.references[z].sum(1)
+        return ((rest - self.mean) / self.scale).float()
+
+    def inverse(self, standardised: Float[Tensor, "*c b t"]) -> Float64[Tensor, "*c b t"]:
+        """Values in the targets' units; atomwise ones stay without their references."""
+        return standardised.double() * self.scale + self.mean
+
+    def config(self) -> dict[str, Any]:
+        """What `state_dict` does not hold, for JSON."""
+        return {"targets": [asdict(t) for t in self.targets]}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Standardizer:
+        """An empty standardiser for `load_state_dict`, from what `config` gave."""
+        return cls([Target(**t) for t in config["targets"]])

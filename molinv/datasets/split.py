@@ -1,0 +1,55 @@
+"""Train, valid and test: which molecule is in which, the same on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+
+from ..errors import InputError
+
+LARGE = 125_000  # from here on QM9's customary 110,000 / 10,000 / rest
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Three disjoint int64 arrays of indices into a `Molecules`."""
+
+    train: Int64[np.ndarray, " a"]
+    valid: Int64[np.ndarray, " b"]
+    test: Int64[np.ndarray, " c"]
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits of the SHA-256 of the three arrays, to print with a result."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.valid, self.test):
+            digest.update(f"{len(part)}:".encode() + part.astype("<i8").tobytes())
+        return digest.hexdigest()[:12]
+
+
+def permutation(n: int, seed: int) -> Int64[np.ndarray, " n"]:
+    """A seeded order of 0..n-1, identical for every NumPy version.
+
+    NumPy promises the stream of its bit generators but not what `Generator.permutation`
+    makes of it (NEP 19), hence a sort of the raw 64-bit numbers.
+    """
+    return np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable").astype(np.int64)
+
+
+def split(n: int, seed: int = 0, train_size: int | None = None) -> Split:
+    """Divide n molecules at random: 110,000 / 10,000 / rest, or 80 / 10 / 10 % below 125,000.
+
+    `train_size` keeps only the first so many of the training part; valid and test stay.
+    Raises InputError if a part would be empty or `train_size` is not in the part.
+    """
+    train, valid = (110_000, 10_000) if n >= LARGE else (n - 2 * (n // 10), n // 10)
+    if valid < 1:
+        raise InputError(f"expected at least 10 molecules to split into three parts, got {n}.")
+    size = train if train_size is None else train_size
+    if not 1 <= size <= train:
+        raise InputError(f"expected a train_size from 1 to {train:,}, got {size:,}.")
+    order = permutation(n, seed)
+    return Split(order[:size], order[train : train + valid], order[train + valid :])

@@ -1,0 +1,59 @@
+"""From names to a network with its distribution."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from torch import nn
+
+from .. import distributions, groups, models
+from ..augment import Augmented
+from ..errors import InputError, unknown
+
+
+def build(
+    targets: int,
+    *,
+    model: str,
+    model_args: dict[str, Any],
+    group: str,
+    distribution: str,
+    distribution_args: dict[str, Any],
+    regularizer: str = "entropy",
+    copies: int = 1,
+) -> Augmented:
+    """A model with `targets` outputs, wrapped with a distribution on a group.
+
+    Raises InputError for a name or a setting that does not exist.
+    """
+    kind = models.find(model)
+    network = make(kind, f"model {model}", (targets,), model_args)
+    chosen = groups.find(group)
+    mu = make(
+        distributions.find(distribution),
+        f"distribution {distribution}",
+        (chosen,),
+        {"reward": regularizer} | distribution_args,
+    )
+    return Augmented(network, mu, input=network.action, copies=copies)
+
+
+def make(kind: type, what: str, first: tuple, settings: dict[str, Any]) -> Any:
+    """kind(*first, **settings), with a setting that it does not know named."""
+    signature = inspect.signature(kind)
+    known = list(signature.parameters)[len(first) :]
+    for name in settings:
+        if name not in known:
+            raise unknown(f"setting of {what}:", name, known)
+    try:
+        return kind(*first, **settings)
+    except InputError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"cannot make the {what} with {settings}: {error}") from error
+
+
+def count_parameters(network: nn.Module) -> int:
+    """The number of trained parameters."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)

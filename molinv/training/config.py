@@ -1,0 +1,110 @@
+"""Every setting of a training run, with its default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import InputError, unknown
+
+
+@dataclass
+class TrainConfig:
+    """A training run.
+
+    Args:
+        data: a data set's name (qm9) or a folder of one.
+        targets: what to predict, names separated by commas.
+        out: the folder of the run; a run that stopped there goes on.
+        model: an architecture (see `molinv models`) or package.module:Name.
+        model_args: settings of the architecture, e.g. {"geometry": "displacement"}.
+        group: a group (see `molinv groups`) or package.module:Name.
+        distribution: UniformBox, HaarBall or Gaussian (learned), Identity or Haar (fixed).
+        distribution_args: its settings, e.g. {"init": 0.05}.
+        regularizer: what rewards a wide distribution: entropy, width or none.
+        lam: weight of that reward, per unit of standardised loss.
+        copies: group elements per molecule and step.
+        train_size: molecules to train on; all of the training part if not given.
+        valid_size: molecules to validate on; a tenth of the training ones, at least 1000,
+            if not given.
+        center: put each molecule's centroid at the origin.
+        shift: standard deviation (angstrom) of one fixed random displacement per molecule.
+        rotate: give each molecule one fixed random orientation.
+        epochs: passes over the training molecules.
+        batch_size: molecules per step, over all devices together.
+        optimizer: muon (for matrices, with AdamW for the rest) or adamw.
+        lr: AdamW's learning rate.
+        muon_lr: Muon's learning rate.
+        group_lr: the distribution's learning rate.
+        weight_decay: of the network's matrices under Muon; of all its parameters under AdamW.
+        warmup: steps until the learning rate is reached; a tenth of the run at most.
+        clip: largest gradient norm of each parameter group; 0 for none.
+        ema: decay of the exponential weight average used for validation and the result;
+            0 for none.
+        patience: epochs without improvement after which to stop; never if not given.
+        seed: of the split, the order of molecules, the initial weights and the group elements.
+        accelerator: Lightning's: auto, cpu, gpu, mps.
+        devices: number of devices, or auto.
+        strategy: Lightning's: auto, ddp.
+        num_nodes: number of machines.
+        precision: Lightning's: 32-true, bf16-mixed.
+        compile: run the network through torch.compile.
+    """
+
+    data: str = "qm9"
+    targets: str = "homo"
+    out: str = "runs/latest"
+    model: str = "point"
+    model_args: dict[str, Any] = field(default_factory=dict)
+    group: str = "SO3"
+    distribution: str = "UniformBox"
+    distribution_args: dict[str, Any] = field(default_factory=dict)
+    regularizer: str = "entropy"
+    lam: float = 0.02
+    copies: int = 1
+    train_size: int | None = None
+    valid_size: int | None = None
+    center: bool = True
+    shift: float = 0.0
+    rotate: bool = False
+    epochs: int = 25
+    batch_size: int = 64
+    optimizer: str = "muon"
+    lr: float = 1e-3
+    muon_lr: float = 2e-3
+    group_lr: float = 3e-2
+    weight_decay: float = 0.01
+    warmup: int = 200
+    clip: float = 1.0
+    ema: float = 0.0
+    patience: int | None = None
+    seed: int = 0
+    accelerator: str = "auto"
+    devices: int | str = "auto"
+    strategy: str = "auto"
+    num_nodes: int = 1
+    precision: str = "32-true"
+    compile: bool = False
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "copies"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}.")
+        for name in ("lr", "muon_lr", "group_lr"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name}: expected a number above 0, got {getattr(self, name)}.")
+        for name in ("lam", "shift", "clip", "weight_decay", "warmup"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"{name}: expected at least 0, got {getattr(self, name)}.")
+        if not 0 <= self.ema < 1:
+            raise InputError(f"ema: expected a decay from 0 up to, not including, 1, got {self.ema}.")
+        if self.optimizer not in ("muon", "adamw"):
+            raise unknown("optimizer", self.optimizer, ("muon", "adamw"))
+
+    @property
+    def target_names(self) -> list[str]:
+        """The targets as a list; raises InputError if there is none, or one twice."""
+        names = [name.strip() for name in self.targets.split(",") if name.strip()]
+        if not names or len(set(names)) < len(names):
+            raise InputError(f"targets: expected different names, got {self.targets!r}.")
+        return names

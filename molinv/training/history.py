@@ -1,0 +1,122 @@
+"""What a run keeps of itself: metrics.csv, and the best model so far."""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from rich.console import Console
+
+from .config import TrainConfig
+from .module import Joint
+from .saved import save
+
+
+class History(pl.Callback):
+    """One row an epoch, in metrics.csv and on the screen; the best model whenever it improves.
+
+    Its rows live in the checkpoint, so that a run taken up again goes on where that was. Put it
+    before a weight-averaging callback, so that it sees the averaged weights.
+    """
+
+    def __init__(self, folder: Path, config: dict[str, Any], facts: dict[str, Any]):
+        self.folder, self.config, self.facts = folder, config, facts
+        self.rows: list[dict[str, float]] = []
+        self.best = float("inf")
+        self.console = Console(stderr=True)
+        self._before = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "best": self.best, "seconds": self._seconds()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows, self.best = state_dict["rows"], state_dict["best"]
+        self._before = state_dict["seconds"]
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start = time.monotonic()
+        assert isinstance(pl_module, Joint)
+        if not self.rows:
+            self.rows.append({"epoch": 0, "step": 0, "seconds": 0.0} | _extents(pl_module))
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Joint)
+        found = pl_module.measured()
+        row = {
+            "epoch": trainer.current_epoch + 1,
+            "step": trainer.global_step,
+            "seconds": round(self._seconds(), 2),
+        }
+        for view, values in found.items():
+            for target, value in zip(pl_module.standardizer.targets, values.tolist(), strict=True):
+                row[f"{target.name}_{view}"] = value
+        row |= _extents(pl_module)
+        self.rows.append(row)
+        shares = found["stored"] / pl_module.standardizer.scale.to(found["stored"])
+        if trainer.is_global_zero and float(shares.mean()) < self.best:
+            self.best = float(shares.mean())
+            self._export(pl_module, row)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for name in ("train/loss", "train/error_epoch"):
+            self.rows[-1][name.removesuffix("_epoch").replace("/", "_")] = float(
+                trainer.callback_metrics[name]
+            )
+        if trainer.is_global_zero:
+            assert isinstance(pl_module, Joint)
+            write_csv(self.folder / "metrics.csv", self.rows)
+            self.console.print(self._line(pl_module), highlight=False)
+
+    def _export(self, module: Joint, row: dict[str, float]) -> None:
+        facts = self.facts | {
+            "epoch": row["epoch"],
+            "validation": {
+                t.name: {v: row[f"{t.name}_{v}"] for v in ("stored", "rotated")} | {"unit": t.unit}
+                for t in module.standardizer.targets
+            },
+            "extents": {
+                name: {"value": float(e.value.detach()), "unit": e.unit, "cap": e.cap}
+                for name, e in module.network.distribution.extent().items()
+            },
+        }
+        save(self.folder, module.network.state_dict(), module.standardizer, self.config, facts)
+
+    def _line(self, module: Joint) -> str:
+        row = self.rows[-1]
+        parts = [f"epoch {row['epoch']:>3}  loss {row['train_loss']:.3f}"]
+        for t in module.standardizer.targets[:3]:
+            stored, rotated = row[f"{t.name}_stored"], row[f"{t.name}_rotated"]
+            parts.append(f"{t.name} {stored:.4g} stored {rotated:.4g} rotated {t.unit}")
+        reach = [f"{n} {row[f'extent_{n}']:.2f}" for n in module.network.distribution.extent()]
+        parts.append(" ".join(reach))
+        return "  ".join(parts) + f"  {row['seconds']:.0f} s"
+
+    def _seconds(self) -> float:
+        return self._before + time.monotonic() - getattr(self, "_start", time.monotonic())
+
+
+def _extents(module: Joint) -> dict[str, float]:
+    mu = module.network.distribution
+    row = {f"extent_{name}": float(e.value.detach()) for name, e in mu.extent().items()}
+    coverage = mu.coverage()
+    return row if coverage is None else row | {"coverage": coverage}
+
+
+def write_csv(path: Path, rows: list[dict[str, float]]) -> None:
+    """Write rows to a temporary name, then rename; absent values stay empty."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(temporary, path)
+
+
+def describe(config: TrainConfig, hash_: str, sizes: dict[str, int]) -> dict[str, Any]:
+    """What a result is about: the data, its split and how many molecules were used."""
+    return {"data": config.data, "split": hash_, "seed": config.seed, "molecules": sizes}

@@ -1,0 +1,156 @@
+"""A training run, from its settings to its folder; one that was interrupted goes on."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import sys
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+import yaml
+from lightning.pytorch.callbacks import (
+    EarlyStopping,
+    EMAWeightAveraging,
+    ModelCheckpoint,
+    RichProgressBar,
+)
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from .. import __version__
+from ..augment import Augmented
+from ..datasets import load
+from ..datasets.references import Standardizer
+from ..datasets.split import split
+from ..errors import InputError
+from .build import build, count_parameters
+from .config import TrainConfig
+from .data import MoleculeData
+from .history import History, describe
+from .module import Joint
+
+# settings that may change when a run is taken up again
+_FREE = ("accelerator", "devices", "strategy", "num_nodes", "compile")
+
+
+def train(config: TrainConfig) -> Path:
+    """Run `config`, or go on with it where its folder's last checkpoint stopped.
+
+    Returns the run folder, which holds config.yaml, metrics.csv, checkpoints/,
+    model.safetensors and model.json (the best epoch's), and a TensorBoard log. Raises
+    InputError for settings that do not fit the data or the folder, and if the loss diverges.
+    """
+    folder = Path(config.out)
+    _check_folder(folder, config)
+    molecules = load(config.data)
+    parts = split(len(molecules), config.seed, config.train_size)
+    standardizer = Standardizer.fit(molecules, config.target_names, parts.train)
+    network = seeded(config, len(config.target_names))
+    data = MoleculeData(molecules, parts, config)
+    module = Joint(network, standardizer, config, len(parts.train))
+    sizes = {"train": len(parts.train), "valid": len(data.valid), "test": len(parts.test)}
+    sizes_seen = np.diff(molecules.ptr)[parts.train]
+    facts = describe(config, parts.hash, sizes) | {
+        "molinv": __version__,
+        "parameters": count_parameters(network),
+        "elements": elements(molecules, parts.train),
+        "atoms": [int(sizes_seen.min()), int(sizes_seen.max())],
+        "placement": {"center": config.center, "shift": config.shift},
+    }
+    if config.compile:
+        network.model.compile()
+    history = History(folder, asdict(config), facts)
+    last = folder / "checkpoints" / "last.ckpt"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", module="torch.utils.tensorboard")
+        trainer = _trainer(config, folder, history)
+        trainer.fit(
+            module,
+            datamodule=data,
+            ckpt_path=last if last.is_file() else None,
+            weights_only=True,
+        )
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    return folder
+
+
+def seeded(config: TrainConfig, targets: int) -> Augmented:
+    """The network with initial weights that depend on the seed alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        return build(
+            targets,
+            model=config.model,
+            model_args=config.model_args,
+            group=config.group,
+            distribution=config.distribution,
+            distribution_args=config.distribution_args,
+            regularizer=config.regularizer,
+            copies=config.copies,
+        )
+
+
+def elements(molecules, indices: np.ndarray) -> list[int]:
+    """The atomic numbers that occur in these molecules."""
+    inside = np.zeros(len(molecules), dtype=bool)
+    inside[indices] = True
+    return np.unique(molecules.z[np.repeat(inside, np.diff(molecules.ptr))]).tolist()
+
+
+def _check_folder(folder: Path, config: TrainConfig) -> None:
+    """Write config.yaml, or see that the one there belongs to the same run."""
+    path, settings = folder / "config.yaml", asdict(config)
+    if path.is_file():
+        there = yaml.safe_load(path.read_text())
+        for name, value in settings.items():
+            if name not in (*_FREE, "out") and there.get(name) != value:
+                raise InputError(
+                    f"{folder} holds a run with {name}={there.get(name)!r}, not {value!r}: choose "
+                    "another --out, or delete that folder."
+                )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(yaml.safe_dump(settings, sort_keys=False))
+    temporary.replace(path)
+
+
+def _trainer(config: TrainConfig, folder: Path, history: History) -> pl.Trainer:
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    callbacks: list[pl.Callback] = [history]
+    if config.ema:
+        callbacks.append(EMAWeightAveraging(decay=config.ema))
+    if config.patience is not None:
+        callbacks.append(EarlyStopping("valid/error", patience=config.patience))
+    if sys.stderr.isatty():
+        callbacks.append(RichProgressBar(leave=False))
+    callbacks.append(
+        ModelCheckpoint(
+            folder / "checkpoints",
+            filename="last",
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+    )
+    board = importlib.util.find_spec("tensorboard") is not None
+    return pl.Trainer(
+        max_epochs=config.epochs,
+        accelerator=config.accelerator,
+        devices=config.devices,
+        strategy=config.strategy,
+        num_nodes=config.num_nodes,
+        precision=config.precision,  # pyright: ignore[reportArgumentType]
+        logger=TensorBoardLogger(folder, name="tensorboard", version="") if board else False,
+        callbacks=callbacks,
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        enable_progress_bar=sys.stderr.isatty(),
+    )

@@ -1,0 +1,96 @@
+"""Whatever is in a file: structures, rejections or InputError, and nothing else."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from molinv.chem import Rejected, Structure, check, read
+from molinv.chem.readers import READERS
+from molinv.errors import InputError
+
+FLAT = """x
+     RDKit          2D
+
+  2  1  0  0  0  0  0  0  0  0999 V2000
+    0.0000    0.0000    0.0000 C   0  0
+    1.3000    0.0000    0.0000 O   0  0
+  1  2  1  0
+M  END
+$$$$
+"""
+SOLID = """y
+     RDKit          3D
+
+  0  0  0  0  0  0  0  0  0  0999 V3000
+M  V30 BEGIN CTAB
+M  V30 COUNTS 2 1 0 0 0
+M  V30 BEGIN ATOM
+M  V30 1 F 0 0 0 0
+M  V30 2 H 0 0 0.92 0
+M  V30 END ATOM
+M  V30 BEGIN BOND
+M  V30 1 1 1 2
+M  V30 END BOND
+M  V30 END CTAB
+M  END
+$$$$
+"""
+XYZ = b"2\nh2\nH 0 0 0\nH 0 0 0.74\n\n1\nProperties=species:S:1:pos:R:3 q=1\nC 1 2 3\n"
+VALID = {
+    ".smi": b"SMILES name\r\nCO a\r\n[O-]C=O b\n# c\nF/C=C\\F\n",
+    ".csv": b'id,smiles,y\n1,CO,2\n2,"C#N",3\n',
+    ".sdf": (FLAT + SOLID + FLAT).encode(),
+    ".mol": SOLID.encode(),
+    ".xyz": XYZ,
+    ".extxyz": XYZ,
+}
+PIECES = [b"\n", b" ", b"0", b"-1", b"999999999", b"nan", b"1e400", b'"', b"*", b"\0", b"\xff"]
+PIECES += [b"$$$$\n", b"Lattice=", b"=", b"{", b"[", b"(", b"V3000", b"M  END\n", b",", b"\r"]
+
+
+@st.composite
+def mutated(draw, valid: bytes) -> bytes:
+    content = bytearray(valid)
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(content)))
+        stop = min(len(content), start + draw(st.integers(0, 6)))
+        content[start:stop] = draw(st.sampled_from(PIECES) | st.binary(max_size=3))
+    return bytes(content)
+
+
+def everything(path):
+    """What a reader yields, and the InputError that ends it, if one does."""
+    try:
+        yield from read([str(path)])
+    except InputError as error:
+        yield error
+
+
+@pytest.mark.parametrize("extension", READERS)
+def test_no_content_escapes_the_contract(extension, tmp_path):
+    path = tmp_path / f"fuzz{extension}"
+    seen = set()
+
+    @settings(
+        max_examples=50,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(mutated(VALID[extension]) | st.binary(max_size=200))
+    def attack(content):
+        path.write_bytes(content)
+        for item in everything(path):
+            seen.add(type(item))
+            if isinstance(item, Structure):
+                check(item.z, item.pos)
+                assert (item.z.dtype, item.pos.dtype) == (np.int64, np.float64)
+            else:
+                reason = item.reason if isinstance(item, Rejected) else str(item)
+                assert reason
+                assert "\n" not in reason
+
+    attack()
+    assert seen == {Structure, Rejected, InputError}
