@@ -40,5 +40,7 @@ def find(name: str) -> type:
     return next(
         value
         for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, Model) and value.__module__ == module.__name__
+        if inspect.isclass(value)
+        and issubclass(value, Model)
+        and value.__module__ == module.__name__
     )

@@ -97,7 +97,9 @@ class TrainConfig:
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name}: expected at least 0, got {getattr(self, name)}.")
         if not 0 <= self.ema < 1:
-            raise InputError(f"ema: expected a decay from 0 up to, not including, 1, got {self.ema}.")
+            raise InputError(
+                f"ema: expected a decay from 0 up to, not including, 1, got {self.ema}."
+            )
         if self.optimizer not in ("muon", "adamw"):
             raise unknown("optimizer", self.optimizer, ("muon", "adamw"))
 

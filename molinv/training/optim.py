@@ -71,12 +71,12 @@ class MuonAdamW(Optimizer):
         for shape, same in by_shape.items():
             grads = [p.grad for p in same]
             buffers = [self._state(p, "momentum") for p in same]
-            torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])
-            nesterov = torch._foreach_lerp(grads, buffers, group["momentum"])
+            torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])  # pyright: ignore
+            nesterov = torch._foreach_lerp(grads, buffers, group["momentum"])  # pyright: ignore
             update = orthogonalise(torch.stack(nesterov))
-            torch._foreach_mul_(same, 1 - group["lr"] * group["weight_decay"])
+            torch._foreach_mul_(same, 1 - group["lr"] * group["weight_decay"])  # pyright: ignore
             scale = group["lr"] * 0.2 * max(shape) ** 0.5
-            torch._foreach_add_(same, list(update.unbind()), alpha=-scale)
+            torch._foreach_add_(same, list(update.unbind()), alpha=-scale)  # pyright: ignore
 
     def _adamw(self, group: dict[str, Any], params: list[Tensor]) -> None:
         adamw(
@@ -123,7 +123,9 @@ def parameter_groups(
     `method` "muon" treats hidden matrices so; embeddings stay with AdamW, and the
     distribution's parameters never decay.
     """
-    embeddings = {p for m in network.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
+    embeddings = {
+        p for m in network.modules() if isinstance(m, nn.Embedding) for p in m.parameters()
+    }
     trained = [p for p in network.parameters() if p.requires_grad]
     hidden = [p for p in trained if p.ndim == 2 and min(p.shape) > 1 and p not in embeddings]
     if method == "adamw":
@@ -135,4 +137,6 @@ def parameter_groups(
         {"params": [p for p in distribution.parameters() if p.requires_grad], "lr": group_lr},
     ]
     names = ("matrices", "others", "distribution")
-    return [g | {"name": n, "clip": clip} for g, n in zip(groups, names, strict=True) if g["params"]]
+    return [
+        g | {"name": n, "clip": clip} for g, n in zip(groups, names, strict=True) if g["params"]
+    ]

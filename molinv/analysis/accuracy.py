@@ -1,0 +1,119 @@
+"""Errors of a saved model on its test molecules: as stored, Haar-rotated, orbit-averaged."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torchmetrics import MeanAbsoluteError
+
+from ..datasets import load
+from ..datasets.batches import Loader, OnDevice
+from ..datasets.split import split
+from ..errors import InputError
+from ..training.config import TrainConfig
+from ..training.saved import Saved, write_json
+from ..training.saved import load as load_saved
+
+COLUMNS = ("stored", "rotated", "averaged")
+
+
+def evaluate(
+    run: str | Path, copies: int = 8, limit: int | None = None, trust: bool = False
+) -> dict[str, Any]:
+    """MAE per target of a run on its untouched test molecules, in the target's unit.
+
+    "stored" as the data set has them, "rotated" each by one Haar-random rotation, "averaged"
+    rotated and then averaged over `copies` elements of the learned distribution. `limit` takes
+    the first so many test molecules. Writes evaluation.json into the run folder. Raises
+    InputError without a model, or where the data is no longer the same.
+    """
+    folder = Path(run)
+    saved = load_saved(folder, trust)
+    config = read_config(folder / "config.yaml")
+    molecules = load(config.data)
+    parts = split(len(molecules), config.seed, config.train_size)
+    if parts.hash != saved.card["split"]:
+        raise InputError(
+            f"the split of {config.data} is {parts.hash}, but {folder} was trained on "
+            f"{saved.card['split']}: the data has changed; train again."
+        )
+    test = parts.test[:limit]
+    y = molecules.select(config.target_names)
+
+    def place(rotate: bool) -> OnDevice:
+        return OnDevice(
+            molecules, y, "cpu", config.center, config.shift, config.seed, rotate or config.rotate
+        )
+
+    stored, rotated = place(False), place(True)
+    found = {
+        "stored": _errors(saved, stored, test, "as stored"),
+        "rotated": _errors(saved, rotated, test, "rotated"),
+        "averaged": _errors(saved, rotated, test, f"{copies} copies", copies),
+    }
+    result = {
+        "split": parts.hash,
+        "molecules": len(test),
+        "copies": copies,
+        "targets": {
+            t.name: {"unit": t.unit} | {c: found[c][i] for c in COLUMNS}
+            for i, t in enumerate(saved.standardizer.targets)
+        },
+        "extents": saved.card["extents"],
+    }
+    write_json(folder / "evaluation.json", result)
+    return result
+
+
+def read_config(path: Path) -> TrainConfig:
+    """The settings of a run folder; raises InputError for a missing file or an unknown key."""
+    if not path.is_file():
+        raise InputError(f"no settings at {path}: expected the config.yaml of a run folder.")
+    settings = yaml.safe_load(path.read_text())
+    known = asdict(TrainConfig())
+    foreign = [name for name in settings if name not in known]
+    if foreign:
+        raise InputError(f"{path} has the unknown key {foreign[0]!r}; remove it or update molinv.")
+    return TrainConfig(
+        **{f.name: settings[f.name] for f in fields(TrainConfig) if f.name in settings}
+    )
+
+
+def table(result: dict[str, Any]) -> Table:
+    """The result as a table to print."""
+    made = Table(
+        title=f"Mean absolute error on {result['molecules']:,} test molecules "
+        f"(split {result['split']})"
+    )
+    made.add_column("target")
+    made.add_column("unit")
+    for column in (*COLUMNS, "rotated - stored"):
+        made.add_column(column, justify="right")
+    for name, row in result["targets"].items():
+        gap = 100 * (row["rotated"] - row["stored"]) / row["stored"]
+        values = [f"{row[c]:.4g}" for c in COLUMNS]
+        made.add_row(name, row["unit"], *values, f"{gap:+.1f} %")
+    return made
+
+
+def _errors(
+    saved: Saved, store: OnDevice, indices: np.ndarray, what: str, copies: int | None = None
+) -> list[float]:
+    metric = MeanAbsoluteError(num_outputs=len(saved.standardizer.targets))
+    network, generator = saved.network, torch.Generator().manual_seed(0)
+    batches = Loader(store, indices, 256, shuffle=False)
+    for batch in track(batches, what, console=Console(stderr=True), transient=True):
+        inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
+        orbit = "identity" if copies is None else "learned"
+        outputs = network.orbit(*inputs, orbit=orbit, copies=copies, generator=generator).mean
+        truth = saved.standardizer.inverse(saved.standardizer(batch.y, batch.z))
+        metric.update(saved.standardizer.inverse(outputs).float(), truth.float())
+    return metric.compute().reshape(-1).tolist()

@@ -1,0 +1,67 @@
+"""Pictures of a run: its errors and its extents over time."""
+
+from __future__ import annotations
+
+import csv
+from math import pi
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib.figure import Figure
+
+from ..errors import InputError
+
+
+def draw_curves(run: str | Path) -> list[Path]:
+    """Write loss.png and extents.png into a run folder, from its metrics.csv and model.json."""
+    folder = Path(run)
+    if not (folder / "metrics.csv").is_file():
+        raise InputError(f"no history in {folder}: expected metrics.csv of a training run.")
+    with (folder / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [_draw_errors(folder, rows), _draw_extents(folder, rows)]
+
+
+def _column(rows: list[dict[str, str]], name: str) -> tuple[list[float], list[float]]:
+    there = [row for row in rows if row[name]]
+    return [float(row["epoch"]) for row in there], [float(row[name]) for row in there]
+
+
+def _draw_errors(folder: Path, rows: list[dict[str, str]]) -> Path:
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot(*_column(rows, "train_error"), label="training, augmented")
+    left.set(xlabel="epoch", ylabel="L1 of standardised targets", yscale="log", title="Loss")
+    left.legend(frameon=False)
+    names = [name.removesuffix("_stored") for name in rows[0] if name.endswith("_stored")]
+    for i, name in enumerate(names[:6]):
+        for view, style in (("stored", "-"), ("rotated", ":")):
+            epochs, values = _column(rows, f"{name}_{view}")
+            right.plot(epochs, values, style, color=f"C{i}", label=f"{name}, {view}")
+    right.set(xlabel="epoch", ylabel="MAE in the target's unit", yscale="log", title="Validation")
+    right.legend(frameon=False, fontsize=8)
+    return _save(figure, folder / "loss.png")
+
+
+def _draw_extents(folder: Path, rows: list[dict[str, str]]) -> Path:
+    figure = Figure(figsize=(5, 3.6), layout="constrained")
+    axes = figure.subplots()
+    names = [name for name in rows[0] if name.startswith("extent_")]
+    for i, name in enumerate(names):
+        style = ("-", "--", ":")[i % 3]
+        axes.plot(*_column(rows, name), style, label=name.removeprefix("extent_"), lw=2)
+    axes.axhline(pi, color="0.6", lw=1)
+    axes.text(0, pi, " the whole group (pi rad)", va="bottom", color="0.4", fontsize=8)
+    axes.set(xlabel="epoch", ylabel="learned extent (rad; translations: angstrom)", ylim=(0, None))
+    axes.set_title("What the model has learned to be invariant to", fontsize=10)
+    axes.legend(frameon=False, loc="lower right")
+    return _save(figure, folder / "extents.png")
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    temporary = path.with_name(path.stem + ".part.png")
+    figure.savefig(temporary, dpi=150)
+    temporary.replace(path)
+    return path

@@ -1,0 +1,245 @@
+"""The command line: thin, each command loads what it needs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError, unknown
+
+COMMANDS = {
+    "data": "build a data set's cache and print what is in it",
+    "train": "train a network jointly with a distribution on a group",
+    "evaluate": "errors of a run on its test molecules: stored, rotated, averaged",
+    "predict": "predict molecules given as SMILES or files",
+    "models": "the architectures that exist",
+    "groups": "the groups that exist, with their generators",
+    "bench": "make one of the README's tables again",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; exit code 0, 1 where some molecules failed, 2 for bad input."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    if arguments[0] == "--version":
+        from . import __version__
+
+        print(f"molinv {__version__}")
+        return 0
+    try:
+        if arguments[0] not in COMMANDS:
+            raise unknown("command", arguments[0], COMMANDS)
+        return globals()[f"_{arguments[0]}"](arguments[1:])
+    except InputError as error:
+        print(f"molinv: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("molinv: interrupted; the same command goes on from here.", file=sys.stderr)
+        return 130
+
+
+def _help() -> str:
+    rows = "\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items())
+    return (
+        "usage: molinv COMMAND ...\n\nLearn which rotations your data is invariant to, jointly "
+        f"with the network.\n\n{rows}\n\nexamples:\n"
+        "  molinv train --data qm9 --targets homo,lumo --train_size 5000 --out runs/a\n"
+        "  molinv evaluate runs/a\n"
+        "  molinv predict runs/a CCO c1ccccc1 mols.sdf -o out.csv\n\n"
+        "molinv COMMAND --help explains a command."
+    )
+
+
+def _parse(command: str, arguments: list[str], fill: Callable[[Any], None]) -> Any:
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    parser = ArgumentParser(
+        prog=f"molinv {command}", description=COMMANDS[command], exit_on_error=False
+    )
+    fill(parser)
+    try:
+        return parser.parse_args(arguments)
+    except ArgumentError as error:
+        text = " ".join(str(error).split())
+        raise InputError(f"{text} (see `molinv {command} --help`)") from error
+
+
+def _data(arguments: list[str]) -> int:
+    args = _parse(
+        "data",
+        arguments,
+        lambda p: p.add_argument("name", help="qm9, or a folder of a data set"),
+    )
+    from rich import print as show
+    from rich.table import Table
+
+    from .datasets import load
+    from .datasets.split import split
+
+    molecules = load(args.name)
+    parts = split(len(molecules))
+    sizes = molecules.sizes
+    show(
+        f"{len(molecules):,} molecules, {sizes.sum():,} atoms (mean {sizes.mean():.1f}, most "
+        f"{sizes.max()}); split {parts.hash} with seed 0: {len(parts.train):,} train, "
+        f"{len(parts.valid):,} valid, {len(parts.test):,} test"
+    )
+    table = Table("target", "unit", "what", "mean", "std")
+    for t in molecules.targets:
+        y = molecules.select([t.name])
+        table.add_row(t.name, t.unit, t.description, f"{y.mean():.5g}", f"{y.std():.5g}")
+    show(table)
+    return 0
+
+
+def _train(arguments: list[str]) -> int:
+    from .training.config import TrainConfig
+
+    def fill(parser):
+        parser.add_argument("--config", action="config", help="a config.yaml; flags override it")
+        parser.add_class_arguments(TrainConfig)
+
+    args = _parse("train", arguments, fill)
+    settings = {name: value for name, value in args.as_dict().items() if name != "config"}
+    config = TrainConfig(**settings)
+    from .analysis.curves import draw_curves
+    from .training.run import train
+
+    folder = train(config)
+    draw_curves(folder)
+    print(f"wrote {folder}; next: molinv evaluate {folder}")
+    return 0
+
+
+def _evaluate(arguments: list[str]) -> int:
+    def fill(parser):
+        parser.add_argument("run", help="a run folder")
+        parser.add_argument("--copies", type=int, default=8, help="copies that are averaged")
+        parser.add_argument("--limit", type=int, help="use the first so many test molecules")
+        parser.add_argument("--trust", action="store_true", help="import code the model names")
+
+    args = _parse("evaluate", arguments, fill)
+    from rich import print as show
+
+    from .analysis.accuracy import evaluate, table
+
+    show(table(evaluate(args.run, args.copies, args.limit, args.trust)))
+    return 0
+
+
+def _predict(arguments: list[str]) -> int:
+    def fill(parser):
+        parser.add_argument("model", help="a run folder")
+        parser.add_argument(
+            "inputs", nargs="+", help="SMILES, or .smi .csv .sdf .mol .xyz .extxyz files"
+        )
+        parser.add_argument("-o", "--output", help="write .csv or .json instead of a table")
+        parser.add_argument("--copies", type=int, default=8, help="orientations to average")
+        parser.add_argument("--smiles_column", help="the column of SMILES in .csv files")
+        parser.add_argument("--seed", type=int, default=0, help="of the conformer search")
+        parser.add_argument("--trust", action="store_true", help="import code the model names")
+
+    args = _parse("predict", arguments, fill)
+    if args.output and Path(args.output).suffix not in (".csv", ".json"):
+        raise InputError(f"cannot write {args.output}: expected a name ending in .csv or .json.")
+    from rich.console import Console
+    from rich.progress import track
+
+    from .chem import Rejected, read
+    from .predict import Predictor
+
+    predictor = Predictor(args.model, args.copies, args.trust)
+    stream = predictor.predict(read(args.inputs, smiles_column=args.smiles_column, seed=args.seed))
+    screen = Console(stderr=True)
+    results = list(track(stream, "predicting", console=screen, transient=True))
+    rows = [r for r in results if not isinstance(r, Rejected)]
+    bad = [r for r in results if isinstance(r, Rejected)]
+    if args.output:
+        _write(Path(args.output), rows)
+        print(f"wrote {len(rows)} molecules to {args.output}")
+    elif rows:
+        _show(rows, predictor.units)
+    for item in bad:
+        print(f"molinv: {item.source}: {item.name}: {item.reason}", file=sys.stderr)
+    return 0 if not bad else 1 if rows or len(bad) > 1 else 2
+
+
+def _show(rows: list[dict[str, Any]], units: dict[str, str]) -> None:
+    from rich import print as show
+    from rich.table import Table
+
+    table = Table("molecule", "geometry", title="value +- standard deviation over rotations")
+    for name, unit in units.items():
+        table.add_column(f"{name} ({unit})", justify="right")
+    for row in rows:
+        values = [f"{row[name]:.5g} +- {row[f'{name}_std']:.2g}" for name in units]
+        table.add_row(row["name"], "RDKit" if row["embedded"] else "given", *values)
+    show(table)
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("w", newline="") as file:
+        if path.suffix == ".json":
+            json.dump(rows, file, indent=1)
+        else:
+            writer = csv.DictWriter(file, list(rows[0]) if rows else ["name"])
+            writer.writeheader()
+            writer.writerows(rows)
+    os.replace(temporary, path)
+
+
+def _models(arguments: list[str]) -> int:
+    _parse("models", arguments, lambda p: None)
+    from inspect import getdoc
+
+    from . import models
+
+    for name in models.available():
+        print(f"{name:<10}{(getdoc(models.find(name)) or '').splitlines()[0]}")
+    return 0
+
+
+def _groups(arguments: list[str]) -> int:
+    _parse("groups", arguments, lambda p: None)
+    from inspect import getdoc
+
+    from rich import print as show
+    from rich.table import Table
+
+    from . import groups
+
+    table = Table("group", "compact", "generators (unit, cap)", "what")
+    for name, kind in groups.available().items():
+        group = kind.examples()[-1]
+        rows = zip(group.names, group.units, group.caps, strict=True)
+        generators = ", ".join(f"{n} ({u}, {c:.3g})" for n, u, c in rows)
+        what = (getdoc(kind) or "").splitlines()[0]
+        table.add_row(name, "yes" if group.compact else "no", generators, what)
+    show(table)
+    return 0
+
+
+def _bench(arguments: list[str]) -> int:
+    from . import bench
+
+    def fill(parser):
+        parser.add_argument("name", help=", ".join(bench.available()))
+        parser.add_argument("--out", help="the folder to work in; the benchmark's name by default")
+
+    args = _parse("bench", arguments, fill)
+    bench.find(args.name).main(args.out or args.name)
+    return 0
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main())
