@@ -22,7 +22,7 @@ from ..training.config import TrainConfig
 from ..training.run import train
 
 CONFIG = TrainConfig(targets="homo,lumo,gap", train_size=5000, epochs=36)
-MOLECULES = {"benzene": "c1ccccc1", "acetic acid": "CC(=O)O", "phenol": "Oc1ccccc1"}
+MOLECULES = {"benzene": "C1=CC=CC=C1", "phenol": "OC1=CC=CC=C1", "acetone": "CC(C)=O"}
 
 
 def main(out: str = "demo") -> None:

@@ -46,8 +46,8 @@ class Joint(pl.LightningModule):
         if not torch.isfinite(loss):
             raise Diverged(
                 f"training diverged at epoch {self.current_epoch + 1}, step {step + 1} (the loss "
-                f"is {loss.item()}): the last good model is kept in {self.config.out}; try again with "
-                "a lower --lr and --muon_lr."
+                f"is {loss.item()}): the last good model is kept in {self.config.out}; try again "
+                "with a lower --lr and --muon_lr."
             )
         self.log("train/loss", loss, on_epoch=True, on_step=False, batch_size=len(batch))
         self.log(

@@ -45,7 +45,8 @@ def train(config: TrainConfig) -> Path:
     InputError for settings that do not fit the data or the folder, and if the loss diverges.
     """
     folder = Path(config.out)
-    _check_folder(folder, config)
+    last = folder / "checkpoints" / "last.ckpt"
+    _check_same(folder, config, last)
     molecules = load(config.data)
     parts = split(len(molecules), config.seed, config.train_size)
     standardizer = Standardizer.fit(molecules, config.target_names, parts.train)
@@ -64,7 +65,7 @@ def train(config: TrainConfig) -> Path:
     if config.compile:
         network.model.compile()
     history = History(folder, asdict(config), facts)
-    last = folder / "checkpoints" / "last.ckpt"
+    _write_config(folder, config)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", module="torch.utils.tensorboard")
@@ -103,22 +104,25 @@ def elements(molecules, indices: np.ndarray) -> list[int]:
     return np.unique(molecules.z[np.repeat(inside, np.diff(molecules.ptr))]).tolist()
 
 
-def _check_folder(folder: Path, config: TrainConfig) -> None:
-    """Write config.yaml, or see that the one there belongs to the same run."""
-    path, settings = folder / "config.yaml", asdict(config)
-    if path.is_file():
-        there = yaml.safe_load(path.read_text())
-        for name, value in settings.items():
-            if name not in (*_FREE, "out") and there.get(name) != value:
-                raise InputError(
-                    f"{folder} holds a run with {name}={there.get(name)!r}, not {value!r}: choose "
-                    "another --out, or delete that folder."
-                )
+def _check_same(folder: Path, config: TrainConfig, last: Path) -> None:
+    """See that a checkpoint that is already there belongs to the same run."""
+    path = folder / "config.yaml"
+    if not (last.is_file() and path.is_file()):
         return
+    there = yaml.safe_load(path.read_text())
+    for name, value in asdict(config).items():
+        if name not in (*_FREE, "out") and there.get(name) != value:
+            raise InputError(
+                f"{folder} holds a run with {name}={there.get(name)!r}, not {value!r}: choose "
+                "another --out, or delete that folder."
+            )
+
+
+def _write_config(folder: Path, config: TrainConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(yaml.safe_dump(settings, sort_keys=False))
-    temporary.replace(path)
+    temporary = folder / "config.yaml.part"
+    temporary.write_text(yaml.safe_dump(asdict(config), sort_keys=False))
+    temporary.replace(folder / "config.yaml")
 
 
 def _trainer(config: TrainConfig, folder: Path, history: History) -> pl.Trainer:
