@@ -62,7 +62,10 @@ def _parse(command: str, arguments: list[str], fill: Callable[[Any], None]) -> A
     from jsonargparse import ArgumentError, ArgumentParser
 
     parser = ArgumentParser(
-        prog=f"molinv {command}", description=COMMANDS[command], exit_on_error=False
+        prog=f"molinv {command}",
+        description=COMMANDS[command],
+        exit_on_error=False,
+        allow_abbrev=False,
     )
     fill(parser)
     try:

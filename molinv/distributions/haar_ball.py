@@ -98,7 +98,10 @@ class HaarBall(Distribution):
     def entropy_reward(self) -> Tensor:
         """k log of the k-th root of the measure: its push does not vanish on a narrow ball."""
         k = self.group.k
-        cap = self._radius.cap
-        widest = ball_measure(cap, k) ** (1 / k)
-        root = self._radius() * (ball_measure(self._radius(), k) / self._radius() ** k) ** (1 / k)
-        return k * ((root / widest + _DELTA) / (1 + _DELTA)).log()[0]
+        share = _measure_root(self._radius(), k) / _measure_root(self._radius.cap, k)
+        return k * ((share + _DELTA) / (1 + _DELTA)).log()[0]
+
+
+def _measure_root(radius: Tensor, k: int) -> Tensor:
+    """The k-th root of the ball's measure, linear in a small radius."""
+    return radius / pi if k == 1 else radius * (excess_over(radius**2) / pi) ** (1 / 3)

@@ -1,0 +1,181 @@
+"""Augmented, quadrature and the layers of the core."""
+
+import ast
+import subprocess
+import sys
+import weakref
+from pathlib import Path
+
+import pytest
+import torch
+
+import molinv
+from molinv import Augmented, InputError, actions, groups, quadrature
+from molinv import distributions as D
+
+X = torch.randn(6, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+class Cubic(torch.nn.Module):
+    """A polynomial of degree 3 in the coordinates, with no symmetry."""
+
+    def forward(self, x, *extra):
+        return torch.stack([x[..., 0].sum(1) ** 3 + x[:, 0, 1], x[..., 2].square().sum(1)], -1)
+
+
+class Centre(torch.nn.Module):
+    def forward(self, x):
+        return x.square().sum((1, 2))[:, None] * x.sum(1)
+
+
+def wrapped(net, mu=None, **kw):
+    return Augmented(net, (D.UniformBox(groups.SO3()) if mu is None else mu).double(), **kw)
+
+
+def test_training_has_a_copies_axis_and_reaches_the_distribution():
+    model = wrapped(Cubic(), copies=3)
+    y = model(X)
+    assert y.shape == (3, 6, 2)
+    (y - 1).abs().mean().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+def test_evaluation_is_the_same_on_every_call():
+    model = wrapped(Cubic(), D.UniformBox(groups.SO3(), init=2.0)).eval()
+    assert model(X).shape == (6, 2)
+    assert torch.equal(model(X), model(X))
+
+
+def test_streamed_statistics_equal_those_of_all_copies():
+    model = wrapped(Cubic(), D.UniformBox(groups.SO3(), init=2.0)).eval()
+    found = model.orbit(X, copies=7, generator=torch.Generator().manual_seed(1))
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        every = torch.stack(
+            [model.run(model.distribution.rsample(6, generator), X)[0] for _ in range(7)]
+        )
+    assert torch.allclose(found.mean, every.mean(0))
+    assert torch.allclose(found.std, every.std(0))
+    assert found.count == 7
+
+
+def test_the_haar_orbit_of_a_polynomial_is_invariant():
+    model = wrapped(Cubic()).eval()
+    g = groups.SO3().double().haar(6, torch.Generator().manual_seed(2)).double()
+    here = model.orbit(X, orbit="haar", degree=3).mean
+    there = model.orbit(X @ g.mT, orbit="haar", degree=3).mean
+    assert (here - there).abs().max() < 1e-10
+    low = model.orbit(X @ g.mT, orbit="haar", degree=1).mean
+    assert (low - here).abs().max() > 1e-3  # a rule of too low a degree does not do
+
+
+def test_an_equivariant_network_with_vector_output_does_not_change():
+    model = wrapped(Centre(), D.UniformBox(groups.SO3(), init=3.0), output=actions.Vector()).eval()
+    found = model.orbit(X, copies=4)
+    assert torch.allclose(found.mean, Centre()(X))
+    assert found.std.max() < 1e-10
+
+
+def test_one_copy_at_a_time_is_alive():
+    alive = []
+
+    class Watch(torch.nn.Module):
+        def forward(self, x):
+            y = x.sum((1, 2))
+            assert sum(r() is not None for r in alive) <= 2
+            alive.append(weakref.ref(y))
+            return y
+
+    wrapped(Watch()).eval().orbit(X, copies=20)
+    assert len(alive) == 20
+
+
+def test_probabilities_are_averaged_where_asked():
+    mu = D.UniformBox(groups.SO3(), init=2.0)
+    direct = wrapped(Cubic(), mu, reduce="log_prob").eval()
+    prob = wrapped(Cubic(), mu, reduce="prob").eval()
+    assert torch.allclose(direct(X).exp(), prob(X))
+    assert torch.allclose(prob(X).sum(1), torch.ones(6, dtype=torch.float64))
+
+
+def test_wrong_requests():
+    model = wrapped(Cubic()).eval()
+    for call, hint in [
+        (lambda: model.orbit(X, orbit="harr"), "haar"),
+        (lambda: wrapped(Cubic(), copies=0), "at least one"),
+        (lambda: wrapped(Cubic(), reduce="median"), "reduce"),
+        (lambda: quadrature.rule(groups.SE3(), 2), "no quadrature"),
+        (lambda: quadrature.so3(500), "degree"),
+    ]:
+        with pytest.raises(InputError, match=hint):
+            call()
+
+
+@pytest.mark.parametrize("degree", [1, 2, 4, 9, 12, 13])
+def test_quadrature_is_exact_up_to_its_degree(degree):
+    g, w = quadrature.so3(degree)
+    fine, v = quadrature.so3(2 * degree + 6)
+    assert w.min() > 0
+    a = torch.randn(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+
+    def moment(r, weights, power):
+        return ((r * a).sum((1, 2)) ** power * weights).sum()
+
+    assert moment(g, w, degree) == pytest.approx(float(moment(fine, v, degree)), rel=1e-9, abs=1e-9)
+    high = 2 * degree + 4
+    assert abs(moment(g, w, high) - moment(fine, v, high)) > 1e-9 * abs(moment(fine, v, high))
+
+
+def test_other_rules():
+    assert len(quadrature.so3(9)[0]) == 380
+    for group in (groups.SO2(), groups.Cyclic(5), groups.O3()):
+        g, w = quadrature.rule(group, 3)
+        assert g.shape == (len(w), group.d, group.d)
+        assert w.sum() == pytest.approx(1)
+        assert (g * w[:, None, None]).sum(0).abs().max() < 1e-12
+    g = quadrature.super_fibonacci(500)
+    assert torch.allclose(torch.linalg.det(g), torch.ones(500, dtype=torch.float64))
+    assert g.mean(0).abs().max() < 0.01
+
+
+LAYERS = {
+    "errors": set(),
+    "names": {"errors"},
+    "groups": {"errors", "names"},
+    "distributions": {"errors", "names", "groups"},
+    "actions": {"errors", "names", "groups"},
+    "quadrature": {"errors", "groups"},
+    "augment": {"errors", "groups", "distributions", "actions", "quadrature"},
+    "testing": {"errors", "groups", "distributions", "actions", "quadrature", "augment"},
+}
+OUTSIDE = {"torch", "scipy", "numpy", "jaxtyping"}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_imports_of_the_core_point_one_way(layer):
+    root = Path(molinv.__file__).parent
+    files = (
+        [root / f"{layer}.py"] if (root / f"{layer}.py").exists() else root.glob(f"{layer}/*.py")
+    )
+    for file in files:
+        depth = len(file.relative_to(root).parts)
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.ImportFrom) and node.level == depth:
+                names = [node.module.split(".")[0]] if node.module else [a.name for a in node.names]
+                assert set(names) <= LAYERS[layer] | {layer}, f"{file}: {names}"
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                name = (node.module or "").split(".")[0]
+                assert name in OUTSIDE | sys.stdlib_module_names, f"{file}: {name}"
+            elif isinstance(node, ast.Import):
+                for alias in node.names:
+                    name = alias.name.split(".")[0]
+                    assert name in OUTSIDE | sys.stdlib_module_names, f"{file}: {name}"
+
+
+def test_import_loads_nothing_heavy():
+    code = (
+        "import sys, molinv, molinv.cli, molinv.chem, molinv.datasets; print([m for m in "
+        "('lightning', 'rdkit', 'torch_geometric', 'ase', 'matplotlib') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

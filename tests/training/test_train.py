@@ -1,0 +1,162 @@
+"""A run from settings to predictions, interrupted and resumed, right and wrong."""
+
+import csv
+import json
+
+import pytest
+import torch
+from conftest import SAMPLE, SMALL
+
+from molinv import InputError
+from molinv.cli import main
+from molinv.predict import Predictor
+from molinv.training.config import TrainConfig
+from molinv.training.optim import MuonAdamW, orthogonalise
+from molinv.training.run import train
+from molinv.training.saved import load
+
+
+def test_the_run_folder_holds_everything(run):
+    names = {p.name for p in run.iterdir()}
+    assert {"config.yaml", "metrics.csv", "checkpoints", "model.safetensors"} <= names
+    assert {"model.json", "loss.png", "extents.png"} <= names
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3
+    assert float(rows[-1]["extent_wx"]) > float(rows[0]["extent_wx"])
+    card = json.loads((run / "model.json").read_text())
+    assert card["validation"]["U0"]["unit"] == "meV"
+
+
+def test_evaluate_and_predict(run, capsys, tmp_path):
+    assert main(["evaluate", str(run), "--limit", "50"]) == 0
+    result = json.loads((run / "evaluation.json").read_text())
+    assert set(result["targets"]["homo"]) == {"unit", "stored", "rotated", "averaged"}
+    out = tmp_path / "out.csv"
+    assert main(["predict", str(run), "CCO", "C1CC", "[Na+]", "-o", str(out)]) == 1
+    shown = capsys.readouterr()
+    assert "C1CC" in shown.err
+    assert "not trained on Na" in shown.err
+    with out.open() as file:
+        (row,) = csv.DictReader(file)
+    assert row["homo_unit"] == "meV"
+    assert float(row["homo_std"]) >= 0
+    assert main(["predict", str(run), "CCO"]) == 0
+    assert "RDKit" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["trian"], "train"),
+        (["train", "--targets", "hmo"], "homo"),
+        (["train", "--group", "S03"], "SO3"),
+        (["train", "--model", "pint"], "point"),
+        (["train", "--model_args", '{"widht": 3}'], "width"),
+        (["train", "--epoch", "3"], "epoch"),
+        (["train", "--epochs", "many"], "epochs"),
+        (["train", "--data", "qm8"], "qm9"),
+        (["predict", "no-such-run", "CCO"], "no model"),
+        (["predict", "RUN", "missing.sdf"], "missing.sdf"),
+        (["predict", "RUN", "C1CC"], "C1CC"),
+        (["predict", "RUN", "CCO", "-o", "x.doc"], ".csv"),
+        (["evaluate", "no-such-run"], "no model"),
+        (["bench", "dmo"], "demo"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_code_2(arguments, hint, run, capsys, tmp_path):
+    arguments = [str(run) if a == "RUN" else a for a in arguments]
+    if arguments[0] == "train":
+        there = [] if "--data" in arguments else SMALL[:-2]
+        arguments = [*arguments, *there, "--out", str(tmp_path / "r")]
+    assert main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert hint in shown
+    assert "Traceback" not in shown
+    assert len(shown.strip().splitlines()) == 1
+
+
+def test_an_unknown_key_in_a_config_is_named(run, capsys, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text((run / "config.yaml").read_text() + "colour: blue\n")
+    assert main(["train", "--config", str(path), "--out", str(tmp_path / "r")]) == 2
+    assert "colour" in capsys.readouterr().err
+
+
+def small(folder, **changes):
+    settings = dict(
+        data=str(SAMPLE),
+        train_size=128,
+        valid_size=32,
+        epochs=4,
+        accelerator="cpu",
+        model_args={"width": 32, "layers": 2, "heads": 4},
+        out=str(folder),
+    )
+    return TrainConfig(**(settings | changes))
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, monkeypatch, ema):
+    from molinv.training.history import History
+
+    train(small(tmp_path / "whole", ema=ema))
+
+    def stop(self, trainer, module, *args):
+        if trainer.current_epoch == 2:
+            raise RuntimeError("pulled the plug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "on_train_batch_end", stop, raising=False)
+        with pytest.raises(RuntimeError, match="plug"):
+            train(small(tmp_path / "parts", ema=ema))
+    train(small(tmp_path / "parts", ema=ema))
+    whole, parts = (load(tmp_path / n).network.state_dict() for n in ("whole", "parts"))
+    assert all(torch.equal(whole[k], parts[k]) for k in whole)
+    with (tmp_path / "parts" / "metrics.csv").open() as file:
+        assert [int(r["epoch"]) for r in csv.DictReader(file)] == [0, 1, 2, 3, 4]
+
+
+def test_divergence_stops_and_keeps_the_last_good_model(tmp_path):
+    with pytest.raises(InputError, match="diverged"):
+        train(small(tmp_path / "a", muon_lr=1e30, lr=1e30, clip=0.0, warmup=0))
+
+
+def test_another_run_in_the_folder_is_not_overwritten(run):
+    with pytest.raises(InputError, match="train_size"):
+        train(small(run, targets="homo,U0", epochs=2, valid_size=64))
+
+
+def test_a_damaged_or_foreign_model_is_refused(run, tmp_path):
+    for name in ("model.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    raw = bytearray((tmp_path / "model.safetensors").read_bytes())
+    raw[-1] ^= 1
+    (tmp_path / "model.safetensors").write_bytes(raw)
+    with pytest.raises(InputError, match="weights"):
+        Predictor(tmp_path)
+    card = json.loads((run / "model.json").read_text())
+    card["build"]["model"] = "os:system"
+    (tmp_path / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes())
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    with pytest.raises(InputError, match="--trust"):
+        Predictor(tmp_path)
+
+
+def test_muon_orthogonalises_and_descends():
+    matrix = torch.randn(2, 12, 30, generator=torch.Generator().manual_seed(0))
+    values = torch.linalg.svdvals(orthogonalise(matrix))
+    assert values.min() > 0.5
+    assert values.max() < 1.5
+    weight = torch.nn.Parameter(torch.zeros(8, 8))
+    bias = torch.nn.Parameter(torch.zeros(8))
+    goal = torch.randn(8, 8, generator=torch.Generator().manual_seed(1))
+    optimizer = MuonAdamW(
+        [{"params": [weight], "method": "muon", "lr": 0.05}, {"params": [bias], "lr": 0.01}]
+    )
+    for _ in range(200):
+        optimizer.zero_grad()
+        loss = (weight + bias - goal).square().mean()
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.05
