@@ -107,7 +107,7 @@ class Augmented(nn.Module):
         for g, weight in self._elements(x, orbit, copies, degree, generator):
             value, inside = self.run(g, x, *extra)
             value = _probabilities(value) if self.reduce != "mean" else value
-            part = torch.as_tensor(weight).to(value) if inside is None else weight * inside
+            part = value.new_tensor(weight) if inside is None else weight * inside
             if count == 0:
                 mean, square, total = torch.zeros_like(value), torch.zeros_like(value), 0 * part
             total = total + part

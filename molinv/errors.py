@@ -15,7 +15,9 @@ class InputError(ValueError):
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that does not exist: it suggests the nearest one."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}."
+    known = {k.lower(): k for k in sorted(known)}
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.4)
+    hint = (
+        f"did you mean {known[near[0]]!r}?" if near else f"choose from {', '.join(known.values())}."
+    )
     return InputError(f"unknown {kind} {name!r}: {hint}")

@@ -34,7 +34,7 @@ def external(spec: str):
     module, _, name = spec.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise InputError(
             f"cannot import {spec!r} ({error}): expected 'package.module:Name' of something "
             "on the Python path."
@@ -56,7 +56,7 @@ def find(kind: str, name: str, package: ModuleType, base: type) -> type:
 
 def make(kind: str, text: str, package: ModuleType, base: type) -> Any:
     """An instance from text such as "SO3", "Cyclic(4)" or "package.module:Name"."""
-    match = re.fullmatch(r"\s*([\w.]+(?::\w+)?)\s*(?:\(\s*([\d,\s]*)\))?\s*", text)
+    match = re.fullmatch(r"\s*([\w.]+(?::\w+)?)\s*(?:\(\s*((?:\d+\s*,?\s*)*)\))?\s*", text)
     if match is None:
         raise InputError(
             f"cannot read the {kind} {text!r}: expected a name such as SO3, T(3) or "

@@ -48,7 +48,9 @@ def so3(degree: int) -> Rule:
 
 
 def so2(degree: int) -> Rule:
-    """degree + 1 equispaced turns of the plane."""
+    """degree + 1 equispaced turns of the plane; raises InputError below degree 0."""
+    if degree < 0:
+        raise InputError(f"quadrature.so2: expected a degree of 0 or more, got {degree}.")
     angles = torch.arange(degree + 1, dtype=torch.float64)[:, None] * (2 * pi / (degree + 1))
     return SO2().exp(angles), torch.full((degree + 1,), 1 / (degree + 1), dtype=torch.float64)
 

@@ -29,7 +29,18 @@ class Graph(Action):
         if x.pos is None or x.pos.shape[-1] != group.dim:
             shape = None if x.pos is None else tuple(x.pos.shape)
             raise InputError(f"Graph({group}): expected pos (nodes, {group.dim}), got {shape}.")
-        g = g.to(x.pos.dtype)[_graph_of_node(x)]
+        for name in self.vectors:
+            if name not in x or x[name].shape != x.pos.shape:
+                shape = tuple(x[name].shape) if name in x else "none"
+                raise InputError(
+                    f"Graph({group}): expected {name} of shape {tuple(x.pos.shape)}, got {shape}."
+                )
+        if len(g) != self.size(x):
+            raise InputError(
+                f"Graph({group}): expected one element for each of {self.size(x)} graphs, "
+                f"got {len(g)}."
+            )
+        g = g.to(x.pos.dtype)[graph_of_node(x)]
         linear = group.linear(g)
         moved = copy(x)
         moved.pos = (linear @ x.pos[..., None]).squeeze(-1)
@@ -40,7 +51,9 @@ class Graph(Action):
         return moved
 
     def size(self, x: Any) -> int:
-        return 1 if x.batch is None else x.num_graphs
+        if "ptr" in x:
+            return len(x.ptr) - 1
+        return 1 if x.batch is None else int(x.batch.max()) + 1
 
     def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Any:
         from torch_geometric.data import Batch, Data
@@ -52,7 +65,8 @@ class Graph(Action):
         return Batch.from_data_list(graphs)  # pyright: ignore[reportArgumentType]
 
 
-def _graph_of_node(x: Any) -> Tensor:
+def graph_of_node(x: Any) -> Tensor:
+    """(nodes,): the index of each node's graph; all 0 for a single Data."""
     if x.batch is None:
         return torch.zeros(len(x.pos), dtype=torch.long, device=x.pos.device)
     return x.batch

@@ -20,9 +20,10 @@ class Points(Action):
     def act(
         self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b n dim"]
     ) -> Float[Tensor, "b n dim"]:
-        if x.ndim != 3 or x.shape[-1] != group.dim:
+        if x.ndim != 3 or x.shape[-1] != group.dim or len(x) != len(g):
             raise InputError(
-                f"Points({group}): expected pos (b, n, {group.dim}), got {tuple(x.shape)}."
+                f"Points({group}): expected pos (b, n, {group.dim}), got {tuple(x.shape)}, "
+                f"with b = {len(g)} group elements."
             )
         g = g.to(x.dtype)
         moved = x @ group.linear(g).mT

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..groups.base import Group
 from .base import Action
+from .graphs import graph_of_node
 
 
 class Invariant(Action):
@@ -27,7 +28,7 @@ class Invariant(Action):
 
 
 class Vector(Action):
-    """Vectors (b, n), (b, ..., n), or (nodes, n) where the context is a PyG batch.
+    """Vectors (b, n), (b, ..., n), or (nodes, n) where the context is a PyG graph.
 
     They turn with the linear block of g and have no origin: a dipole or a force.
     """
@@ -46,9 +47,9 @@ class Vector(Action):
         return len(x)
 
     def pull_back(self, group: Group, g: Float[Tensor, "b d d"], y: Tensor, context: Any):
-        nodes = None if isinstance(context, Tensor) else getattr(context, "batch", None)
-        if nodes is not None and len(y) == len(nodes):
-            g = g[nodes]
+        pos = None if isinstance(context, Tensor) else getattr(context, "pos", None)
+        if pos is not None and len(y) == len(pos):
+            g = g[graph_of_node(context)]
         return self.act(group, group.inverse(g), y), None
 
     def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Tensor:

@@ -96,16 +96,17 @@ class Bounded(nn.Module):
     def __init__(
         self,
         names: Sequence[str],
-        caps: Sequence[float],
+        caps: float | Sequence[float],
         init: float | Sequence[float],
         learn: bool,
     ):
         super().__init__()
-        cap = torch.as_tensor(caps, dtype=torch.get_default_dtype())
-        start = torch.as_tensor(init, dtype=cap.dtype).expand_as(cap)
-        if not ((start > 0) & (start <= cap)).all():
+        cap = each(caps, names, "cap")
+        start = each(init, names, "starting extent")
+        if not ((start > 0) & (start <= cap) & cap.isfinite()).all():
             raise InputError(
-                f"expected a starting extent above 0 and at most the cap for {', '.join(names)}, "
+                f"expected a starting extent above 0 and at most a finite cap for "
+                f"{', '.join(names)}, "
                 f"got {start.tolist()} with caps {cap.tolist()}."
             )
         self.register_buffer("cap", cap, persistent=False)
@@ -116,12 +117,24 @@ class Bounded(nn.Module):
         return self.cap * self.raw.sigmoid()
 
 
+def each(value: float | Sequence[float], names: Sequence[str], what: str) -> Tensor:
+    """One number for each name: `value` itself, or the same number for all."""
+    numbers = torch.as_tensor(value, dtype=torch.get_default_dtype())
+    if numbers.ndim > 1 or (numbers.ndim == 1 and len(numbers) != len(names)):
+        raise InputError(
+            f"expected one {what}, or one for each of {', '.join(names)}, got {numbers.tolist()}."
+        )
+    return numbers.expand(len(names)).clone()
+
+
 def relative_entropy(group: Group, log_density, xi: Float[Tensor, "n k"]) -> Tensor:
     """Entropy of exp's push-forward, relative to Haar where the group is compact.
 
     Averages -log sum_j p(xi_j) / haar(xi_j) over samples xi of p, j running over all
     coefficients of the same element: two rotation vectors can be one rotation.
     """
+    if not group.compact:
+        return -log_density(xi).mean()
     pre = group.preimages(xi)
     terms = log_density(pre) - group.haar_density(pre).log()
     return -terms.logsumexp(0).mean()

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..errors import InputError
+from ..groups.base import Group
 from .base import Distribution, Extent
 
 
@@ -24,14 +26,23 @@ class Identity(Distribution):
         return {name: Extent(zero, unit, cap) for name, unit, cap in rows}
 
     def coverage(self) -> float | None:
-        return 0.0 if self.group.compact else None
+        """0, or on a finite group the one element's share."""
+        if not self.group.compact:
+            return None
+        elements = self.group.elements
+        return 0.0 if self.group.k or elements is None else 1 / len(elements)
 
     def entropy(self) -> Tensor:
-        return torch.tensor(-torch.inf)
+        return torch.tensor(self.coverage() or 0.0).log()
 
 
 class Haar(Distribution):
-    """The Haar measure: full augmentation by a compact group."""
+    """The Haar measure: full augmentation by a compact group; raises InputError on others."""
+
+    def __init__(self, group: Group, reward: str = "entropy"):
+        super().__init__(group, reward)
+        if not group.compact:
+            raise InputError(f"Haar: expected a compact group such as SO3 or O3, got {group}.")
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n m"]:
         return self.group.haar(n, generator).flatten(1)
@@ -43,8 +54,8 @@ class Haar(Distribution):
         rows = zip(self.group.names, self.group.units, self.group.caps, strict=True)
         return {name: Extent(torch.tensor(cap), unit, cap) for name, unit, cap in rows}
 
-    def coverage(self) -> float | None:
-        return 1.0 if self.group.compact else None
+    def coverage(self) -> float:
+        return 1.0
 
     def entropy(self) -> Tensor:
         return torch.zeros(())

@@ -38,11 +38,7 @@ class Gaussian(Distribution):
         super().__init__(group, reward)
         if group.k == 0:
             raise InputError(f"Gaussian: {group} has no generators to spread over.")
-        caps = (
-            [c / 2 for c in group.caps]
-            if cap is None
-            else torch.as_tensor(cap).expand(group.k).tolist()
-        )
+        caps = [c / 2 for c in group.caps] if cap is None else cap
         self._scales = Bounded(group.names, caps, init, learn)
         self._lower = nn.Parameter(torch.zeros(group.k, group.k), requires_grad=learn)
 

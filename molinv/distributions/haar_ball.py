@@ -32,13 +32,13 @@ def ball_quantile(share: Tensor, radius: Tensor, k: int) -> Tensor:
     if k == 1:
         return share * radius
     top = radius.detach().double()
-    goal = (share.double() * ball_measure(top, k)).clamp_min(1e-30)
+    goal = share.double().clamp_min(1e-30) * ball_measure(top, k)
     angle = (6 * pi * goal) ** (1 / 3)
     for _ in range(8):
         value = ball_measure(angle, k)
         slope = angle**2 * versine_over(angle**2) / pi
         root = (value / goal) ** (1 / 3)
-        angle = (angle - 3 * value * (1 - 1 / root) / slope).clamp(1e-10, pi)
+        angle = (angle - 3 * value * (1 - 1 / root) / slope).clamp(1e-60, pi)
     ratio = _measure_over_density(angle) / _measure_over_density(top)
     return (angle + ratio * (radius - radius.detach())).to(radius)
 
@@ -87,10 +87,11 @@ class HaarBall(Distribution):
         return {"radius": Extent(self._radius()[0], "rad", float(self._radius.cap))}
 
     def coverage(self) -> float:
-        return float(ball_measure(self._radius().detach(), self.group.k))
+        return min(float(ball_measure(self._radius().detach(), self.group.k)), 1.0)
 
     def entropy(self) -> Tensor:
-        return ball_measure(self._radius(), self.group.k).log()[0]
+        # the measure itself underflows on a tiny ball
+        return self.group.k * _measure_root(self._radius(), self.group.k).log()[0]
 
     def width_reward(self) -> Tensor:
         return self._radius()[0] / self._radius.cap[0]

@@ -36,8 +36,7 @@ class UniformBox(Distribution):
         super().__init__(group, reward)
         if group.k == 0:
             raise InputError(f"UniformBox: {group} has no generators to spread over.")
-        caps = group.caps if cap is None else torch.as_tensor(cap).expand(group.k).tolist()
-        self._widths = Bounded(group.names, caps, init, learn)
+        self._widths = Bounded(group.names, group.caps if cap is None else cap, init, learn)
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n k"]:
         return torch.rand(n, self.group.k, **self._where(generator)) * 2 - 1
@@ -52,7 +51,10 @@ class UniformBox(Distribution):
         return {name: Extent(*row) for name, row in zip(self.group.names, rows, strict=True)}
 
     def coverage(self) -> float | None:
-        """Volume of the box times Haar's mean density in it, each element counted once."""
+        """Volume of the box times Haar's mean density in it, each element counted once.
+
+        None where the group is not compact; raises InputError where it is and no Haar is known.
+        """
         if not self.group.compact:
             return None
         with torch.no_grad():

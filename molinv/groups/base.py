@@ -77,7 +77,11 @@ class Group(nn.Module):
         return None
 
     def algebra(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b d d"]:
-        """sum_i xi_i G_i."""
+        """sum_i xi_i G_i; raises InputError where the last axis is not k long."""
+        if xi.ndim == 0 or xi.shape[-1] != self.k:
+            raise InputError(
+                f"{self}: expected coefficients (..., {self.k}), got {tuple(xi.shape)}."
+            )
         basis = self.generators.to(xi.dtype).flatten(1)
         return (xi @ basis).unflatten(-1, (self.d, self.d))
 
@@ -122,9 +126,12 @@ class Group(nn.Module):
     def haar_density(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b"]:
         """Density of the Haar probability in exponential coordinates, per unit of each xi.
 
-        On a group that is not compact it is 1: entropies there refer to the algebra.
+        Raises InputError where none is known.
         """
-        return torch.ones_like(xi[..., 0]) if self.k else torch.ones(xi.shape[:-1]).to(xi)
+        raise InputError(
+            f"{self}: no Haar density is known; a compact group of your own overrides "
+            "haar, haar_density and preimages."
+        )
 
     @classmethod
     def examples(cls) -> Sequence[Group]:

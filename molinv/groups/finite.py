@@ -34,12 +34,9 @@ class Finite(Group):
     def log(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b 0"]:
         return g.new_zeros(*g.shape[:-2], 0)
 
-    def inverse(self, g):
-        return g.mT
-
     def haar(self, n: int, generator: torch.Generator | None = None):
         index = torch.randint(len(self.elements), (n,), **self._draw(generator))
-        return self.elements[index.to(self.elements.device)]
+        return self.elements[index.to(self.elements.device)].to(self.generators)
 
     def haar_density(self, xi):
         """The probability of one element."""

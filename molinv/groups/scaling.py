@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..errors import InputError
 from .base import Group
 
 
@@ -15,10 +16,12 @@ class Scaling(Group):
     """Scaling of n-dimensional space by exp(xi); the coefficient is the log of the factor."""
 
     def __init__(self, n: int = 3):
+        if n < 1:
+            raise InputError(f"Scaling: expected at least one dimension, got {n}.")
         super().__init__(torch.eye(n)[None], ["scale"], ["log-scale"], [log(2)], compact=False)
 
     def exp(self, xi: Float[Tensor, "*b 1"]) -> Float[Tensor, "*b d d"]:
-        return xi.exp()[..., None] * torch.eye(self.d, dtype=xi.dtype, device=xi.device)
+        return self.algebra(xi.exp())
 
     def log(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b 1"]:
         return g[..., 0, :1].log()

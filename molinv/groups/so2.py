@@ -19,8 +19,8 @@ class SO2(Group):
         super().__init__(generator[None], ["angle"], ["rad"], [pi], compact=True)
 
     def exp(self, xi: Float[Tensor, "*b 1"]) -> Float[Tensor, "*b 2 2"]:
-        cos, sin = xi.cos(), xi.sin()
-        return torch.cat([cos, -sin, sin, cos], -1).unflatten(-1, (2, 2))
+        eye = torch.eye(2, dtype=xi.dtype, device=xi.device)
+        return self.algebra(xi.sin()) + xi.cos()[..., None] * eye
 
     def log(self, g: Float[Tensor, "*b 2 2"]) -> Float[Tensor, "*b 1"]:
         """The angle in (-pi, pi]."""

@@ -84,9 +84,12 @@ class SO3(Group):
         return from_quaternion(q / q.norm(dim=-1, keepdim=True))
 
     def preimages(self, xi):
-        angle = xi.norm(dim=-1, keepdim=True)
+        # scaled first: the square of a tiny angle underflows; at 0 any axis serves
+        scale = xi.detach().abs().amax(-1, keepdim=True)
+        axis = xi / torch.where(scale == 0, 1.0, scale)
+        axis = torch.where(scale == 0, torch.eye(3).to(xi)[0], axis)
         turns = torch.arange(-3, 4).to(xi).reshape(-1, *[1] * xi.ndim)
-        return xi * (1 + 2 * pi * turns / torch.where(angle == 0, 1.0, angle))
+        return xi + 2 * pi * turns * axis / axis.norm(dim=-1, keepdim=True)
 
     def haar_density(self, xi):
         """2 (1 - cos t) / t^2 / (8 pi^2)."""

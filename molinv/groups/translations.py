@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..errors import InputError
 from .base import Group, unit_matrix
 
 
@@ -13,6 +14,8 @@ class T(Group):
     """Translations of n-dimensional space, as (n + 1, n + 1) matrices; not compact."""
 
     def __init__(self, n: int = 3, unit: str = "angstrom", cap: float = 5.0):
+        if n < 1:
+            raise InputError(f"T: expected at least one dimension, got {n}.")
         generators = torch.stack([unit_matrix(n + 1, (i, n, 1.0)) for i in range(n)])
         names = [f"t{axis}" for axis in ("xyz" if n <= 3 else range(n))][:n]
         super().__init__(generators, names, [unit] * n, [cap] * n, compact=False, homogeneous=True)

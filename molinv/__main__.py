@@ -1,0 +1,5 @@
+"""python -m molinv: the command line."""
+
+from .cli import run
+
+run()
