@@ -56,7 +56,7 @@ def find(kind: str, name: str, package: ModuleType, base: type) -> type:
 
 def make(kind: str, text: str, package: ModuleType, base: type) -> Any:
     """An instance from text such as "SO3", "Cyclic(4)" or "package.module:Name"."""
-    match = re.fullmatch(r"\s*([\w.]+(?::\w+)?)\s*(?:\(\s*((?:\d+\s*,?\s*)*)\))?\s*", text)
+    match = re.fullmatch(r"\s*([\w.]+(?::\w+)?)\s*(?:\(\s*(\d+(?:\s*,\s*\d+)*)?\s*\))?\s*", text)
     if match is None:
         raise InputError(
             f"cannot read the {kind} {text!r}: expected a name such as SO3, T(3) or "
@@ -66,7 +66,7 @@ def make(kind: str, text: str, package: ModuleType, base: type) -> Any:
     if isinstance(found, base):
         return found
     try:
-        return found(*(int(a) for a in (match[2] or "").split(",") if a.strip()))
+        return found(*(int(a) for a in (match[2] or "").split(",") if a))
     except TypeError as error:
         raise InputError(
             f"cannot make the {kind} {text!r}: {error}; write its whole numbers in brackets, "

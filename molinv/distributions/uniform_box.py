@@ -53,14 +53,18 @@ class UniformBox(Distribution):
     def coverage(self) -> float | None:
         """Volume of the box times Haar's mean density in it, each element counted once.
 
-        None where the group is not compact; raises InputError where it is and no Haar is known.
+        None where the group is not compact, or no Haar density is known.
         """
         if not self.group.compact:
             return None
         with torch.no_grad():
             xi, widths = self._points()
+            try:
+                density = self.group.haar_density(xi)
+            except InputError:
+                return None
             copies = self._inside(self.group.preimages(xi)).sum(0)
-            share = (2 * widths).prod() * (self.group.haar_density(xi) / copies).mean()
+            share = (2 * widths).prod() * (density / copies).mean()
         return min(float(share), 1.0)
 
     def entropy(self) -> Tensor:

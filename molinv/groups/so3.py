@@ -89,7 +89,7 @@ class SO3(Group):
         axis = xi / torch.where(scale == 0, 1.0, scale)
         axis = torch.where(scale == 0, torch.eye(3).to(xi)[0], axis)
         turns = torch.arange(-3, 4).to(xi).reshape(-1, *[1] * xi.ndim)
-        return xi + 2 * pi * turns * axis / axis.norm(dim=-1, keepdim=True)
+        return xi + 2 * pi * turns * (axis / axis.norm(dim=-1, keepdim=True))
 
     def haar_density(self, xi):
         """2 (1 - cos t) / t^2 / (8 pi^2)."""
