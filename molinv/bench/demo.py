@@ -21,7 +21,7 @@ from ..predict import Predictor
 from ..training.config import TrainConfig
 from ..training.run import train
 
-CONFIG = TrainConfig(targets="homo,lumo,gap", train_size=5000, epochs=36)
+CONFIG = TrainConfig(targets="homo,lumo,gap", train_size=5000, epochs=24)
 MOLECULES = {"benzene": "C1=CC=CC=C1", "phenol": "OC1=CC=CC=C1", "acetone": "CC(C)=O"}
 
 
