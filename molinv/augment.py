@@ -110,10 +110,10 @@ class Augmented(nn.Module):
             part = value.new_tensor(weight) if inside is None else weight * inside
             if count == 0:
                 mean, square, total = torch.zeros_like(value), torch.zeros_like(value), 0 * part
-            total = total + part
-            step = value - mean
-            mean = mean + step * part / torch.where(total == 0, 1.0, total)
-            square = square + part * step * (value - mean)
+            before, total = total, total + part
+            step, share = value - mean, part / torch.where(total == 0, 1.0, total)
+            mean = mean + step * share
+            square = square + step.square() * share * before  # exactly 0 after one
             count += 1
         if count == 0:
             raise InputError(f"Augmented: expected at least one copy, got {copies}.")

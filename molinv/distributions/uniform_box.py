@@ -68,6 +68,10 @@ class UniformBox(Distribution):
         return min(float(share), 1.0)
 
     def entropy(self) -> Tensor:
+        """Right for all widths; its gradient only while no element has two preimages inside.
+
+        On SO3 those begin at pi / sqrt 3 rad: train with `regularizer`, report this.
+        """
         xi, widths = self._points()
         flat = -(2 * widths).log().sum()
         return relative_entropy(

@@ -197,6 +197,14 @@ def test_the_affine_groups_name_what_their_generators_do():
     turn[space.names.index("wz")] = math.pi / 2
     x = torch.tensor([1.0, 0, 0, 1])
     assert torch.allclose(space.exp(turn) @ x, torch.tensor([0.0, 1, 0, 1]), atol=1e-6)
+    turn = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 0]])
+    shear = torch.tensor([[0.0, 1, 0], [1, 0, 0], [0, 0, 0]])
+    assert torch.equal(plane.generators[2], turn)
+    assert torch.equal(plane.generators[5], shear)
+    for name in ("shear_yz", "shear_xz", "shear_xy", "squeeze_xy", "squeeze_yz", "scale"):
+        generator = space.generators[space.names.index(name)]
+        assert torch.equal(generator, generator.mT)  # no rotation hides in them
+        assert (generator.trace() == 0) == (name != "scale")
     for group, count in ((plane, 7), (space, 13)):
         rank = torch.linalg.matrix_rank(group.generators.flatten(1))
         assert rank == group.k == count - 1
