@@ -1,12 +1,7 @@
-from pathlib import Path
-
 import pytest
+from small_run import SMALL
 
 from molinv.cli import main
-
-SAMPLE = Path(__file__).parents[2] / "data" / "qm9_sample"
-SMALL = ["--data", str(SAMPLE), "--train_size", "200", "--valid_size", "64", "--accelerator", "cpu"]
-SMALL += ["--model_args", '{"width": 32, "layers": 2, "heads": 4}']
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from conftest import SMALL
+from small_run import SMALL
 
 from molinv.training.saved import load
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 import torch
-from conftest import SAMPLE, SMALL
+from small_run import SAMPLE, SMALL
 
 from molinv import InputError
 from molinv.cli import main
