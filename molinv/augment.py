@@ -95,9 +95,10 @@ class Augmented(nn.Module):
         """Mean and standard deviation of the outputs over an orbit, streamed over copies.
 
         orbit   "identity" runs the model once; "learned" draws `copies` (default 8, or the
-                model's own number if that is larger) elements for each example; "haar" averages
-                over the whole compact group, exactly up to `degree` (default 4) by quadrature, or
-                over `copies` drawn elements.
+                model's own number if that is larger) elements; "haar" averages over the whole
+                compact group, exactly up to `degree` (default 4) by quadrature, or over `copies`
+                drawn elements. All examples share the draws, so that the result for one does not
+                depend on the others in its batch.
         Memory does not grow with the number of copies. Standard deviations are the population's
         for a quadrature and the unbiased estimate for drawn elements. Raises InputError for
         "haar" on a group that is not compact.
@@ -141,10 +142,11 @@ class Augmented(nn.Module):
             case "learned":
                 mu, n = self.distribution.at(x), max(8, self.copies) if copies is None else copies
                 for _ in range(n):
-                    yield mu.rsample(size, generator), 1 / n
+                    # one draw for the whole batch: a value must not depend on its neighbours
+                    yield mu.transform(mu.noise(1, generator).expand(size, -1)), 1 / n
             case "haar" if copies is not None:
                 for _ in range(copies):
-                    yield group.haar(size, generator), 1 / copies
+                    yield group.haar(1, generator).expand(size, -1, -1), 1 / copies
             case "haar":
                 nodes, weights = quadrature.rule(group, 4 if degree is None else degree)
                 for node, weight in zip(nodes.to(device), weights.tolist(), strict=True):

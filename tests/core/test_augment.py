@@ -46,13 +46,24 @@ def test_evaluation_is_the_same_on_every_call():
     assert torch.equal(model(X), model(X))
 
 
+def test_a_value_does_not_depend_on_its_neighbours():
+    model = wrapped(Cubic(), D.UniformBox(groups.SO3(), init=2.0)).eval()
+    alone = torch.cat([model(X[i : i + 1]) for i in range(6)])
+    assert torch.allclose(model(X), alone)
+    drawn = [model.orbit(x, orbit="haar", copies=3).mean for x in (X, X[3:])]
+    assert torch.allclose(drawn[0][3:], drawn[1])
+
+
 def test_streamed_statistics_equal_those_of_all_copies():
     model = wrapped(Cubic(), D.UniformBox(groups.SO3(), init=2.0)).eval()
     found = model.orbit(X, copies=7, generator=torch.Generator().manual_seed(1))
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         every = torch.stack(
-            [model.run(model.distribution.rsample(6, generator), X)[0] for _ in range(7)]
+            [
+                model.run(model.distribution.rsample(1, generator).expand(6, -1, -1), X)[0]
+                for _ in range(7)
+            ]
         )
     assert torch.allclose(found.mean, every.mean(0))
     assert torch.allclose(found.std, every.std(0))
