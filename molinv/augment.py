@@ -33,7 +33,8 @@ class Augmented(nn.Module):
     input, output the actions on x and on what the model returns
     copies        group elements per example: in training the output gains a leading axis of
                   this length, over which the *loss* is averaged; in evaluation, outputs are
-    reduce        "mean", or for logits "prob" (mean probability) or "log_prob" (its logarithm)
+    reduce        "mean", or for logits (b, classes, ...) "prob", the mean probability, or
+                  "log_prob", its logarithm
 
     In evaluation model(x) is the learned average with a fixed seed, the same on every call.
     Source: Benton et al., NeurIPS 2020 (arXiv 2010.11882), equations 2 to 5.
@@ -107,7 +108,7 @@ class Augmented(nn.Module):
         count = 0
         for g, weight in self._elements(x, orbit, copies, degree, generator):
             value, inside = self.run(g, x, *extra)
-            value = _probabilities(value) if self.reduce != "mean" else value
+            value = value if self.reduce == "mean" else value.softmax(1)
             part = value.new_tensor(weight) if inside is None else weight * inside
             if count == 0:
                 mean, square, total = torch.zeros_like(value), torch.zeros_like(value), 0 * part
@@ -153,8 +154,3 @@ class Augmented(nn.Module):
                     yield node.to(group.generators).expand(size, -1, -1), weight
             case _:
                 raise unknown("orbit", orbit, ("identity", "learned", "haar"))
-
-
-def _probabilities(logits: Tensor) -> Tensor:
-    """Class probabilities along the second axis."""
-    return logits.softmax(1)

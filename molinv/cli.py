@@ -41,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"molinv: error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        named = f": {error.filename}" if error.filename else ""
+        print(f"molinv: error: {error.strerror or error}{named}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("molinv: interrupted; the same command goes on from here.", file=sys.stderr)
         return 130
@@ -60,6 +64,7 @@ def _help() -> str:
 
 def _parse(command: str, arguments: list[str], fill: Callable[[Any], None]) -> Any:
     from jsonargparse import ArgumentError, ArgumentParser
+    from yaml import YAMLError
 
     parser = ArgumentParser(
         prog=f"molinv {command}",
@@ -70,7 +75,7 @@ def _parse(command: str, arguments: list[str], fill: Callable[[Any], None]) -> A
     fill(parser)
     try:
         return parser.parse_args(arguments)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError, YAMLError) as error:
         text = " ".join(str(error).split())
         raise InputError(f"{text} (see `molinv {command} --help`)") from error
 
@@ -109,9 +114,17 @@ def _train(arguments: list[str]) -> int:
     def fill(parser):
         parser.add_argument("--config", action="config", help="a config.yaml; flags override it")
         parser.add_class_arguments(TrainConfig)
+        parser.add_argument("--trust", action="store_true", help="import code the config names")
 
     args = _parse("train", arguments, fill)
-    settings = {name: value for name, value in args.as_dict().items() if name != "config"}
+    settings = {k: v for k, v in args.as_dict().items() if k not in ("config", "trust")}
+    for name in ("model", "group", "distribution"):
+        typed = any(a == f"--{name}" or a.startswith(f"--{name}=") for a in arguments)
+        if ":" in settings[name] and not (typed or args.trust):
+            raise InputError(
+                f"the config's {name} needs code outside molinv ({settings[name]}); pass --trust "
+                "if you know where it comes from."
+            )
     config = TrainConfig(**settings)
     from .analysis.curves import draw_curves
     from .training.run import train

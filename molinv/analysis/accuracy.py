@@ -18,6 +18,7 @@ from ..datasets import load
 from ..datasets.batches import Loader, OnDevice
 from ..datasets.split import split
 from ..errors import InputError
+from ..training.build import place
 from ..training.config import TrainConfig
 from ..training.saved import Saved, write_json
 from ..training.saved import load as load_saved
@@ -35,6 +36,8 @@ def evaluate(
     the first so many test molecules. Writes evaluation.json into the run folder. Raises
     InputError without a model, or where the data is no longer the same.
     """
+    if limit is not None and limit < 1:
+        raise InputError(f"expected a limit of at least 1 test molecule, got {limit}.")
     folder = Path(run)
     saved = load_saved(folder, trust)
     config = read_config(folder / "config.yaml")
@@ -46,14 +49,8 @@ def evaluate(
             f"{saved.card['split']}: the data has changed; train again."
         )
     test = parts.test[:limit]
-    y = molecules.select(config.target_names)
-
-    def place(rotate: bool) -> OnDevice:
-        return OnDevice(
-            molecules, y, "cpu", config.center, config.shift, config.seed, rotate or config.rotate
-        )
-
-    stored, rotated = place(False), place(True)
+    stored = place(molecules, config, "cpu")
+    rotated = place(molecules, config, "cpu", rotate=True)
     found = {
         "stored": _errors(saved, stored, test, "as stored"),
         "rotated": _errors(saved, rotated, test, "rotated"),
@@ -77,7 +74,10 @@ def read_config(path: Path) -> TrainConfig:
     """The settings of a run folder; raises InputError for a missing file or an unknown key."""
     if not path.is_file():
         raise InputError(f"no settings at {path}: expected the config.yaml of a run folder.")
-    settings = yaml.safe_load(path.read_text())
+    try:
+        settings = dict(yaml.safe_load(path.read_text()))
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is damaged: expected the settings of a run.") from error
     known = asdict(TrainConfig())
     foreign = [name for name in settings if name not in known]
     if foreign:

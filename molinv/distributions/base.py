@@ -88,6 +88,39 @@ class Distribution(nn.Module, ABC):
         return {"generator": generator, "device": device}
 
 
+class InAlgebra(Distribution, ABC):
+    """Coefficients xi = (a linear map of the noise), whose scale along each generator is learned.
+
+    `init` and `cap` are in the generators' units, one number or one for each generator.
+    Raises InputError on a group without generators.
+    """
+
+    def __init__(
+        self,
+        group: Group,
+        init: float | Sequence[float] = 0.05,
+        cap: float | Sequence[float] | None = None,
+        *,
+        reward: str = "entropy",
+        learn: bool = True,
+    ):
+        super().__init__(group, reward)
+        if group.k == 0:
+            raise InputError(f"{type(self).__name__}: {group} has no generators to spread over.")
+        self._scales = Bounded(group.names, self.widest() if cap is None else cap, init, learn)
+
+    def widest(self) -> list[float]:
+        """The caps where none are given: the group's."""
+        return list(self.group.caps)
+
+    def extent(self) -> dict[str, Extent]:
+        rows = zip(self._scales(), self.group.units, self._scales.cap.tolist(), strict=True)
+        return {name: Extent(*row) for name, row in zip(self.group.names, rows, strict=True)}
+
+    def width_reward(self) -> Tensor:
+        return (self._scales() / self._scales.cap).norm()
+
+
 class Bounded(nn.Module):
     """Positive numbers below their caps: cap * sigmoid(raw), started at `init`."""
 

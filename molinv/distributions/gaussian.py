@@ -9,15 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..errors import InputError
 from ..groups.base import Group
-from .base import Bounded, Distribution, Extent, relative_entropy, sobol
+from .base import InAlgebra, relative_entropy, sobol
 
 _POINTS = 2**13
 _DELTA = 0.05
 
 
-class Gaussian(Distribution):
+class Gaussian(InAlgebra):
     """xi = L z with z normal: a full covariance L L^T whose standard deviations are capped.
 
     L is diag(s) times a lower triangular matrix with rows of length one, so that s_i is the
@@ -35,12 +34,11 @@ class Gaussian(Distribution):
         reward: str = "entropy",
         learn: bool = True,
     ):
-        super().__init__(group, reward)
-        if group.k == 0:
-            raise InputError(f"Gaussian: {group} has no generators to spread over.")
-        caps = [c / 2 for c in group.caps] if cap is None else cap
-        self._scales = Bounded(group.names, caps, init, learn)
+        super().__init__(group, init, cap, reward=reward, learn=learn)
         self._lower = nn.Parameter(torch.zeros(group.k, group.k), requires_grad=learn)
+
+    def widest(self) -> list[float]:
+        return [cap / 2 for cap in self.group.caps]
 
     def factor(self) -> Float[Tensor, "k k"]:
         """L, lower triangular."""
@@ -57,11 +55,6 @@ class Gaussian(Distribution):
         factor = self.factor()
         return self.group.exp(noise.to(factor) @ factor.mT)
 
-    def extent(self) -> dict[str, Extent]:
-        """Standard deviations."""
-        rows = zip(self._scales(), self.group.units, self._scales.cap.tolist(), strict=True)
-        return {name: Extent(*row) for name, row in zip(self.group.names, rows, strict=True)}
-
     def coverage(self) -> float | None:
         """1 on a compact group: a Gaussian reaches everywhere."""
         return 1.0 if self.group.compact else None
@@ -77,9 +70,6 @@ class Gaussian(Distribution):
             return -0.5 * square - scale
 
         return relative_entropy(self.group, log_density, z @ factor.mT)
-
-    def width_reward(self) -> Tensor:
-        return (self._scales() / self._scales.cap).norm()
 
     def entropy_reward(self) -> Tensor:
         """1/2 log det of the covariance in units of the caps, plus delta^2."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import InputError
-from ..groups.base import Group
-from .base import Bounded, Distribution, Extent, relative_entropy, sobol
+from .base import InAlgebra, relative_entropy, sobol
 
 _POINTS = 2**16
 _DELTA = 0.05
 
 
-class UniformBox(Distribution):
+class UniformBox(InAlgebra):
     """xi_i uniform on [-w_i, w_i], with learnable half-widths w_i below their caps.
 
     Uniform in the algebra is *not* uniform on the group: at the cap on SO3 its support is all
@@ -24,31 +21,12 @@ class UniformBox(Distribution):
     (one number or one for each); the paper's width is 2 w (arXiv 2010.11882, section 3).
     """
 
-    def __init__(
-        self,
-        group: Group,
-        init: float | Sequence[float] = 0.05,
-        cap: float | Sequence[float] | None = None,
-        *,
-        reward: str = "entropy",
-        learn: bool = True,
-    ):
-        super().__init__(group, reward)
-        if group.k == 0:
-            raise InputError(f"UniformBox: {group} has no generators to spread over.")
-        self._widths = Bounded(group.names, group.caps if cap is None else cap, init, learn)
-
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n k"]:
         return torch.rand(n, self.group.k, **self._where(generator)) * 2 - 1
 
     def transform(self, noise: Float[Tensor, "n k"]) -> Float[Tensor, "n d d"]:
-        widths = self._widths()
+        widths = self._scales()
         return self.group.exp(noise.to(widths) * widths)
-
-    def extent(self) -> dict[str, Extent]:
-        """Half-widths."""
-        rows = zip(self._widths(), self.group.units, self._caps(), strict=True)
-        return {name: Extent(*row) for name, row in zip(self.group.names, rows, strict=True)}
 
     def coverage(self) -> float | None:
         """Volume of the box times Haar's mean density in it, each element counted once.
@@ -78,19 +56,13 @@ class UniformBox(Distribution):
             self.group, lambda at: torch.where(self._inside(at), flat, -torch.inf), xi
         )
 
-    def width_reward(self) -> Tensor:
-        return (self._widths() / self._widths.cap).norm()
-
     def entropy_reward(self) -> Tensor:
-        share = self._widths() / self._widths.cap
+        share = self._scales() / self._scales.cap
         return ((share + _DELTA) / (1 + _DELTA)).log().sum()
 
-    def _caps(self) -> list[float]:
-        return self._widths.cap.tolist()
-
     def _points(self) -> tuple[Tensor, Tensor]:
-        widths = self._widths()
+        widths = self._scales()
         return (2 * sobol(_POINTS, self.group.k, widths) - 1) * widths, widths
 
     def _inside(self, xi: Float[Tensor, "*b k"]) -> Tensor:
-        return (xi.abs() <= self._widths() * (1 + 1e-5)).all(-1)
+        return (xi.abs() <= self._scales() * (1 + 1e-5)).all(-1)

@@ -138,15 +138,9 @@ class Group(nn.Module):
         """Instances that the law tests run on."""
         return [cls()]  # pyright: ignore[reportCallIssue]
 
-    def extra_repr(self) -> str:
-        return ""
-
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.extra_repr()})"
-            if self.extra_repr()
-            else (type(self).__name__)
-        )
+        settings = self.extra_repr()
+        return f"{type(self).__name__}({settings})" if settings else type(self).__name__
 
     __str__ = __repr__
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 
 import torch
 from jaxtyping import Float
@@ -12,17 +11,13 @@ from torch import Tensor
 from ..errors import InputError
 from .base import Group
 from .finite import Cyclic, Reflection
+from .pair import Pair
 from .scaling import Scaling
 from .so2 import SO2
 from .so3 import SO3
 
 
-def pairs(a: Tensor | None, b: Tensor | None) -> list[tuple[Tensor | None, Tensor | None]]:
-    """Every pair of a finite element of the one part and one of the other."""
-    return list(product([None] if a is None else a, [None] if b is None else b))
-
-
-class Compose(Group):
+class Compose(Pair):
     """Products a b of elements of two groups on the same space, a b(x) = a(b(x)).
 
     exp(xi_a, xi_b) = exp(xi_a) exp(xi_b): where the parts commute (O3; rotation with scale)
@@ -39,12 +34,10 @@ class Compose(Group):
         super().__init__(
             torch.cat([a.generators.detach(), b.generators.detach()]),
             [*a.names, *b.names],
-            [*a.units, *b.units],
-            [*a.caps, *b.caps],
-            compact=a.compact and b.compact,
-            homogeneous=a.homogeneous,
+            a,
+            b,
+            a.homogeneous,
         )
-        self.a, self.b = a, b
 
     @property
     def elements(self) -> Float[Tensor, "m d d"] | None:
@@ -54,23 +47,12 @@ class Compose(Group):
         return torch.stack([x @ y.to(x) for x in a for y in b])
 
     def exp(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b d d"]:
-        return self.a.exp(xi[..., : self.a.k]) @ self.b.exp(xi[..., self.a.k :])
+        a, b = self.apart(xi)
+        return self.a.exp(a) @ self.b.exp(b)
 
     def haar(self, n: int, generator: torch.Generator | None = None):
         a = self.a.haar(n, generator)
         return a @ self.b.haar(n, generator).to(a)
-
-    def preimages(self, xi):
-        a, b = self.a.preimages(xi[..., : self.a.k]), self.b.preimages(xi[..., self.a.k :])
-        grid = [torch.cat([x, y], -1) for x in a for y in b]
-        return torch.stack(grid)
-
-    def haar_density(self, xi):
-        a = self.a.haar_density(xi[..., : self.a.k])
-        return a * self.b.haar_density(xi[..., self.a.k :])
-
-    def extra_repr(self) -> str:
-        return f"{self.a}, {self.b}"
 
     @classmethod
     def examples(cls) -> Sequence[Group]:

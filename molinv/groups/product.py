@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .base import Group
 from .finite import Reflection
+from .pair import Pair
 from .so2 import SO2
 from .so3 import SO3
 from .translations import T
@@ -22,7 +23,7 @@ def _blocks(a: Tensor, b: Tensor) -> Tensor:
     return torch.cat([upper, lower], -2)
 
 
-class Product(Group):
+class Product(Pair):
     """Pairs (a, b), pose and colour say, as block-diagonal matrices; `split` takes them apart."""
 
     def __init__(self, a: Group, b: Group):
@@ -34,11 +35,9 @@ class Product(Group):
                 ]
             ),
             [f"a.{name}" for name in a.names] + [f"b.{name}" for name in b.names],
-            [*a.units, *b.units],
-            [*a.caps, *b.caps],
-            compact=a.compact and b.compact,
+            a,
+            b,
         )
-        self.a, self.b = a, b
 
     def split(self, g: Float[Tensor, "*b d d"]) -> tuple[Tensor, Tensor]:
         """The two elements of a pair."""
@@ -54,7 +53,8 @@ class Product(Group):
         return torch.stack([_blocks(x, y.to(x)) for x in a for y in b])
 
     def exp(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b d d"]:
-        return _blocks(self.a.exp(xi[..., : self.a.k]), self.b.exp(xi[..., self.a.k :]))
+        a, b = self.apart(xi)
+        return _blocks(self.a.exp(a), self.b.exp(b))
 
     def log(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b k"]:
         a, b = self.split(g)
@@ -67,17 +67,6 @@ class Product(Group):
     def haar(self, n: int, generator: torch.Generator | None = None):
         a = self.a.haar(n, generator)
         return _blocks(a, self.b.haar(n, generator).to(a))
-
-    def preimages(self, xi):
-        a, b = self.a.preimages(xi[..., : self.a.k]), self.b.preimages(xi[..., self.a.k :])
-        return torch.stack([torch.cat([x, y], -1) for x in a for y in b])
-
-    def haar_density(self, xi):
-        a = self.a.haar_density(xi[..., : self.a.k])
-        return a * self.b.haar_density(xi[..., self.a.k :])
-
-    def extra_repr(self) -> str:
-        return f"{self.a}, {self.b}"
 
     @classmethod
     def examples(cls) -> Sequence[Group]:

@@ -1,15 +1,19 @@
-"""From names to a network with its distribution."""
+"""From settings to what a run is made of: a network with its distribution, molecules in place."""
 
 from __future__ import annotations
 
 import inspect
 from typing import Any
 
+import torch
 from torch import nn
 
 from .. import distributions, groups, models
 from ..augment import Augmented
+from ..datasets.batches import OnDevice
+from ..datasets.molecules import Molecules
 from ..errors import InputError, unknown
+from .config import TrainConfig
 
 
 def build(
@@ -57,3 +61,18 @@ def make(kind: type, what: str, first: tuple, settings: dict[str, Any]) -> Any:
 def count_parameters(network: nn.Module) -> int:
     """The number of trained parameters."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def place(
+    molecules: Molecules, config: TrainConfig, device: torch.device | str, rotate: bool = False
+) -> OnDevice:
+    """Molecules with the run's targets on a device; `rotate` turns them all by Haar."""
+    return OnDevice(
+        molecules,
+        molecules.select(config.target_names),
+        device,
+        center=config.center,
+        shift=config.shift,
+        seed=config.seed,
+        rotate=rotate or config.rotate,
+    )

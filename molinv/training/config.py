@@ -93,7 +93,9 @@ class TrainConfig:
         for name in ("lr", "muon_lr", "group_lr"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name}: expected a number above 0, got {getattr(self, name)}.")
-        for name in ("lam", "shift", "clip", "weight_decay", "warmup"):
+        if self.valid_size is not None and self.valid_size < 1:
+            raise InputError(f"valid_size: expected at least 1, got {self.valid_size}.")
+        for name in ("lam", "shift", "clip", "weight_decay", "warmup", "seed"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name}: expected at least 0, got {getattr(self, name)}.")
         if not 0 <= self.ema < 1:

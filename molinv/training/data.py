@@ -8,6 +8,7 @@ import torch
 from ..datasets.batches import Batch, Loader, OnDevice
 from ..datasets.molecules import Molecules
 from ..datasets.split import Split
+from .build import place
 from .config import TrainConfig
 
 VIEWS = ("stored", "rotated")
@@ -60,18 +61,3 @@ class MoleculeData(pl.LightningDataModule):
         self, batch: Batch, device: torch.device, dataloader_idx: int
     ) -> Batch:
         return batch.to(device)
-
-
-def place(
-    molecules: Molecules, config: TrainConfig, device: torch.device | str, rotate: bool = False
-) -> OnDevice:
-    """Molecules with the run's targets on a device; `rotate` turns them all by Haar."""
-    return OnDevice(
-        molecules,
-        molecules.select(config.target_names),
-        device,
-        center=config.center,
-        shift=config.shift,
-        seed=config.seed,
-        rotate=rotate or config.rotate,
-    )

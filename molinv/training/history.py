@@ -11,7 +11,6 @@ from typing import Any
 import lightning.pytorch as pl
 from rich.console import Console
 
-from .config import TrainConfig
 from .module import Joint
 from .saved import save
 
@@ -115,8 +114,3 @@ def write_csv(path: Path, rows: list[dict[str, float]]) -> None:
         writer.writeheader()
         writer.writerows(rows)
     os.replace(temporary, path)
-
-
-def describe(config: TrainConfig, hash_: str, sizes: dict[str, int]) -> dict[str, Any]:
-    """What a result is about: the data, its split and how many molecules were used."""
-    return {"data": config.data, "split": hash_, "seed": config.seed, "molecules": sizes}

@@ -13,6 +13,7 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import (
     EarlyStopping,
     EMAWeightAveraging,
@@ -30,7 +31,7 @@ from ..errors import InputError
 from .build import build, count_parameters
 from .config import TrainConfig
 from .data import MoleculeData
-from .history import History, describe
+from .history import History
 from .module import Joint
 
 # settings that may change when a run is taken up again
@@ -55,7 +56,11 @@ def train(config: TrainConfig) -> Path:
     module = Joint(network, standardizer, config, len(parts.train))
     sizes = {"train": len(parts.train), "valid": len(data.valid), "test": len(parts.test)}
     sizes_seen = np.diff(molecules.ptr)[parts.train]
-    facts = describe(config, parts.hash, sizes) | {
+    facts = {
+        "data": config.data,
+        "split": parts.hash,
+        "seed": config.seed,
+        "molecules": sizes,
         "molinv": __version__,
         "parameters": count_parameters(network),
         "elements": elements(molecules, parts.train),
@@ -65,11 +70,18 @@ def train(config: TrainConfig) -> Path:
     if config.compile:
         network.model.compile()
     history = History(folder, asdict(config), facts)
-    _write_config(folder, config)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", module="torch.utils.tensorboard")
-        trainer = _trainer(config, folder, history)
+        try:
+            trainer = _trainer(config, folder, history)
+        except (MisconfigurationException, TypeError, ValueError) as error:
+            text = " ".join(str(error).split())
+            raise InputError(
+                f"no trainer for accelerator={config.accelerator}, devices={config.devices}, "
+                f"strategy={config.strategy}, precision={config.precision}: {text}"
+            ) from error
+        _write_config(folder, config)
         trainer.fit(
             module,
             datamodule=data,

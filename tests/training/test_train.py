@@ -2,7 +2,9 @@
 
 import csv
 import json
+import sys
 
+import numpy as np
 import pytest
 import torch
 from small_run import SAMPLE, SMALL
@@ -62,13 +64,21 @@ def test_evaluate_and_predict(run, capsys, tmp_path):
         (["predict", "RUN", "CCO", "-o", "x.doc"], ".csv"),
         (["evaluate", "no-such-run"], "no model"),
         (["bench", "dmo"], "demo"),
+        (["evaluate", "RUN", "--limit", "0"], "limit"),
+        (["predict", "RUN", "CCO", "-o", "no/such/folder/x.csv"], "No such file"),
+        (["train", "--devices", "foo"], "devices=foo"),
+        (["train", "--precision", "foo"], "precision=foo"),
+        (["train", "--strategy", "foo"], "strategy=foo"),
+        (["train", "--valid_size", "0"], "valid_size"),
+        (["train", "--seed", "-1"], "seed"),
+        (["train", "--config", "missing.yaml"], "missing.yaml"),
     ],
 )
 def test_bad_input_is_one_sentence_and_code_2(arguments, hint, run, capsys, tmp_path):
     arguments = [str(run) if a == "RUN" else a for a in arguments]
     if arguments[0] == "train":
         there = [] if "--data" in arguments else SMALL[:-2]
-        arguments = [*arguments, *there, "--out", str(tmp_path / "r")]
+        arguments = ["train", *there, "--out", str(tmp_path / "r"), *arguments[1:]]
     assert main(arguments) == 2
     shown = capsys.readouterr().err
     assert hint in shown
@@ -81,6 +91,52 @@ def test_an_unknown_key_in_a_config_is_named(run, capsys, tmp_path):
     path.write_text((run / "config.yaml").read_text() + "colour: blue\n")
     assert main(["train", "--config", str(path), "--out", str(tmp_path / "r")]) == 2
     assert "colour" in capsys.readouterr().err
+
+
+def test_a_config_that_names_code_needs_trust_and_a_typed_name_does_not(tmp_path, monkeypatch):
+    (tmp_path / "foreign.py").write_text(
+        "from molinv.groups import SO3\n\nclass Mine(SO3):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "config.yaml"
+    path.write_text("group: foreign:Mine\n")
+    rest = [*SMALL, "--epochs", "1"]
+    assert main(["train", "--config", str(path), *rest, "--out", str(tmp_path / "a")]) == 2
+    assert "foreign" not in sys.modules
+    typed = ["--group", "foreign:Mine", "--out", str(tmp_path / "b")]
+    assert main(["train", *rest, *typed]) == 0
+    trusted = ["--trust", "--out", str(tmp_path / "c")]
+    assert main(["train", "--config", str(path), *rest, *trusted]) == 0
+
+
+def test_a_binary_config_is_one_sentence(tmp_path, capsys):
+    (tmp_path / "c.yaml").write_bytes(bytes(range(128, 200)))
+    assert main(["train", "--config", str(tmp_path / "c.yaml")]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["UniformBox", "HaarBall", "Gaussian"])
+def test_every_learned_distribution_takes_its_settings(tmp_path, kind):
+    train(small(tmp_path, epochs=1, distribution=kind, distribution_args={"init": 0.5}))
+    with (tmp_path / "metrics.csv").open() as file:
+        first = next(csv.DictReader(file))
+    assert float(next(v for k, v in first.items() if k.startswith("extent"))) == pytest.approx(0.5)
+
+
+def test_a_prediction_ignores_where_the_file_puts_the_molecule(run):
+    from molinv.chem import Structure
+
+    z, pos = np.array([8, 1, 1]), np.array([[0.0, 0, 0.1], [0, 0.76, -0.47], [0, -0.76, -0.47]])
+    both = [Structure("w", z, pos + shift, "here", False) for shift in (0.0, 9.0)]
+    here, there = Predictor(run).predict(both)
+    assert here["homo"] == pytest.approx(there["homo"], abs=1e-2)
+
+
+def test_evaluation_rotates_the_test_molecules(run):
+    from molinv.analysis.accuracy import evaluate
+
+    result = evaluate(run, limit=50)["targets"]["homo"]
+    assert result["stored"] != result["rotated"] != result["averaged"]
 
 
 def small(folder, **changes):
