@@ -216,3 +216,37 @@ def test_muon_orthogonalises_and_descends():
         loss.backward()
         optimizer.step()
     assert loss < 0.05
+
+
+def test_the_best_epoch_is_the_one_that_is_kept(tmp_path, monkeypatch):
+    from molinv.training.module import Joint
+
+    def measured(self):
+        value = torch.tensor([[3.0, 1.0, 2.0, 4.0][self.current_epoch]])
+        return {"stored": value, "rotated": value}
+
+    monkeypatch.setattr(Joint, "measured", measured)
+    train(small(tmp_path))
+    assert load(tmp_path).card["epoch"] == 2
+
+
+def test_each_parameter_group_is_clipped_by_itself():
+    from molinv.training.module import Joint
+
+    loud, quiet = (torch.nn.Parameter(torch.zeros(4)) for _ in range(2))
+    loud.grad, quiet.grad = torch.full((4,), 100.0), torch.full((4,), 0.1)
+    optimizer = MuonAdamW([{"params": [p], "clip": 1.0} for p in (loud, quiet)])
+    Joint.configure_gradient_clipping(None, optimizer)  # pyright: ignore[reportArgumentType]
+    assert loud.grad.norm() == pytest.approx(1, rel=1e-4)
+    assert quiet.grad.norm() == pytest.approx(0.2)
+
+
+def test_the_schedule_and_the_decay():
+    from molinv.training.module import schedule
+
+    assert [schedule(s, 10, 100) for s in (0, 9, 10)] == pytest.approx([0.1, 1, 1])
+    assert [schedule(s, 10, 100) for s in (55, 100, 200)] == pytest.approx([0.505, 0.01, 0.01])
+    weight = torch.nn.Parameter(torch.ones(3, 3))
+    weight.grad = torch.zeros(3, 3)
+    MuonAdamW([{"params": [weight], "method": "muon", "lr": 0.1, "weight_decay": 0.5}]).step()
+    assert weight.detach().unique().tolist() == pytest.approx([0.95])
