@@ -59,19 +59,36 @@ class Augmented(nn.Module):
         self.output = Invariant() if output is None else output
         self.copies, self.reduce = copies, reduce
 
-    def forward(self, x: Any, *extra: Any, generator: torch.Generator | None = None) -> Any:
+    def forward(
+        self,
+        x: Any,
+        *extra: Any,
+        generator: torch.Generator | None = None,
+        noise: Float[Tensor, "c b m"] | None = None,
+    ) -> Any:
         """(copies, b, ...) in training, the learned average (b, ...) in evaluation.
 
         Where the output action weighs its entries (pixels that left the picture), training
-        returns (value, weight), both with the copies axis.
+        returns (value, weight), both with the copies axis. In training `noise`, made beforehand
+        by the distribution's `noise`, takes the place of drawing it from `generator`, so that an
+        example can have the same elements in any batch. Raises InputError for noise in
+        evaluation, and for noise of another number of copies or examples.
         """
         if not self.training:
+            if noise is not None:
+                raise InputError("Augmented: noise is for training; in evaluation use orbit().")
             return self.orbit(x, *extra, generator=generator).mean
-        mu = self.distribution.at(x)
-        runs = [
-            self.run(mu.rsample(self.input.size(x), generator), x, *extra)
-            for _ in range(self.copies)
-        ]
+        mu, size = self.distribution.at(x), self.input.size(x)
+        if noise is None:
+            draws = (mu.noise(size, generator) for _ in range(self.copies))
+        elif noise.shape[:-1] == (self.copies, size):
+            draws = noise.unbind()
+        else:
+            raise InputError(
+                f"Augmented: expected noise ({self.copies}, {size}, m) for {self.copies} copies "
+                f"of {size} examples, got {tuple(noise.shape)}."
+            )
+        runs = [self.run(mu.transform(u), x, *extra) for u in draws]
         values, weights = zip(*runs, strict=True)
         if weights[0] is None:
             return torch.stack(values)

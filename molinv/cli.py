@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError, unknown
+from .names import outside
 
 COMMANDS = {
     "data": "build a data set's cache and print what is in it",
@@ -118,12 +119,13 @@ def _train(arguments: list[str]) -> int:
 
     args = _parse("train", arguments, fill)
     settings = {k: v for k, v in args.as_dict().items() if k not in ("config", "trust")}
-    for name in ("model", "group", "distribution"):
-        typed = any(a == f"--{name}" or a.startswith(f"--{name}=") for a in arguments)
-        if ":" in settings[name] and not (typed or args.trust):
+    for name in ("model", "model_args", "group", "distribution"):
+        # a name that stands on the command line was typed; any other came from the config
+        foreign = [s for s in outside(settings[name]) if not any(s in a for a in arguments)]
+        if foreign and not args.trust:
             raise InputError(
-                f"the config's {name} needs code outside molinv ({settings[name]}); pass --trust "
-                "if you know where it comes from."
+                f"the config's {name} needs code outside molinv ({', '.join(foreign)}); pass "
+                "--trust if you know where it comes from."
             )
     config = TrainConfig(**settings)
     from .analysis.curves import draw_curves

@@ -72,3 +72,28 @@ def make(kind: str, text: str, package: ModuleType, base: type) -> Any:
             f"cannot make the {kind} {text!r}: {error}; write its whole numbers in brackets, "
             f"as in Cyclic(4)."
         ) from error
+
+
+def construct(kind: type, what: str, first: tuple, settings: dict[str, Any]) -> Any:
+    """kind(*first, **settings); raises InputError that names a setting that it does not know."""
+    parameters = list(inspect.signature(kind).parameters.values())
+    known = [p.name for p in parameters[len(first) :]]
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        for name in settings:
+            if name not in known:
+                raise unknown(f"setting of {what}:", name, known)
+    try:
+        return kind(*first, **settings)
+    except InputError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"cannot make the {what} with {settings}: {error}") from error
+
+
+def outside(settings: Any) -> list[str]:
+    """Every "package.module:Name" in settings, however deep: code that is not molinv's."""
+    if isinstance(settings, dict):
+        settings = list(settings.values())
+    if isinstance(settings, list | tuple):
+        return [name for value in settings for name in outside(value)]
+    return [settings] if isinstance(settings, str) and ":" in settings else []

@@ -12,6 +12,7 @@ import torch
 
 from .chem.structure import Rejected, Structure
 from .datasets.batches import Batch
+from .models import too_large
 from .training.saved import Saved
 from .training.saved import load as load_saved
 
@@ -53,6 +54,11 @@ class Predictor:
     def _known(self, item: Structure | Rejected) -> Structure | Rejected:
         if isinstance(item, Rejected):
             return item
+        model = self.saved.network.model
+        limit: int = model.max_atoms  # pyright: ignore[reportAssignmentType]
+        if len(item.z) > limit:
+            reason = too_large(self.saved.card["build"]["model"], limit, len(item.z))
+            return Rejected(item.name, item.source, reason)
         foreign = sorted({int(z) for z in item.z} - self.elements)
         if not foreign:
             return item

@@ -4,6 +4,7 @@
     Graph       PyG batches: pos and named vectors
     Invariant   the trivial action
     Vector      dipoles, forces
+    SymmetricTensor  polarizabilities
 
 A file in this folder that defines an Action is found by its class name, and tested.
 """
@@ -14,9 +15,9 @@ from ..names import classes
 from .base import Action
 from .graphs import Graph
 from .points import Points
-from .tensors import Invariant, Vector
+from .tensors import Invariant, SymmetricTensor, Vector
 
-__all__ = ["Action", "Graph", "Invariant", "Points", "Vector", "available"]
+__all__ = ["Action", "Graph", "Invariant", "Points", "SymmetricTensor", "Vector", "available"]
 
 
 def available() -> dict[str, type[Action]]:

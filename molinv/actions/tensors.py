@@ -1,4 +1,4 @@
-"""What models return: numbers that do not turn, and vectors that do."""
+"""What models return: numbers that do not turn, vectors and tensors that do."""
 
 from __future__ import annotations
 
@@ -54,3 +54,30 @@ class Vector(Action):
 
     def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Tensor:
         return torch.randn(n, 3, group.dim, generator=generator, dtype=torch.float64)
+
+
+class SymmetricTensor(Action):
+    """Symmetric tensors (b, n, n) or (b, ..., n, n): x becomes L x L^T, L the linear block of g.
+
+    They have no origin: a polarizability, or second moments about the centroid. Raises InputError
+    for other shapes.
+    """
+
+    def act(
+        self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b *m n n"]
+    ) -> Float[Tensor, "b *m n n"]:
+        if x.ndim < 3 or x.shape[-2:] != (group.dim, group.dim) or len(x) != len(g):
+            raise InputError(
+                f"SymmetricTensor({group}): expected {len(g)} x (..., {group.dim}, {group.dim}), "
+                f"got {tuple(x.shape)}."
+            )
+        linear = group.linear(g).to(x.dtype)
+        linear = linear.reshape(len(x), *[1] * (x.ndim - 3), group.dim, group.dim)
+        return linear @ x @ linear.mT
+
+    def size(self, x: Tensor) -> int:
+        return len(x)
+
+    def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Tensor:
+        x = torch.randn(n, 2, group.dim, group.dim, generator=generator, dtype=torch.float64)
+        return x + x.mT

@@ -37,7 +37,10 @@ class Distribution(nn.Module, ABC):
 
     @abstractmethod
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n m"]:
-        """The random numbers behind n samples; they do not depend on any parameter."""
+        """The random numbers behind n samples; they depend on no parameter and no input.
+
+        Drawn on the generator's device.
+        """
 
     @abstractmethod
     def transform(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n d d"]:

@@ -1,9 +1,9 @@
-"""What the trainer asks of a model."""
+"""What the trainer asks of a model, and what a model says of itself."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -13,19 +13,32 @@ from ..datasets.batches import Batch
 
 
 class Model(nn.Module, ABC):
-    """A network from molecules to t numbers each, shape (b, t), of order one.
+    """A network from molecules to t outputs each, of order one.
 
     A new architecture is one file in this folder whose class derives from this one; it is
-    found by the file's name. Its constructor takes the number of targets first, then settings
-    with defaults that JSON can hold.
+    found by the file's name, and the tests hold it to what it says of itself:
+
+    action      how a group moves the first of its inputs
+    symmetries  the groups under which it is equivariant by construction, of T(3), SO3 and O3;
+                the tests see that it has these and none of the others
+    outputs     the kinds of output it can be made for: "scalar" (b, t), "vector" (b, t, 3)
+                and "tensor" (b, t, 3, 3), symmetric; where there is more than one, a setting
+                called `output` chooses
+    max_atoms   the largest molecule it takes
+
+    Its constructor takes the number of targets first, then settings with defaults that JSON can
+    hold.
     """
 
     action: Action
+    symmetries: tuple[str, ...] = ()
+    outputs: ClassVar[tuple[str, ...]] = ("scalar",)
+    max_atoms: ClassVar[int] = 1000
 
     @abstractmethod
     def inputs(self, batch: Batch) -> tuple[Any, ...]:
         """What `forward` is called with: first what the group acts on, then the rest."""
 
     @abstractmethod
-    def forward(self, *inputs: Any) -> Float[Tensor, "b t"]:
+    def forward(self, *inputs: Any) -> Float[Tensor, "b t *e"]:
         """One row of outputs for each molecule."""

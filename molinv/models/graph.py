@@ -13,6 +13,7 @@ from torch_geometric.utils import scatter
 from ..actions import Graph as GraphAction
 from ..datasets.batches import Batch
 from .base import Model
+from .edges import graph_batch
 from .features import SOFT, Gaussians, safe_norm
 
 
@@ -48,6 +49,8 @@ class Graph(Model):
     needs no compiled extension.
     """
 
+    symmetries = ("T(3)",)
+
     def __init__(self, targets: int = 1, width: int = 128, layers: int = 4, cutoff: float = 4.0):
         super().__init__()
         self.action, self.cutoff = GraphAction(), cutoff
@@ -61,23 +64,7 @@ class Graph(Model):
 
     def inputs(self, batch: Batch) -> tuple[GraphBatch]:
         """Atoms of all molecules in a row, and every ordered pair within the cutoff."""
-        mask, n = batch.mask, batch.z.shape[1]
-        near = torch.cdist(batch.pos, batch.pos) < self.cutoff
-        near &= mask[:, :, None] & mask[:, None, :]
-        near &= ~torch.eye(n, dtype=torch.bool, device=mask.device)
-        molecule, i, j = near.nonzero(as_tuple=True)
-        node = mask.flatten().cumsum(0).view_as(mask) - 1
-        edge_index = torch.stack([node[molecule, j], node[molecule, i]])
-        ptr = nn.functional.pad(mask.sum(1).cumsum(0), (1, 0))
-        return (
-            GraphBatch(
-                pos=batch.pos[mask],
-                z=batch.z[mask],
-                edge_index=edge_index,
-                batch=mask.nonzero()[:, 0],
-                ptr=ptr,
-            ),
-        )
+        return (graph_batch(batch, self.cutoff),)
 
     def forward(self, graph: Data) -> Float[Tensor, "b t"]:
         x = self.element(graph.z)

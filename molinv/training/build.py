@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import torch
@@ -12,7 +11,8 @@ from .. import distributions, groups, models
 from ..augment import Augmented
 from ..datasets.batches import OnDevice
 from ..datasets.molecules import Molecules
-from ..errors import InputError, unknown
+from ..errors import InputError
+from ..names import construct
 from .config import TrainConfig
 
 
@@ -31,10 +31,9 @@ def build(
 
     Raises InputError for a name or a setting that does not exist.
     """
-    kind = models.find(model)
-    network = make(kind, f"model {model}", (targets,), model_args)
+    network = models.make(model, targets, model_args)
     chosen = groups.find(group)
-    mu = make(
+    mu = construct(
         distributions.find(distribution),
         f"distribution {distribution}",
         (chosen,),
@@ -43,19 +42,12 @@ def build(
     return Augmented(network, mu, input=network.action, copies=copies)
 
 
-def make(kind: type, what: str, first: tuple, settings: dict[str, Any]) -> Any:
-    """kind(*first, **settings), with a setting that it does not know named."""
-    signature = inspect.signature(kind)
-    known = list(signature.parameters)[len(first) :]
-    for name in settings:
-        if name not in known:
-            raise unknown(f"setting of {what}:", name, known)
-    try:
-        return kind(*first, **settings)
-    except InputError:
-        raise
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"cannot make the {what} with {settings}: {error}") from error
+def check_sizes(name: str, model: nn.Module, molecules: Molecules) -> None:
+    """Raises InputError where any molecule of the data is too large for the model."""
+    limit: int = model.max_atoms  # pyright: ignore[reportAssignmentType]
+    largest = int(molecules.sizes.argmax())
+    if (atoms := int(molecules.sizes[largest])) > limit:
+        raise InputError(f"molecule {largest}: {models.too_large(name, limit, atoms)}")
 
 
 def count_parameters(network: nn.Module) -> int:

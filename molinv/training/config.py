@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from ..errors import InputError, unknown
@@ -30,7 +31,10 @@ class TrainConfig:
         center: put each molecule's centroid at the origin.
         shift: standard deviation (angstrom) of one fixed random displacement per molecule.
         rotate: give each molecule one fixed random orientation.
-        epochs: passes over the training molecules.
+        epochs: passes over the training molecules; 25 if neither it nor minutes is given.
+        minutes: minutes of training after which to stop, in the middle of an epoch if need be;
+            the learning rates then follow the clock. Validation is not counted, earlier parts of
+            an interrupted run are. With epochs too, the run ends with whichever is over first.
         batch_size: molecules per step, over all devices together.
         optimizer: muon (for matrices, with AdamW for the rest) or adamw.
         lr: AdamW's learning rate.
@@ -67,11 +71,12 @@ class TrainConfig:
     center: bool = True
     shift: float = 0.0
     rotate: bool = False
-    epochs: int = 25
+    epochs: int | None = None
+    minutes: float | None = None
     batch_size: int = 64
     optimizer: str = "muon"
     lr: float = 1e-3
-    muon_lr: float = 2e-3
+    muon_lr: float = 5e-3
     group_lr: float = 3e-2
     weight_decay: float = 0.01
     warmup: int = 200
@@ -87,9 +92,13 @@ class TrainConfig:
     compile: bool = False
 
     def __post_init__(self):
+        if self.epochs is None and self.minutes is None:
+            self.epochs = 25
         for name in ("epochs", "batch_size", "copies"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}.")
+        if self.minutes is not None and not 0 < self.minutes < inf:
+            raise InputError(f"minutes: expected a number above 0, got {self.minutes}.")
         for name in ("lr", "muon_lr", "group_lr"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name}: expected a number above 0, got {getattr(self, name)}.")

@@ -13,17 +13,22 @@ from rich.console import Console
 
 from .module import Joint
 from .saved import save
+from .schedule import Schedule
 
 
 class History(pl.Callback):
     """One row an epoch, in metrics.csv and on the screen; the best model whenever it improves.
 
-    Its rows live in the checkpoint, so that a run taken up again goes on where that was. Put it
-    before a weight-averaging callback, so that it sees the averaged weights.
+    Its rows live in the checkpoint, so that a run taken up again goes on where that was. `seconds`
+    are all of the run's, `train_seconds` those without validation and writing; `epoch` counts the
+    epochs that were begun. Put it before a weight-averaging callback, so that it sees the averaged
+    weights.
     """
 
-    def __init__(self, folder: Path, config: dict[str, Any], facts: dict[str, Any]):
-        self.folder, self.config, self.facts = folder, config, facts
+    def __init__(
+        self, folder: Path, config: dict[str, Any], facts: dict[str, Any], schedule: Schedule
+    ):
+        self.folder, self.config, self.facts, self.schedule = folder, config, facts, schedule
         self.rows: list[dict[str, float]] = []
         self.best = float("inf")
         self.console = Console(stderr=True)
@@ -40,7 +45,8 @@ class History(pl.Callback):
         self._start = time.monotonic()
         assert isinstance(pl_module, Joint)
         if not self.rows:
-            self.rows.append({"epoch": 0, "step": 0, "seconds": 0.0} | _extents(pl_module))
+            start = {"epoch": 0, "step": 0, "seconds": 0.0, "train_seconds": 0.0}
+            self.rows.append(start | _extents(pl_module))
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Joint)
@@ -49,6 +55,7 @@ class History(pl.Callback):
             "epoch": trainer.current_epoch + 1,
             "step": trainer.global_step,
             "seconds": round(self._seconds(), 2),
+            "train_seconds": round(self.schedule.seconds, 2),
         }
         for view, values in found.items():
             for target, value in zip(pl_module.standardizer.targets, values.tolist(), strict=True):

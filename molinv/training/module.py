@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from math import ceil, cos, pi
-
 import lightning.pytorch as pl
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torchmetrics import MeanAbsoluteError
 
@@ -15,14 +14,17 @@ from ..datasets.references import Standardizer
 from ..errors import InputError
 from .config import TrainConfig
 from .data import VIEWS
+from .noise import keyed_noise
 from .optim import MuonAdamW, parameter_groups
 
 
 class Joint(pl.LightningModule):
     """L1 on the standardised targets, averaged over copies, minus lam times the reward.
 
-    The group elements of a step are drawn from a generator keyed by (seed, epoch, step,
-    rank), so that a run that is taken up again draws the same ones.
+    A molecule's group elements are keyed by (seed, epoch, molecule) and the loss is the mean over
+    the molecules of all processes, so that any number of processes gives the curve of one, and a
+    run that is taken up again that of one that never stopped. `molecules` is the number in the
+    data set.
     """
 
     def __init__(
@@ -30,30 +32,54 @@ class Joint(pl.LightningModule):
     ):
         super().__init__()
         self.network, self.standardizer, self.config = network, standardizer, config
-        self.steps_per_epoch = ceil(molecules / config.batch_size)
+        self.molecules = molecules
+        self._noise: tuple[int, Tensor] | None = None
         outputs = len(standardizer.targets)
         self.errors = nn.ModuleDict({v: MeanAbsoluteError(num_outputs=outputs) for v in VIEWS})
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
-        key = hash((self.config.seed, self.current_epoch, step, self.global_rank)) % 2**63
-        generator = torch.Generator(batch.pos.device).manual_seed(key)
         target = self.standardizer(batch.y, batch.z)
         inputs = self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-        outputs = self.network(*inputs, generator=generator)
-        error = (outputs - target).abs().mean()
+        outputs = self.network(*inputs, noise=self.noise()[:, batch.index])
+        share = (outputs - target).abs().mean()
+        error, weight, molecules = self._over_processes(share, len(batch))
         reward = self.network.distribution.regularizer()
-        loss = error - self.config.lam * reward
+        loss = error.detach() - self.config.lam * reward.detach()
         if not torch.isfinite(loss):
             raise Diverged(
                 f"training diverged at epoch {self.current_epoch + 1}, step {step + 1} (the loss "
                 f"is {loss.item()}): the last good model is kept in {self.config.out}; try again "
                 "with a lower --lr and --muon_lr."
             )
-        self.log("train/loss", loss, on_epoch=True, on_step=False, batch_size=len(batch))
-        self.log(
-            "train/error", error, on_epoch=True, on_step=True, prog_bar=True, batch_size=len(batch)
-        )
-        return loss
+        # the values are everyone's already: nothing to synchronise
+        size = int(molecules)
+        self.log("train/loss", loss, on_epoch=True, on_step=False, batch_size=size)
+        self.log("train/error", error, on_epoch=True, on_step=True, prog_bar=True, batch_size=size)
+        return weight * share - self.config.lam * reward
+
+    def noise(self) -> Float[Tensor, "c n m"]:
+        """The noise of this epoch's group elements, for every copy of every molecule."""
+        epoch = self.current_epoch
+        if self._noise is None or self._noise[0] != epoch:
+            mu, key = self.network.distribution, (self.config.seed, epoch)
+            drawn = keyed_noise(mu, self.network.copies, self.molecules, key)
+            self._noise = epoch, drawn.to(self.device)
+        return self._noise[1]
+
+    def _over_processes(
+        self, share: Tensor, size: int
+    ) -> tuple[Tensor, float | Tensor, int | Tensor]:
+        """The error of the whole step, the weight of this process's share, and the step's size.
+
+        Shares differ in size where a batch does not divide, and gradients are averaged over
+        processes: with these weights that average is the gradient of the whole step's error.
+        """
+        if self.trainer.world_size == 1:
+            return share.detach(), 1.0, size
+        sums = torch.tensor([0.0, size], device=share.device)
+        sums[0] = share.detach() * size
+        torch.distributed.all_reduce(sums)
+        return sums[0] / sums[1], self.trainer.world_size * size / sums[1], sums[1]
 
     def validation_step(self, batch: Batch, step: int, dataloader_idx: int = 0) -> None:
         inputs = self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
@@ -93,21 +119,16 @@ class Joint(pl.LightningModule):
             weight_decay=c.weight_decay,
             clip=c.clip,
         )
-        total = self.steps_per_epoch * c.epochs
-        warmup = min(c.warmup, total // 10)
-        shapes = [
-            lambda step, w=0 if g["name"] == "distribution" else warmup: schedule(step, w, total)
-            for g in groups
-        ]
-        optimizer = MuonAdamW(groups)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, shapes)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
+        for group in groups:
+            group["peak"] = group["lr"]
+            group["warmup"] = 0 if group["name"] == "distribution" else c.warmup
+        return MuonAdamW(groups)
 
     def configure_gradient_clipping(self, optimizer, *args, **kwargs) -> None:
-        """Each parameter group by itself, so that the network's norm does not hold back theta."""
+        """Each parameter group by itself, so that the network's norm does not hold back theta.
+
+        Called after the backward pass, so that with several processes it sees their average.
+        """
         for group in optimizer.param_groups:
             if group["clip"] > 0:
                 torch.nn.utils.clip_grad_norm_(group["params"], group["clip"])
@@ -115,11 +136,3 @@ class Joint(pl.LightningModule):
 
 class Diverged(InputError):
     """The loss became infinite or NaN."""
-
-
-def schedule(step: int, warmup: int, total: int) -> float:
-    """Linear warm-up, then a cosine from 1 to 0.01."""
-    if step < warmup:
-        return (step + 1) / warmup
-    progress = min(1.0, (step - warmup) / max(1, total - warmup))
-    return 0.01 + 0.99 * 0.5 * (1 + cos(pi * progress))

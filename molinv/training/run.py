@@ -16,7 +16,6 @@ import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import (
     EarlyStopping,
-    EMAWeightAveraging,
     ModelCheckpoint,
     RichProgressBar,
 )
@@ -28,14 +27,16 @@ from ..datasets import load
 from ..datasets.references import Standardizer
 from ..datasets.split import split
 from ..errors import InputError
-from .build import build, count_parameters
+from .averaging import averaging
+from .build import build, check_sizes, count_parameters
 from .config import TrainConfig
 from .data import MoleculeData
 from .history import History
 from .module import Joint
+from .schedule import Schedule
 
 # settings that may change when a run is taken up again
-_FREE = ("accelerator", "devices", "strategy", "num_nodes", "compile")
+_FREE = ("epochs", "minutes", "accelerator", "devices", "strategy", "num_nodes", "compile")
 
 
 def train(config: TrainConfig) -> Path:
@@ -52,8 +53,9 @@ def train(config: TrainConfig) -> Path:
     parts = split(len(molecules), config.seed, config.train_size)
     standardizer = Standardizer.fit(molecules, config.target_names, parts.train)
     network = seeded(config, len(config.target_names))
+    check_sizes(config.model, network.model, molecules)
     data = MoleculeData(molecules, parts, config)
-    module = Joint(network, standardizer, config, len(parts.train))
+    module = Joint(network, standardizer, config, len(molecules))
     sizes = {"train": len(parts.train), "valid": len(data.valid), "test": len(parts.test)}
     sizes_seen = np.diff(molecules.ptr)[parts.train]
     facts = {
@@ -69,19 +71,21 @@ def train(config: TrainConfig) -> Path:
     }
     if config.compile:
         network.model.compile()
-    history = History(folder, asdict(config), facts)
+    schedule = Schedule(config)
+    history = History(folder, asdict(config), facts, schedule)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", module="torch.utils.tensorboard")
         try:
-            trainer = _trainer(config, folder, history)
+            trainer = _trainer(config, folder, schedule, history)
         except (MisconfigurationException, TypeError, ValueError) as error:
             text = " ".join(str(error).split())
             raise InputError(
                 f"no trainer for accelerator={config.accelerator}, devices={config.devices}, "
                 f"strategy={config.strategy}, precision={config.precision}: {text}"
             ) from error
-        _write_config(folder, config)
+        if trainer.is_global_zero:
+            _write_config(folder, config)
         trainer.fit(
             module,
             datamodule=data,
@@ -137,15 +141,16 @@ def _write_config(folder: Path, config: TrainConfig) -> None:
     temporary.replace(folder / "config.yaml")
 
 
-def _trainer(config: TrainConfig, folder: Path, history: History) -> pl.Trainer:
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    callbacks: list[pl.Callback] = [history]
+def _trainer(config: TrainConfig, folder: Path, schedule: Schedule, history: History) -> pl.Trainer:
+    for part in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(part).setLevel(logging.WARNING)
+    callbacks: list[pl.Callback] = [schedule, history]
     if config.ema:
-        callbacks.append(EMAWeightAveraging(decay=config.ema))
+        callbacks.append(averaging(config.ema))
     if config.patience is not None:
         callbacks.append(EarlyStopping("valid/error", patience=config.patience))
     if sys.stderr.isatty():
-        callbacks.append(RichProgressBar(leave=False))
+        callbacks.append(_Bar(leave=False))
     callbacks.append(
         ModelCheckpoint(
             folder / "checkpoints",
@@ -156,7 +161,7 @@ def _trainer(config: TrainConfig, folder: Path, history: History) -> pl.Trainer:
     )
     board = importlib.util.find_spec("tensorboard") is not None
     return pl.Trainer(
-        max_epochs=config.epochs,
+        max_epochs=-1 if config.epochs is None else config.epochs,
         accelerator=config.accelerator,
         devices=config.devices,
         strategy=config.strategy,
@@ -170,3 +175,10 @@ def _trainer(config: TrainConfig, folder: Path, history: History) -> pl.Trainer:
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),
     )
+
+
+class _Bar(RichProgressBar):
+    """Progress within the epoch, which has no number to count to where the clock ends the run."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return super()._get_train_description(current_epoch).replace("/-2", "")

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from ..augment import Augmented
 from ..datasets.references import Standardizer
 from ..errors import InputError
+from ..names import outside
 from .build import build
 
 FORMAT = 1
@@ -86,7 +87,7 @@ def load(path: str | Path, trust: bool = False) -> Saved:
             f"the weights in {folder} are not those that model.json describes: a file was "
             "changed or only half written; train again or restore both."
         )
-    foreign = [v for k, v in settings.items() if isinstance(v, str) and ":" in v]
+    foreign = outside(settings)
     if foreign and not trust:
         raise InputError(
             f"the model in {folder} needs code outside molinv ({', '.join(foreign)}); pass "

@@ -40,6 +40,21 @@ def test_training_has_a_copies_axis_and_reaches_the_distribution():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
+def test_noise_made_beforehand_takes_the_place_of_a_generator():
+    model = wrapped(Cubic(), D.UniformBox(groups.SO3(), init=2.0), copies=3)
+    generator = torch.Generator().manual_seed(5)
+    noise = torch.stack([model.distribution.noise(6, generator) for _ in range(3)])
+    given = model(X, noise=noise)
+    assert torch.equal(given, model(X, generator=torch.Generator().manual_seed(5)))
+    some = torch.tensor([4, 0, 3])  # an example has its own element in any batch
+    assert torch.allclose(model(X[some], noise=noise[:, some]), given[:, some])
+    for wrong in (noise[:2], noise[:, :5], noise[0]):
+        with pytest.raises(InputError, match=r"noise \(3, 6, m\)"):
+            model(X, noise=wrong)
+    with pytest.raises(InputError, match="training"):
+        model.eval()(X, noise=noise)
+
+
 def test_evaluation_is_the_same_on_every_call():
     model = wrapped(Cubic(), D.UniformBox(groups.SO3(), init=2.0)).eval()
     assert model(X).shape == (6, 2)

@@ -1,7 +1,24 @@
 """Settings of a run that takes seconds, on the shipped sample."""
 
 from pathlib import Path
+from typing import Any
+
+from molinv.training.config import TrainConfig
 
 SAMPLE = Path(__file__).parents[2] / "data" / "qm9_sample"
 SMALL = ["--data", str(SAMPLE), "--train_size", "200", "--valid_size", "64", "--accelerator", "cpu"]
-SMALL += ["--model_args", '{"width": 32, "layers": 2, "heads": 4}']
+SMALL += ["--model_args", '{"width": 32, "layers": 2}']
+
+
+def small(folder, **changes):
+    """The same kind of run, smaller still, as a config."""
+    settings: dict[str, Any] = dict(
+        data=str(SAMPLE),
+        train_size=128,
+        valid_size=32,
+        epochs=4,
+        accelerator="cpu",
+        model_args={"width": 32, "layers": 2},
+        out=str(folder),
+    )
+    return TrainConfig(**(settings | changes))

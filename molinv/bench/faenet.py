@@ -1,0 +1,73 @@
+"""FAENet, from the package `faenet`, as a peer for the benchmarks."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch_geometric.utils import scatter
+
+from ..actions import Points
+from ..datasets.batches import Batch
+from ..errors import InputError
+from ..models.base import Model
+from ..models.edges import edges, molecule_of_atom
+
+
+class FAENet(Model):
+    """The network of Duval et al. 2023 with the package's own settings; no symmetry is built in.
+
+    Its frame averaging is `canonical` around it, whose frames are those of the package
+    (`frame_averaging_3D` with "se3-all" and "se3-stochastic"; a test compares them). The package
+    needs torch_scatter, which is a compiled extension: PyG's `scatter` takes its place. What
+    differs from its defaults: `skip_co` is "concat_atom", since "concat" joins one number a layer
+    and so serves one target only; the last layer has one output a target, and their sum over
+    atoms is divided by 20. Its graph norm is over all atoms of a batch, so outputs depend on
+    the neighbours in the batch. Raises InputError where the package is not there.
+    Source: Duval et al., ICML 2023 (arXiv 2305.05577); github.com/vict0rsch/faenet.
+    """
+
+    symmetries = ("T(3)",)
+
+    def __init__(self, targets: int = 1, width: int = 128, layers: int = 4, cutoff: float = 6.0):
+        super().__init__()
+        self.action, self.cutoff = Points(), cutoff
+        self.net = _package().FAENet(
+            cutoff=cutoff,
+            hidden_channels=width,
+            num_filters=width,
+            num_interactions=layers,
+            tag_hidden_channels=0,
+            skip_co="concat_atom",
+        )
+        block = self.net.output_block
+        block.lin2 = nn.Linear(block.lin2.in_features, targets)
+
+    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        return batch.pos, batch.z
+
+    def forward(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
+        mask = z > 0
+        graph = SimpleNamespace(
+            pos=pos[mask],
+            atomic_numbers=z[mask],
+            batch=molecule_of_atom(mask),
+            edge_index=edges(pos, mask, self.cutoff),
+        )
+        return self.net.energy_forward(graph, preproc=False)["energy"] / 20
+
+
+def _package() -> ModuleType:
+    """The package, with PyG's `scatter` where it looks for torch_scatter's."""
+    shim = ModuleType("torch_scatter")
+    shim.scatter = scatter  # pyright: ignore[reportAttributeAccessIssue]
+    sys.modules.setdefault("torch_scatter", shim)
+    try:
+        import faenet  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise InputError(
+            f"FAENet needs the package faenet ({error}): pip install 'molinv[bench]'."
+        ) from error
+    return faenet

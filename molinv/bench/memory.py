@@ -1,0 +1,67 @@
+"""Peak memory of a training step, measured in a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..datasets.batches import Batch
+from .contenders import Contender
+from .steps import TrainingStep
+
+STEPS = 2
+STATUS = Path("/proc/self/status")
+
+
+def peak_memory(contender: Contender, batch: Batch) -> float | None:
+    """MiB that a training step on the batch takes at most, beyond what was there before it.
+
+    A fresh process makes the model and takes a step on two of the molecules, so that libraries,
+    weights and the optimizer's state are there already; what it then grows by in two steps on
+    the batch is counted: activations, gradients, work space. On a CPU that is the largest
+    resident size, on a CUDA device what torch's allocator gave out. None on other devices, and
+    where the process was killed, as it is where memory is short.
+    """
+    device = batch.pos.device
+    if device.type not in ("cpu", "cuda"):
+        return None
+    # as arrays: tensors would travel through shared memory, which would be counted
+    arrays = [t.cpu().numpy() for t in (batch.pos, batch.z, batch.y, batch.index)]
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(_measure, contender, arrays, str(device)).result() / 2**20
+        except BrokenProcessPool:
+            return None
+
+
+def _measure(contender: Contender, arrays: list[np.ndarray], where: str) -> int:
+    """In the fresh process: bytes."""
+    device = torch.device(where)
+    batch = Batch(*(torch.from_numpy(a).to(device) for a in arrays))
+    step = TrainingStep(contender.network(device))
+    step(Batch(*(t[:2] for t in (batch.pos, batch.z, batch.y, batch.index))))
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device) if device.type == "cuda" else _largest_size()
+    for _ in range(STEPS):
+        step(batch)
+    after = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _largest_size()
+    return after - before
+
+
+def _largest_size() -> int:
+    """The largest resident size that this process has had, in bytes."""
+    if STATUS.exists():
+        # Linux's getrusage also counts what the parent had when it started this process
+        line = next(row for row in STATUS.read_text().splitlines() if row.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    import resource
+
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * 1024

@@ -1,0 +1,141 @@
+"""Convolutions with spherical harmonics on irreps, e3nn's, equivariant by construction."""
+
+from __future__ import annotations
+
+import torch
+from e3nn import o3
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from ..actions import Points
+from ..datasets.batches import Batch
+from ..errors import InputError, unknown
+from .base import Model
+from .convolution import Convolution, Couplings, Features, Path, paths
+from .features import safe_norm
+from .pairs import Waves, from_centroid
+
+READ = {"scalar": (0,), "vector": (0, 1), "tensor": (0, 2)}
+HIDDEN = 32  # of the radial network
+
+
+class Layer(nn.Module):
+    """A convolution, then a gated residual update from what arrived and its lengths."""
+
+    def __init__(self, used: list[Path], channels: int):
+        super().__init__()
+        sent, arriving = (sorted({path[i] for path in used}) for i in (0, 2))
+        self.norm = nn.LayerNorm(channels)
+        self.send = nn.ModuleDict(
+            {str(i): nn.Linear(channels >> i, channels >> i, bias=False) for i in sent}
+        )
+        self.convolution = Convolution(used, channels, HIDDEN)
+        self.mix = nn.ModuleDict()
+        for k in arriving:
+            width = sum(channels >> path[0] for path in used if path[2] == k)
+            self.mix[str(k)] = nn.Linear(width, channels >> k, bias=False)
+        self.sizes = [channels >> k for k in arriving]
+        self.gates = nn.Sequential(
+            nn.LayerNorm(channels + sum(self.sizes)),
+            nn.Linear(channels + sum(self.sizes), 2 * channels),
+            nn.SiLU(),
+            nn.Linear(2 * channels, sum(self.sizes)),
+        )
+
+    def forward(self, x: Features, radial: Tensor, couplings: dict[Path, Tensor]) -> Features:
+        h = x | {0: self.norm(x[0])}
+        h = {int(i): linear(h[int(i)]) for i, linear in self.send.items()}
+        arrived = self.convolution(h, radial, couplings)
+        mixed = {k: self.mix[str(k)](arrived[k]) for k in sorted(arrived)}
+        lengths = [m[:, :, 0] if k == 0 else safe_norm(m.mT) for k, m in mixed.items()]
+        gates = self.gates(torch.cat([x[0][:, :, 0], *lengths], -1)).split(self.sizes, -1)
+        new = {
+            k: gate[:, :, None] * (mixed[k] if k else 1)
+            for k, gate in zip(mixed, gates, strict=True)
+        }
+        return {k: value + x[k] if k in x else value for k, value in new.items()}
+
+
+class Equivariant(Model):
+    """Irreps of O(3) up to `degree`, in the manner of NequIP (Batzner et al. 2022).
+
+    Atoms carry `channels` scalars, half as many vectors, a quarter as many tensors of degree 2
+    and so on. forward(pos (b, n, 3) in angstrom, z (b, n) with 0 for padding) returns, with r
+    the position relative to the centroid and T a symmetric tensor made of degree 2,
+
+    "scalar"  (b, t)        sum of s
+    "vector"  (b, t, 3)     sum of v + q r, as a dipole is
+    "tensor"  (b, t, 3, 3)  sum of q I + T
+
+    each over 20. Raises InputError for an unknown output, for a degree too low for it and for
+    fewer channels than every degree needs.
+    """
+
+    symmetries = ("T(3)", "SO3", "O3")
+    outputs = ("scalar", "vector", "tensor")
+
+    def __init__(
+        self,
+        targets: int = 1,
+        channels: int = 64,
+        layers: int = 3,
+        degree: int = 2,
+        cutoff: float = 4.0,
+        output: str = "scalar",
+    ):
+        super().__init__()
+        if output not in READ:
+            raise unknown("output", output, READ)
+        if degree < max(READ[output]) or channels >> degree < 1 or layers < 1:
+            raise InputError(
+                f"expected a degree of at least {max(READ[output])} for output {output!r}, at "
+                f"least {2**degree} channels for degree {degree} and a layer, got {degree}, "
+                f"{channels} and {layers}."
+            )
+        self.action, self.output = Points(), output
+        every = tuple(range(degree + 1))
+        steps = [(0,)] + [every] * (layers - 1) + [READ[output]]
+        used = [paths(steps[i], degree, steps[i + 1]) for i in range(layers)]
+        self.element = nn.Embedding(119, channels)
+        self.waves = Waves(23, cutoff)
+        self.radial = nn.Sequential(nn.Linear(24, HIDDEN), nn.SiLU())
+        self.couplings = Couplings(degree, sorted({path for each in used for path in each}))
+        self.layers = nn.ModuleList(Layer(each, channels) for each in used)
+        top = max(READ[output])
+        self.turn = nn.Linear(channels >> top, targets, bias=False) if top else None
+        self.read = nn.Sequential(
+            nn.LayerNorm(channels),
+            nn.Linear(channels, channels),
+            nn.SiLU(),
+            nn.Linear(channels, 2 * targets if top else targets),
+        )
+        self.register_buffer("cartesian", 5**0.5 * o3.wigner_3j(1, 1, 2), persistent=False)
+
+    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        return batch.pos, batch.z
+
+    def forward(
+        self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]
+    ) -> Float[Tensor, "b t *e"]:
+        mask = z > 0
+        waves, unit = self.waves(pos, mask)
+        radial, couplings = self.radial(waves), self.couplings(unit, waves[..., -1:])
+        x = {0: self.element(z)[:, :, None]}
+        for layer in self.layers:
+            x = layer(x, radial, couplings)
+        return self._read(x, from_centroid(pos, mask), mask) / 20
+
+    def _read(
+        self, x: Features, r: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]
+    ) -> Float[Tensor, "b t *e"]:
+        s = self.read(x[0][:, :, 0]) * mask[..., None]
+        if self.turn is None:
+            return s.sum(1)
+        q, gate = s.chunk(2, -1)
+        turned = (self.turn(x[max(x)]) * gate[:, :, None]).sum(1).mT  # (b, t, 3 or 5)
+        if self.output == "vector":
+            return turned + q.mT @ r
+        eye = torch.eye(3, dtype=r.dtype, device=r.device)
+        return q.sum(1)[..., None, None] * eye + torch.einsum(
+            "ijm,btm->btij", self.cartesian, turned
+        )

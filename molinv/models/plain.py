@@ -1,0 +1,53 @@
+"""Any torch module from out of tree, as a model."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from ..actions import Points
+from ..datasets.batches import Batch
+from ..errors import InputError
+from ..names import construct
+from .base import Model
+
+
+class Plain(Model):
+    """A torch module: net(pos (b, n, 3) in angstrom, z (b, n)) returns (b, targets).
+
+    z is 0 for padding. No symmetry is claimed for it. The module's class is called with the
+    number of targets first if it takes a positional argument, then with its settings. Raises
+    InputError for a setting that it does not know and for an output of another shape.
+    """
+
+    def __init__(self, targets: int, kind: type[nn.Module], name: str, settings: dict[str, Any]):
+        super().__init__()
+        first = (targets,) if _takes_a_number(kind) else ()
+        self.action, self.targets, self.name = Points(), targets, name
+        self.net = construct(kind, f"model {name}", first, settings)
+
+    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        return batch.pos, batch.z
+
+    def forward(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Float[Tensor, "b t"]:
+        values = self.net(pos, z)
+        came = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        if came != (len(z), self.targets):
+            raise InputError(
+                f"model {self.name}: expected an output ({len(z)}, {self.targets}), one row a "
+                f"molecule and one column a target, got {came}."
+            )
+        return values
+
+
+def _takes_a_number(kind: type[nn.Module]) -> bool:
+    """Whether the class has a positional argument; nn.Module's own *args takes none."""
+    if kind.__init__ is nn.Module.__init__:
+        return False
+    parameters = inspect.signature(kind).parameters.values()
+    return any(
+        p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL) for p in parameters
+    )

@@ -1,0 +1,96 @@
+"""How far a run has come, by its steps or by the clock: its learning rates and its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from math import cos, pi
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from .config import TrainConfig
+
+
+class Schedule(pl.Callback):
+    """Sets every step's learning rates, and ends a run whose minutes are over.
+
+    A run's progress goes from 0 to 1 by its steps where `epochs` is set, by the time that it has
+    trained where `minutes` is set, and by whichever is further where both are. `seconds` counts
+    training alone: the steps with their data and first compilation, but no validation and no
+    writing of models. It lives in the checkpoint, so a run that is taken up again goes on from
+    there. With several processes the first one's clock is everyone's, so that all stop at the
+    same step. Parameter groups have a "peak" learning rate and the number of "warmup" steps.
+    """
+
+    def __init__(self, config: TrainConfig, now: Callable[[], float] = time.monotonic):
+        self.epochs = config.epochs
+        self.budget = None if config.minutes is None else 60 * config.minutes
+        self.seconds = 0.0
+        self._now = now
+        self._since: float | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seconds = state_dict["seconds"]
+
+    def progress(self, step: int, steps_per_epoch: int, warmup: int = 0) -> float:
+        """The share of the run that is over before step number `step`, from 0.
+
+        Steps count from the end of the warm-up, so that the rates begin to fall from their peak.
+        """
+        shares = [0.0]
+        if self.epochs is not None:
+            total = steps_per_epoch * self.epochs
+            shares.append((step - warmup) / max(1, total - warmup))
+        if self.budget is not None:
+            shares.append(self.seconds / self.budget)
+        return min(1.0, max(shares))
+
+    def rate(self, step: int, steps_per_epoch: int, warmup: int = 0) -> float:
+        """The learning rate of a step in units of its peak; warm-up is a tenth of it at most."""
+        if self.epochs is not None:
+            warmup = min(warmup, steps_per_epoch * self.epochs // 10)
+        progress = self.progress(step, steps_per_epoch, warmup)
+        ramp = (step + 1) / warmup if step < warmup else 1.0
+        if self.budget is not None:
+            ramp = max(ramp, min(1.0, 10 * self.seconds / self.budget))
+        return ramp * (0.01 + 0.99 * 0.5 * (1 + cos(pi * progress)))
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._stop_if_over(trainer)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._since = self._now()
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if self._since is None:
+            self._since = self._now()
+        for group in trainer.optimizers[0].param_groups:
+            group["lr"] = group["peak"] * self.rate(
+                trainer.global_step, int(trainer.num_training_batches), group["warmup"]
+            )
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
+    ) -> None:
+        now = self._now()
+        self.seconds += now - (now if self._since is None else self._since)
+        self._since = now
+        if self.budget is not None and trainer.world_size > 1:
+            first = torch.tensor(self.seconds, dtype=torch.float64, device=pl_module.device)
+            torch.distributed.broadcast(first, src=0)
+            self.seconds = float(first)
+        self._stop_if_over(trainer)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._since = None
+
+    def _stop_if_over(self, trainer: pl.Trainer) -> None:
+        if self.budget is not None and self.seconds >= self.budget:
+            trainer.should_stop = True

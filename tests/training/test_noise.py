@@ -1,0 +1,75 @@
+"""A molecule's group elements depend on the seed, the epoch and the molecule, and nothing else."""
+
+import pytest
+import torch
+from small_run import small
+
+from molinv import distributions, groups
+from molinv.augment import Augmented
+from molinv.training.history import History
+from molinv.training.noise import keyed_noise
+from molinv.training.run import train
+
+
+@pytest.mark.parametrize("kind", ["UniformBox", "HaarBall", "Gaussian", "Haar", "Identity"])
+def test_keys_make_the_noise(kind):
+    mu = distributions.find(kind)(groups.SO3())
+    noise = keyed_noise(mu, 2, 1000, (3, 5))
+    assert noise.shape[:2] == (2, 1000)
+    assert torch.equal(noise, keyed_noise(mu, 2, 1000, (3, 5)))
+    assert torch.equal(noise[:1], keyed_noise(mu, 1, 1000, (3, 5)))
+    assert mu.transform(noise[1]).shape == (1000, 3, 3)
+    if kind != "Identity":
+        others = [noise[1]] + [keyed_noise(mu, 1, 1000, k)[0] for k in ((4, 5), (3, 6), (5, 3))]
+        for other in others:
+            together = torch.stack([noise[0, :, -1], other[:, -1]])
+            assert torch.corrcoef(together)[0, 1].abs() < 0.15
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What the network is given in training: noise per copy and molecule, one entry a step."""
+    steps, forward = [], Augmented.forward
+
+    def spy(self, *inputs, noise=None, **rest):
+        if noise is not None:
+            steps.append(noise.clone())
+        return forward(self, *inputs, noise=noise, **rest)
+
+    monkeypatch.setattr(Augmented, "forward", spy)
+    return steps
+
+
+def test_batches_do_not_change_the_noise(tmp_path, drawn):
+    """Two batch sizes, so two orders, with the same elements for the same molecules."""
+    epochs = []
+    for size in (32, 50):
+        train(small(tmp_path / str(size), batch_size=size, copies=2, epochs=2))
+        steps = len(drawn) // 2
+        for half in (drawn[:steps], drawn[steps:]):
+            noise = torch.cat(half, 1)
+            epochs.append(noise[:, noise[0, :, 0].argsort()])
+        drawn.clear()
+    assert torch.equal(epochs[0], epochs[2])
+    assert torch.equal(epochs[1], epochs[3])
+    assert not torch.equal(epochs[0], epochs[1])
+
+
+def test_a_resumed_run_draws_the_same_noise(tmp_path, monkeypatch, drawn):
+    config = {"epochs": 3, "copies": 2}
+    train(small(tmp_path / "whole", **config))
+    whole = list(drawn)
+    drawn.clear()
+
+    def stop(self, trainer, module, *args):
+        if trainer.global_step == 3:  # in the middle of the second epoch
+            raise RuntimeError("pulled the plug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "on_train_batch_end", stop, raising=False)
+        with pytest.raises(RuntimeError, match="plug"):
+            train(small(tmp_path / "parts", **config))
+    del drawn[2:]
+    train(small(tmp_path / "parts", **config))
+    assert len(whole) == len(drawn) == 6
+    assert all(torch.equal(a, b) for a, b in zip(whole, drawn, strict=True))
