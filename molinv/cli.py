@@ -63,13 +63,22 @@ def _help() -> str:
     )
 
 
-def _parse(command: str, arguments: list[str], fill: Callable[[Any], None]) -> Any:
-    from jsonargparse import ArgumentError, ArgumentParser
+def _parse(
+    command: str, arguments: list[str], fill: Callable[[Any], None], text: str | None = None
+) -> Any:
+    """The arguments as `fill` declares them; `text`, where there is one, heads the help as it is."""
+    from argparse import RawDescriptionHelpFormatter
+
+    from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
     from yaml import YAMLError
+
+    class AsItIs(RawDescriptionHelpFormatter, DefaultHelpFormatter):
+        pass
 
     parser = ArgumentParser(
         prog=f"molinv {command}",
-        description=COMMANDS[command],
+        description=text or COMMANDS[command],
+        formatter_class=AsItIs,
         exit_on_error=False,
         allow_abbrev=False,
     )
@@ -249,12 +258,26 @@ def _groups(arguments: list[str]) -> int:
 def _bench(arguments: list[str]) -> int:
     from . import bench
 
-    def fill(parser):
-        parser.add_argument("name", help=", ".join(bench.available()))
-        parser.add_argument("--out", help="the folder to work in; the benchmark's name by default")
+    if arguments[:1] in (["-h"], ["--help"]):
+        rows = "\n".join(f"  {name:<16}{text}" for name, text in bench.summaries().items())
+        print(
+            f"usage: molinv bench NAME ...\n\n{COMMANDS['bench'].capitalize()}.\n\n{rows}\n\n"
+            "molinv bench NAME --help explains a benchmark and its flags."
+        )
+        return 0
+    if not arguments or arguments[0].startswith("-"):
+        names = ", ".join(bench.available())
+        raise InputError(f"bench: expected the name of a benchmark first, one of {names}.")
+    module = bench.find(arguments[0])
 
-    args = _parse("bench", arguments, fill)
-    bench.find(args.name).main(args.out or args.name)
+    def fill(parser):
+        parser.add_function_arguments(module.main, as_positional=False)
+        for action in parser._actions:
+            if action.default is False:  # `--quick` alone turns it on
+                action.nargs, action.const = "?", True
+
+    args = _parse(f"bench {arguments[0]}", arguments[1:], fill, module.__doc__)
+    module.main(**args.as_dict())
     return 0
 
 

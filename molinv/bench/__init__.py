@@ -1,21 +1,49 @@
 """Benchmarks: the commands behind the README's tables.
 
-demo   the main job on a few thousand molecules, in minutes
+A file in this folder with a `main` is one, found by its name; its keyword arguments are the
+command's flags, explained by its docstrings. `molinv bench --help` lists them.
 """
 
+import ast
 import importlib
 import pkgutil
+from importlib.util import find_spec
+from pathlib import Path
 
 from ..errors import unknown
 
+_SHARED = (
+    "batches",
+    "contenders",
+    "faenet",
+    "memory",
+    "steps",
+    "throughput_pictures",
+    "throughput_results",
+    "throughput_tasks",
+    "turns",
+)
+
 
 def available() -> list[str]:
-    """The names of the benchmarks in this folder."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    """The names of the benchmarks in this folder, with dashes for the files' underscores."""
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    return sorted(name.replace("_", "-") for name in names if name not in _SHARED)
 
 
 def find(name: str):
-    """The module of a benchmark, which has `main(out)`; raises InputError for an unknown one."""
-    if name not in available():
+    """The module of a benchmark, which has `main`; raises InputError for an unknown one."""
+    if name.replace("_", "-") not in available():
         raise unknown("benchmark", name, available())
-    return importlib.import_module(f"{__name__}.{name}")
+    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+
+
+def summaries() -> dict[str, str]:
+    """The first line of each benchmark's docstring, read without loading what it needs."""
+    made = {}
+    for name in available():
+        spec = find_spec(f"{__name__}.{name.replace('-', '_')}")
+        assert spec is not None and spec.origin is not None
+        text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
+        made[name] = (text or "").split("\n")[0]
+    return made

@@ -60,14 +60,22 @@ class FAENet(Model):
 
 
 def _package() -> ModuleType:
-    """The package, with PyG's `scatter` where it looks for torch_scatter's."""
+    """The package, with what it misses: torch_scatter, and a column that mendeleev 1 dropped."""
     shim = ModuleType("torch_scatter")
     shim.scatter = scatter  # pyright: ignore[reportAttributeAccessIssue]
     sys.modules.setdefault("torch_scatter", shim)
     try:
         import faenet  # pyright: ignore[reportMissingImports]
+        from faenet import embedding  # pyright: ignore[reportMissingImports]
+        from mendeleev import fetch  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise InputError(
             f"FAENet needs the package faenet ({error}): pip install 'molinv[bench]'."
         ) from error
+
+    def fetch_table(name: str):
+        table = fetch.fetch_table(name)
+        return table.assign(atomic_volume=table["atomic_weight"] / table["density"])  # cm^3 / mol
+
+    embedding.fetch_table = fetch_table
     return faenet

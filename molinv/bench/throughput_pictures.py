@@ -1,0 +1,80 @@
+"""The pictures of `throughput`: rates as bars, and cost against atoms, batch and copies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from .throughput_tasks import MODES
+from .turns import Spread
+
+
+def draw_models(results: dict[str, Any], reference: str, path: Path) -> Path:
+    """Bars of the rate over the reference's, with the range over rounds, slowest at the bottom."""
+    figure = Figure(figsize=(10, 1.6 + 0.35 * len(results)), layout="constrained")
+    for axes, mode in zip(figure.subplots(1, 2), MODES, strict=True):
+        key = f"rate_over_{reference}"
+        rows = sorted(results.items(), key=lambda item: item[1][mode][key].median)
+        names = [f"{name} ({_short(row['parameters'])})" for name, row in rows]
+        values = [row[mode][key] for _, row in rows]
+        axes.barh(
+            names,
+            [v.median for v in values],
+            xerr=_errors(values),
+            color=["0.6" if name == reference else "C0" for name, _ in rows],
+        )
+        for i, (_, row) in enumerate(rows):
+            rate = row[mode]["molecules_per_s"].median
+            axes.text(values[i].high, i, f"  {rate:,.0f}/s", va="center", fontsize=8)
+        axes.margins(x=0.2)
+        axes.set(title=mode, xlabel=f"molecules/s over those of {reference}")
+    return save(figure, path)
+
+
+def draw_cost(results: dict[str, Any], path: Path) -> Path:
+    """What a molecule takes against its atoms, the batch and the number of copies."""
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    (left, right), (below, last) = figure.subplots(2, 2)
+    for axes, mode in zip((left, right), MODES, strict=True):
+        for name, curves in results["atoms"].items():
+            _line(axes, curves[mode], name)
+        axes.set(xscale="log", yscale="log", xlabel="atoms", ylabel="ms a molecule", title=mode)
+        axes.legend(frameon=False, fontsize=8)
+    if "batch" in results:
+        for mode, found in results["batch"].items():
+            _line(below, found, mode)
+        below.set(xscale="log", yscale="log", xlabel="molecules a batch", ylabel="ms a molecule")
+        below.set_title(f"{results['learned']}, against the batch")
+        below.legend(frameon=False, fontsize=8)
+        key = "ms_per_molecule_and_copy"
+        _line(last, {int(n): row[key] for n, row in results["copies"].items()}, "training")
+        last.set(xlabel="copies", ylabel="ms a molecule and copy", ylim=(0, None))
+        last.set_title(f"{results['learned']}, against copies")
+    else:
+        below.set_visible(False)
+        last.set_visible(False)
+    return save(figure, path)
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Written whole or not at all."""
+    temporary = path.with_name(path.stem + ".part.png")
+    figure.savefig(temporary, dpi=150)
+    temporary.replace(path)
+    return path
+
+
+def _line(axes: Any, found: dict[int, Spread], label: str) -> None:
+    values = list(found.values())
+    middle = [v.median for v in values]
+    axes.errorbar(list(found), middle, yerr=_errors(values), label=label, marker="o", capsize=2)
+
+
+def _errors(values: list[Spread]) -> list[list[float]]:
+    return [[v.median - v.low for v in values], [v.high - v.median for v in values]]
+
+
+def _short(parameters: int) -> str:
+    return f"{parameters / 1e6:.2f} M" if parameters >= 1e5 else f"{parameters / 1e3:.0f} k"
