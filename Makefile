@@ -22,7 +22,7 @@ lint: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[qm9,tensorboard,dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[qm9,tensorboard,bench,dev]'
 	touch $@
 
 clean:

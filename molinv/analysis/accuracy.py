@@ -32,9 +32,9 @@ def evaluate(
     """MAE per target of a run on its untouched test molecules, in the target's unit.
 
     "stored" as the data set has them, "rotated" each by one Haar-random rotation, "averaged"
-    rotated and then averaged over `copies` elements of the learned distribution. `limit` takes
-    the first so many test molecules. Writes evaluation.json into the run folder. Raises
-    InputError without a model, or where the data is no longer the same.
+    rotated and then averaged over `copies` elements of the learned distribution, left out where
+    `copies` is 0. `limit` takes the first so many test molecules. Writes evaluation.json into
+    the run folder. Raises InputError without a model, or where the data is no longer the same.
     """
     if limit is not None and limit < 1:
         raise InputError(f"expected a limit of at least 1 test molecule, got {limit}.")
@@ -54,14 +54,15 @@ def evaluate(
     found = {
         "stored": _errors(saved, stored, test, "as stored"),
         "rotated": _errors(saved, rotated, test, "rotated"),
-        "averaged": _errors(saved, rotated, test, f"{copies} copies", copies),
     }
+    if copies:
+        found["averaged"] = _errors(saved, rotated, test, f"{copies} copies", copies)
     result = {
         "split": parts.hash,
         "molecules": len(test),
         "copies": copies,
         "targets": {
-            t.name: {"unit": t.unit} | {c: found[c][i] for c in COLUMNS}
+            t.name: {"unit": t.unit} | {c: values[i] for c, values in found.items()}
             for i, t in enumerate(saved.standardizer.targets)
         },
         "extents": saved.card["extents"],
@@ -95,11 +96,12 @@ def table(result: dict[str, Any]) -> Table:
     )
     made.add_column("target")
     made.add_column("unit")
-    for column in (*COLUMNS, "rotated - stored"):
+    columns = [c for c in COLUMNS if all(c in row for row in result["targets"].values())]
+    for column in (*columns, "rotated - stored"):
         made.add_column(column, justify="right")
     for name, row in result["targets"].items():
         gap = 100 * (row["rotated"] - row["stored"]) / row["stored"]
-        values = [f"{row[c]:.4g}" for c in COLUMNS]
+        values = [f"{row[c]:.4g}" for c in columns]
         made.add_row(name, row["unit"], *values, f"{gap:+.1f} %")
     return made
 

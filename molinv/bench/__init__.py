@@ -15,8 +15,10 @@ from ..errors import unknown
 _SHARED = (
     "batches",
     "contenders",
+    "equal_time_results",
     "faenet",
     "memory",
+    "methods",
     "steps",
     "throughput_pictures",
     "throughput_results",
@@ -43,7 +45,8 @@ def summaries() -> dict[str, str]:
     made = {}
     for name in available():
         spec = find_spec(f"{__name__}.{name.replace('-', '_')}")
-        assert spec is not None and spec.origin is not None
+        assert spec is not None
+        assert spec.origin is not None
         text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
         made[name] = (text or "").split("\n")[0]
     return made

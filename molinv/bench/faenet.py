@@ -20,8 +20,9 @@ class FAENet(Model):
     """The network of Duval et al. 2023 with the package's own settings; no symmetry is built in.
 
     Its frame averaging is `canonical` around it, whose frames are those of the package
-    (`frame_averaging_3D` with "se3-all" and "se3-stochastic"; a test compares them). The package
-    needs torch_scatter, which is a compiled extension: PyG's `scatter` takes its place. What
+    (`frame_averaging_3D` with "se3-all" and "se3-stochastic") but for the order of the axes; a
+    test compares them. The package needs torch_scatter, which is a compiled extension: PyG's
+    `scatter` takes its place. What
     differs from its defaults: `skip_co` is "concat_atom", since "concat" joins one number a layer
     and so serves one target only; the last layer has one output a target, and their sum over
     atoms is divided by 20. Its graph norm is over all atoms of a batch, so outputs depend on

@@ -1,0 +1,103 @@
+"""The comparison at equal time, in seconds, on the shipped sample."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from molinv import InputError, cli, datasets, models
+from molinv.bench import equal_time_results, qm9_equal_time
+from molinv.bench.methods import FAENET, METHODS
+from molinv.datasets.batches import OnDevice
+
+SAMPLE = Path(__file__).parents[2] / "data" / "qm9_sample"
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    out = tmp_path_factory.mktemp("bench")
+    arguments = ["bench", "qm9-equal-time", "--data", str(SAMPLE), "--minutes", "0.01"]
+    arguments += ["--seeds", "2", "--molecules", "100", "--test", "50", "--out", str(out)]
+    arguments += ["--methods", "point distance, none; point displacement, learned HaarBall"]
+    return out, arguments
+
+
+def test_it_runs_reports_and_makes_no_run_twice(bench, capsys):
+    out, arguments = bench
+    assert cli.main(arguments) == 0
+    made = sorted(path.relative_to(out).as_posix() for path in out.glob("*/*/result.json"))
+    assert made == [
+        f"point-{name}/seed{seed}/result.json"
+        for name in ("displacement-learned-haarball", "distance-none")
+        for seed in (0, 1)
+    ]
+    table = json.loads((out / "table.json").read_text())
+    assert [row["seeds"] for row in table["rows"]] == [2, 2]
+    value, spread = table["rows"][0]["errors"]["homo"]["stored"]
+    each = [
+        json.loads((out / f"point-distance-none/seed{seed}/result.json").read_text())["targets"]
+        for seed in (0, 1)
+    ]
+    stored = torch.tensor([run["homo"]["stored"] for run in each])
+    assert value == pytest.approx(float(stored.mean()))
+    assert spread == pytest.approx(float(stored.std()))
+    for name in ("errors.png", "curves.png"):
+        assert (out / name).stat().st_size > 5000
+    before = {path: path.stat().st_mtime_ns for path in out.glob("*/*/*")}
+    assert cli.main(arguments) == 0
+    assert before == {path: path.stat().st_mtime_ns for path in out.glob("*/*/*")}
+    assert "[1/4]" in capsys.readouterr().out
+
+
+def test_an_invariant_network_has_equal_errors_as_stored_and_rotated(bench):
+    out, arguments = bench
+    cli.main(arguments)
+    found = json.loads((out / "point-distance-none/seed0/result.json").read_text())["targets"]
+    assert found["homo"]["rotated"] == pytest.approx(found["homo"]["stored"], rel=1e-4)
+
+
+def test_unknown_methods_suggest_and_names_are_different():
+    with pytest.raises(InputError, match="point distance, none"):
+        qm9_equal_time.choose("point distances, none")
+    assert len({method.folder for method in METHODS}) == len(METHODS) == 18
+
+
+def test_a_method_that_diverged_stays_in_the_table():
+    method = METHODS[0]
+    (row,) = equal_time_results.summarise({method: [{"failed": "diverged"}]})
+    assert (row["seeds"], row["failed"]) == (0, 1)
+    assert equal_time_results.show([row], 5.0).row_count == 1
+
+
+@pytest.fixture
+def batch():
+    molecules = datasets.load(SAMPLE)
+    store = OnDevice(molecules, molecules.select(["homo"]), "cpu")
+    return store.gather(torch.arange(6).numpy())
+
+
+def test_faenet_gives_every_target_and_a_gradient(batch):
+    pytest.importorskip("mendeleev")
+    net = models.make("canonical", 2, {"model": FAENET, "frames": "one"})
+    values = net(*net.inputs(batch))
+    assert values.shape == (6, 2)
+    values.square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+
+
+def test_its_frames_are_those_of_canonical_but_for_the_order_of_the_axes(batch):
+    pytest.importorskip("mendeleev")
+    models.make(FAENET, 1, {})  # so that the package can be imported
+    from faenet import frame_averaging_3D
+
+    seen = []
+    net = models.make("canonical", 1, {"model": "point"}).eval()
+    net.inner.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    net(*net.inputs(batch))
+    for i, mask in enumerate(batch.mask):
+        theirs, _, _ = frame_averaging_3D(batch.pos[i, mask], None, "se3-all")
+        ours = torch.stack([-pos[i, mask].flip(-1) for pos in seen])
+        assert len(theirs) == len(ours) == 4
+        for frame in theirs:
+            assert (ours - frame).abs().amax((1, 2)).min() < 1e-3
