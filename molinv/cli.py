@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from .errors import InputError, unknown
@@ -18,7 +14,7 @@ COMMANDS = {
     "train": "train a network jointly with a distribution on a group",
     "evaluate": "errors of a run on its test molecules: stored, rotated, averaged",
     "predict": "predict molecules given as SMILES or files",
-    "models": "the architectures that exist",
+    "models": "the architectures that exist, and the cards of the shipped models",
     "groups": "the groups that exist, with their generators",
     "bench": "make one of the README's tables again",
 }
@@ -58,6 +54,7 @@ def _help() -> str:
         f"with the network.\n\n{rows}\n\nexamples:\n"
         "  molinv train --data qm9 --targets homo,lumo --train_size 5000 --out runs/a\n"
         "  molinv evaluate runs/a\n"
+        "  molinv predict CCO                        by the model that is shipped\n"
         "  molinv predict runs/a CCO c1ccccc1 mols.sdf -o out.csv\n\n"
         "molinv COMMAND --help explains a command."
     )
@@ -66,7 +63,7 @@ def _help() -> str:
 def _parse(
     command: str, arguments: list[str], fill: Callable[[Any], None], text: str | None = None
 ) -> Any:
-    """The arguments as `fill` declares them; `text`, where there is one, heads the help as it is."""
+    """The arguments that `fill` declares; `text`, where there is one, heads the help as it is."""
     from argparse import RawDescriptionHelpFormatter
 
     from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
@@ -137,10 +134,14 @@ def _train(arguments: list[str]) -> int:
                 "--trust if you know where it comes from."
             )
     config = TrainConfig(**settings)
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
     from .analysis.curves import draw_curves
     from .training.run import train
 
     folder = train(config)
+    if getattr(rank_zero_only, "rank", None):
+        return 0  # of several processes, the first draws and speaks for all
     draw_curves(folder)
     print(f"wrote {folder}; next: molinv evaluate {folder}")
     return 0
@@ -164,74 +165,88 @@ def _evaluate(arguments: list[str]) -> int:
 
 def _predict(arguments: list[str]) -> int:
     def fill(parser):
-        parser.add_argument("model", help="a run folder")
+        parser.usage = "molinv predict [options] [MODEL] INPUT [INPUT ...]"
         parser.add_argument(
-            "inputs", nargs="+", help="SMILES, or .smi .csv .sdf .mol .xyz .extxyz files"
+            "inputs",
+            nargs="+",
+            metavar="INPUT",
+            help="SMILES, or .smi .csv .sdf .mol .xyz .extxyz files; before them, MODEL is a run "
+            "folder or a shipped model's name (see `molinv models`), left out the shipped qm9",
         )
         parser.add_argument("-o", "--output", help="write .csv or .json instead of a table")
+        parser.add_argument("--targets", help="of those the model has: homo,lumo (all)")
         parser.add_argument("--copies", type=int, default=8, help="orientations to average")
         parser.add_argument("--smiles_column", help="the column of SMILES in .csv files")
         parser.add_argument("--seed", type=int, default=0, help="of the conformer search")
         parser.add_argument("--trust", action="store_true", help="import code the model names")
 
-    args = _parse("predict", arguments, fill)
-    if args.output and Path(args.output).suffix not in (".csv", ".json"):
-        raise InputError(f"cannot write {args.output}: expected a name ending in .csv or .json.")
+    args = _parse("predict", arguments, fill, _PREDICT)
+    from rich import print as show
     from rich.console import Console
     from rich.progress import track
 
+    from . import output
     from .chem import Rejected, read
     from .predict import Predictor
+    from .pretrained.choose import choose
 
-    predictor = Predictor(args.model, args.copies, args.trust)
-    stream = predictor.predict(read(args.inputs, smiles_column=args.smiles_column, seed=args.seed))
-    screen = Console(stderr=True)
-    results = list(track(stream, "predicting", console=screen, transient=True))
+    path = output.check_path(args.output) if args.output else None
+    model, inputs = choose(args.inputs)
+    structures = read(inputs, smiles_column=args.smiles_column, seed=args.seed)
+    targets = None if args.targets is None else [t.strip() for t in args.targets.split(",")]
+    predictor = Predictor(model, args.copies, args.trust, targets)
+    screen = Console(stderr=True, highlight=False)
+    if predictor.shipped:
+        trained = predictor.saved.card["molecules"]["train"]
+        text = f"{predictor.name}, shipped with molinv, trained on {trained:,} molecules"
+        screen.print(f"{text}; its card: molinv models", style="dim", soft_wrap=True)
+    stream = track(predictor.predict(structures), "predicting", console=screen, transient=True)
+    results = list(stream)
     rows = [r for r in results if not isinstance(r, Rejected)]
     bad = [r for r in results if isinstance(r, Rejected)]
-    if args.output:
-        _write(Path(args.output), rows)
-        print(f"wrote {len(rows)} molecules to {args.output}")
+    if path:
+        output.write(path, rows)
+        print(f"wrote {len(rows)} molecules to {path}")
     elif rows:
-        _show(rows, predictor.units)
+        show(output.table(rows, predictor))
+    for note in output.notes(rows, predictor) if rows else ():
+        print(note)
     for item in bad:
         print(f"molinv: {item.source}: {item.name}: {item.reason}", file=sys.stderr)
     return 0 if not bad else 1 if rows or len(bad) > 1 else 2
 
 
-def _show(rows: list[dict[str, Any]], units: dict[str, str]) -> None:
-    from rich import print as show
-    from rich.table import Table
+_PREDICT = """Predict molecules given as SMILES or files, by a shipped model or one of your own.
 
-    table = Table("molecule", "geometry", title="value +- standard deviation over rotations")
-    for name, unit in units.items():
-        table.add_column(f"{name} ({unit})", justify="right")
-    for row in rows:
-        values = [f"{row[name]:.5g} +- {row[f'{name}_std']:.2g}" for name in units]
-        table.add_row(row["name"], "RDKit" if row["embedded"] else "given", *values)
-    show(table)
+Every value has its unit, its standard deviation over rotations and, where it is known, the
+model's mean absolute error on test molecules (test MAE). QM9's U0, U, H and G are relative to atom
+energies fitted on the training molecules, not total energies.
 
-
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", newline="") as file:
-        if path.suffix == ".json":
-            json.dump(rows, file, indent=1)
-        else:
-            writer = csv.DictWriter(file, list(rows[0]) if rows else ["name"])
-            writer.writeheader()
-            writer.writerows(rows)
-    os.replace(temporary, path)
+    molinv predict CCO                          by the shipped model
+    molinv predict CCO mols.sdf --targets homo,lumo -o out.csv
+    molinv predict runs/a CCO                   by the model of a run folder"""
 
 
 def _models(arguments: list[str]) -> int:
     _parse("models", arguments, lambda p: None)
     from inspect import getdoc
 
-    from . import models
+    from rich import print as show
 
-    for name in models.available():
-        print(f"{name:<10}{(getdoc(models.find(name)) or '').splitlines()[0]}")
+    from . import models, pretrained
+    from .pretrained.card import card
+
+    names = models.available()
+    width = max(map(len, names)) + 2
+    for name in names:
+        net = models.make(name, 1, {})
+        built_in = ", ".join(net.symmetries) or "none"
+        print(f"{name:<{width}}{(getdoc(type(net)) or '').splitlines()[0]}")
+        print(f"{'':<{width}}outputs: {', '.join(net.outputs)}; symmetries by default: {built_in}")
+    shipped = pretrained.available()
+    print(f"\nShipped: {', '.join(shipped) or 'none'}")
+    for name in shipped:
+        show(card(name))
     return 0
 
 
@@ -261,7 +276,7 @@ def _bench(arguments: list[str]) -> int:
     if arguments[:1] in (["-h"], ["--help"]):
         rows = "\n".join(f"  {name:<16}{text}" for name, text in bench.summaries().items())
         print(
-            f"usage: molinv bench NAME ...\n\n{COMMANDS['bench'].capitalize()}.\n\n{rows}\n\n"
+            f"usage: molinv bench NAME ...\n\nMake one of the README's tables again.\n\n{rows}\n\n"
             "molinv bench NAME --help explains a benchmark and its flags."
         )
         return 0

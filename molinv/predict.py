@@ -12,36 +12,72 @@ import torch
 
 from .chem.structure import Rejected, Structure
 from .datasets.batches import Batch
+from .datasets.molecules import Target
+from .errors import unknown
 from .models import too_large
-from .training.saved import Saved
+from .pretrained import locate, shipped_name
+from .training.saved import Saved, evaluated
 from .training.saved import load as load_saved
 
 
 class Predictor:
-    """Predicts with the model of a run folder.
+    """Predicts with a shipped model, given by its name, or with the model of a run folder.
 
-    Each value is averaged over `copies` orientations drawn from the distribution the model
-    learned; its standard deviation over them says how far it still depends on orientation.
-    Raises InputError where there is no model (see `molinv.training.saved.load`).
+    Without a model it takes the shipped default. Each value is averaged over `copies`
+    orientations drawn from the distribution the model learned; its standard deviation over them
+    says how far it still depends on orientation, not how wrong it is: that is `errors`.
+    `targets` keeps the named ones only. Raises InputError where there is no model (see
+    `molinv.training.saved.load`) and for a target that it does not have.
     """
 
-    def __init__(self, path: str | Path, copies: int = 8, trust: bool = False):
-        self.saved: Saved = load_saved(path, trust)
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        copies: int = 8,
+        trust: bool = False,
+        targets: Sequence[str] | None = None,
+    ):
+        folder = locate(model)
+        self.saved: Saved = load_saved(folder, trust)
+        self.evaluation = evaluated(folder, self.saved.card)
+        self.shipped = shipped_name(folder)
+        self.name = f"model {self.shipped}" if self.shipped else f"the model in {folder}"
         self.copies = copies
         self.elements = set(self.saved.card["elements"])
+        all_targets = self.saved.standardizer.targets
+        names = [t.name for t in all_targets]
+        for name in targets or ():
+            if name not in names:
+                raise unknown(f"target of {self.name}:", name, names)
+        self.columns = [names.index(n) for n in dict.fromkeys(targets or names)]
+        self.targets: list[Target] = [all_targets[i] for i in self.columns]
 
     @property
     def units(self) -> dict[str, str]:
         """The unit of each target."""
-        return {t.name: t.unit for t in self.saved.standardizer.targets}
+        return {t.name: t.unit for t in self.targets}
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """Each target's mean absolute error on the model's test molecules, in its unit.
+
+        Of values averaged as here, where that was measured, else of rotated molecules. Empty
+        where `molinv evaluate` has not seen these weights.
+        """
+        if self.evaluation is None:
+            return {}
+        rows = self.evaluation["targets"]
+        return {n: rows[n].get("averaged", rows[n]["rotated"]) for n in self.units}
 
     def predict(
         self, structures: Iterable[Structure | Rejected], batch_size: int = 64
     ) -> Iterator[dict[str, Any] | Rejected]:
         """One row for each structure, in order; what cannot be predicted comes as Rejected.
 
-        A row has name, source, embedded and, for each target, its value, `<target>_std` over
-        rotations and `<target>_unit`. Structures are read in batches of `batch_size`.
+        A row has name, source, embedded (the geometry is a conformer search's), extrapolated
+        (more or fewer atoms than any training molecule) and, for each target, its value,
+        `<target>_std` over rotations, `<target>_mae`, the model's error on its test molecules,
+        where it is known, and `<target>_unit`. Structures are read in batches of `batch_size`.
         """
         stream = iter(structures)
         while chunk := list(islice(stream, batch_size)):
@@ -54,34 +90,40 @@ class Predictor:
     def _known(self, item: Structure | Rejected) -> Structure | Rejected:
         if isinstance(item, Rejected):
             return item
-        model = self.saved.network.model
-        limit: int = model.max_atoms  # pyright: ignore[reportAssignmentType]
+        limit: int = self.saved.network.model.max_atoms  # pyright: ignore[reportAssignmentType]
         if len(item.z) > limit:
+            few, many = self.saved.card["atoms"]
             reason = too_large(self.saved.card["build"]["model"], limit, len(item.z))
+            reason = f"{self.name} learned from molecules of {few} to {many} atoms; {reason}"
             return Rejected(item.name, item.source, reason)
-        foreign = sorted({int(z) for z in item.z} - self.elements)
+        foreign = {int(z) for z in item.z} - self.elements
         if not foreign:
             return item
-        names = ", ".join(_symbol(z) for z in foreign)
-        known = ", ".join(_symbol(z) for z in sorted(self.elements))
         reason = (
-            f"the model was not trained on {names}, only on {known}; train on data that has it."
+            f"{self.name} was not trained on {symbols(foreign)}, only on "
+            f"{symbols(self.elements)}; train one on data that has it (molinv train --data) and "
+            "name its folder."
         )
         return Rejected(item.name, item.source, reason)
 
     def _run(self, structures: Sequence[Structure]) -> list[dict[str, Any]]:
-        batch = pad(structures, center=self.saved.card["placement"]["center"])
+        card = self.saved.card
+        batch = pad(structures, center=card["placement"]["center"])
         network, standardizer = self.saved.network, self.saved.standardizer
         inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
         found = network.orbit(*inputs, orbit="learned", copies=self.copies)
         mean = standardizer.inverse(found.mean).tolist()
         std = (found.std.double() * standardizer.scale).tolist()
+        few, many = card["atoms"]
         rows = []
         for i, s in enumerate(structures):
             row: dict[str, Any] = {"name": s.name, "source": s.source, "embedded": s.embedded}
-            for j, target in enumerate(standardizer.targets):
+            row["extrapolated"] = not few <= len(s.z) <= many
+            for j, target in zip(self.columns, self.targets, strict=True):
                 row[target.name] = mean[i][j]
                 row[f"{target.name}_std"] = std[i][j]
+                if target.name in self.errors:
+                    row[f"{target.name}_mae"] = self.errors[target.name]
                 row[f"{target.name}_unit"] = target.unit
             rows.append(row)
         return rows
@@ -102,7 +144,8 @@ def pad(structures: Sequence[Structure], center: bool = True) -> Batch:
     )
 
 
-def _symbol(z: int) -> str:
-    from rdkit.Chem import GetPeriodicTable
+def symbols(numbers: Iterable[int]) -> str:
+    """Atomic numbers as the elements' symbols, in order: "H, C, N"."""
+    from ase.data import chemical_symbols
 
-    return GetPeriodicTable().GetElementSymbol(z)
+    return ", ".join(chemical_symbols[z] for z in sorted(numbers))

@@ -59,6 +59,7 @@ def evaluate(
         found["averaged"] = _errors(saved, rotated, test, f"{copies} copies", copies)
     result = {
         "split": parts.hash,
+        "sha256": saved.card["sha256"],
         "molecules": len(test),
         "copies": copies,
         "targets": {

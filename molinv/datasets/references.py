@@ -20,6 +20,8 @@ from ..errors import InputError
 from .molecules import Molecules, Target
 from .ragged import take
 
+# what an atomwise value is, for whoever reads a prediction
+ATOMWISE = "relative to atom energies fitted on the training molecules, not total energies"
 FLAT = 1e-10  # a spread below this share of the largest value is rounding
 
 

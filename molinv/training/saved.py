@@ -105,6 +105,15 @@ def load(path: str | Path, trust: bool = False) -> Saved:
     return Saved(network.eval(), standardizer, card)
 
 
+def evaluated(folder: Path, card: dict[str, Any]) -> dict[str, Any] | None:
+    """The evaluation.json beside a model; None without one, or where it is of other weights."""
+    try:
+        result = json.loads((folder / "evaluation.json").read_text())
+        return result if result["sha256"] == card["sha256"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON to a temporary name, then rename."""
     temporary = path.with_name(path.name + ".part")

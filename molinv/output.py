@@ -1,0 +1,105 @@
+"""Predictions as a table on the screen or as a file, and what a reader of them has to know."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from .datasets.references import ATOMWISE
+from .errors import InputError
+from .predict import Predictor
+
+WIDE = 4  # targets side by side; more of them go one below the other
+SUFFIXES = (".csv", ".json")
+
+Rows = Sequence[dict[str, Any]]
+
+
+def table(rows: Rows, predictor: Predictor) -> Table:
+    """Rows of `Predictor.predict` as a table: a column a target, or a line each where many."""
+    title = "value +- standard deviation over rotations (not its error)"
+    return (_across if len(predictor.targets) <= WIDE else _down)(rows, predictor, title)
+
+
+def notes(rows: Rows, predictor: Predictor) -> Iterator[str]:
+    """What does not fit into the table: sentences on errors, energies and extrapolation."""
+    if predictor.evaluation is not None:
+        seen = f"{predictor.evaluation['molecules']:,} test molecules of its own data set"
+        rdkit = "; with RDKit's it errs more, often twice as much or more"
+        yield (
+            f"Test MAE: {predictor.name}'s mean absolute error on {seen}, with that set's "
+            f"geometries{rdkit if any(row['embedded'] for row in rows) else ''}."
+        )
+    relative = [t.name for t in predictor.targets if t.atomwise]
+    if relative:
+        yield f"{', '.join(relative)}: {ATOMWISE}."
+    far = [row["name"] for row in rows if row["extrapolated"]]
+    if far:
+        few, many = predictor.saved.card["atoms"]
+        shown = ", ".join(far[:3]) + (f" and {len(far) - 3} more" if len(far) > 3 else "")
+        yield (
+            f"Extrapolated: {shown}; {predictor.name} has learned from molecules of {few} to "
+            f"{many} atoms only."
+        )
+
+
+def check_path(path: str) -> Path:
+    """The path of a file to write; raises InputError for an ending that is not known."""
+    if Path(path).suffix not in SUFFIXES:
+        raise InputError(f"cannot write {path}: expected a name ending in .csv or .json.")
+    return Path(path)
+
+
+def write(path: Path, rows: Rows) -> None:
+    """Write rows as .csv or .json, to a temporary name first."""
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("w", newline="") as file:
+        if path.suffix == ".json":
+            json.dump(rows, file, indent=1)
+        else:
+            writer = csv.DictWriter(file, list(rows[0]) if rows else ["name"])
+            writer.writeheader()
+            writer.writerows(rows)
+    os.replace(temporary, path)
+
+
+def _across(rows: Rows, predictor: Predictor, title: str) -> Table:
+    made = Table("molecule", "geometry", title=title)
+    for target in predictor.targets:
+        error = predictor.errors.get(target.name)
+        known = "" if error is None else f", test MAE {error:.3g}"
+        made.add_column(f"{target.name} ({target.unit}){known}", justify="right")
+    for row in rows:
+        values = [_value(row, t.name) for t in predictor.targets]
+        made.add_row(escape(row["name"]), _geometry(row), *values)
+    return made
+
+
+def _down(rows: Rows, predictor: Predictor, title: str) -> Table:
+    made = Table("molecule", "geometry", "target", title=title)
+    made.add_column("value", justify="right")
+    made.add_column("unit")
+    if predictor.errors:
+        made.add_column("test MAE", justify="right")
+    for row in rows:
+        for i, target in enumerate(predictor.targets):
+            first = "" if i else escape(row["name"]), "" if i else _geometry(row)
+            error = [f"{predictor.errors[target.name]:.3g}"] if predictor.errors else []
+            made.add_row(*first, target.name, _value(row, target.name), target.unit, *error)
+        made.add_section()
+    return made
+
+
+def _value(row: dict[str, Any], name: str) -> str:
+    return f"{row[name]:.5g} +- {row[f'{name}_std']:.2g}"
+
+
+def _geometry(row: dict[str, Any]) -> str:
+    return "RDKit" if row["embedded"] else "given"

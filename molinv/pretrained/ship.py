@@ -1,0 +1,98 @@
+"""From a finished run to a shipped model."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .. import pretrained
+from ..analysis.accuracy import evaluate, read_config
+from ..errors import InputError
+from ..training.saved import Saved, evaluated, load, write_json
+from .card import megabytes
+from .choose import looks_like_smiles
+
+MOST_MB = 12
+
+
+def ship(run: str | Path, name: str = pretrained.DEFAULT) -> Path:
+    """Copy what a run needs to predict, and how well it does, to the shipped model `name`.
+
+    Evaluates the run on all its test molecules first where that has not been done with these
+    weights. Replaces a model of that name. Raises InputError for a name that could be a SMILES,
+    a run that is not the best of its epochs, and more than 12 MB.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or looks_like_smiles(name):
+        raise InputError(
+            f"cannot ship a model as {name!r}: expected a small letter, then small letters and "
+            "digits that are not a SMILES, such as qm9."
+        )
+    folder = Path(run)
+    saved = load(folder)
+    _check_best(folder, saved)
+    result = evaluated(folder, saved.card)
+    if result is None or result["molecules"] != saved.card["molecules"]["test"]:
+        evaluate(folder)
+    target, made = pretrained.ROOT / name, pretrained.ROOT / f".{name}.part"
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True)
+    try:
+        _fill(made, folder)
+        if load(made).card["sha256"] != saved.card["sha256"]:
+            raise InputError(f"{folder} is still being written: ship it when its run is over.")
+        if (size := megabytes(made)) > MOST_MB:
+            raise InputError(f"{folder} comes to {size:.1f} MB: expected at most {MOST_MB}.")
+        _swap(made, target)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return target
+
+
+def _fill(made: Path, folder: Path) -> None:
+    """The run's files, without what only its own machine knows: where data and runs lie."""
+    for name in ("model.safetensors", "metrics.csv", "evaluation.json"):
+        (made / name).write_bytes((folder / name).read_bytes())  # with this file's usual rights
+    card: dict[str, Any] = json.loads((folder / "model.json").read_text())
+    config = asdict(read_config(folder / "config.yaml"))
+    data = Path(config["data"]).name
+    write_json(made / "model.json", card | {"data": data})
+    config |= {"data": data, "out": f"runs/{folder.name}"}
+    (made / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def _swap(made: Path, target: Path) -> None:
+    """Put `made` in the place of `target`, which is missing only for a moment."""
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        os.replace(target, old)
+    os.replace(made, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_best(folder: Path, saved: Saved) -> None:
+    """See that the weights are those of the epoch with the least validation error."""
+    standardizer = saved.standardizer
+    scales = dict(zip((t.name for t in standardizer.targets), standardizer.scale, strict=True))
+    with (folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))[1:]
+    errors = {
+        int(row["epoch"]): sum(float(row[f"{n}_stored"]) / float(scales[n]) for n in scales)
+        for row in rows
+    }
+    best = min(errors, key=errors.__getitem__, default=None)
+    epoch = saved.card["epoch"]
+    # the run compared in float32: of two that are equal there it kept the first
+    if best is None or errors.get(epoch, float("inf")) > errors[best] * (1 + 1e-6):
+        raise InputError(
+            f"the weights in {folder} are epoch {epoch}'s, the best in metrics.csv "
+            f"is {best}: ship it when its run is over."
+        )

@@ -1,0 +1,264 @@
+"""Shipped models: made from a run, found by name, predicting with no model named."""
+
+import csv
+import json
+import shutil
+from typing import Any
+
+import pytest
+import yaml
+
+from molinv import InputError, pretrained
+from molinv.cli import main
+from molinv.predict import Predictor
+from molinv.pretrained.__main__ import main as ship_command
+from molinv.pretrained.card import megabytes
+from molinv.pretrained.choose import choose, looks_like_smiles
+
+REAL = pretrained.ROOT
+
+
+@pytest.fixture(scope="module")
+def root(run, tmp_path_factory):
+    """A folder of shipped models that holds the tiny run as qm9."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretrained, "ROOT", folder)
+        assert ship_command([str(run)]) == 0
+    return folder
+
+
+@pytest.fixture
+def shipped(root, monkeypatch):
+    monkeypatch.setattr(pretrained, "ROOT", root)
+    return root / "qm9"
+
+
+@pytest.fixture
+def none_shipped(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "ROOT", tmp_path / "none")
+
+
+def test_a_shipped_model_is_the_run_without_its_places(shipped, run):
+    assert {p.name for p in shipped.iterdir()} == set(pretrained.FILES)
+    assert [p.name for p in shipped.parent.iterdir()] == ["qm9"]
+    weights = "model.safetensors"
+    assert (shipped / weights).read_bytes() == (run / weights).read_bytes()
+    assert (shipped / weights).stat().st_mode & 0o044 == 0o044
+    config = yaml.safe_load((shipped / "config.yaml").read_text())
+    card = json.loads((shipped / "model.json").read_text())
+    assert config["data"] == card["data"] == "qm9_sample"
+    assert config["out"] == "runs/a"
+    for name in ("config.yaml", "model.json", "evaluation.json"):
+        assert str(run.parent) not in (shipped / name).read_text()
+    result = json.loads((shipped / "evaluation.json").read_text())
+    assert result["molecules"] == card["molecules"]["test"]
+
+
+@pytest.mark.parametrize("arguments", [["CCO"], ["qm9", "CCO"]])
+def test_the_shipped_model_predicts_by_name_and_by_default(shipped, arguments, capsys):
+    assert main(["predict", *arguments]) == 0
+    shown = capsys.readouterr()
+    assert "model qm9, shipped with molinv" in shown.err
+    assert "test MAE" in shown.out
+    assert "U0: relative to atom energies" in shown.out
+    assert "not total energies" in " ".join(shown.out.split())
+
+
+def test_a_predictor_without_a_model_takes_the_shipped_one(shipped):
+    errors = json.loads((shipped / "evaluation.json").read_text())["targets"]
+    predictor = Predictor()
+    assert predictor.shipped == "qm9"
+    assert Predictor("qm9").shipped == "qm9"
+    assert Predictor(shipped).units == {"homo": "meV", "U0": "meV"}
+    assert predictor.errors == {name: row["averaged"] for name, row in errors.items()}
+    with pytest.raises(InputError, match="no model in"):
+        Predictor("runs/none")
+
+
+def test_targets_choose_what_is_written(shipped, tmp_path, capsys):
+    out = tmp_path / "out.csv"
+    assert main(["predict", "CCO", "--targets", "U0", "-o", str(out)]) == 0
+    with out.open() as file:
+        (row,) = csv.DictReader(file)
+    chosen = ["U0", "U0_std", "U0_mae", "U0_unit"]
+    assert list(row) == ["name", "source", "embedded", "extrapolated", *chosen]
+    assert float(row["U0_mae"]) > 0
+    assert main(["predict", "CCO", "--targets", "hmo"]) == 2
+    assert "'homo'" in capsys.readouterr().err
+    both = [one(Predictor(targets=t), "CCO") for t in (None, ["U0"])]
+    assert both[0]["U0"] == pytest.approx(both[1]["U0"])
+
+
+def one(predictor, smiles) -> dict[str, Any]:
+    from molinv.chem import read
+
+    (row,) = predictor.predict(read([smiles]))
+    assert isinstance(row, dict)
+    return row
+
+
+def test_errors_of_other_weights_are_not_shown(shipped, tmp_path, capsys):
+    other = tmp_path / "b"
+    shutil.copytree(shipped, other)
+    path = other / "evaluation.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sha256": "0" * 64}))
+    assert Predictor(other).errors == {}
+    assert main(["predict", str(other), "CCO"]) == 0
+    assert "MAE" not in capsys.readouterr().out
+    path.write_text("{")
+    assert Predictor(other).errors == {}
+
+
+def test_many_targets_go_one_below_the_other(shipped, monkeypatch, capsys):
+    monkeypatch.setattr("molinv.output.WIDE", 1)
+    assert main(["predict", "c1cc[nH]c1", "CCO"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("c1cc[nH]c1" in line for line in lines) == 1  # brackets are no markup
+    assert sum("homo" in line for line in lines) == sum("U0 " in line for line in lines) == 2
+
+
+def test_brackets_stay_in_a_table_of_columns(shipped, capsys):
+    assert main(["predict", "c1cc[nH]c1"]) == 0
+    assert "c1cc[nH]c1" in capsys.readouterr().out
+
+
+def test_larger_molecules_than_those_seen_are_marked(shipped, capsys):
+    assert main(["predict", "CCCCCC", "C" * 14]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"Extrapolated: {'C' * 14}; model qm9" in shown
+    far = [one(Predictor(), smiles)["extrapolated"] for smiles in ("CCCCCC", "C" * 14)]
+    assert far == [False, True]
+
+
+def test_a_foreign_element_names_the_model_and_what_to_do(shipped, capsys):
+    assert main(["predict", "CCCl"]) == 2
+    shown = capsys.readouterr().err
+    assert "model qm9 was not trained on Cl, only on H, C, N, O, F; train one" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["qm9"], "no molecule follows"),
+        (["RUN"], "no molecule follows"),
+        (["FOLDER", "CCO"], "no model in"),
+        (["runs/b", "CCO"], "shipped model (qm9)"),
+        (["qm8", "CCO"], "shipped model (qm9)"),
+        (["aspirin"], "no SMILES"),
+        (["missing.sdf"], "file not found"),
+        (["qm9", "missing.sdf"], "file not found"),
+        (["CCO", "RUN"], "folder"),
+        (["C1CC"], "cannot read the SMILES"),
+        ([], "predict --help"),
+    ],
+)
+def test_what_is_no_model_and_no_molecule_is_one_sentence(
+    shipped, run, tmp_path, arguments, hint, capsys
+):
+    places = {"RUN": str(run), "FOLDER": str(tmp_path)}
+    given = [str(places.get(a, a)) for a in arguments]
+    assert main(["predict", *given]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    (said,) = [line for line in lines if line and "shipped with" not in line]
+    assert hint in said
+
+
+def test_a_bad_smiles_first_does_not_stop_the_others(shipped, capsys):
+    assert main(["predict", "C1CC", "CCO"]) == 1
+    assert "C1CC" in capsys.readouterr().err
+
+
+def test_a_shipped_name_wins_over_a_folder_of_that_name(shipped, tmp_path, monkeypatch):
+    (tmp_path / "qm9").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert pretrained.locate("qm9") == shipped
+    assert pretrained.locate("./qm9").resolve() == tmp_path / "qm9"
+    assert choose(["./qm9", "CCO"]) == ("./qm9", ["CCO"])
+
+
+def test_smiles_are_told_from_names():
+    for text in ("CCO", "[Na+].[Cl-]", "C/C=C\\C", "F[C@@H](Cl)Br", "CCO ethanol", "C%10CC%10", ""):
+        assert looks_like_smiles(text), text
+    for text in ("qm9", "runs/a", "aspirin", "H2O", "mols.db", "no-such-run"):
+        assert not looks_like_smiles(text), text
+
+
+def test_with_nothing_shipped_it_says_what_to_do(none_shipped, capsys):
+    assert main(["predict", "CCO"]) == 2
+    assert "no model is shipped with this molinv: train one" in capsys.readouterr().err
+    assert main(["models"]) == 0
+    assert "Shipped: none" in capsys.readouterr().out
+
+
+def test_the_models_and_the_card(shipped, capsys):
+    assert main(["models"]) == 0
+    shown = capsys.readouterr().out
+    words = " ".join(shown.split())
+    assert "equivariant  Irreps" in shown
+    assert "outputs: scalar, vector, tensor; symmetries by default: T(3), SO3, O3" in shown
+    card = json.loads((shipped / "model.json").read_text())
+    for part in (card["split"], "on 200 molecules of qm9_sample", "H, C, N, O, F", "rad (at most"):
+        assert part in words
+    for part in ("stored", "rotated", "averaged", "minutes", "molinv predict CCO", " MB"):
+        assert part in words
+
+
+@pytest.mark.parametrize("name", ["CCO", "cno", "../x", "QM9", ""])
+def test_a_name_that_could_be_a_molecule_is_refused(name, run, shipped, capsys):
+    assert ship_command([str(run), name]) == 2
+    assert "cannot ship" in capsys.readouterr().err
+
+
+def test_only_the_best_epoch_within_the_size_is_shipped(run, shipped, tmp_path, monkeypatch):
+    from molinv.pretrained import ship as shipping
+
+    other = tmp_path / "b"
+    shutil.copytree(run, other, ignore=shutil.ignore_patterns("checkpoints"))
+    before = (shipped / "model.json").read_bytes()
+    monkeypatch.setattr(shipping, "MOST_MB", 0.001)
+    with pytest.raises(InputError, match="at most"):
+        shipping.ship(other)
+    path = other / "metrics.csv"
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    better = rows[-1] | {"epoch": "9", "homo_stored": "0.1", "U0_stored": "0.1"}
+    with path.open("a", newline="") as file:
+        csv.DictWriter(file, list(rows[0])).writerow(better)
+    with pytest.raises(InputError, match=r"the best in metrics\.csv is 9"):
+        shipping.ship(other)
+    assert (shipped / "model.json").read_bytes() == before
+    assert [p.name for p in shipped.parent.iterdir()] == ["qm9"]
+
+
+def test_a_limited_evaluation_is_made_again_in_full(run, tmp_path, monkeypatch):
+    from molinv.analysis.accuracy import evaluate
+    from molinv.pretrained.ship import ship
+
+    monkeypatch.setattr(pretrained, "ROOT", tmp_path / "pretrained")
+    other = tmp_path / "b"
+    shutil.copytree(run, other, ignore=shutil.ignore_patterns("checkpoints"))
+    assert evaluate(other, limit=10)["molecules"] == 10
+    made = json.loads((ship(other, "small") / "evaluation.json").read_text())
+    assert made["molecules"] > 10
+
+
+@pytest.mark.skipif(not (REAL / "qm9" / "model.json").is_file(), reason="nothing is shipped")
+def test_what_is_really_shipped():
+    names = ["mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "U0", "U", "H", "G", "Cv"]
+    folder = REAL / "qm9"
+    assert megabytes(folder) < 12
+    card = json.loads((folder / "model.json").read_text())
+    assert card["molecules"]["train"] == 110_000
+    predictor = Predictor(folder)
+    assert list(predictor.units) == names
+    for smiles in ("c1ccccc1", "CCO"):
+        row = one(predictor, smiles)
+        assert all(abs(row[name]) < 1e6 for name in names)
+    assert predictor.evaluation is not None
+    assert predictor.evaluation["molecules"] == card["molecules"]["test"]
+    assert list(predictor.errors) == names
+    rows = predictor.evaluation["targets"].values()
+    ratios = [row["rotated"] / row["stored"] for row in rows]
+    assert sum(ratios) / len(ratios) == pytest.approx(1, abs=0.01)
+    assert ratios == pytest.approx([1] * len(ratios), abs=0.03)  # one rotation each: noise
