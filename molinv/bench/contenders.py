@@ -50,10 +50,10 @@ class Contender:
 
 
 def known() -> dict[str, Contender]:
-    """Every contender by name; FAENet's among them, whose package need not be there."""
+    """Every contender by name, point first; also FAENet's, whose package need not be there."""
     found = {
         name: Contender(name, model, settings)
-        for model in models.available()
+        for model in sorted(models.available(), key=lambda name: name != "point")
         for name, settings in VARIANTS.get(model, {model: {}}).items()
     }
     return found | {"faenet": Contender("faenet", FAENET)}

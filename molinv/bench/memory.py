@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ..datasets.batches import Batch
+from .batches import random_batch
 from .contenders import Contender
 from .steps import TrainingStep
 
@@ -22,9 +23,9 @@ STATUS = Path("/proc/self/status")
 def peak_memory(contender: Contender, batch: Batch) -> float | None:
     """MiB that a training step on the batch takes at most, beyond what was there before it.
 
-    A fresh process makes the model and takes a step on two of the molecules, so that libraries,
-    weights and the optimizer's state are there already; what it then grows by in two steps on
-    the batch is counted: activations, gradients, work space. On a CPU that is the largest
+    A fresh process makes the model and takes a step on a molecule of three atoms, so that
+    libraries, weights and the optimizer's state are there already; what it then grows by in two
+    steps on the batch is counted: activations, gradients, work space. On a CPU that is the largest
     resident size, on a CUDA device what torch's allocator gave out. None on other devices, and
     where the process was killed, as it is where memory is short.
     """
@@ -45,7 +46,7 @@ def _measure(contender: Contender, arrays: list[np.ndarray], where: str) -> int:
     device = torch.device(where)
     batch = Batch(*(torch.from_numpy(a).to(device) for a in arrays))
     step = TrainingStep(contender.network(device))
-    step(Batch(*(t[:2] for t in (batch.pos, batch.z, batch.y, batch.index))))
+    step(random_batch(1, 3, device))
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device) if device.type == "cuda" else _largest_size()

@@ -6,15 +6,18 @@ say little on a machine that does other work; the ratios hold. Three parts:
 
     models    molecules/s of a training step and of a pass of inference, on batches of real
               molecules as the trainer makes them, and the peak memory of a training step
-    cost      against atoms a molecule (10 to 200, 1,000 atoms a batch, random points about as
+    cost      against atoms a molecule (10 to 200, 400 atoms a batch, random points about as
               dense as QM9's molecules), against the batch and against copies
+              (which share the optimizer's step, so that a copy costs less the more there are)
     sampling  the share of a training step that goes into sampling the group, acting on the
-              coordinates and the backward pass through both
+              coordinates and the backward pass through both; beside it the whole step over one
+              that moves nothing, whose network need not go back to the coordinates either
 
 A model without rotations built in trains with a learned UniformBox on SO(3), any other with none.
 A training step is the trainer's without Lightning around it; inference is one pass, without
-averaging over rotations. canonical-all and -one are point in its principal frames: one frame or
-all four in training, always four in inference. faenet is the network alone.
+averaging over rotations. canonical-all and -one are point in its principal frames: all four or
+one in training, always four in inference. faenet is the network alone. visnet takes about
+5 GiB of memory at the default batch.
 
     molinv bench throughput                               all of it, some 15 minutes on one core
     molinv bench throughput --quick                       one short round, to see that it works
@@ -26,8 +29,6 @@ Writes throughput.json, models.png and cost.png into the folder.
 
 from __future__ import annotations
 
-import json
-import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,9 @@ from rich.progress import Progress
 
 from .. import __version__
 from ..errors import InputError
+from ..models import too_large
 from ..training.build import count_parameters
+from ..training.saved import write_json
 from . import throughput_pictures as pictures
 from . import throughput_results as results
 from . import throughput_tasks as tasks
@@ -54,7 +57,7 @@ class Plan:
     """How much is measured; `least` seconds a turn."""
 
     rounds: int = 5
-    batches: int = 4
+    batches: int = 2
     least: float = 0.5
     atoms: tuple[int, ...] = (10, 25, 50, 100, 200)
     batch: tuple[int, ...] = (1, 8, 32, 128, 512)
@@ -93,12 +96,18 @@ def main(
     rounds = plan.rounds if rounds is None else rounds
     batches = real_batches(data, batch, plan.batches, where)
     folder, base = Path(out), reference(chosen)
-    folder.mkdir(parents=True, exist_ok=True)
     networks = {c.name: c.network(where) for c in chosen}
+    atoms = max(b.pos.shape[1] for b in batches)
+    for name, network in networks.items():
+        limit: int = network.model.max_atoms  # pyright: ignore[reportAssignmentType]
+        if atoms > limit:
+            raise InputError(too_large(name, limit, atoms))
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = [c for c in chosen if not c.settings]  # variants would only crowd the curves
     parts: dict[str, dict[Any, Any]] = {
         "models": tasks.of_models(networks, batches),
         "atoms": tasks.of_atoms(
-            {c.name: networks[c.name] for c in chosen if not c.settings}, plan.atoms, where
+            {c.name: networks[c.name] for c in plain or chosen}, plan.atoms, where
         ),
     }
     learned = next((c for c in chosen if list(networks[c.name].distribution.parameters())), None)
@@ -142,7 +151,9 @@ def main(
 def report(found: dict[str, Any], folder: Path, console: Console) -> None:
     """Tables on the screen, and the three files."""
     name, base = found["learned"], found["reference"]
-    console.print(results.models_table(found["models"], base, found["settings"]["batch"]))
+    batch = found["settings"]["batch"]
+    for mode in tasks.MODES:
+        console.print(results.models_table(found["models"], base, batch, mode))
     if found["atoms"]:
         title = "ms a molecule against its atoms"
         console.print(results.curve_table(found["atoms"], title, "model"))
@@ -153,9 +164,7 @@ def report(found: dict[str, Any], folder: Path, console: Console) -> None:
         console.print(results.sampling_table(found["sampling"], name))
     console.print(", ".join(f"{k} {v}" for k, v in found["machine"].items()), highlight=False)
     path = folder / "throughput.json"
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(results.plain(found), indent=1))
-    os.replace(temporary, path)
+    write_json(path, results.plain(found))
     drawn = pictures.draw_models(found["models"], base, folder / "models.png")
     cost = pictures.draw_cost(found, folder / "cost.png")
     console.print(f"wrote {path}, {drawn} and {cost}", highlight=False)

@@ -40,17 +40,21 @@ def draw_cost(results: dict[str, Any], path: Path) -> Path:
     for axes, mode in zip((left, right), MODES, strict=True):
         for name, curves in results["atoms"].items():
             _line(axes, curves[mode], name)
+        sizes = {n for curves in results["atoms"].values() for n in curves[mode]}
         axes.set(xscale="log", yscale="log", xlabel="atoms", ylabel="ms a molecule", title=mode)
+        _ticks(axes, sizes)
         axes.legend(frameon=False, fontsize=8)
     if "batch" in results:
         for mode, found in results["batch"].items():
             _line(below, found, mode)
         below.set(xscale="log", yscale="log", xlabel="molecules a batch", ylabel="ms a molecule")
+        _ticks(below, {n for found in results["batch"].values() for n in found})
         below.set_title(f"{results['learned']}, against the batch")
         below.legend(frameon=False, fontsize=8)
         key = "ms_per_molecule_and_copy"
         _line(last, {int(n): row[key] for n, row in results["copies"].items()}, "training")
         last.set(xlabel="copies", ylabel="ms a molecule and copy", ylim=(0, None))
+        _ticks(last, {int(n) for n in results["copies"]})
         last.set_title(f"{results['learned']}, against copies")
     else:
         below.set_visible(False)
@@ -70,6 +74,12 @@ def _line(axes: Any, found: dict[int, Spread], label: str) -> None:
     values = list(found.values())
     middle = [v.median for v in values]
     axes.errorbar(list(found), middle, yerr=_errors(values), label=label, marker="o", capsize=2)
+
+
+def _ticks(axes: Any, sizes: set[int]) -> None:
+    """Where something was measured, and nowhere else."""
+    axes.set_xticks(sorted(sizes), [str(n) for n in sorted(sizes)])
+    axes.set_xticks([], minor=True)
 
 
 def _errors(values: list[Spread]) -> list[list[float]]:

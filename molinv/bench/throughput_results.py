@@ -65,21 +65,22 @@ def sampling(seconds: Seconds) -> dict[str, Any]:
     return {"share_of_step": shares, "step_over_unmoved_step": ratios(step, seconds["unmoved"])}
 
 
-def models_table(results: dict[str, Any], reference: str, batch: int) -> Table:
-    """One row a model, the fastest in training first."""
-    made = Table(title=f"batch {batch}; molecules/s, and rate over {reference} (lowest-highest)")
+def models_table(results: dict[str, Any], reference: str, batch: int, mode: str) -> Table:
+    """One row a model, the fastest first; with the training also its peak memory."""
+    made = Table(title=f"{mode}, batch {batch}")
     made.add_column("model")
-    for column in ("parameters", "training", f"x {reference}", "inference", f"x {reference}"):
+    columns = ("parameters", "molecules/s", f"over {reference} (lowest to highest)")
+    for column in columns + ("peak MiB",) * (mode == "training"):
         made.add_column(column, justify="right")
-    made.add_column("peak MiB", justify="right")
-    for name, row in sorted(results.items(), key=_rate, reverse=True):
-        cells = []
-        for mode in MODES:
-            cells.append(f"{row[mode]['molecules_per_s'].median:,.0f}")
-            cells.append(_interval(row[mode][f"rate_over_{reference}"]))
-        peak = row["peak_memory_MiB"]
-        memory = "not measured" if peak is None else f"{peak:,.0f}"
-        made.add_row(name, f"{row['parameters']:,}", *cells, memory)
+    key = f"rate_over_{reference}"
+    rows = sorted(results.items(), key=lambda item: item[1][mode][key].median, reverse=True)
+    for name, row in rows:
+        rate = f"{row[mode]['molecules_per_s'].median:,.4g}"
+        cells = [name, f"{row['parameters']:,}", rate, _interval(row[mode][key])]
+        if mode == "training":
+            peak = row["peak_memory_MiB"]
+            cells.append("not measured" if peak is None else f"{peak:,.0f}")
+        made.add_row(*cells)
     return made
 
 
@@ -100,7 +101,7 @@ def curve_table(results: dict[str, Any], title: str, first: str) -> Table:
 def copies_table(results: dict[str, Any], name: str) -> Table:
     """One row a number of copies."""
     made = Table(title=f"{name}, training: cost against copies")
-    for column in ("copies", "ms a molecule and copy", "over fewest copies (lowest-highest)"):
+    for column in ("copies", "ms a molecule and copy", "over fewest copies (lowest to highest)"):
         made.add_column(column, justify="right")
     for count, row in results.items():
         cost = row["ms_per_molecule_and_copy"]
@@ -110,7 +111,7 @@ def copies_table(results: dict[str, Any], name: str) -> Table:
 
 def sampling_table(results: dict[str, Any], name: str) -> Table:
     """One row a stage."""
-    made = Table(title=f"{name}: share of the training step (lowest-highest)")
+    made = Table(title=f"{name}: share of the training step (lowest to highest)")
     made.add_column("what")
     made.add_column("share", justify="right")
     what = ("sampling the group", "acting on coordinates", "backward through both", "all three")
@@ -129,12 +130,10 @@ def plain(found: Any) -> Any:
     return found
 
 
-def _rate(item: tuple[str, Any]) -> float:
-    return item[1]["training"]["molecules_per_s"].median
-
-
 def _interval(value: Spread, unit: str = "") -> str:
-    return f"{value.median:.2f}{unit} ({value.low:.2f}-{value.high:.2f})"
+    """The range is left out where there was one round."""
+    between = "" if value.low == value.high else f" ({value.low:.2f} to {value.high:.2f})"
+    return f"{value.median:.2f}{unit}{between}"
 
 
 def _flat(results: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[Any, Any]]:

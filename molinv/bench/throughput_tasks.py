@@ -16,9 +16,9 @@ from .steps import Inference, TrainingStep, inputs
 from .turns import Task
 
 MODES = {"training": TrainingStep, "inference": Inference}
-ATOMS_A_BATCH = 1000  # while molecules grow
+ATOMS_A_BATCH = 400  # while molecules grow; visnet takes gigabytes of more
 ATOMS = 18  # of a molecule, QM9's mean, while batches or copies grow
-COPIES_BATCH = 32  # molecules, while copies grow: memory grows with them
+COPIES_BATCH = 128  # molecules, while copies grow: the optimizer's step should be a small part
 STAGES = ("sampling", "acting", "backward")
 
 
@@ -36,7 +36,7 @@ def of_models(
 def of_atoms(
     networks: dict[str, Augmented], sizes: Sequence[int], device: torch.device
 ) -> dict[tuple[str, str, int], Task]:
-    """(model, mode, atoms of a molecule): a batch of random molecules with 1000 atoms in all.
+    """(model, mode, atoms of a molecule): a batch of random molecules with 400 atoms in all.
 
     Sizes that a model does not take are left out.
     """
@@ -59,7 +59,7 @@ def of_batch(
 
 
 def of_copies(contender: Contender, counts: Sequence[int], device: torch.device) -> dict[int, Task]:
-    """Copies a molecule: a training step on 32 random molecules of 18 atoms."""
+    """Copies a molecule: a training step on 128 random molecules of 18 atoms."""
     batch = random_batch(COPIES_BATCH, ATOMS, device)
     return {
         count: Task(TrainingStep(contender.network(device, count)), [batch]) for count in counts

@@ -60,8 +60,8 @@ def in_turn(
     repeats = {}
     for name, task in tasks.items():
         tick("warming up")
-        task.run(task.batches[0])  # libraries load, kernels compile
-        warm = Task(task.run, task.batches[:1]).seconds()
+        task.run(task.batches[-1])  # libraries load, kernels compile
+        warm = Task(task.run, task.batches[-1:]).seconds()
         repeats[name] = max(1, ceil(least / (warm * len(task.batches))))
     names = list(tasks)
     seconds: dict[Key, list[float]] = {name: [] for name in names}
