@@ -64,7 +64,9 @@ class Point(Model):
         if geometry not in SYMMETRIES:
             raise unknown("geometry", geometry, SYMMETRIES)
         if width % kernels:
-            raise InputError(f"point: expected a width divisible by {kernels} kernels, got {width}.")
+            raise InputError(
+                f"point: expected a width divisible by {kernels} kernels, got {width}."
+            )
         self.action, self.geometry = Points(), geometry
         self.symmetries = SYMMETRIES[geometry]
         self.element = nn.Embedding(119, width)
