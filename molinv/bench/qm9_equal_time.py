@@ -55,6 +55,8 @@ def main(
     chosen = choose(methods)
     budget = minutes if minutes is not None else 20.0 if full else 5.0
     console, folder = Console(), Path(out)
+    if not console.is_terminal:
+        console.width = 160  # a log wraps no columns
     shared = {
         "data": data,
         "targets": targets,
