@@ -297,5 +297,8 @@ def _bench(arguments: list[str]) -> int:
 
 
 def run() -> None:
-    """The console script."""
+    """The console script, a process of its own."""
+    from .allocator import keep_memory
+
+    keep_memory()
     sys.exit(main())

@@ -54,8 +54,8 @@ class Point(Model):
     def __init__(
         self,
         targets: int = 1,
-        width: int = 128,
-        layers: int = 6,
+        width: int = 160,
+        layers: int = 4,
         kernels: int = 16,
         hidden: int = 64,
         geometry: str = "absolute",
