@@ -1,0 +1,146 @@
+"""One pass over molecules and orientations: everything about f(g x) that the analysis needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from .. import quadrature
+from ..errors import InputError
+from ..groups import SO3
+from .subject import Structures, Subject
+from .wigner import basis, degrees
+
+_KEPT = 16  # orientations whose values are held before they are taken up
+
+
+@dataclass(frozen=True, eq=False)
+class Orbits:
+    """Statistics of f(g x), turned back, over Haar, for each molecule and quantity.
+
+    mean       (m, t, *e) in the quantity's unit
+    variance   (m, t) summed over entries, unit^2
+    power      (m, t, L + 1) of each Wigner-D degree, unit^2; l = 0 is |mean|^2
+    error      (m, t) mean over g of |f(g x) - y|, the vectors' length; NaN without true values
+    square     (m, t) mean over g of |f(g x) - y|^2
+    best, worst  (m,) index of the orientation where the first quantity is nearest to its true
+               value and farthest from it; without one, to and from its value as stored
+    nodes, weights  the orientations
+    """
+
+    mean: Float[Tensor, "m t *e"]
+    variance: Float[Tensor, "m t"]
+    power: Float[Tensor, "m t l"]
+    error: Float[Tensor, "m t"]
+    square: Float[Tensor, "m t"]
+    best: Int64[Tensor, " m"]
+    worst: Int64[Tensor, " m"]
+    nodes: Float[Tensor, "k 3 3"]
+    weights: Float[Tensor, " k"]
+
+    @property
+    def degree(self) -> int:
+        """The largest degree whose power is known."""
+        return self.power.shape[-1] - 1
+
+
+@torch.no_grad()
+def sweep(
+    subject: Subject,
+    structures: Structures,
+    degree: int = 9,
+    batch_size: int = 256,
+    tick: Callable[[int], None] = lambda molecules: None,
+) -> Orbits:
+    """Run the subject on every molecule in every orientation of a quadrature rule.
+
+    The rule averages Wigner-D functions exactly up to `degree`, so that powers are known up to
+    degree // 2. Molecules pass in blocks, orientations one after the other: memory depends on
+    the block alone. `tick` is told the number of molecules of each call. Raises InputError for a
+    degree under 2.
+    """
+    if degree < 2:
+        raise InputError(f"expected a degree of at least 2, got {degree}.")
+    nodes, weights = quadrature.so3(degree)
+    columns = basis(nodes, degree // 2)
+    l_of = degrees(degree // 2)
+    blocks = structures.blocks(batch_size)
+    parts = [
+        _block(subject, structures, index, nodes, weights, columns, l_of, tick) for index in blocks
+    ]
+    back = torch.cat(blocks).argsort()
+    fields = [torch.cat(values)[back] for values in zip(*parts, strict=True)]
+    return Orbits(*fields, nodes=nodes, weights=weights)
+
+
+def _block(
+    subject: Subject,
+    structures: Structures,
+    index: Int64[Tensor, " b"],
+    nodes: Float[Tensor, "k 3 3"],
+    weights: Float[Tensor, " k"],
+    columns: Float[Tensor, "k f"],
+    l_of: Int64[Tensor, " f"],
+    tick: Callable[[int], None],
+) -> tuple[Tensor, ...]:
+    """What `Orbits` holds, for some molecules."""
+    pos, z = structures.batch(index)
+    y = None if structures.y is None else structures.y[index].double()
+    base = values_at(subject, pos, z, torch.eye(3, dtype=torch.float64))
+    b, t = base.shape[:2]
+    reference = base if y is None else y
+    e = len(subject.entries)
+    # sums of f - base: no digits are spent on what all orientations share
+    coefficients, second = base.new_zeros(len(l_of), base.numel()), base.new_zeros(b, t)
+    error, square = base.new_zeros(b, t), base.new_zeros(b, t)
+    low, high = base.new_full((b,), torch.inf), base.new_full((b,), -torch.inf)
+    best, worst = torch.zeros(b, dtype=torch.long), torch.zeros(b, dtype=torch.long)
+    for part in torch.arange(len(nodes)).split(_KEPT):
+        rows = []
+        for k in part.tolist():
+            value = values_at(subject, pos, z, nodes[k])
+            rows.append((value - base).flatten())
+            away = length_squared(value - reference, e)
+            error += weights[k] * away.sqrt()
+            square += weights[k] * away
+            best[away[:, 0] < low], worst[away[:, 0] > high] = k, k
+            low, high = torch.minimum(low, away[:, 0]), torch.maximum(high, away[:, 0])
+            tick(b)
+        held = torch.stack(rows)
+        coefficients += (columns[part] * weights[part, None]).mT @ held
+        each = length_squared(held.view(-1, *base.shape), e)
+        second += (weights[part, None, None] * each).sum(0)
+    shift = coefficients[0].view_as(base)
+    variance = (second - length_squared(shift, e)).clamp_min(0)
+    power = base.new_zeros(b, t, int(l_of[-1]) + 1)
+    each = length_squared(coefficients.view(-1, *base.shape), e)
+    power.index_add_(-1, l_of, each.movedim(0, -1))
+    power[..., 0] = length_squared(base + shift, e)
+    if y is None:
+        error, square = error * torch.nan, square * torch.nan
+    return base + shift, variance, power, error, square, best, worst
+
+
+def values_at(
+    subject: Subject, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"], g: Tensor
+) -> Float[Tensor, "b t *e"]:
+    """What the subject says of molecules turned by g, (3, 3) or (b, 3, 3), turned back; float64."""
+    turned = pos @ g.to(pos).mT
+    values = subject(turned, z).double()
+    if not subject.entries:
+        return values
+    elements = g.to(values).expand(len(pos), 3, 3)
+    return subject.output.pull_back(_SO3, elements, values, turned)[0]
+
+
+def length_squared(values: Tensor, entries: int) -> Tensor:
+    """Squared lengths over the last `entries` axes."""
+    square = values.square()
+    return square.sum(tuple(range(-entries, 0))) if entries else square
+
+
+_SO3 = SO3()
