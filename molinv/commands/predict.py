@@ -1,0 +1,74 @@
+"""Predict molecules given as SMILES or files."""
+
+from __future__ import annotations
+
+import sys
+
+from .parsing import parse
+
+SUMMARY = "predict molecules given as SMILES or files"
+
+TEXT = """Predict molecules given as SMILES or files, by a shipped model or one of your own.
+
+Every value has its unit, its standard deviation over rotations and, where it is known, the
+model's mean absolute error on test molecules (test MAE). QM9's U0, U, H and G are relative to atom
+energies fitted on the training molecules, not total energies.
+
+    molinv predict CCO                          by the shipped model
+    molinv predict CCO mols.sdf --targets homo,lumo -o out.csv
+    molinv predict runs/a CCO                   by the model of a run folder"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; its exit code."""
+
+    def fill(parser):
+        parser.usage = "molinv predict [options] [MODEL] INPUT [INPUT ...]"
+        parser.add_argument(
+            "inputs",
+            nargs="+",
+            metavar="INPUT",
+            help="SMILES, or .smi .csv .sdf .mol .xyz .extxyz files; before them, MODEL is a run "
+            "folder or a shipped model's name (see `molinv models`), left out the shipped qm9",
+        )
+        parser.add_argument("-o", "--output", help="write .csv or .json instead of a table")
+        parser.add_argument("--targets", help="of those the model has: homo,lumo (all)")
+        parser.add_argument("--copies", type=int, default=8, help="orientations to average")
+        parser.add_argument("--smiles_column", help="the column of SMILES in .csv files")
+        parser.add_argument("--seed", type=int, default=0, help="of the conformer search")
+        parser.add_argument("--trust", action="store_true", help="import code the model names")
+
+    args = parse("predict", SUMMARY, arguments, fill, TEXT)
+    from rich import print as show
+    from rich.console import Console
+    from rich.progress import track
+
+    from .. import output
+    from ..chem import Rejected, read
+    from ..predict import Predictor
+    from ..pretrained.choose import choose
+
+    path = output.check_path(args.output) if args.output else None
+    model, inputs = choose(args.inputs)
+    structures = read(inputs, smiles_column=args.smiles_column, seed=args.seed)
+    targets = None if args.targets is None else [t.strip() for t in args.targets.split(",")]
+    predictor = Predictor(model, args.copies, args.trust, targets)
+    screen = Console(stderr=True, highlight=False)
+    if predictor.shipped:
+        trained = predictor.saved.card["molecules"]["train"]
+        text = f"{predictor.name}, shipped with molinv, trained on {trained:,} molecules"
+        screen.print(f"{text}; its card: molinv models", style="dim", soft_wrap=True)
+    stream = track(predictor.predict(structures), "predicting", console=screen, transient=True)
+    results = list(stream)
+    rows = [r for r in results if not isinstance(r, Rejected)]
+    bad = [r for r in results if isinstance(r, Rejected)]
+    if path:
+        output.write(path, rows)
+        print(f"wrote {len(rows)} molecules to {path}")
+    elif rows:
+        show(output.table(rows, predictor))
+    for note in output.notes(rows, predictor) if rows else ():
+        print(note)
+    for item in bad:
+        print(f"molinv: {item.source}: {item.name}: {item.reason}", file=sys.stderr)
+    return 0 if not bad else 1 if rows or len(bad) > 1 else 2

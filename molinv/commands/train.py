@@ -1,0 +1,42 @@
+"""Train a network jointly with a distribution."""
+
+from __future__ import annotations
+
+from ..errors import InputError
+from ..names import outside
+from .parsing import parse
+
+SUMMARY = "train a network jointly with a distribution on a group"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; its exit code."""
+    from ..training.config import TrainConfig
+
+    def fill(parser):
+        parser.add_argument("--config", action="config", help="a config.yaml; flags override it")
+        parser.add_class_arguments(TrainConfig)
+        parser.add_argument("--trust", action="store_true", help="import code the config names")
+
+    args = parse("train", SUMMARY, arguments, fill)
+    settings = {k: v for k, v in args.as_dict().items() if k not in ("config", "trust")}
+    for name in ("model", "model_args", "group", "distribution"):
+        # a name that stands on the command line was typed; any other came from the config
+        foreign = [s for s in outside(settings[name]) if not any(s in a for a in arguments)]
+        if foreign and not args.trust:
+            raise InputError(
+                f"the config's {name} needs code outside molinv ({', '.join(foreign)}); pass "
+                "--trust if you know where it comes from."
+            )
+    config = TrainConfig(**settings)
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+    from ..analysis.curves import draw_curves
+    from ..training.run import train
+
+    folder = train(config)
+    if getattr(rank_zero_only, "rank", None):
+        return 0  # of several processes, the first draws and speaks for all
+    draw_curves(folder)
+    print(f"wrote {folder}; next: molinv evaluate {folder}")
+    return 0
