@@ -88,12 +88,15 @@ def _block(
     tick: Callable[[int], None],
 ) -> tuple[Tensor, ...]:
     """What `Orbits` holds, for some molecules."""
-    pos, z = structures.batch(index)
+    # values by atom are padded to one width, so that blocks fit together
+    width = int(structures.sizes.max()) if subject.by_atom else None
+    pos, z = structures.batch(index, width)
+    pos = pos.to(subject.dtype)
     y = None if structures.y is None else structures.y[index].double()
     base = values_at(subject, pos, z, torch.eye(3, dtype=torch.float64))
     b, t = base.shape[:2]
     reference = base if y is None else y
-    e = len(subject.entries)
+    e = len(subject.entries(1))
     # sums of f - base: no digits are spent on what all orientations share
     coefficients, second = base.new_zeros(len(l_of), base.numel()), base.new_zeros(b, t)
     error, square = base.new_zeros(b, t), base.new_zeros(b, t)
@@ -131,7 +134,7 @@ def values_at(
     """What the subject says of molecules turned by g, (3, 3) or (b, 3, 3), turned back; float64."""
     turned = pos @ g.to(pos).mT
     values = subject(turned, z).double()
-    if not subject.entries:
+    if subject.kind in ("scalar", "atom scalar"):
         return values
     elements = g.to(values).expand(len(pos), 3, 3)
     return subject.output.pull_back(_SO3, elements, values, turned)[0]

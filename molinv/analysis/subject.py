@@ -21,6 +21,8 @@ ACTIONS: dict[str, type[Action]] = {
     "scalar": Invariant,
     "vector": Vector,
     "tensor": SymmetricTensor,
+    "atom scalar": Invariant,
+    "atom vector": Vector,
 }
 
 
@@ -63,15 +65,16 @@ class Structures:
         return torch.tensor([len(z) for z in self.z])
 
     def batch(
-        self, index: Sequence[int] | Int64[Tensor, " b"]
+        self, index: Sequence[int] | Int64[Tensor, " b"], atoms: int | None = None
     ) -> tuple[Float[Tensor, "b n 3"], Int64[Tensor, "b n"]]:
-        """Coordinates and atomic numbers, padded with zeros to the largest of them."""
+        """Coordinates and atomic numbers, padded with zeros to the largest, or to `atoms`."""
         chosen = [int(i) for i in index]
-        pad = nn.utils.rnn.pad_sequence
-        return (
-            pad([self.pos[i] for i in chosen], batch_first=True),
-            pad([self.z[i] for i in chosen], batch_first=True),
-        )
+        n = max(len(self.z[i]) for i in chosen) if atoms is None else atoms
+        pos = self.pos[0].new_zeros(len(chosen), n, 3)
+        z = self.z[0].new_zeros(len(chosen), n)
+        for row, i in enumerate(chosen):
+            pos[row, : len(self.z[i])], z[row, : len(self.z[i])] = self.pos[i], self.z[i]
+        return pos, z
 
     def blocks(self, size: int) -> list[Int64[Tensor, " b"]]:
         """All molecules, largest first, in blocks of at most `size`: little is padding."""
@@ -82,7 +85,9 @@ class Structures:
 class Subject:
     """A function from coordinates (b, n, 3) and elements (b, n) to (b, t, *e), by quantity.
 
-    `kind` says how its outputs turn: "scalar" (b, t), "vector" (b, t, 3), "tensor" (b, t, 3, 3).
+    `kind` says how its outputs turn: "scalar" (b, t), "vector" (b, t, 3), "tensor" (b, t, 3, 3),
+    "atom scalar" (b, t, n) and "atom vector" (b, t, n, 3) with zeros for padding; `dtype` is that
+    of the coordinates it is given.
     `module` is the torch module inside it, where there is one: its layers can be looked into.
     `distribution` is the one that was trained with it, `history` the rows of its metrics.csv,
     `folder` its run folder, `facts` what a report says of it.
@@ -109,14 +114,19 @@ class Subject:
         return ACTIONS[self.kind]()
 
     @property
-    def entries(self) -> tuple[int, ...]:
-        """The shape *e of one quantity."""
-        return {"scalar": (), "vector": (3,), "tensor": (3, 3)}[self.kind]
+    def by_atom(self) -> bool:
+        """Whether there is a value for each atom."""
+        return self.kind.startswith("atom")
+
+    def entries(self, atoms: int) -> tuple[int, ...]:
+        """The shape *e of one quantity of molecules padded to so many atoms."""
+        each = {"scalar": (), "vector": (3,), "tensor": (3, 3)}[self.kind.removeprefix("atom ")]
+        return (atoms, *each) if self.by_atom else each
 
     def __call__(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
         """(b, t, *e); raises InputError where the function returns another shape, or NaN."""
         values = self.call(pos, z)
-        expected = (len(pos), len(self.quantities), *self.entries)
+        expected = (len(pos), len(self.quantities), *self.entries(z.shape[1]))
         if not isinstance(values, Tensor) or tuple(values.shape) != expected:
             got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise InputError(

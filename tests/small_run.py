@@ -5,7 +5,7 @@ from typing import Any
 
 from molinv.training.config import TrainConfig
 
-SAMPLE = Path(__file__).parents[2] / "data" / "qm9_sample"
+SAMPLE = Path(__file__).parents[1] / "data" / "qm9_sample"
 SMALL = ["--data", str(SAMPLE), "--train_size", "200", "--valid_size", "64", "--accelerator", "cpu"]
 SMALL += ["--model_args", '{"width": 32, "layers": 2}']
 

@@ -1,0 +1,75 @@
+"""All parts of an analysis, one after the other; a part that cannot be made says so."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import InputError, unknown
+from .orbits import Orbits, sweep
+from .section import Section
+from .settings import Settings
+from .subject import Structures, Subject
+
+# each a module here with a function section(subject, structures, orbits, settings)
+PARTS = {
+    "orbit": ("statistics", "How much the prediction changes with orientation"),
+    "loss": ("loss_share", "What broken symmetry costs"),
+    "spectrum": ("spectrum", "Which rotations it depends on, by degree"),
+    "tolerance": ("tolerance", "How far it may be turned"),
+    "learned": ("learned", "The distribution that was learned"),
+    "lie": ("lie_section", "Where in the network the symmetry is made or broken"),
+    "maps": ("maps", "The prediction from every side"),
+    "audit": ("audit", "How the stored molecules are oriented"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What was analysed, the one pass over its orbits, and all parts made from it."""
+
+    subject: Subject
+    structures: Structures
+    orbits: Orbits
+    sections: list[Section]
+
+    def numbers(self, part: str) -> dict:
+        """What a part found, empty where it could not be made."""
+        return next((s.numbers for s in self.sections if s.name == part), {})
+
+
+def analyse(
+    subject: Subject,
+    structures: Structures,
+    settings: Settings | None = None,
+    parts: Sequence[str] | None = None,
+) -> Analysis:
+    """Run the subject over molecules and orientations, and make the named parts (all).
+
+    Raises InputError for a part that does not exist, and where the subject cannot be run at
+    all; a single part that cannot be made is there with a sentence in `missing`.
+    """
+    settings = Settings() if settings is None else settings
+    for name in parts or ():
+        if name not in PARTS:
+            raise unknown("part of an analysis:", name, PARTS)
+    calls = len(structures) * orientations(settings.degree)
+    tick = settings.progress(f"{calls:,} orientations of {len(structures):,} molecules", calls)
+    orbits = sweep(subject, structures, settings.degree, settings.batch_size, tick)
+    sections = []
+    for name in PARTS if parts is None else parts:
+        module, title = PARTS[name]
+        make = importlib.import_module(f".{module}", __package__).section
+        try:
+            sections.append(make(subject, structures, orbits, settings))
+        except InputError as error:
+            sections.append(Section(name, title, missing=str(error)))
+    return Analysis(subject, structures, orbits, sections)
+
+
+def orientations(degree: int) -> int:
+    """How many rotations the rule of this degree has."""
+    from ..quadrature import so3
+
+    return len(so3(degree)[1])

@@ -1,0 +1,115 @@
+"""A run of `molinv train`, or a shipped model, as a subject, with its untouched test molecules."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..chem.structure import Rejected, Structure
+from ..datasets import load
+from ..datasets.batches import Batch
+from ..datasets.split import split
+from ..errors import InputError
+from ..pretrained import locate, shipped_name
+from ..training.build import place
+from ..training.config import TrainConfig
+from ..training.saved import Saved
+from ..training.saved import load as load_saved
+from .accuracy import read_config
+from .subject import Quantity, Structures, Subject
+
+
+def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, Saved]:
+    """The model of a run folder or a shipped one by name, its settings and what was saved.
+
+    Outputs are in the targets' units; energies are relative to the atoms' references. Raises
+    InputError where there is no model (see `molinv.training.saved.load`).
+    """
+    folder = locate(str(run))
+    saved = load_saved(folder, trust)
+    config = read_config(folder / "config.yaml")
+    model, standardizer = saved.network.model, saved.standardizer
+
+    def call(pos: Tensor, z: Tensor) -> Tensor:
+        blank = torch.full((len(pos), 1), torch.nan, dtype=torch.float64)
+        batch = Batch(pos, z, blank, torch.arange(len(pos)))
+        inputs = model.inputs(batch)  # pyright: ignore[reportCallIssue]
+        return standardizer.inverse(model(*inputs))
+
+    extents = saved.card["extents"].items()
+    subject = Subject(
+        name=shipped_name(folder) or folder.name,
+        call=call,
+        quantities=tuple(Quantity(t.name, t.unit) for t in standardizer.targets),
+        kind=str(config.model_args.get("output", "scalar")),
+        module=model,
+        distribution=saved.network.distribution,
+        history=read_history(folder / "metrics.csv"),
+        folder=folder,
+        facts={
+            "model": f"{config.model}, {saved.card['parameters']:,} parameters",
+            "data": f"{config.data}, {saved.card['molecules']['train']:,} training molecules, "
+            f"split {saved.card['split']}, seed {config.seed}",
+            "distribution": f"{config.distribution} on {config.group}, {config.regularizer} "
+            f"reward with lambda {config.lam:g}; learned "
+            + ", ".join(f"{name} {e['value']:.3g} {e['unit']}" for name, e in extents),
+        },
+    )
+    return subject, config, saved
+
+
+def held_out(config: TrainConfig, saved: Saved, limit: int) -> Structures:
+    """The first `limit` test molecules of a run, placed as in training, with true values.
+
+    Raises InputError where the data is no longer what the run was trained on.
+    """
+    molecules = load(config.data)
+    parts = split(len(molecules), config.seed, config.train_size)
+    if parts.hash != saved.card["split"]:
+        raise InputError(
+            f"the split of {config.data} is {parts.hash}, but the run was trained on "
+            f"{saved.card['split']}: the data has changed; train again."
+        )
+    chosen = parts.test[:limit]
+    batch = place(molecules, config, "cpu").gather(chosen)
+    standardizer = saved.standardizer
+    y = standardizer.inverse(standardizer(batch.y, batch.z))
+    sizes = batch.mask.sum(1).tolist()
+    return Structures(
+        [pos[:n] for pos, n in zip(batch.pos, sizes, strict=True)],
+        [z[:n] for z, n in zip(batch.z, sizes, strict=True)],
+        y,
+        [molecules.smiles[int(i)] or molecules.ids[int(i)] for i in chosen],
+    )
+
+
+def given_structures(items: Iterable[Structure | Rejected], limit: int) -> Structures:
+    """Molecules that a user gave, each about its centroid; raises InputError for a bad one."""
+    kept: list[Structure] = []
+    for item in items:
+        if isinstance(item, Rejected):
+            raise InputError(f"{item.source}: {item.name}: {item.reason}")
+        kept.append(item)
+        if len(kept) == limit:
+            break
+    if not kept:
+        raise InputError("there is no molecule in what was given: expected at least one.")
+    return Structures(
+        [torch.from_numpy((s.pos - s.pos.mean(0)).astype(np.float32)) for s in kept],
+        [torch.from_numpy(s.z.astype(np.int64)) for s in kept],
+        None,
+        [s.name for s in kept],
+    )
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The rows of a metrics.csv, without what is empty; no rows where there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]

@@ -1,0 +1,93 @@
+"""Runs, functions and calculators as subjects."""
+
+import pytest
+import torch
+from ase.build import molecule
+from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.emt import EMT
+
+from molinv import InputError
+from molinv.analysis.callables import load_calculator, of_calculator, of_callable
+from molinv.analysis.orbits import sweep
+from molinv.analysis.runs import held_out, of_run, read_history
+from molinv.analysis.subject import Structures
+
+
+def given(*names):
+    atoms = [molecule(n) for n in names]
+    return Structures(
+        [torch.tensor(a.positions) for a in atoms], [torch.tensor(a.numbers) for a in atoms]
+    )
+
+
+class Broken(Calculator):
+    """EMT's energy with a term linear in z."""
+
+    implemented_properties = ["energy"]  # noqa: RUF012
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        energy = EMT()
+        atoms = atoms.copy()
+        atoms.calc = energy
+        self.results = {"energy": atoms.get_potential_energy() + 0.01 * atoms.positions[0, 2]}
+
+
+class Failing(Calculator):
+    implemented_properties = ["energy"]  # noqa: RUF012
+
+    def calculate(self, *args, **kwargs):
+        raise RuntimeError("no convergence")
+
+
+@pytest.mark.parametrize("name", ["energy", "forces"])
+def test_a_calculator_is_as_symmetric_as_its_physics(name):
+    found = sweep(of_calculator(EMT(), name), given("H2O", "CH4", "CO"), 3)
+    assert found.variance.sqrt().max() < 1e-10
+    assert found.power[..., 0].max() > 1e-3
+
+
+def test_a_broken_calculator_is_caught():
+    found = sweep(of_calculator(Broken()), given("H2O", "CH4", "NH3"))
+    share = found.power[..., 1:].sum(0) / found.variance.sum(0)[..., None]
+    assert share[0, 0] > 1 - 1e-6  # degree 1
+
+
+def test_what_a_calculator_cannot_do_is_said():
+    with pytest.raises(InputError, match="Broken has no dipole; it has energy"):
+        of_calculator(Broken(), "dipole")
+    with pytest.raises(InputError, match="did you mean 'energy'"):
+        of_calculator(Broken(), "enery")
+    with pytest.raises(InputError, match="Failing failed on CO: no convergence"):
+        sweep(of_calculator(Failing()), given("CO"))
+    with pytest.raises(InputError, match="cannot import 'nowhere:Calc'"):
+        load_calculator("nowhere:Calc")
+    with pytest.raises(InputError, match="not an ASE calculator"):
+        load_calculator("ase.build:molecule")
+
+
+def test_any_module_is_a_subject():
+    class Net(torch.nn.Module):
+        def forward(self, pos, z):
+            return (pos.square().sum(-1) * z).sum(1, keepdim=True)
+
+    subject = of_callable(Net(), ["inertia"], ["u angstrom^2"])
+    found = sweep(subject, given("H2O", "CH4"), 3)
+    assert (found.variance.sqrt() < 1e-5 * found.power[..., 0].sqrt()).all()
+    with pytest.raises(InputError, match="one unit for each"):
+        of_callable(Net(), ["a", "b"], ["eV"])
+
+
+def test_a_run_brings_its_model_its_history_and_its_test_molecules(run):
+    subject, config, saved = of_run(run)
+    structures = held_out(config, saved, 20)
+    assert [q.name for q in subject.quantities] == config.target_names
+    assert subject.history[-1]["epoch"] == config.epochs
+    assert subject.distribution is saved.network.distribution
+    found = sweep(subject, structures, 3)
+    assert found.error.isfinite().all()
+    scale = saved.standardizer.scale
+    assert (found.error.mean(0) < 3 * scale).all()
+
+
+def test_a_folder_without_a_history_has_none(tmp_path):
+    assert read_history(tmp_path / "metrics.csv") == []
