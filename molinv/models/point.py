@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ..actions import Points
@@ -18,7 +18,8 @@ SYMMETRIES = {"absolute": (), "displacement": ("T(3)",), "distance": ("T(3)", "S
 class Layer(nn.Module):
     """Every atom sums all atoms' states, weighted by kernels of the pair, then a feed-forward.
 
-    Each of k kernels weighs width / k channels. Nothing normalises the weights: softmax
+    Each of k kernels weighs width / k channels, and `inside` is 0 where a message would come from
+    padding. Nothing normalises the weights: softmax
     attention with the pair's features as its bias, in this place, made twice the error.
     """
 
@@ -32,11 +33,14 @@ class Layer(nn.Module):
         )
 
     def forward(
-        self, x: Float[Tensor, "b n d"], kernel: Float[Tensor, "b k n n"]
+        self,
+        x: Float[Tensor, "b n d"],
+        kernel: Float[Tensor, "b k n n"],
+        inside: Float[Tensor, "b n 1"],
     ) -> Float[Tensor, "b n d"]:
         b, n, d = x.shape
-        value = self.value(self.norm(x)).view(b, n, kernel.shape[1], -1).transpose(1, 2)
-        received = (kernel @ value).transpose(1, 2).reshape(b, n, d)
+        value = (self.value(self.norm(x)) * inside).view(b, n, kernel.shape[1], -1)
+        received = (kernel @ value.transpose(1, 2)).transpose(1, 2).reshape(b, n, d)
         x = x + self.out(received)
         return x + self.feed(x)
 
@@ -86,23 +90,20 @@ class Point(Model):
         return batch.pos, batch.z
 
     def forward(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
-        mask = z > 0
+        inside = (z > 0)[..., None].to(pos.dtype)
         x = self.element(z)
         if self.geometry == "absolute":
             x = x + self.place(pos)
-        for layer, kernel in zip(self.layers, self._kernels(pos, mask), strict=True):
-            x = layer(x, kernel)
-        return (self.read(x) * mask[..., None]).sum(1) / 20
+        for layer, kernel in zip(self.layers, self._kernels(pos), strict=True):
+            x = layer(x, kernel, inside)
+        return (self.read(x) * inside).sum(1) / 20
 
-    def _kernels(
-        self, pos: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]
-    ) -> Float[Tensor, "layers b k n n"]:
-        """Every layer's kernels at once, zero where a message would come from padding."""
-        b, n = mask.shape
+    def _kernels(self, pos: Float[Tensor, "b n 3"]) -> Float[Tensor, "layers b k n n"]:
+        """Every layer's kernels at once."""
+        b, n, _ = pos.shape
         vector = pos[:, :, None] - pos[:, None]
         distance = safe_norm(vector)
         seen = self.radial(distance)
         if self.geometry != "distance":
             seen = torch.cat([seen, vector / (distance[..., None] + SOFT)], -1)
-        kernels = self.pair(seen).view(b, n, n, len(self.layers), -1).permute(3, 0, 4, 1, 2)
-        return kernels * mask[:, None, None]
+        return self.pair(seen).view(b, n, n, len(self.layers), -1).permute(3, 0, 4, 1, 2)
