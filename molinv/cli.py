@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from .errors import InputError, unknown
 
 # each a file in commands/, with a SUMMARY and a main
-COMMANDS = ("data", "train", "evaluate", "predict", "models", "groups", "bench")
+COMMANDS = ("data", "train", "evaluate", "analyse", "predict", "models", "groups", "bench")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

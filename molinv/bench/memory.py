@@ -49,14 +49,14 @@ def _measure(contender: Contender, arrays: list[np.ndarray], where: str) -> int:
     step(random_batch(1, 3, device))
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    before = torch.cuda.memory_allocated(device) if device.type == "cuda" else _largest_size()
+    before = torch.cuda.memory_allocated(device) if device.type == "cuda" else largest_size()
     for _ in range(STEPS):
         step(batch)
-    after = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _largest_size()
+    after = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else largest_size()
     return after - before
 
 
-def _largest_size() -> int:
+def largest_size() -> int:
     """The largest resident size that this process has had, in bytes."""
     if STATUS.exists():
         # Linux's getrusage also counts what the parent had when it started this process

@@ -1,0 +1,67 @@
+"""What a run, a function or a calculator has of rotational invariance, as a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .parsing import parse
+
+SUMMARY = "which rotations a model is invariant to, as a report with figures"
+
+TEXT = """Which rotations is it invariant to, where does that come from, what does it cost?
+
+Writes report.html (one file, works offline), analysis.json and a PNG of every figure.
+
+    molinv analyse runs/a                       a run, on its test molecules
+    molinv analyse qm9 --structures mols.sdf    the shipped model, on molecules of yours
+    molinv analyse runs/a runs/b                two runs side by side
+    molinv analyse runs/lam*                    several seeds or lambdas in one figure
+    molinv analyse mine.nets:Net --structures mols.xyz --unit eV
+    molinv analyse --calculator tblite.ase:TBLite --structures mols.xyz --property dipole
+
+A run is a folder that `molinv train` made or the name of a shipped model; package.module:Name is
+a function or torch module from pos (b, n, 3) in angstrom and z (b, n) to (b, outputs)."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; its exit code."""
+
+    def fill(parser):
+        parser.usage = "molinv analyse [options] [RUN ...]"
+        parser.add_argument("runs", nargs="*", metavar="RUN", help="what is analysed, see above")
+        parser.add_argument("--calculator", help="an ASE calculator, as package.module:Name")
+        parser.add_argument("--property", default="energy", help="energy, forces, dipole, charges")
+        parser.add_argument(
+            "--structures", help="a file of molecules (.sdf .xyz .extxyz .smi .csv) or a SMILES"
+        )
+        parser.add_argument("--unit", default="", help="the unit of a function's outputs")
+        parser.add_argument("--kind", default="scalar", help="its outputs: scalar, vector, tensor")
+        parser.add_argument("--molecules", type=int, default=1000, help="at most so many")
+        parser.add_argument(
+            "--degree",
+            type=int,
+            default=9,
+            help="of the quadrature: 9 takes 380 orientations and knows powers up to degree 4",
+        )
+        parser.add_argument("--parts", help="some of them only, as in orbit,spectrum (all)")
+        parser.add_argument("--seed", type=int, default=0, help="of all that is drawn")
+        parser.add_argument("-o", "--out", help="folder to write to (RUN/analysis)")
+        parser.add_argument("--trust", action="store_true", help="import code the model names")
+
+    args = parse("analyse", SUMMARY, arguments, fill, TEXT)
+    if bool(args.runs) == bool(args.calculator):
+        raise InputError(
+            "analyse: expected one or more runs, or --calculator (see `molinv analyse --help`)."
+        )
+    if args.molecules < 1:
+        raise InputError(f"--molecules: expected at least 1, got {args.molecules}.")
+    from ..analysis.produce import produce
+
+    parts = None if args.parts is None else [p.strip() for p in args.parts.split(",")]
+    given: dict[str, Any] = {k: v for k, v in args.as_dict().items() if k not in ("parts", "out")}
+    page, verdict = produce(parts=parts, out=None if args.out is None else Path(args.out), **given)
+    print("\n".join(verdict))
+    print(f"wrote {page}")
+    return 0
