@@ -25,6 +25,8 @@ Rows = Sequence[dict[str, Any]]
 def table(rows: Rows, predictor: Predictor) -> Table:
     """Rows of `Predictor.predict` as a table: a column a target, or a line each where many."""
     title = "value +- standard deviation over rotations (not its error)"
+    if any(row.get("conformers") for row in rows):
+        title += ", then +- over conformers"
     return (_across if len(predictor.targets) <= WIDE else _down)(rows, predictor, title)
 
 
@@ -53,7 +55,7 @@ def notes(rows: Rows, predictor: Predictor) -> Iterator[str]:
 def check_path(path: str) -> Path:
     """The path of a file to write; raises InputError for an ending that is not known."""
     if Path(path).suffix not in SUFFIXES:
-        raise InputError(f"cannot write {path}: expected a name ending in .csv or .json.")
+        raise InputError(f"cannot write {path}: expected a name ending in .csv, .json or .parquet.")
     return Path(path)
 
 
@@ -64,7 +66,9 @@ def write(path: Path, rows: Rows) -> None:
         if path.suffix == ".json":
             json.dump(rows, file, indent=1)
         else:
-            writer = csv.DictWriter(file, list(rows[0]) if rows else ["name"])
+            # some rows have columns of conformers, some have not
+            columns = max(rows, key=len, default={"name": ""})
+            writer = csv.DictWriter(file, list(columns))
             writer.writeheader()
             writer.writerows(rows)
     os.replace(temporary, path)
@@ -98,8 +102,10 @@ def _down(rows: Rows, predictor: Predictor, title: str) -> Table:
 
 
 def _value(row: dict[str, Any], name: str) -> str:
-    return f"{row[name]:.5g} +- {row[f'{name}_std']:.2g}"
+    text = f"{row[name]:.5g} +- {row[f'{name}_std']:.2g}"
+    return f"{text} +- {row[spread]:.2g}" if (spread := f"{name}_conformer_std") in row else text
 
 
 def _geometry(row: dict[str, Any]) -> str:
-    return "RDKit" if row["embedded"] else "given"
+    kind = "RDKit" if row["embedded"] else "given"
+    return f"{kind}, {row['conformers']} conformers" if row.get("conformers") else kind

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +19,17 @@ from .models import too_large
 from .pretrained import locate, shipped_name
 from .training.saved import Saved, evaluated
 from .training.saved import load as load_saved
+
+WINDOW = 16  # batches that are read before they are sorted by size
+
+
+class Values(NamedTuple):
+    """Values (b, t) in the targets' units; their standard deviations over orientations (NaN of
+    one), root mean square over conformers, and over conformers (NaN of one)."""
+
+    mean: np.ndarray
+    std: np.ndarray
+    spread: np.ndarray
 
 
 class Predictor:
@@ -76,18 +88,21 @@ class Predictor:
 
         A row has name, source, embedded (the geometry is a conformer search's), extrapolated
         (more or fewer atoms than any training molecule) and, for each target, its value,
-        `<target>_std` over rotations, `<target>_mae`, the model's error on its test molecules,
-        where it is known, and `<target>_unit`. Structures are read in batches of `batch_size`.
+        `<target>_std` over rotations (NaN of one copy), `<target>_mae`, the model's error on its
+        test molecules, where it is known, and `<target>_unit`. A structure of several conformers
+        has the mean of their values, their number under `conformers`, and `<target>_conformer_std`
+        over them. Structures are read ahead in windows of 16 batches.
         """
         stream = iter(structures)
-        while chunk := list(islice(stream, batch_size)):
-            checked = [self._known(item) for item in chunk]
+        while chunk := list(islice(stream, WINDOW * batch_size)):
+            checked = [self.usable(item) for item in chunk]
             good = [item for item in checked if isinstance(item, Structure)]
-            rows = iter(self._run(good) if good else [])
+            rows = iter(self._rows(good, batch_size) if good else [])
             for item in checked:
                 yield item if isinstance(item, Rejected) else next(rows)
 
-    def _known(self, item: Structure | Rejected) -> Structure | Rejected:
+    def usable(self, item: Structure | Rejected) -> Structure | Rejected:
+        """The structure, or Rejected with the reason why this model cannot take it."""
         if isinstance(item, Rejected):
             return item
         limit: int = self.saved.network.model.max_atoms  # pyright: ignore[reportAssignmentType]
@@ -96,7 +111,7 @@ class Predictor:
             reason = too_large(self.saved.card["build"]["model"], limit, len(item.z))
             reason = f"{self.name} learned from molecules of {few} to {many} atoms; {reason}"
             return Rejected(item.name, item.source, reason)
-        foreign = {int(z) for z in item.z} - self.elements
+        foreign = set(item.z.tolist()) - self.elements
         if not foreign:
             return item
         reason = (
@@ -106,27 +121,68 @@ class Predictor:
         )
         return Rejected(item.name, item.source, reason)
 
-    def _run(self, structures: Sequence[Structure]) -> list[dict[str, Any]]:
-        card = self.saved.card
-        batch = pad(structures, center=card["placement"]["center"])
+    def extrapolated(self, structure: Structure) -> bool:
+        """Whether it has more or fewer atoms than any training molecule."""
+        few, many = self.saved.card["atoms"]
+        return not few <= len(structure.z) <= many
+
+    def values(self, structures: Sequence[Structure], batch_size: int = 64) -> Values:
+        """Values of usable structures, at least one; run by size, so that little is padding."""
+        each = [conformer for s in structures for conformer in _conformers(s)]
+        order = np.argsort([len(s.z) for s in each], kind="stable")
+        parts = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+        runs = [self._run([each[i] for i in part]) for part in parts]
+        mean, std = (np.concatenate(x)[np.argsort(order)] for x in zip(*runs, strict=True))
+        return _over_conformers(mean, std, np.array([s.conformers for s in structures]))
+
+    def _run(self, structures: Sequence[Structure]) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation over orientations, (b, t) each, in the targets' units."""
+        batch = pad(structures, center=self.saved.card["placement"]["center"])
         network, standardizer = self.saved.network, self.saved.standardizer
         inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
         found = network.orbit(*inputs, orbit="learned", copies=self.copies)
-        mean = standardizer.inverse(found.mean).tolist()
-        std = (found.std.double() * standardizer.scale).tolist()
-        few, many = card["atoms"]
+        mean = standardizer.inverse(found.mean)
+        std = found.std.double() * standardizer.scale
+        if self.copies == 1:  # says nothing of the spread
+            std = std.fill_(torch.nan)
+        return mean.numpy()[:, self.columns], std.numpy()[:, self.columns]
+
+    def _rows(self, structures: Sequence[Structure], batch_size: int) -> list[dict[str, Any]]:
+        found = self.values(structures, batch_size)
+        mean, std, spread = (x.tolist() for x in found)
+        errors = self.errors
         rows = []
         for i, s in enumerate(structures):
             row: dict[str, Any] = {"name": s.name, "source": s.source, "embedded": s.embedded}
-            row["extrapolated"] = not few <= len(s.z) <= many
-            for j, target in zip(self.columns, self.targets, strict=True):
+            row["extrapolated"] = self.extrapolated(s)
+            if s.conformers > 1:
+                row["conformers"] = s.conformers
+            for j, target in enumerate(self.targets):
                 row[target.name] = mean[i][j]
                 row[f"{target.name}_std"] = std[i][j]
-                if target.name in self.errors:
-                    row[f"{target.name}_mae"] = self.errors[target.name]
+                if s.conformers > 1:
+                    row[f"{target.name}_conformer_std"] = spread[i][j]
+                if target.name in errors:
+                    row[f"{target.name}_mae"] = errors[target.name]
                 row[f"{target.name}_unit"] = target.unit
             rows.append(row)
         return rows
+
+
+def _conformers(structure: Structure) -> list[Structure]:
+    """A structure for each conformer."""
+    if structure.others is None:
+        return [structure]
+    return [replace(structure, pos=p, others=None) for p in (structure.pos, *structure.others)]
+
+
+def _over_conformers(mean: np.ndarray, std: np.ndarray, counts: np.ndarray) -> Values:
+    """Values (c, t) of all conformers to values (b, t) of the molecules that have `counts`."""
+    start, n = np.cumsum(counts) - counts, counts[:, None]
+    centre = np.add.reduceat(mean, start) / n
+    within = np.sqrt(np.add.reduceat(std**2, start) / n)
+    rest = np.add.reduceat((mean - np.repeat(centre, counts, axis=0)) ** 2, start)
+    return Values(centre, within, np.where(n > 1, np.sqrt(rest / np.maximum(n - 1, 1)), np.nan))
 
 
 def pad(structures: Sequence[Structure], center: bool = True) -> Batch:

@@ -49,10 +49,15 @@ def so3(degree: int) -> Rule:
 
 def so2(degree: int) -> Rule:
     """degree + 1 equispaced turns of the plane; raises InputError below degree 0."""
+    return _circle(SO2(), degree)
+
+
+def _circle(group: SO2, degree: int) -> Rule:
+    """degree + 1 equispaced turns, in any representation of the circle."""
     if degree < 0:
         raise InputError(f"quadrature.so2: expected a degree of 0 or more, got {degree}.")
     angles = torch.arange(degree + 1, dtype=torch.float64)[:, None] * (2 * pi / (degree + 1))
-    return SO2().exp(angles), torch.full((degree + 1,), 1 / (degree + 1), dtype=torch.float64)
+    return group.exp(angles), torch.full((degree + 1,), 1 / (degree + 1), dtype=torch.float64)
 
 
 def rule(group: Group, degree: int) -> Rule:
@@ -61,7 +66,7 @@ def rule(group: Group, degree: int) -> Rule:
         case SO3():
             return so3(degree)
         case SO2():
-            return so2(degree)
+            return _circle(group, degree)
         case Finite():
             m = len(group.elements)
             return group.elements.double(), torch.full((m,), 1 / m, dtype=torch.float64)

@@ -5,6 +5,9 @@
     Invariant   the trivial action
     Vector      dipoles, forces
     SymmetricTensor  polarizabilities
+    Image       pictures (b, c, h, w)
+    Segmentation     scores of every pixel, label maps
+    Colour      the channels of RGB pictures
 
 A file in this folder that defines an Action is found by its class name, and tested.
 """
@@ -13,11 +16,25 @@ import sys
 
 from ..names import classes
 from .base import Action
+from .colour import Colour
 from .graphs import Graph
+from .images import Image
 from .points import Points
+from .segmentation import Segmentation
 from .tensors import Invariant, SymmetricTensor, Vector
 
-__all__ = ["Action", "Graph", "Invariant", "Points", "SymmetricTensor", "Vector", "available"]
+__all__ = [
+    "Action",
+    "Colour",
+    "Graph",
+    "Image",
+    "Invariant",
+    "Points",
+    "Segmentation",
+    "SymmetricTensor",
+    "Vector",
+    "available",
+]
 
 
 def available() -> dict[str, type[Action]]:

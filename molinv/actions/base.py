@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -17,7 +17,18 @@ class Action(ABC):
 
     As an input action it has `act` and `size`; as an output action `pull_back` takes a model's
     output back to the pose the input came in.
+
+    tolerance  how far an action that interpolates may miss the law of composition, in units of
+               the largest value; None where it is exact but for rounding
+    reach      the share of half a group's caps out to which the laws are tested
     """
+
+    tolerance: ClassVar[float | None] = None
+    reach: ClassVar[float] = 1.0
+
+    def check(self, group: Group) -> None:
+        """Raises InputError for a group that cannot move these objects, and says which can."""
+        return
 
     @abstractmethod
     def act(self, group: Group, g: Float[Tensor, "b d d"], x: Any) -> Any:

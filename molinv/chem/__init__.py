@@ -1,11 +1,15 @@
-"""Chemistry in: molecules from SMILES, SDF, XYZ and tables, as atoms and coordinates.
+"""Chemistry in: molecules from SMILES, SDF, XYZ, tables and databases, as atoms and coordinates.
 
-    structure    Structure and Rejected, what every reader yields; check
+    structure    Structure and Rejected, what reading ends in, and Pending, before; check
     conformers   SMILES or an RDKit molecule -> 3-D coordinates
-    readers      read: any mix of files and SMILES strings, one stream of structures
-    smiles, tables, blocks, xyz, extxyz     one file format each
+    readers      read: any mix of files, SMILES and Python objects, one stream of structures
+    smiles, tables, blocks, xyz, extxyz, database     one file format each
+    objects      ase.Atoms and RDKit's Mol
+    solid        whether an RDKit molecule's coordinates are a geometry, and what they lack
+    parallel     records worked on in several processes, in their order
+    calculator   MolInvCalculator: energies and forces for ASE
     frames       how an XYZ file falls into frames
-    textfile     numbered lines of a plain or gzipped text file
+    textfile, unpacking     numbered lines of a text file; gzip, and never without end
     rdkit_log    RDKit's own words, off the screen and into a message
 
 RDKit and ASE load when a name is first used, not when this package is imported.
@@ -17,17 +21,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .conformers import embed
+    from .calculator import MolInvCalculator
+    from .conformers import embed, embed_many
     from .readers import read
     from .structure import Rejected, Structure, check
 
-__all__ = ["Rejected", "Structure", "check", "embed", "read"]
+__all__ = ["MolInvCalculator", "Rejected", "Structure", "check", "embed", "embed_many", "read"]
 
 _HOME = {
+    "MolInvCalculator": "calculator",
     "Rejected": "structure",
     "Structure": "structure",
     "check": "structure",
     "embed": "conformers",
+    "embed_many": "conformers",
     "read": "readers",
 }
 

@@ -1,14 +1,7 @@
 """Molfile records, V2000 and V3000, from .sdf and .mol files.
 
-Whether a record's own coordinates are used:
-
-- 3-D with its hydrogens: exactly as they stand. Bonds and charges play no part then, so a
-  record whose valences RDKit refuses (QM9's own SDF has hundreds) is as good as any.
-- 3-D without hydrogens, or with those on N, O and S only: the missing hydrogens are added
-  where the geometry asks for them; the given atoms stay where they are.
-- 2-D, or all atoms in one place: a drawing. Hydrogens and a conformer search.
-
-A record is 3-D when its header says so or any z coordinate is not zero.
+What becomes of its coordinates: see `solid`. A record is 3-D when its header says so or any z
+coordinate is not zero.
 """
 
 from __future__ import annotations
@@ -16,14 +9,14 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from molinv.chem.conformers import atoms, embed, refuse_dummies
+from molinv.chem.conformers import embed_many, refuse_dummies
 from molinv.chem.rdkit_log import quiet, reason
-from molinv.chem.structure import Coordinates, ReadOptions, Rejected, Structure, build
+from molinv.chem.solid import is_solid, solid
+from molinv.chem.structure import Pending, ReadOptions, Rejected, Structure, build
 from molinv.chem.textfile import numbered_lines
 from molinv.errors import InputError
 
@@ -32,15 +25,22 @@ if TYPE_CHECKING:
 
 Record = tuple[int, list[str]]
 
+MOST_LINES = 20_000  # of a record; V3000's 1,000 atoms with their bonds take 2,000
 
-def read_sdf(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]:
+
+def read_sdf(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
     """The records of a .sdf file, or the one of a .mol file; a bad one loses no other.
 
     The name is the title line, else the file's stem and the record's number.
     """
     for number, (line, block) in enumerate(_records(path), 1):
-        name = block[0].strip() or f"{path.stem}-{number}"
-        yield _read_record(name, f"{path}:{number}", line, "\n".join(block) + "\n", options)
+        name, source = block[0].strip() or f"{path.stem}-{number}", f"{path}:{number}"
+        if len(block) > MOST_LINES:
+            reason = f"record at line {line}: expected at most {MOST_LINES} lines, got more"
+            yield Rejected(name, source, reason)
+            continue
+        text = "\n".join(block) + "\n"
+        yield Pending(name, source, partial(_read_record, name, source, line, text))
 
 
 def _records(path: Path) -> Iterator[Record]:
@@ -53,7 +53,7 @@ def _records(path: Path) -> Iterator[Record]:
         if line.startswith("$$$$"):
             yield start, block or [""]
             start, block = number + 1, []
-        else:
+        elif len(block) <= MOST_LINES:  # a record without an end must not fill the memory
             block.append(line)
     if any(line.strip() for line in block):
         yield start, block
@@ -67,13 +67,14 @@ def _read_record(
         refuse_dummies(mol)
     except InputError as error:
         return Rejected(name, source, _in_file(str(error), line))
-    drawing = not _is_solid(mol)
-    made = build(
-        name,
-        source,
-        lambda: embed(_parse(block, sanitize=True), options.seed) if drawing else _solid(mol),
-        embedded=drawing,
-    )
+    drawing = not is_solid(mol)
+
+    def coordinates():
+        if drawing:
+            return embed_many(_parse(block, sanitize=True), options.seed, options.conformers)
+        return solid(mol)
+
+    made = build(name, source, coordinates, embedded=drawing)
     if isinstance(made, Rejected):
         return Rejected(name, source, _in_file(made.reason, line))
     return made
@@ -102,44 +103,3 @@ def _parse(block: str, sanitize: bool) -> Chem.Mol:
             f"cannot read it as a molfile (RDKit: {said or 'no reason given'}): correct the record"
         )
     return mol
-
-
-def _is_solid(mol: Chem.Mol) -> bool:
-    if not mol.GetNumConformers() or not mol.GetConformer().Is3D():
-        return mol.GetNumAtoms() == 0  # nothing to search a conformer for
-    pos = mol.GetConformer().GetPositions()
-    return len(pos) < 2 or bool(np.ptp(pos, axis=0).max() > 0)
-
-
-def _solid(mol: Chem.Mol) -> Coordinates:
-    """The record's own coordinates, with the hydrogens it left out."""
-    from rdkit import Chem
-
-    explicit = any(atom.GetAtomicNum() == 1 for atom in mol.GetAtoms())
-    with quiet():
-        whole = Chem.Mol(mol)
-        try:
-            Chem.SanitizeMol(whole)
-        except ValueError as error:
-            if explicit:
-                return atoms(mol)
-            raise InputError(
-                f"it has no hydrogens and RDKit cannot add them ({reason(str(error))}): "
-                "correct its bonds and charges, or give it with hydrogens"
-            ) from None
-        return atoms(Chem.AddHs(whole, addCoords=True) if _lacks_hydrogens(whole) else mol)
-
-
-def _lacks_hydrogens(mol: Chem.Mol) -> bool:
-    """No hydrogen on any carbon, and some are due: on a carbon, or anywhere if there are none.
-
-    A record with hydrogens on its carbons is complete: an open valence in it is a radical
-    or a charge that was not written down.
-    """
-    bearers = [
-        atom for atom in mol.GetAtoms() if any(n.GetAtomicNum() == 1 for n in atom.GetNeighbors())
-    ]
-    if any(atom.GetAtomicNum() == 6 for atom in bearers):
-        return False
-    due = [atom for atom in mol.GetAtoms() if atom.GetTotalNumHs() > 0]
-    return any(atom.GetAtomicNum() == 6 for atom in due) or (not bearers and bool(due))

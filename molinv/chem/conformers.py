@@ -1,4 +1,4 @@
-"""One 3-D conformer from a SMILES or an RDKit molecule, hydrogens included."""
+"""3-D conformers from a SMILES or an RDKit molecule, hydrogens included."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from molinv.errors import InputError
 if TYPE_CHECKING:
     from rdkit import Chem
 
+MOST_CONFORMERS = 1000  # of one molecule
 MOST_ATOMS = 500  # with hydrogens; beyond it one search takes minutes
 SECONDS = 60  # for one attempt at an embedding
 UNREADABLE = "cannot read the SMILES"
@@ -20,12 +21,19 @@ GAP = 3.0  # angstrom between the fragments of a salt before they relax
 
 
 def embed(mol_or_smiles: Chem.Mol | str, seed: int = 0) -> Coordinates:
-    """Coordinates of one low-energy conformer.
+    """Coordinates of one low-energy conformer: z (N,) and pos (N, 3); see `embed_many`."""
+    z, pos = embed_many(mol_or_smiles, seed)
+    return z, pos[0]
 
-    Returns z (N,) int64 and pos (N, 3) float64 in angstrom: the molecule's atoms in their
+
+def embed_many(mol_or_smiles: Chem.Mol | str, seed: int = 0, conformers: int = 1) -> Coordinates:
+    """Coordinates of several low-energy conformers.
+
+    Returns z (N,) int64 and pos (c, N, 3) float64 in angstrom: the molecule's atoms in their
     own order, then the hydrogens that were missing. The same molecule and seed give the
-    same coordinates; stereo centres that are not specified come out one way or the other.
-    Salts and complexes of several fragments are allowed.
+    same coordinates, and the first of them whatever the number asked for; stereo centres that
+    are not specified come out one way or the other. c is below `conformers` where some of the
+    searches fail, and 0 never. Salts and complexes of several fragments are allowed.
 
     ETKDGv3 (Riniker and Landrum 2015; Wang et al. 2020), from random coordinates where it
     fails, then MMFF94, or UFF where an atom has no MMFF94 type; where neither has
@@ -37,6 +45,7 @@ def embed(mol_or_smiles: Chem.Mol | str, seed: int = 0) -> Coordinates:
     from rdkit import Chem
 
     check_seed(seed)
+    check_conformers(conformers)
     mol = parse_smiles(mol_or_smiles) if isinstance(mol_or_smiles, str) else mol_or_smiles
     refuse_dummies(mol)
     with quiet():
@@ -49,11 +58,31 @@ def embed(mol_or_smiles: Chem.Mol | str, seed: int = 0) -> Coordinates:
             f"too large for a conformer search: {mol.GetNumAtoms()} atoms with hydrogens, at "
             f"most {MOST_ATOMS}; give 3-D coordinates in an .sdf or .xyz file"
         )
+    found = []
     with quiet():
-        if mol.GetNumAtoms():
-            _embed(mol, seed)
+        for number in range(conformers if mol.GetNumAtoms() else 0):
+            try:
+                _embed(mol, _seed(seed, number))
+            except InputError:
+                if number == 0:
+                    raise
+                continue
             _relax(mol)
-    return atoms(mol)
+            found.append(mol.GetConformer().GetPositions())
+    return atoms(mol)[0], np.stack(found) if found else np.empty((1, 0, 3))
+
+
+def check_conformers(conformers: int) -> None:
+    """Raise InputError for a number of conformers that cannot be made."""
+    if not 1 <= conformers <= MOST_CONFORMERS:
+        raise InputError(f"expected 1 to {MOST_CONFORMERS} conformers, got {conformers}")
+
+
+def _seed(seed: int, number: int) -> int:
+    """The seed of one conformer; RDKit's own of several are multiples of the seed: all 0 of 0."""
+    if number == 0:
+        return seed
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> np.uint32(1))
 
 
 def check_seed(seed: int) -> None:
@@ -134,9 +163,14 @@ def _relax(mol: Chem.Mol) -> None:
     from rdkit.Chem import rdForceFieldHelpers as fields
 
     try:
-        if fields.MMFFHasAllMoleculeParams(mol):
-            fields.MMFFOptimizeMolecule(mol, maxIters=1000, ignoreInterfragInteractions=False)
+        # Types the atoms once; MMFFHasAllMoleculeParams and MMFFOptimizeMolecule do so each.
+        if types := fields.MMFFGetMoleculeProperties(mol):
+            field = fields.MMFFGetMoleculeForceField(mol, types, ignoreInterfragInteractions=False)
         elif fields.UFFHasAllMoleculeParams(mol):
-            fields.UFFOptimizeMolecule(mol, maxIters=1000, ignoreInterfragInteractions=False)
+            field = fields.UFFGetMoleculeForceField(mol, ignoreInterfragInteractions=False)
+        else:
+            return
+        field.Initialize()
+        field.Minimize(maxIts=1000)
     except (RuntimeError, ValueError):
         return  # the embedding is a structure already

@@ -6,21 +6,22 @@ import io
 import re
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from molinv.chem.frames import Broken, Frame, frames
-from molinv.chem.structure import Coordinates, ReadOptions, Rejected, Structure, build
+from molinv.chem.structure import Coordinates, Pending, ReadOptions, Rejected, Structure, build
 from molinv.chem.textfile import numbered_lines
 from molinv.errors import InputError
 
 PERIODIC = (
     'periodic structures are not supported: give a molecule, with pbc="F F F" or without Lattice'
 )
-_NAMES = ("name", "title", "label")
+NAMES = ("name", "title", "label")
 _WIDE = re.compile(r":\d{4,}")  # a column count that would only cost memory
 
 
-def read_extxyz(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]:
+def read_extxyz(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
     """The frames of a .extxyz file; the name is its name, title or label key, if it has one.
 
     Each frame goes to ASE by itself, so that one it cannot parse loses no other.
@@ -30,16 +31,16 @@ def read_extxyz(path: Path, options: ReadOptions) -> Iterator[Structure | Reject
         if isinstance(frame, Broken):
             yield Rejected(name, source, frame.reason)
         else:
-            yield extended(frame, name, source)
+            yield Pending(name, source, partial(extended, frame, name, source))
 
 
-def extended(frame: Frame, name: str, source: str) -> Structure | Rejected:
+def extended(frame: Frame, name: str, source: str, options: ReadOptions) -> Structure | Rejected:
     """One frame by ASE's parser; Rejected where it is periodic or cannot be read."""
     try:
         info, coordinates = _parse(frame)
     except InputError as error:
         return Rejected(name, source, str(error))
-    name = next((str(info[key]) for key in _NAMES if info.get(key)), name)
+    name = next((str(info[key]) for key in NAMES if info.get(key)), name)
     return build(name, source, lambda: coordinates, embedded=False)
 
 

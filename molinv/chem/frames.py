@@ -13,6 +13,7 @@ Line = tuple[int, str]
 
 _COUNT = re.compile(r"\s*[0-9]+\s*")
 _LETTERS = re.compile(r"[A-Za-z]{1,2}")
+MOST_ROWS = 100_000  # a file that is one endless frame must not fill the memory
 _QM9_TAIL = 3  # frequencies, SMILES, InChI
 
 
@@ -95,17 +96,20 @@ def _frame(ahead: _Ahead) -> Frame | Broken:
     comment = ahead.take()[1] if ahead.peek() else ""
     rows: list[Line] = []
     # Compared as text of bounded length: a count of a thousand digits is not worth an int.
-    while len(expected) < 12 and len(rows) < int(expected):
+    while len(expected) < 12 and len(rows) < min(int(expected), MOST_ROWS):
         line = ahead.peek()
         if line is None or not line[1].strip() or _COUNT.fullmatch(line[1]):
             break
         rows.append(ahead.take())
     if len(expected) >= 12 or len(rows) < int(expected):
         _resume(ahead)
+        why = "the frame is cut short or its count is wrong"
+        if len(rows) == MOST_ROWS:
+            why = "no molecule has as many"
         return Broken(
             start,
             f"line {start}: the count says {expected[:12]} atoms, got {len(rows)} atom lines: "
-            "the frame is cut short or its count is wrong",
+            f"{why}",
         )
     vectors = []
     while (line := ahead.peek()) and line[1].lstrip().startswith("VEC"):

@@ -1,21 +1,27 @@
-"""read: any mix of files and SMILES strings, as one stream of structures."""
+"""read: any mix of files, SMILES strings and Python objects, as one stream of structures."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from molinv.chem.blocks import read_sdf
-from molinv.chem.conformers import UNREADABLE, check_seed
+from molinv.chem.conformers import UNREADABLE, check_conformers, check_seed
+from molinv.chem.database import read_db
 from molinv.chem.extxyz import read_extxyz
-from molinv.chem.smiles import from_smiles, read_smi, split
-from molinv.chem.structure import ReadOptions, Rejected, Structure
+from molinv.chem.objects import from_object, is_object
+from molinv.chem.parallel import finish_all
+from molinv.chem.smiles import from_smiles, read_smi, read_standard_input, split
+from molinv.chem.structure import Item, Pending, ReadOptions, Rejected, Structure
 from molinv.chem.tables import read_csv
 from molinv.chem.xyz import read_xyz
 from molinv.errors import InputError
 
-Reader = Callable[[Path, ReadOptions], Iterator[Structure | Rejected]]
+Reader = Callable[[Path, ReadOptions], Iterator[Item]]
+Source = Callable[[ReadOptions], Iterator[Item]]
 
 READERS: dict[str, Reader] = {
     ".smi": read_smi,
@@ -24,49 +30,75 @@ READERS: dict[str, Reader] = {
     ".mol": read_sdf,
     ".xyz": read_xyz,
     ".extxyz": read_extxyz,
+    ".db": read_db,
 }
+STDIN = "-"
 
 
 def read(
-    inputs: Sequence[str | os.PathLike[str]],
+    inputs: Any,
     *,
     smiles_column: str | None = None,
     seed: int = 0,
+    conformers: int = 1,
+    workers: int = 0,
 ) -> Iterator[Structure | Rejected]:
-    """Molecules from files (.smi .csv .sdf .mol .xyz .extxyz, also .gz) and SMILES strings.
+    """Molecules from files, SMILES strings, `ase.Atoms` and RDKit `Mol`; one input or a list.
 
-    An input is a file where it exists or ends in a known extension, else a SMILES, with a
-    name after white space if one follows. Files are streamed. A molecule that cannot be
-    used comes as Rejected, in its place, and the rest goes on. `smiles_column` names the
-    column of .csv files; `seed` makes conformers reproducible, each on its own: a
-    molecule's coordinates do not depend on its neighbours in the list.
+    Files are .smi .csv .sdf .mol .xyz .extxyz .db (ASE's), and each of them with .gz; "-" is
+    standard input, a SMILES a line. A string is a file where it exists or ends in a known
+    extension, else a SMILES, with a name after white space if one follows. Files are streamed. A
+    molecule that cannot be used comes as Rejected, in its place, and the rest goes on.
+    `smiles_column` names the column of .csv files; where there is no 3-D structure, `conformers`
+    of each molecule are made, and `seed` makes them reproducible, each on its own: a molecule's
+    coordinates do not depend on its neighbours in the list, nor on the number of `workers`, the
+    processes that do this (0: this one; a script then needs an `if __name__ == "__main__"`).
 
-    Raises InputError, at once, for a missing file, a folder and an unknown extension; when
-    the file's turn comes, for one without molecules, one that is not text, and a table
-    without the SMILES column.
+    Raises InputError, at once, for a missing file, a folder, an unknown extension and an object
+    that is no molecule; when the file's turn comes, for one without molecules, one that is not
+    text, and a table without the SMILES column.
     """
-    given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    options = ReadOptions(seed, smiles_column, conformers)
+    return finish_all(records(inputs, options), options, workers)
+
+
+def records(inputs: Any, options: ReadOptions) -> Iterator[Item]:
+    """What `read` makes its structures of, before any conformer search; raises as `read` does."""
+    check_seed(options.seed)
+    check_conformers(options.conformers)
+    one = isinstance(inputs, str | os.PathLike) or is_object(inputs)
+    given: list[Any] = [inputs] if one else [*inputs]  # pyright: ignore[reportGeneralTypeIssues]
     if not given:
         raise InputError("expected at least one SMILES or file, got none")
-    check_seed(seed)
-    options = ReadOptions(seed, smiles_column)
-    texts = [os.fspath(item) for item in given]
-    return _read([(text, _reader(text)) for text in texts], options)
+    return _read([_source(item, number) for number, item in enumerate(given, 1)], options)
 
 
-def _read(
-    plan: list[tuple[str, Reader | None]], options: ReadOptions
-) -> Iterator[Structure | Rejected]:
-    for text, reader in plan:
-        if reader is None:
-            yield _argument(text, options)
-            continue
-        empty = True
-        for item in reader(Path(text), options):
-            empty = False
-            yield item
-        if empty:
-            raise InputError(f"{text}: expected at least one molecule, got none; check the file")
+def _read(plan: list[Source], options: ReadOptions) -> Iterator[Item]:
+    for source in plan:
+        yield from source(options)
+
+
+def _source(item: Any, number: int) -> Source:
+    """Where the records of one input come from."""
+    if not isinstance(item, str | os.PathLike):
+        made = from_object(item, number)
+        return lambda options: iter([made])
+    text = os.fspath(item)
+    if text == STDIN:
+        return lambda options: _some("standard input", read_standard_input())
+    reader = _reader(text)
+    if reader is None:
+        return lambda options: _argument(text)
+    return lambda options: _some(text, reader(Path(text), options))
+
+
+def _some(text: str, items: Iterator[Item]) -> Iterator[Item]:
+    empty = True
+    for item in items:
+        empty = False
+        yield item
+    if empty:
+        raise InputError(f"{text}: expected at least one molecule, got none; check the file")
 
 
 def _reader(text: str) -> Reader | None:
@@ -91,8 +123,12 @@ def _extension(text: str) -> str:
     return os.path.splitext(name)[1]
 
 
-def _argument(text: str, options: ReadOptions) -> Structure | Rejected:
+def _argument(text: str) -> Iterator[Item]:
     smiles, name = split(text)
+    yield Pending(name or smiles, "argument", partial(_from_argument, smiles, name))
+
+
+def _from_argument(smiles: str, name: str, options: ReadOptions) -> Structure | Rejected:
     made = from_smiles(smiles, name, "argument", options)
     if isinstance(made, Rejected) and made.reason.startswith(UNREADABLE):
         return Rejected(made.name, made.source, f"{made.reason}, or name an existing file")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
-from molinv.chem.conformers import embed
-from molinv.chem.structure import ReadOptions, Rejected, Structure, build
-from molinv.chem.textfile import numbered_lines
+from molinv.chem.conformers import embed_many
+from molinv.chem.structure import Pending, ReadOptions, Rejected, Structure, build
+from molinv.chem.textfile import numbered_lines, standard_input
 
 HEADERS = {"smiles", "smi", "canonical_smiles", "isomeric_smiles"}  # none is a valid SMILES
 
@@ -20,14 +21,19 @@ _LINE = re.compile(
 
 
 def from_smiles(smiles: str, name: str, source: str, options: ReadOptions) -> Structure | Rejected:
-    """A conformer of one SMILES; Rejected, with RDKit's reason, where there is none."""
+    """Conformers of one SMILES; Rejected, with RDKit's reason, where there are none."""
     return build(
         name or smiles,
         source,
-        lambda: embed(smiles, options.seed),
+        lambda: embed_many(smiles, options.seed, options.conformers),
         embedded=True,
         smiles=smiles,
     )
+
+
+def pending(smiles: str, name: str, source: str) -> Pending:
+    """`from_smiles`, for whoever has the time."""
+    return Pending(name or smiles, source, partial(from_smiles, smiles, name, source))
 
 
 def split(line: str) -> tuple[str, str]:
@@ -36,16 +42,25 @@ def split(line: str) -> tuple[str, str]:
     return (match["smiles"], match["name"]) if match else ("", "")
 
 
-def read_smi(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]:
+def read_smi(path: Path, options: ReadOptions) -> Iterator[Pending]:
     """One SMILES a line, a name after white space; blank lines and # comments are skipped.
 
     A first line such as "SMILES Name" is a header.
     """
+    return _from_lines(numbered_lines(path), path)
+
+
+def read_standard_input() -> Iterator[Pending]:
+    """SMILES lines, as in a .smi file, from standard input."""
+    return _from_lines(standard_input(), "standard input")
+
+
+def _from_lines(lines: Iterable[tuple[int, str]], where: Path | str) -> Iterator[Pending]:
     first = True
-    for number, line in numbered_lines(path):
+    for number, line in lines:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         smiles, name = split(line)
         header, first = first and smiles.lower() in HEADERS, False
         if not header:
-            yield from_smiles(smiles, name, f"{path}:{number}", options)
+            yield pending(smiles, name, f"{where}:{number}")

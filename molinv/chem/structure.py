@@ -1,4 +1,8 @@
-"""What every reader yields: a molecule as atoms and coordinates, or the reason why not."""
+"""What every reader yields: a molecule as atoms and coordinates, or the reason why not.
+
+A reader only cuts its file into records, and yields each as `Pending`: the work on one (a
+conformer search, a parser) is `finish`, which any process can do.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import numpy as np
 from molinv.errors import InputError
 
 HEAVIEST = 118  # oganesson
+FEW = 64  # atoms
 COINCIDENT = 1e-3  # angstrom; no two nuclei are ever this close
 FARTHEST = 1e6  # angstrom; float32, in which models run, keeps 0.1 angstrom there
 
@@ -25,7 +30,8 @@ class Structure:
     title, or the file's stem and a number; `source` is where it came from: "mols.csv:17"
     (a line number in .smi, .csv and .xyz files, a record number in .sdf files) or
     "argument". `embedded` says that the coordinates came from a conformer search;
-    `smiles` is the SMILES as it was written, where the input was one.
+    `smiles` is the SMILES as it was written, where the input was one. `others` (c, N, 3) holds
+    further conformers of the same molecule, where several were asked for or given.
     """
 
     name: str
@@ -34,6 +40,12 @@ class Structure:
     source: str
     embedded: bool
     smiles: str | None = None
+    others: np.ndarray | None = None
+
+    @property
+    def conformers(self) -> int:
+        """How many conformers there are."""
+        return 1 if self.others is None else 1 + len(self.others)
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,28 @@ class ReadOptions:
 
     seed: int = 0
     smiles_column: str | None = None
+    conformers: int = 1
+
+
+# eq=False: what `make` holds may be arrays.
+@dataclass(frozen=True, eq=False)
+class Pending:
+    """A record that was read but not worked on.
+
+    `make` is a partial of a function of a module, so that it can go to another process.
+    """
+
+    name: str
+    source: str
+    make: Callable[[ReadOptions], Structure | Rejected]
+
+
+Item = Structure | Rejected | Pending
+
+
+def finish(item: Item, options: ReadOptions) -> Structure | Rejected:
+    """The molecule of a record; it depends on the record and the options alone."""
+    return item.make(options) if isinstance(item, Pending) else item
 
 
 def check(z: np.ndarray, pos: np.ndarray) -> None:
@@ -85,20 +119,31 @@ def check(z: np.ndarray, pos: np.ndarray) -> None:
 
 
 def _check_distances(pos: np.ndarray) -> None:
-    from scipy.spatial import KDTree
-
     if len(pos) < 2:
         return
-    distance, neighbour = map(np.asarray, KDTree(pos).query(pos, k=2))
-    atom = int(np.argmin(distance[:, 1]))
-    if distance[atom, 1] < COINCIDENT:
-        # Of several atoms in one place, the tree may list an atom as its own second neighbour.
-        other = next(int(i) for i in neighbour[atom] if i != atom)
+    distance, atom, other = _nearest(pos)
+    if distance < COINCIDENT:
         first, second = sorted((atom + 1, other + 1))
         raise InputError(
             f"atoms {first} and {second} coincide at {_point(pos[atom])}: "
             "expected every atom in its own place, so check the coordinates"
         )
+
+
+def _nearest(pos: np.ndarray) -> tuple[float, int, int]:
+    """The smallest distance between two atoms, and which they are."""
+    if len(pos) <= FEW:  # all pairs are quicker there than a tree
+        vectors = pos[:, None] - pos
+        squares = np.einsum("ijk,ijk->ij", vectors, vectors)
+        np.fill_diagonal(squares, np.inf)
+        atom, other = divmod(int(np.argmin(squares)), len(pos))
+        return float(squares[atom, other]) ** 0.5, atom, other
+    from scipy.spatial import KDTree
+
+    distance, neighbour = map(np.asarray, KDTree(pos).query(pos, k=2))
+    atom = int(np.argmin(distance[:, 1]))
+    # Of several atoms in one place, the tree may list an atom as its own second neighbour.
+    return distance[atom, 1], atom, next(int(i) for i in neighbour[atom] if i != atom)
 
 
 def _point(xyz: np.ndarray) -> str:
@@ -113,11 +158,17 @@ def build(
     embedded: bool,
     smiles: str | None = None,
 ) -> Structure | Rejected:
-    """The structure whose (z, pos) `coordinates()` returns, checked; Rejected on InputError."""
+    """The structure whose (z, pos) `coordinates()` returns, checked; Rejected on InputError.
+
+    pos is (N, 3), or (c, N, 3) for c conformers.
+    """
     try:
         z, pos = coordinates()
-        check(z, pos)
+        first, *others = pos if np.ndim(pos) == 3 else [pos]
+        for conformer in (first, *others):
+            check(z, conformer)
     except InputError as error:
         return Rejected(name, source, str(error))
-    z, pos = np.asarray(z, dtype=np.int64), np.asarray(pos, dtype=np.float64)
-    return Structure(name, z, pos, source, embedded, smiles)
+    z, first = np.asarray(z, dtype=np.int64), np.asarray(first, dtype=np.float64)
+    rest = np.asarray(others, dtype=np.float64) if others else None
+    return Structure(name, z, first, source, embedded, smiles, rest)

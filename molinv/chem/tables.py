@@ -8,8 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from molinv.chem.smiles import from_smiles
-from molinv.chem.structure import ReadOptions, Rejected, Structure
+from molinv.chem.smiles import pending
+from molinv.chem.structure import Pending, ReadOptions, Rejected
 from molinv.chem.textfile import numbered_lines
 from molinv.errors import InputError
 
@@ -18,7 +18,7 @@ NAME_COLUMNS = ("name", "title", "id", "mol_id")
 DELIMITERS = ",;\t"
 
 
-def read_csv(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]:
+def read_csv(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
     """A header, then one molecule a row; separated by commas, semicolons or tabs.
 
     The SMILES column is options.smiles_column, or the one called smiles, canonical_smiles,
@@ -46,7 +46,7 @@ def read_csv(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]
             reason = f"the cell in column {columns[at]!r} runs over several lines: close its quote"
             yield Rejected(name or f"{path.stem}:{number}", source, reason)
         else:
-            yield from_smiles(smiles, name, source, options)
+            yield pending(smiles, name, source)
 
 
 def _rows(path: Path, reader: Any, start: int) -> Iterator[tuple[int, list[str]]]:

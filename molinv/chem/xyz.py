@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from molinv.chem.extxyz import extended
 from molinv.chem.frames import Broken, Frame, frames, number, shown
-from molinv.chem.structure import HEAVIEST, Coordinates, ReadOptions, Rejected, Structure, build
+from molinv.chem.structure import (
+    HEAVIEST,
+    Coordinates,
+    Pending,
+    ReadOptions,
+    Rejected,
+    Structure,
+    build,
+)
 from molinv.chem.textfile import numbered_lines
 from molinv.errors import InputError
 
 _LONGEST_NAME = 40  # a longer comment is a program's bookkeeping
 
 
-def read_xyz(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]:
+def read_xyz(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
     """The frames of a .xyz file; a broken one costs no more than itself where possible.
 
     Elements are symbols in any case, D and T, or atomic numbers; further columns are
@@ -30,12 +38,13 @@ def read_xyz(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]
         if isinstance(frame, Broken):
             yield Rejected(name, source, frame.reason)
         elif "Properties=" in frame.comment or "Lattice=" in frame.comment or frame.vectors:
-            yield extended(frame, name, source)
+            yield Pending(name, source, partial(extended, frame, name, source))
         else:
-            yield _plain(frame, _title(frame.comment) or name, source)
+            name = _title(frame.comment) or name
+            yield Pending(name, source, partial(_plain, frame, name, source))
 
 
-def _plain(frame: Frame, name: str, source: str) -> Structure | Rejected:
+def _plain(frame: Frame, name: str, source: str, options: ReadOptions) -> Structure | Rejected:
     return build(name, source, lambda: _coordinates(frame), embedded=False)
 
 

@@ -12,6 +12,7 @@
 | `references.py` | `fit_references`, `Standardizer`: energies to numbers of order one |
 | `placement.py` | centring, one fixed rotation and one fixed shift per molecule |
 | `batches.py` | `OnDevice`, `Loader`, `Batch`: what a network sees |
+| `pictures/` | pictures with labels, label maps or numbers |
 
     molecules = load("qm9")
     parts = split(len(molecules), seed=0)

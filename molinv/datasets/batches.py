@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -95,8 +96,21 @@ class OnDevice:
         )
 
 
-class Loader:
-    """The batches of one epoch, each molecule of `indices` exactly once over all ranks.
+B_co = TypeVar("B_co", covariant=True)
+
+
+class Store(Protocol[B_co]):
+    """What a Loader draws from: how large each example is, and batches by index."""
+
+    sizes: Int64[np.ndarray, " n"]
+
+    def gather(self, indices: Int64[np.ndarray, " b"]) -> B_co:
+        """The examples `indices` in that order, on the device."""
+        ...
+
+
+class Loader(Generic[B_co]):
+    """The batches of one epoch, each of `indices` exactly once over all ranks.
 
     Shuffled: molecules are drawn in an order keyed by (seed, epoch), sorted by size within
     `bucket` batches so that little is padding, and the batches shuffled. Not shuffled:
@@ -111,7 +125,7 @@ class Loader:
 
     def __init__(
         self,
-        store: OnDevice,
+        store: Store[B_co],
         indices: Int64[np.ndarray, " m"],
         batch_size: int,
         seed: int = 0,
@@ -125,7 +139,7 @@ class Loader:
             raise InputError(f"expected a rank from 0 to {world - 1}, got {rank}.")
         if bucket < 1 or not world <= min(batch_size, len(indices)):
             raise InputError(
-                f"expected a batch_size and a number of molecules of at least {world} (one per "
+                f"expected a batch_size and a number of examples of at least {world} (one per "
                 f"rank) and bucket >= 1, got {batch_size}, {len(indices)} and {bucket}."
             )
         self.store, self.indices, self.batch_size = store, np.asarray(indices), batch_size
@@ -136,7 +150,7 @@ class Loader:
         full, rest = divmod(len(self.indices), self.batch_size)
         return full + (rest >= self.world)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[B_co]:
         order, steps = self._order(), np.arange(len(self))
         if self.shuffle:
             steps = steps[torch.randperm(len(steps), generator=self._generator(1)).numpy()]

@@ -3,6 +3,9 @@
     UniformBox   uniform in the algebra, a half-width for each generator
     HaarBall     Haar on a ball around the identity (SO3, SO2)
     Gaussian     a Gaussian in the algebra with full covariance
+    Categorical  a probability for each element of a finite group
+    Composed     independent ones on the two parts of a group such as O3
+    Conditional  a box whose half-widths depend on the input
     Identity     no augmentation; Haar: full augmentation (nothing to learn)
 
 A file in this folder that defines a Distribution is found by its class name, and tested.
@@ -13,21 +16,32 @@ import sys
 from ..names import classes
 from ..names import find as _find
 from .base import Distribution, Extent
+from .categorical import Categorical
+from .composed import Composed
+from .conditional import Conditional
+from .fingerprint import Fingerprint
 from .fixed import Haar, Identity
 from .gaussian import Gaussian
 from .haar_ball import HaarBall
+from .scored import Scored, weighted_mean
 from .uniform_box import UniformBox
 
 __all__ = [
+    "Categorical",
+    "Composed",
+    "Conditional",
     "Distribution",
     "Extent",
+    "Fingerprint",
     "Gaussian",
     "Haar",
     "HaarBall",
     "Identity",
+    "Scored",
     "UniformBox",
     "available",
     "find",
+    "weighted_mean",
 ]
 
 

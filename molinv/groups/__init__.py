@@ -1,15 +1,19 @@
 """Groups: what can be sampled, and what acts.
 
     SO2, SO3              rotations of the plane and of space
+    About(x, y, z)        rotations of space about one axis
     T(n)                  translations
     SE2, SE3              rigid motions (translation first, rotation last)
     Scaling(n)            uniform scaling
     Affine2, Affine3      all affine maps near the identity
     Finite, Cyclic(n), Reflection(dim)    finitely many elements
+    PointGroup(symbol)    the point groups of crystals and molecules; closure of any matrices
     O3                    rotations and inversion
+    Hue, ColourJitter     of the (red, green, blue) of a pixel
     Compose(A, B)         both on the same object
     Product(A, B)         each on its own object
     MatrixGroup(G)        from your own generators
+    LearnedBasis(k, d)    generators found from data
 
 A file in this folder that defines a Group is found by its class name, and tested.
 """
@@ -17,11 +21,15 @@ A file in this folder that defines a Group is found by its class name, and teste
 import sys
 
 from ..names import classes, make
+from .about import About
 from .affine import Affine2, Affine3
 from .base import Group
+from .colour import ColourJitter, Hue
 from .compose import O3, Compose
 from .finite import Cyclic, Finite, Reflection
+from .learned_basis import LearnedBasis, cosines, span
 from .matrix import MatrixGroup
+from .point_group import PointGroup, closure
 from .product import Product
 from .scaling import Scaling
 from .se import SE2, SE3
@@ -35,19 +43,27 @@ __all__ = [
     "SE3",
     "SO2",
     "SO3",
+    "About",
     "Affine2",
     "Affine3",
+    "ColourJitter",
     "Compose",
     "Cyclic",
     "Finite",
     "Group",
+    "Hue",
+    "LearnedBasis",
     "MatrixGroup",
+    "PointGroup",
     "Product",
     "Reflection",
     "Scaling",
     "T",
     "available",
+    "closure",
+    "cosines",
     "find",
+    "span",
 ]
 
 

@@ -7,6 +7,7 @@
     canonical  any of them, averaged over the frames of a molecule's principal axes
     schnet     continuous-filter convolutions over distances, PyG's
     visnet     equivariant scalar-vector message passing, PyG's
+    pictures/  networks on pictures, found by name as well
 
 A file in this folder that defines one Model is found by its name, and tested. An architecture
 loads its libraries only when it is asked for. Out of tree, "package.module:Name" is a Model or
@@ -22,24 +23,25 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, unknown
 from ..names import construct, external
+from . import pictures
 
 if TYPE_CHECKING:
     from torch import nn
 
     from .base import Model
 
-_SHARED = ("base", "convolution", "edges", "features", "pairs", "plain")
+_SHARED = ("base", "convolution", "edges", "features", "pairs", "pictures", "plain")
 _OUTPUTS = ("scalar", "vector", "tensor")
 
 
 def available() -> list[str]:
-    """The names of the architectures in this folder."""
+    """The names of the architectures on molecules; `pictures.available()` has the others."""
     names = [module.name for module in pkgutil.iter_modules(__path__)]
     return sorted(name for name in names if name not in _SHARED)
 
 
 def find(name: str) -> type[nn.Module]:
-    """The class of the model called `name`, or of "package.module:Name".
+    """The class of the model called `name`, on molecules or pictures, or of "package.module:Name".
 
     Raises InputError for a name that does not exist, suggesting the nearest, and for one from
     out of tree that is no torch module.
@@ -54,16 +56,18 @@ def find(name: str) -> type[nn.Module]:
             f"{name!r} is not a model: expected a class derived from molinv.models.base.Model or "
             f"torch.nn.Module, got {kind!r}."
         )
-    if name not in available():
-        raise unknown("model", name, available())
     from .base import Model
+    from .pictures.base import PictureModel
 
-    module = importlib.import_module(f"{__name__}.{name}")
+    if name not in (names := [*available(), *pictures.available()]):
+        raise unknown("model", name, names)
+    folder = __name__ if name in available() else pictures.__name__
+    module = importlib.import_module(f"{folder}.{name}")
     return next(
         value
         for value in vars(module).values()
         if inspect.isclass(value)
-        and issubclass(value, Model)
+        and issubclass(value, Model | PictureModel)
         and value.__module__ == module.__name__
     )
 
@@ -72,12 +76,18 @@ def make(name: str, targets: int, settings: dict[str, Any]) -> Model:
     """The model called `name` with `targets` outputs and its settings; see `find`.
 
     A torch module that is no Model is wrapped as one. Raises InputError for a name or a setting
-    that does not exist, and for a kind of output that the model cannot be made for.
+    that does not exist, for a kind of output that the model cannot be made for, and for a network
+    on pictures, which `pictures.make` makes.
     """
     from .base import Model
+    from .pictures.base import PictureModel
     from .plain import Plain
 
     kind = find(name)
+    if issubclass(kind, PictureModel):
+        raise InputError(
+            f"model {name} takes pictures; for molecules use another (see `molinv models`)."
+        )
     if not issubclass(kind, Model):
         return Plain(targets, kind, name, settings)
     output = settings.get("output", "scalar")

@@ -25,7 +25,7 @@ class Plain(Model):
 
     def __init__(self, targets: int, kind: type[nn.Module], name: str, settings: dict[str, Any]):
         super().__init__()
-        first = (targets,) if _takes_a_number(kind) else ()
+        first = (targets,) if takes_a_number(kind) else ()
         self.action, self.targets, self.name = Points(), targets, name
         self.net = construct(kind, f"model {name}", first, settings)
 
@@ -43,7 +43,7 @@ class Plain(Model):
         return values
 
 
-def _takes_a_number(kind: type[nn.Module]) -> bool:
+def takes_a_number(kind: type[nn.Module]) -> bool:
     """Whether the class has a positional argument; nn.Module's own *args takes none."""
     if kind.__init__ is nn.Module.__init__:
         return False

@@ -11,7 +11,9 @@ from typing import Any
 import lightning.pytorch as pl
 from rich.console import Console
 
+from .data import MoleculeData
 from .module import Joint
+from .orbit_share import MOLECULES, orbit_share
 from .saved import save
 from .schedule import Schedule
 
@@ -60,7 +62,7 @@ class History(pl.Callback):
         for view, values in found.items():
             for target, value in zip(pl_module.standardizer.targets, values.tolist(), strict=True):
                 row[f"{target.name}_{view}"] = value
-        row |= _extents(pl_module)
+        row |= _orbit_share(trainer, pl_module) | _extents(pl_module)
         self.rows.append(row)
         shares = found["stored"] / pl_module.standardizer.scale.to(found["stored"])
         if trainer.is_global_zero and float(shares.mean()) < self.best:
@@ -103,6 +105,15 @@ class History(pl.Callback):
 
     def _seconds(self) -> float:
         return self._before + time.monotonic() - getattr(self, "_start", time.monotonic())
+
+
+def _orbit_share(trainer: pl.Trainer, module: Joint) -> dict[str, float]:
+    """Of the first validation molecules, on every process: too few to share out."""
+    data = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
+    assert isinstance(data, MoleculeData)
+    batch = data.stored.gather(data.valid[:MOLECULES])
+    with trainer.precision_plugin.forward_context():
+        return orbit_share(module, batch, data.config.seed)
 
 
 def _extents(module: Joint) -> dict[str, float]:

@@ -1,7 +1,11 @@
 """Whatever is in a file: structures, rejections or InputError, and nothing else."""
 
+import gzip
+
+import ase.db
 import numpy as np
 import pytest
+from ase import Atoms
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -45,6 +49,13 @@ VALID = {
     ".xyz": XYZ,
     ".extxyz": XYZ,
 }
+SLOW = settings(
+    max_examples=50,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 PIECES = [b"\n", b" ", b"0", b"-1", b"999999999", b"nan", b"1e400", b'"', b"*", b"\0", b"\xff"]
 PIECES += [b"$$$$\n", b"Lattice=", b"=", b"{", b"[", b"(", b"V3000", b"M  END\n", b",", b"\r"]
 
@@ -67,30 +78,77 @@ def everything(path):
         yield error
 
 
-@pytest.mark.parametrize("extension", READERS)
+def hold(path, seen: set) -> None:
+    """The contract, for one file; what came is added to `seen`."""
+    for item in everything(path):
+        seen.add(type(item))
+        if isinstance(item, Structure):
+            check(item.z, item.pos)
+            assert (item.z.dtype, item.pos.dtype) == (np.int64, np.float64)
+        else:
+            reason = item.reason if isinstance(item, Rejected) else str(item)
+            assert reason
+            assert "\n" not in reason
+
+
+@pytest.mark.parametrize("extension", VALID)
 def test_no_content_escapes_the_contract(extension, tmp_path):
     path = tmp_path / f"fuzz{extension}"
     seen = set()
 
-    @settings(
-        max_examples=50,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
+    @SLOW
     @given(mutated(VALID[extension]) | st.binary(max_size=200))
     def attack(content):
         path.write_bytes(content)
-        for item in everything(path):
-            seen.add(type(item))
-            if isinstance(item, Structure):
-                check(item.z, item.pos)
-                assert (item.z.dtype, item.pos.dtype) == (np.int64, np.float64)
-            else:
-                reason = item.reason if isinstance(item, Rejected) else str(item)
-                assert reason
-                assert "\n" not in reason
+        hold(path, seen)
 
     attack()
     assert seen == {Structure, Rejected, InputError}
+
+
+def test_every_reader_is_attacked():
+    assert {*VALID, ".db"} == set(READERS)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """The bytes of an ASE database of a few small molecules."""
+    path = tmp_path_factory.mktemp("db") / "a.db"
+    with ase.db.connect(path) as rows:
+        for k in range(3):
+            rows.write(Atoms("HF", [[0, 0, 0], [0, 0, 0.9 + k / 10]]), name=f"hf{k}")
+    return path.read_bytes()
+
+
+def test_no_database_escapes_the_contract(database, tmp_path):
+    path, seen = tmp_path / "fuzz.db", set()
+    used = np.flatnonzero(np.frombuffer(database, np.uint8))  # most of a page is empty
+
+    @SLOW
+    @given(st.lists(st.tuples(st.sampled_from(list(used)), st.integers(0, 255)), max_size=8))
+    def attack(changes):
+        content = bytearray(database)
+        for at, byte in changes:
+            content[at] = byte
+        path.write_bytes(content)
+        hold(path, seen)
+
+    attack()
+    path.write_bytes(database[:-4096])
+    hold(path, seen)
+    assert seen >= {Structure, InputError}
+
+
+@pytest.mark.parametrize("extension", [".smi", ".db"])
+def test_no_gzip_escapes_the_contract(extension, database, tmp_path):
+    path, seen = tmp_path / f"fuzz{extension}.gz", set()
+    packed = gzip.compress(database if extension == ".db" else VALID[extension], mtime=0)
+
+    @SLOW
+    @given(mutated(packed))
+    def attack(content):
+        path.write_bytes(content)
+        hold(path, seen)
+
+    attack()
+    assert InputError in seen

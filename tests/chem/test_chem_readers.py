@@ -11,6 +11,7 @@ from molinv.chem import Rejected, Structure, read
 from molinv.chem.readers import READERS
 from molinv.errors import InputError
 
+TEXTS = [extension for extension in READERS if extension != ".db"]
 WATER = "3\nwater\nO 0 0 0\nH 0.76 0.59 0\nH -0.76 0.59 0\n"
 
 
@@ -63,7 +64,14 @@ def test_folders_unknown_extensions_and_nothing_are_refused_at_once(write, tmp_p
         read(["C"], seed=-1)
 
 
-@pytest.mark.parametrize("extension", READERS)
+def test_an_empty_database_is_an_error_and_stays_empty(write):
+    path = write("void.db", "")
+    with pytest.raises(InputError, match=r"void.*at least one molecule"):
+        list(read([path]))
+    assert Path(path).read_bytes() == b""
+
+
+@pytest.mark.parametrize("extension", TEXTS)
 @pytest.mark.parametrize("content", ["", "\n \r\n", "\ufeff"])
 def test_files_without_molecules_are_an_error_that_names_them(write, extension, content):
     path = write("void" + extension, content)
@@ -71,7 +79,7 @@ def test_files_without_molecules_are_an_error_that_names_them(write, extension, 
         list(read([path]))
 
 
-@pytest.mark.parametrize("extension", READERS)
+@pytest.mark.parametrize("extension", TEXTS)
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -38,6 +38,14 @@ def test_unusable_atoms_are_refused(z, pos, said):
     assert said in str(caught.value)
 
 
+def test_coincident_atoms_are_found_in_large_molecules_too():
+    pos = np.random.default_rng(0).normal(scale=30, size=(300, 3))
+    check(np.ones(300, dtype=int), pos)
+    pos[250] = pos[17]
+    with pytest.raises(InputError, match="atoms 18 and 251 coincide"):
+        check(np.ones(300, dtype=int), pos)
+
+
 def test_close_atoms_that_do_not_coincide_pass():
     check(np.array([1, 1]), np.array([[0, 0, 0], [1.1e-3, 0, 0]]))
 

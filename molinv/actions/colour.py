@@ -1,0 +1,45 @@
+"""The colours of pictures."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..errors import InputError
+from ..groups.base import Group
+from .base import Action
+
+
+class Colour(Action):
+    """The channels of RGB pictures (b, 3, h, w), moved as columns by 3 x 3 or 4 x 4 elements.
+
+    Hue, ColourJitter, or any group of three dimensions. Values are not clipped to [0, 1]: that
+    would be no group action. Raises InputError for another group or number of channels.
+    """
+
+    def check(self, group: Group) -> None:
+        if group.dim != 3:
+            raise InputError(
+                f"Colour({group}): expected a group on RGB, with 3 x 3 or homogeneous 4 x 4 "
+                f"elements, got one of {group.dim}-dimensional space; use Hue or ColourJitter."
+            )
+
+    def act(
+        self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b 3 h w"]
+    ) -> Float[Tensor, "b 3 h w"]:
+        self.check(group)
+        if x.ndim != 4 or x.shape[1] != 3 or len(x) != len(g) or not x.is_floating_point():
+            raise InputError(
+                f"Colour({group}): expected floating-point pictures (b, 3, h, w), got "
+                f"{tuple(x.shape)} of {x.dtype}, with b = {len(g)} group elements."
+            )
+        g = g.to(x.dtype)
+        moved = (group.linear(g) @ x.flatten(2)).view_as(x)
+        return moved + g[:, :3, 3, None, None] if group.homogeneous else moved
+
+    def size(self, x: Tensor) -> int:
+        return len(x)
+
+    def example(self, generator: torch.Generator, group: Group, n: int = 4):
+        return torch.rand(n, 3, 4, 5, generator=generator, dtype=torch.float64)

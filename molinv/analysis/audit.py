@@ -1,0 +1,189 @@
+"""Are the stored orientations of the molecules uniform? If not, "as stored" is a special case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..errors import InputError
+from .bootstrap import Estimate, of_means, plain
+from .orbits import Orbits
+from .section import Chart, Grid, Section, Series, Sphere
+from .settings import Settings
+from .subject import Structures, Subject
+from .uniformity import atom_directions, bingham, principal_axes, rayleigh
+
+AXES = ("long axis", "middle axis", "short axis")  # by moment of inertia, least first
+ATOMS = 5  # the first so many, by their order in the file
+_FEWEST = 20  # molecules, for the chi-squared laws to hold
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """Unit vectors (n, 3), the p-value, and how far they crowd along one direction.
+
+    `along` is the direction in which they lie most. `found` holds their mean cosine with it and
+    with x, y and z (0 if uniform), for axes the mean squares (1/3 if uniform).
+    """
+
+    name: str
+    axial: bool
+    u: Float[Tensor, "n 3"]
+    p: float
+    along: Float[Tensor, " 3"]
+    found: Estimate
+
+    @property
+    def excess(self) -> float:
+        """How far it is from uniform: 0, to aligned: 1."""
+        value = float(self.found.value[0])
+        return 1.5 * (value - 1 / 3) if self.axial else value
+
+
+def section(
+    subject: Subject, structures: Structures, orbits: Orbits, settings: Settings
+) -> Section:
+    """Bingham's test on principal axes and Rayleigh's on the directions of the first atoms.
+
+    Works on the structures alone. A test finds something where its p-value, times the number of
+    tests (Bonferroni), is below 1 - confidence. Raises InputError where too few molecules are
+    left for any test.
+    """
+    tests = audit(structures, settings)
+    limit = (1 - settings.confidence) / len(tests)
+    hits = [test for test in tests if test.p < limit]
+    made = Section("audit", "How the stored molecules are oriented")
+    made.findings.append(_verdict(tests, hits, len(structures), limit))
+    made.findings += [_sentence(test) for test in hits]
+    axes, atoms = [t for t in tests if t.axial], [t for t in tests if not t.axial]
+    if axes:
+        made.figures.append(_means("axes", "Principal axes: mean squares", axes))
+    if atoms:
+        made.figures.append(_means("atoms", "From the centroid to the first atoms: means", atoms))
+    if hits:
+        made.figures.append(_density(max(hits, key=lambda test: test.excess)))
+    made.tables.append(_table(tests, limit))
+    made.numbers = {
+        "molecules": len(structures),
+        "uniform": not hits,
+        "limit": limit,
+        "tests": {
+            test.name: {
+                "test": "Bingham" if test.axial else "Rayleigh",
+                "molecules": len(test.u),
+                "p": test.p,
+                "along": plain(test.along),
+                "if_uniform": 1 / 3 if test.axial else 0.0,
+                "along_x_y_z": test.found.numbers(),
+            }
+            for test in tests
+        },
+    }
+    return made
+
+
+def audit(structures: Structures, settings: Settings) -> list[Tested]:
+    """All tests that enough molecules serve; raises InputError where there is none."""
+    parts = principal_axes(structures), atom_directions(structures, ATOMS)
+    u, there = (torch.cat(part, 1) for part in zip(*parts, strict=True))
+    names = [*AXES, *(f"atom {order + 1}" for order in range(ATOMS))]
+    kept = [k for k in range(len(names)) if there[:, k].sum() >= _FEWEST]
+    if not kept:
+        raise InputError(
+            f"the audit needs at least {_FEWEST} molecules with distinct principal axes or an atom "
+            f"away from the centroid; of the {len(structures)} given too few are."
+        )
+    axial = torch.tensor([k < len(AXES) for k in kept])
+    u = u[:, kept] * there[:, kept, None]
+    outer = u[..., None] * u[..., None, :]
+    count = there[:, kept].double()
+    first = (u.sum(0) / count.sum(0)[:, None])[..., None]
+    # an axis' direction of most squares, a direction's mean
+    most = torch.linalg.eigh(outer.sum(0)).eigenvectors[..., -1:]
+    most = most * most.take_along_dim(most.abs().argmax(1, keepdim=True), 1).sign()
+    # 0 / 0 where all cancel: then any direction serves
+    mean = first / first.norm(dim=1, keepdim=True).clamp_min(torch.finfo(u.dtype).tiny)
+    along = torch.where(axial[:, None, None], most, mean)
+    frame = torch.cat([along, torch.eye(3).to(u).expand(len(kept), 3, 3)], 2)
+
+    def moments(means: Float[Tensor, "*n k c"]) -> Float[Tensor, "*n k 4"]:
+        linear, square = (means[..., :12] / means[..., 12:]).split([3, 9], -1)
+        second = torch.einsum("...ij,...ia,...ja->...a", square.unflatten(-1, (3, 3)), frame, frame)
+        return torch.where(axial[:, None], second, (linear[..., None] * frame).sum(-2))
+
+    found = of_means(moments, torch.cat([u, outer.flatten(2), count[..., None]], 2), settings)
+    tests = []
+    for i, k in enumerate(kept):
+        mine = u[there[:, k], i]
+        p = bingham(mine) if axial[i] else rayleigh(mine)
+        estimate = Estimate(*(part[i] for part in found.parts))
+        tests.append(Tested(names[k], bool(axial[i]), mine, float(p), along[i, :, 0], estimate))
+    return tests
+
+
+def _verdict(tests: list[Tested], hits: list[Tested], molecules: int, limit: float) -> str:
+    basis = f"{len(tests)} tests on {molecules:,} molecules, p below {limit:.2g} each"
+    if hits:
+        return (
+            f"The stored orientations are not uniform ({len(hits)} of {basis}): a figure for "
+            "molecules as stored is not one for molecules as they come."
+        )
+    return f"Nothing speaks against uniformly distributed stored orientations (none of {basis})."
+
+
+def _sentence(test: Tested) -> str:
+    where = ", ".join(f"{c:.2f}" for c in test.along.tolist())
+    p = f"p = {test.p:.2g}" if test.p > 1e-300 else "p below 1e-300"
+    size, n = test.found.text(0), f"{len(test.u):,} molecules"
+    if test.axial:
+        return (
+            f"The {test.name} of the inertia tensor lies along ({where}) with mean square cosine "
+            f"{size}, 1/3 for uniform orientations ({n}, Bingham's test, {p})."
+        )
+    return (
+        f"The direction from the centroid to {test.name} crowds about ({where}) with mean cosine "
+        f"{size}, 0 for uniform orientations ({n}, Rayleigh's test, {p})."
+    )
+
+
+def _means(name: str, title: str, tests: list[Tested]) -> Chart:
+    names, lines = [test.name for test in tests], []
+    for i, label in enumerate("xyz", 1):
+        parts = [torch.stack([test.found.parts[j][i] for test in tests]) for j in range(3)]
+        lines.append(Series(label, names, style="bar", **Estimate(*parts).series()))
+    level = 1 / 3 if tests[0].axial else 0.0
+    lines.append(Series("uniform", names, [level] * len(names), style="dashed"))
+    y = "mean square of the coordinate" if tests[0].axial else "mean of the coordinate"
+    return Chart(f"audit_{name}", title, "", y, lines)
+
+
+def _density(test: Tested) -> Sphere:
+    """Smoothed by exp(k (cos - 1)), k = 30, about 10 degrees wide; 1 everywhere if uniform."""
+    latitude, longitude = torch.arange(-90, 91, 6), torch.arange(-180, 181, 6)
+    up, around = latitude.double().deg2rad()[:, None], longitude.double().deg2rad()
+    x, y, z = up.cos() * around.cos(), up.cos() * around.sin(), up.sin() + 0 * around
+    cosines = torch.stack([x, y, z], -1) @ test.u.mT
+    lobes = [cosines, -cosines] if test.axial else [cosines]
+    values = sum(60 * (30 * (c - 1)).exp().mean(-1) for c in lobes) / len(lobes)
+    return Sphere(
+        "audit_density",
+        f"Where the {test.name} points as stored",
+        "density, 1 if uniform",
+        latitude.tolist(),
+        longitude.tolist(),
+        torch.as_tensor(values).tolist(),
+        caption=f"{len(test.u):,} molecules, smoothed over about 10 degrees.",
+    )
+
+
+def _table(tests: list[Tested], limit: float) -> Grid:
+    rows = [
+        [t.name, kind, len(t.u), t.p, "no" if t.p < limit else "yes", t.found.text(0), level]
+        for t in tests
+        for kind, level in [("Bingham", "1/3") if t.axial else ("Rayleigh", "0")]
+    ]
+    columns = ["what", "test", "molecules", "p", "uniform?", "strength", "if uniform"]
+    return Grid("Tests of uniform orientation", columns, rows)

@@ -1,0 +1,113 @@
+"""Intervals by resampling the molecules.
+
+A resample's mean is its counts times the values, so that all of them are one matrix product and
+what is asked of several quantities, degrees or sums is asked of the same resamples.
+scipy.stats.bootstrap gathers the values again for each resample: with 72 numbers a molecule that
+took 20 times as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from .settings import Settings
+
+_HELD = 1 << 22  # numbers of one block of resamples
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Values with the ends of their intervals; the ends are NaN where there is one molecule."""
+
+    value: Float[Tensor, "*e"]
+    low: Float[Tensor, "*e"]
+    high: Float[Tensor, "*e"]
+
+    def text(self, *index: int, unit: str = "", scale: float = 1.0) -> str:
+        """One of them for a sentence: "3.1 [2.8, 3.4] meV"."""
+        value, low, high = (float(part[index]) * scale for part in self.parts)
+        interval = f" [{low:.3g}, {high:.3g}]" if isfinite(low) and isfinite(high) else ""
+        return f"{value:.3g}{interval} {unit}".rstrip()
+
+    def numbers(self) -> dict[str, Any]:
+        """For JSON."""
+        return dict(zip(("value", "low", "high"), map(plain, self.parts), strict=True))
+
+    def series(self, *index: Any, scale: float = 1.0) -> dict[str, list[float]]:
+        """y, low and high of a chart's series; no interval where there is none."""
+        value, low, high = (part[index] * scale for part in self.parts)
+        ends = (torch.where(end.isfinite(), end, value).tolist() for end in (low, high))
+        return dict(zip(("y", "low", "high"), (value.tolist(), *ends), strict=True))
+
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The values, the lower ends, the upper ends."""
+        return self.value, self.low, self.high
+
+
+def of_means(
+    function: Callable[[Float[Tensor, "*n *c"]], Float[Tensor, "*n *e"]],
+    values: Float[Tensor, "m *c"],
+    settings: Settings,
+) -> Estimate:
+    """function(mean of the values over molecules), with percentile intervals.
+
+    `function` is called with the means, once with the molecules' own, (*c), and once with all
+    resamples', (n, *c). Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), 13.
+    """
+    flat = values.double().flatten(1) if values.ndim > 1 else values.double()[:, None]
+    found = []
+    for draws in _draws(len(values), settings):
+        counts = torch.zeros(draws.shape, dtype=torch.float64)
+        counts.scatter_add_(1, draws, torch.ones_like(counts))
+        found.append(counts @ flat / len(values))
+    means = torch.cat(found).view(-1, *values.shape[1:])
+    return _estimate(function(values.double().mean(0)), function(means), len(values), settings)
+
+
+def medians(values: Float[Tensor, "m c"], settings: Settings) -> Estimate:
+    """The median over molecules of each column, with percentile intervals.
+
+    Places in the sorted column are drawn instead of molecules, so that one sort of the draws
+    serves all columns; the law of each median is the same.
+    """
+    m = len(values)
+    ordered = values.double().sort(0).values
+    middle = [(m - 1) // 2, m // 2]
+    places = torch.cat([draws.sort(1).values[:, middle] for draws in _draws(m, settings)])
+    return _estimate(ordered[middle].mean(0), ordered[places].mean(1), m, settings)
+
+
+def plain(values: Tensor) -> Any:
+    """Nested lists of numbers, None where one is not finite: JSON has no NaN."""
+    if values.ndim == 0:
+        number = values.item()
+        return number if isfinite(number) else None
+    return [plain(part) for part in values]
+
+
+def _draws(molecules: int, settings: Settings) -> Iterator[Int64[Tensor, "n m"]]:
+    """Which molecules are in each resample, some resamples at a time."""
+    generator = torch.Generator().manual_seed(settings.seed)
+    block = max(1, _HELD // molecules)
+    for start in range(0, settings.bootstrap, block):
+        shape = min(block, settings.bootstrap - start), molecules
+        yield torch.randint(molecules, shape, generator=generator)
+
+
+def _estimate(centre: Tensor, resampled: Tensor, molecules: int, settings: Settings) -> Estimate:
+    """Percentiles of the resamples; one molecule says nothing of others."""
+    if molecules < 2:
+        none = torch.full_like(centre, torch.nan)
+        return Estimate(centre, none, none)
+    tail = (1 - settings.confidence) / 2
+    ends = np.nanquantile(resampled.numpy(), [tail, 1 - tail], axis=0)
+    return Estimate(centre, *(torch.as_tensor(end) for end in ends))

@@ -1,0 +1,191 @@
+"""A report as files: report.html, analysis.json and one PNG a figure."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError
+from ..section import Drawing, Section, Sphere
+from . import interactive, interactive_map, molecule, palette, pictures
+from .content import Figure, as_json, figures, file_names, named, plain, show
+
+Part = tuple[str, Sequence[str], Mapping[str, str], Sequence[Section]]
+
+
+def write(
+    folder: Path,
+    title: str,
+    verdict: Sequence[str],
+    facts: Mapping[str, str],
+    sections: Sequence[Section],
+) -> list[Path]:
+    """Write report.html, analysis.json and a PNG for every figure; returns their paths.
+
+    The page is one file that works offline and asks for nothing. analysis.json has the verdict,
+    the facts and, by section, findings, numbers, tables and every figure with its points, NaN as
+    null. Each file is written whole or not at all. Raises InputError where two sections or two
+    figures have the same name, or a figure's numbers do not fit each other.
+    """
+    return _write(folder, title, [("", verdict, facts, sections)])
+
+
+def write_comparison(folder: Path, title: str, parts: Sequence[Part]) -> list[Path]:
+    """The same files for several analyses, each (name, verdict, facts, sections).
+
+    Figures, findings and tables of the same name stand side by side, figures on the same scale.
+    Raises InputError as `write` does, for fewer than two parts and for two of the same name.
+    """
+    names = [name for name, *_ in parts]
+    if len(parts) < 2 or len(set(names)) < len(names) or not all(names):
+        raise InputError(f"expected at least two parts of different names, got {names}.")
+    return _write(folder, title, parts)
+
+
+def _write(folder: Path, title: str, parts: Sequence[Part]) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = _together([(name, figures(sections)) for name, _, _, sections in parts])
+    pngs = file_names(list(drawn))
+    made = [pictures.draw(cells, folder / pngs[name]) for name, cells in drawn.items()]
+    found = [as_json(verdict, facts, sections, pngs) for _, verdict, facts, sections in parts]
+    content: dict[str, Any] = {"title": title}
+    if len(parts) > 1:
+        content["parts"] = [{"name": p[0], **f} for p, f in zip(parts, found, strict=True)]
+    else:
+        content |= found[0]
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    page = _page(title, parts, drawn)
+    return [
+        _save(folder / "report.html", page),
+        _save(folder / "analysis.json", text),
+        *made,
+    ]
+
+
+def _together(parts: Sequence[tuple[str, Sequence[Figure]]]) -> dict[str, list[tuple[str, Figure]]]:
+    """Figures by name, each with the parts it is of; raises InputError where kinds differ."""
+    drawn: dict[str, list[tuple[str, Figure]]] = {}
+    for part, made in parts:
+        for figure in made:
+            drawn.setdefault(figure.name, []).append((part, figure))
+    for name, cells in drawn.items():
+        if len({type(figure) for _, figure in cells}) > 1:
+            raise InputError(f"expected figures {name!r} of one kind, got different ones.")
+    return drawn
+
+
+def _page(title: str, parts: Sequence[Part], drawn: Mapping[str, list[tuple[str, Figure]]]) -> str:
+    specs: list[dict[str, Any]] = []  # what plotly.js draws; a figure's id is its place here
+    cells = {name: _cells(group, specs) for name, group in drawn.items()}
+    script, plotly = _resource("page.js"), _plotly()
+    data: dict[str, Any] = {"figures": specs}
+    if any(spec.get("map") for spec in specs):
+        data["degrees"] = interactive_map.degrees()
+    page = _template().render(
+        title=title,
+        parts=[{"name": n, "verdict": v, "facts": f} for n, v, f, _ in parts],
+        facts=list(dict.fromkeys(key for _, _, facts, _ in parts for key in facts)),
+        sections=_sections(parts, cells),
+        data=data,
+        script=script,
+        plotly=plotly,
+        hashes=[_hash(script), _hash(plotly)],
+        css=_resource("page.css"),
+        light=palette.css(palette.LIGHT),
+        dark=palette.css(palette.DARK),
+    )
+    return page
+
+
+def _cells(group: list[tuple[str, Figure]], specs: list[dict[str, Any]]) -> dict[str, Any]:
+    """One figure of every part that has it: plotly.js's or, for molecules, SVG."""
+    limits = pictures.map_limits([f for _, f in group if isinstance(f, Sphere)])
+    half = max([molecule.frame(f.molecules) for _, f in group if isinstance(f, Drawing)] + [1.0])
+    by_part: dict[str, Any] = {}
+    for part, figure in group:
+        cell: dict[str, Any] = {"figure": figure}
+        if isinstance(figure, Drawing):
+            cell["molecules"] = [
+                (name, molecule.svg(pos, z, half, name)) for name, pos, z in figure.molecules
+            ]
+        else:
+            spec = (
+                interactive_map.sphere(figure, limits)
+                if isinstance(figure, Sphere)
+                else interactive.chart(figure)
+            )
+            cell["id"] = len(specs)
+            specs.append(spec | {"group": figure.name, "file": figure.name})
+        by_part[part] = cell
+    return by_part
+
+
+def _sections(parts: Sequence[Part], cells: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Sections by name, in the order of their first appearance, with a column for each part."""
+    columns = [(name, dict(named(sections))) for name, _, _, sections in parts]
+    order = dict.fromkeys(key for _, column in columns for key in column)
+    made = []
+    for key in order:
+        here = [(name, column.get(key)) for name, column in columns]
+        there = [section for _, section in here if section is not None]
+        names = list(dict.fromkeys(f.name for section in there for f in section.figures))
+        made.append(
+            {
+                "title": there[0].title,
+                "columns": here,
+                "missing": all(s.missing and not s.figures for s in there),
+                "figures": [cells[name] for name in names],
+            }
+        )
+    return made
+
+
+@cache
+def _plotly() -> str:
+    try:
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        raise InputError("the report needs plotly: pip install plotly.") from error
+    return get_plotlyjs()
+
+
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters |= {"show": show, "embedded": _embedded, "numeric": _numeric}
+    environment.tests["number"] = lambda value: isinstance(value, int | float)
+    return environment.from_string(_resource("page.html.j2"))
+
+
+def _numeric(rows: Sequence[Sequence[Any]], column: int) -> bool:
+    """Whether a table's column holds numbers."""
+    return any(isinstance(row[column], int | float) for row in rows if column < len(row))
+
+
+def _embedded(data: Any) -> str:
+    """JSON that no text in it can end the script element of, nor begin a comment in."""
+    text = json.dumps(plain(data), separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _hash(script: str) -> str:
+    """A script's name in the content security policy: nothing else may run."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _resource(name: str) -> str:
+    return files(__name__.rpartition(".")[0]).joinpath(name).read_text(encoding="utf-8")
+
+
+def _save(path: Path, text: str) -> Path:
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+    return path

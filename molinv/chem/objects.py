@@ -1,0 +1,98 @@
+"""Molecules that are Python objects: `ase.Atoms` and RDKit's `Mol`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from molinv.chem.conformers import embed_many, refuse_dummies
+from molinv.chem.extxyz import NAMES
+from molinv.chem.rdkit_log import quiet, reason
+from molinv.chem.solid import is_solid, solid
+from molinv.chem.structure import (
+    Coordinates,
+    Item,
+    Pending,
+    ReadOptions,
+    Rejected,
+    Structure,
+    build,
+)
+from molinv.errors import InputError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from rdkit import Chem
+
+PERIODIC = "periodic structures are not supported: give a molecule (atoms.pbc = False)"
+
+
+def is_object(item: Any) -> bool:
+    """Whether it is one of these; their libraries load here only if the caller has them loaded."""
+    return type(item).__module__.split(".")[0] in ("ase", "rdkit")
+
+
+def from_object(item: Any, number: int) -> Item:
+    """The record of the `number`-th input.
+
+    Atoms are named by their info's name, title or label, else their formula; a Mol by its title,
+    else its SMILES. All 3-D conformers of a Mol are taken as one molecule's. Raises InputError
+    for an object that is neither.
+    """
+    from ase import Atoms
+    from rdkit import Chem
+
+    source = f"argument {number}"
+    if isinstance(item, Atoms):
+        return _from_atoms(item, source)
+    if isinstance(item, Chem.Mol):
+        mol = Chem.Mol(item)
+        name = _title(mol) or f"molecule {number}"
+        return Pending(name, source, partial(_from_mol, mol, name, source))
+    raise InputError(
+        f"expected SMILES, paths, ase.Atoms or RDKit Mol, got {type(item).__name__}; convert it"
+    )
+
+
+def _from_atoms(atoms: Atoms, source: str) -> Structure | Rejected:
+    given = (str(atoms.info[key]) for key in NAMES if atoms.info.get(key))
+    name = next(given, atoms.get_chemical_formula())
+    if atoms.pbc.any():
+        return Rejected(name, source, PERIODIC)
+    return build(name, source, lambda: (atoms.numbers, atoms.positions.copy()), embedded=False)
+
+
+def _title(mol: Chem.Mol) -> str:
+    from rdkit import Chem
+
+    with quiet():
+        try:
+            title = mol.GetProp("_Name").strip() if mol.HasProp("_Name") else ""
+            return title or Chem.MolToSmiles(mol)
+        except (RuntimeError, ValueError):
+            return ""
+
+
+def _from_mol(mol: Chem.Mol, name: str, source: str, options: ReadOptions) -> Structure | Rejected:
+    drawing = not is_solid(mol)
+    return build(name, source, lambda: _coordinates(mol, drawing, options), embedded=drawing)
+
+
+def _coordinates(mol: Chem.Mol, drawing: bool, options: ReadOptions) -> Coordinates:
+    from rdkit import Chem
+
+    refuse_dummies(mol)
+    if not drawing:
+        every = [c.GetId() for c in mol.GetConformers() if c.Is3D()]
+        z, _ = made = solid(mol)
+        if len(every) < 2:
+            return made
+        return z, np.stack([solid(Chem.Mol(mol, confId=i))[1] for i in every])
+    with quiet():
+        try:
+            Chem.SanitizeMol(mol)
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"RDKit cannot use it ({reason(str(error))}): correct it") from None
+    return embed_many(mol, options.seed, options.conformers)

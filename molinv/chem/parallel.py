@@ -1,0 +1,129 @@
+"""Records worked on in several processes: the same results, in the same order.
+
+Processes are spawned, not forked: a fork of a process in which torch has threads can hang.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+
+from molinv.chem.structure import Item, ReadOptions, Rejected, Structure, finish
+from molinv.errors import InputError
+
+TASK = 16  # records sent at once: some 0.1 s of conformer searches
+AHEAD = 1024  # records that may be waiting or done before the first of them is asked for
+CRASHED = "RDKit crashed on this molecule; give 3-D coordinates in an .sdf or .xyz file"
+
+Finished = list[Structure | Rejected]
+
+
+def finish_all(
+    items: Iterable[Item], options: ReadOptions, workers: int = 0, ahead: int = AHEAD
+) -> Iterator[Structure | Rejected]:
+    """`finish` of each, by `workers` processes, or here and lazily with 0.
+
+    At most `ahead` records are in memory. A molecule that ends its process comes as Rejected and
+    costs no other. Raises InputError below 0 workers, and where processes cannot be started.
+    """
+    if workers < 0:
+        raise InputError(f"expected 0 worker processes or more, got {workers}")
+    if workers == 0:
+        return (finish(item, options) for item in items)
+    return _in_processes(iter(items), options, workers, max(1, ahead // TASK))
+
+
+def _in_processes(
+    items: Iterator[Item], options: ReadOptions, workers: int, ahead: int
+) -> Iterator[Structure | Rejected]:
+    pool = _Pool(workers, options)
+    try:
+        waiting: deque[tuple[list[Item], Future[Finished]]] = deque()
+        while True:
+            while len(waiting) < ahead and (task := list(islice(items, TASK))):
+                waiting.append((task, pool.submit(task)))
+            if not waiting:
+                return
+            task, future = waiting.popleft()
+            try:
+                done = future.result()
+            except BrokenProcessPool:
+                done = pool.one_by_one(task)
+                waiting = deque((t, f if _sound(f) else pool.submit(t)) for t, f in waiting)
+            yield from done
+    finally:
+        pool.stop()
+
+
+def _sound(future: Future[Finished]) -> bool:
+    return future.done() and future.exception() is None
+
+
+class _Pool:
+    """Worker processes that are started again when one of them dies."""
+
+    def __init__(self, workers: int, options: ReadOptions) -> None:
+        self._workers, self._options = workers, options
+        self._start()
+
+    def submit(self, task: list[Item]) -> Future[Finished]:
+        try:
+            return self._executor.submit(_finish, task, self._options)
+        except BrokenProcessPool:  # one died since; the results that are still to come say so
+            broken: Future[Finished] = Future()
+            broken.set_exception(BrokenProcessPool())
+            return broken
+
+    def one_by_one(self, task: list[Item]) -> Finished:
+        """A task during which a process died: it may have been any of these, or none."""
+        self._restart()
+        done: Finished = []
+        for item in task:
+            try:
+                done += self.submit([item]).result()
+            except BrokenProcessPool:
+                done.append(Rejected(item.name, item.source, CRASHED))
+                self._restart()
+        return done
+
+    def stop(self) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _restart(self) -> None:
+        self.stop()
+        self._start()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._executor = ProcessPoolExecutor(self._workers, context, _prepare)
+        try:
+            self._executor.submit(_finish, [], self._options).result()
+        except BrokenProcessPool:
+            raise InputError(
+                "worker processes cannot be started: in a script, put the code that asks for "
+                'them under `if __name__ == "__main__":`'
+            ) from None
+
+
+def _prepare() -> None:
+    """In a worker: leave Ctrl-C to the parent, and end when it is gone, however it went."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _finish(task: list[Item], options: ReadOptions) -> Finished:
+    return [finish(item, options) for item in task]

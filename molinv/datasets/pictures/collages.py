@@ -1,0 +1,47 @@
+"""Digits strewn over a dark canvas, with a label for every pixel: a small segmentation task."""
+
+from __future__ import annotations
+
+import torch
+
+from ...errors import InputError
+from .digits import DIGITS
+from .moved import uniform
+from .store import Pictures
+
+VOID = 255
+_STREAM = 4  # of random numbers, beside those of `moved` and `planted`
+_INK = 96  # of 255: from here on a pixel belongs to the digit
+
+
+def collages(
+    digits: Pictures, n: int, size: tuple[int, int] = (80, 80), each: int = 3, seed: int = 0
+) -> Pictures:
+    """n canvases (h, w) of `each` digits, grey, with label maps: background, then the digits.
+
+    A digit's class is 1 + what it is; where strokes cross, the later digit is on top. Digits
+    are whole and lie within the circle that the canvas's shorter side allows, so that a turn
+    about its middle loses none. Raises InputError for a canvas too small for that.
+    """
+    h, w = size
+    tall, wide = digits.images.shape[2:]
+    reach = (min(h, w) - (tall**2 + wide**2) ** 0.5) / 2
+    if digits.kind != "labels" or digits.images.shape[1] != 1 or reach < 0:
+        raise InputError(
+            f"collages: expected grey, labelled digits that fit a circle of {min(h, w)} pixels, "
+            f"got {digits!r}."
+        )
+    images = torch.zeros(n, 1, h, w, dtype=torch.uint8)
+    maps = torch.zeros(n, h, w, dtype=torch.uint8)
+    draws = uniform(n * each, 3, (_STREAM, seed)).reshape(n, each, 3)
+    for i in range(n):
+        for a, b, chosen in draws[i].tolist():
+            if a * a + b * b > 1:  # into the disc
+                a, b = 0.7 * a, 0.7 * b
+            index = int((chosen + 1) / 2 * len(digits))
+            top, left = round((h - tall) / 2 + reach * a), round((w - wide) / 2 + reach * b)
+            where = slice(top, top + tall), slice(left, left + wide)
+            ink, label = digits.images[index, 0], 1 + int(digits.y[index])
+            images[i, 0][where] = torch.maximum(images[i, 0][where], ink)
+            maps[i][where] = torch.where(ink >= _INK, label, maps[i][where])
+    return Pictures(images, maps, ("background", *DIGITS), VOID, "collages")

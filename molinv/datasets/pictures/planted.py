@@ -1,0 +1,71 @@
+"""Digits whose label is how they are turned or coloured, so that the right extents are known.
+
+The truth is not the range of the data but what the label leaves free: a network may turn its
+input by w if the label can still be told, which is as far as the label's boundary, less the
+range of the turns within one label.
+
+| task | label | true half-width |
+|---|---|---|
+| "turns", k | which of k equally spaced turns | angle: 180 / k degrees (the range is 0) |
+| "angle" | (cos, sin) of the turn, which is any | angle: 0, every turn changes the label |
+| "hue" | (cos, sin) of the hue, which is any | hue: 0 |
+| "any-hue" | the digit; the hue is any | hue: 180 degrees, all hues look alike already |
+
+Turns by exactly 180 / k meet the neighbouring label, so a learned extent ends near it, not
+beyond. Only the digits 2, 3, 4, 5 and 7: none of them looks the same upside down, as 0, 1, 6 with
+9, and 8 do. Handwriting slants by some 10 degrees itself. Benton et al., NeurIPS 2020, section 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import pi
+from pathlib import Path
+
+import torch
+
+from ...errors import InputError, unknown
+from ...groups import SO2, Hue
+from . import mnist
+from .moved import coloured_by, turned_by, uniform
+from .store import Pictures
+
+DIGITS = (2, 3, 4, 5, 7)
+TASKS = ("turns", "angle", "hue", "any-hue")
+_STREAM = 3  # of random numbers, beside those of `moved`
+
+
+def load(root: Path | None, seed: int, task: str = "turns", k: int = 2) -> dict[str, Pictures]:
+    """Train, valid and test of a task on mnist's digits (see there for `root`).
+
+    Raises InputError for an unknown task, and for fewer than one turn.
+    """
+    if task not in TASKS:
+        raise unknown("planted task", task, TASKS)
+    if not 1 <= k <= 36:
+        raise InputError(f"planted: expected k from 1 to 36 turns, got {k}.")
+    parts = mnist.load(root, seed)
+    return {part: _plant(parts[part], task, k, (_STREAM, seed, i)) for i, part in enumerate(parts)}
+
+
+def _plant(digits: Pictures, task: str, k: int, key: tuple[int, int, int]) -> Pictures:
+    digits = digits.take(torch.isin(digits.y, torch.tensor(DIGITS)).nonzero()[:, 0])
+    if task == "turns":
+        return _turns(digits, k, key)
+    xi = pi * uniform(len(digits), 1, key)
+    if task == "angle":
+        g = SO2().exp(xi)
+        return replace(turned_by(digits, g), y=g[:, :, 0].float(), classes=("cos", "sin"))
+    painted = coloured_by(digits, Hue(), Hue().exp(xi))
+    if task == "any-hue":
+        return painted
+    # the first column of a plane rotation is the cosine and the sine of its angle
+    return replace(painted, y=SO2().exp(xi)[:, :, 0].float(), classes=("cos", "sin"))
+
+
+def _turns(digits: Pictures, k: int, key: tuple[int, int, int]) -> Pictures:
+    """Each digit at one of k turns, each turn as often as the others."""
+    which = uniform(len(digits), 1, key)[:, 0].argsort().argsort() % k
+    g = SO2().exp(which[:, None].double() * (2 * pi / k))
+    names = tuple(f"{360 * i / k:g} degrees" for i in range(k))
+    return replace(turned_by(digits, g), y=which, classes=names)

@@ -1,0 +1,131 @@
+"""Sums over the atoms of many molecules at once, and the frames that are made of them.
+
+Flat arrays as in `Molecules`: pos (atoms, 3) in angstrom, ptr where each molecule starts. All
+in float64, without a loop over molecules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int64
+
+from ...errors import InputError
+from ..molecules import Molecules, Target
+from ..placement import poses
+from ..split import permutation
+
+DEBYE = 4.803204712570263  # of one e angstrom, CODATA 2018
+
+Vectors = Float64[np.ndarray, "n 3"]
+Frames = Float64[np.ndarray, "n 3 3"]
+Atoms = Float64[np.ndarray, "atoms 3"]
+
+
+def owners(ptr: Int64[np.ndarray, " ends"]) -> Int64[np.ndarray, " atoms"]:
+    """The molecule of each atom."""
+    return np.repeat(np.arange(len(ptr) - 1), np.diff(ptr))
+
+
+def sums(values: Float[np.ndarray, "atoms ..."], ptr: Int64[np.ndarray, " ends"]) -> np.ndarray:
+    """Over the atoms of each molecule, (n, ...)."""
+    return np.add.reduceat(np.asarray(values, np.float64), ptr[:-1], axis=0)
+
+
+def centred(pos: Atoms, ptr: Int64[np.ndarray, " ends"]) -> Atoms:
+    """Relative to each molecule's centroid, its atoms' unweighted mean."""
+    centroids = sums(pos, ptr) / np.diff(ptr)[:, None]
+    return np.asarray(pos, np.float64) - centroids[owners(ptr)]
+
+
+def dipoles(molecules: Molecules, pos: Atoms) -> Vectors:
+    """sum_i q_i r_i of the Mulliken charges, in D, with the molecules' atoms at `pos`."""
+    if molecules.charges is None:
+        raise InputError(
+            "dipoles: expected molecules with charges, such as QM9's; these have none."
+        )
+    q = molecules.charges[:, None].astype(np.float64)
+    return DEBYE * sums(q * centred(pos, molecules.ptr), molecules.ptr)
+
+
+def nuclear(molecules: Molecules, pos: Atoms) -> Vectors:
+    """sum_i Z_i (r_i - centroid), in e angstrom: it points to the heavy atoms."""
+    z = molecules.z[:, None].astype(np.float64)
+    return sums(z * centred(pos, molecules.ptr), molecules.ptr)
+
+
+def turned(molecules: Molecules, turns: Frames) -> Molecules:
+    """Centred and turned, each by its own rotation."""
+    local = centred(molecules.pos, molecules.ptr)
+    pos = np.einsum("aij,aj->ai", turns[owners(molecules.ptr)], local)
+    return replace(molecules, pos=pos.astype(np.float32))
+
+
+def at_random(molecules: Molecules, seed: int) -> Molecules:
+    """Centred and turned by Haar: QM9's stored orientations are not random."""
+    return turned(molecules, poses(len(molecules), seed)[0].numpy())
+
+
+def frames(first: Vectors, second: Vectors) -> Frames:
+    """The rotations that take `first` to the x axis and `second` into the xy plane, y > 0."""
+    x = first / np.linalg.norm(first, axis=1, keepdims=True)
+    y = second - (second * x).sum(1, keepdims=True) * x
+    y /= np.linalg.norm(y, axis=1, keepdims=True)
+    return np.stack([x, y, np.cross(x, y)], 1)
+
+
+def oblique(
+    a: Vectors, b: Vectors, parallel: float, shortest: float = 0.1
+) -> Bool[np.ndarray, " n"]:
+    """Where neither vector is short and their cosine is at most `parallel` in size."""
+    lengths = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    cosine = (a * b).sum(1) / np.maximum(lengths[0] * lengths[1], 1e-12)
+    return (np.abs(cosine) <= parallel) & (lengths[0] > shortest) & (lengths[1] > shortest)
+
+
+def source(molecules: Molecules | None) -> Molecules:
+    """QM9 where none are given."""
+    if molecules is not None:
+        return molecules
+    from ..qm9 import open_qm9
+
+    return open_qm9()
+
+
+def pick(
+    molecules: Molecules,
+    count: int,
+    seed: int,
+    keep: Callable[[Molecules], Bool[np.ndarray, " n"]] | None = None,
+) -> Int64[np.ndarray, " m"]:
+    """`count` of the molecules in a seeded order; only those to `keep`.
+
+    Raises InputError where there are not as many.
+    """
+    order = permutation(len(molecules), seed)
+    if keep is not None:
+        order = order[keep(molecules)[order]]
+    if not 2 <= count <= len(order):
+        raise InputError(
+            f"expected a count of at least 2 and at most the {len(order):,} molecules that suit "
+            f"this task, got {count:,}."
+        )
+    return order[:count]
+
+
+def scalar(molecules: Molecules, name: str) -> Float64[np.ndarray, "n 1"]:
+    """A property of the molecules; raises InputError for an unknown one, and for an energy that
+    is nearly a sum over atoms: its spread would be that of the molecules' sizes."""
+    if molecules.describe([name])[0].atomwise:
+        raise InputError(
+            f"{name} is nearly a sum over atoms, whose spread hides what is planted: choose "
+            "another property, such as homo."
+        )
+    return molecules.select([name])
+
+
+def labelled(molecules: Molecules, y: Float64[np.ndarray, "n t"], *targets: Target) -> Molecules:
+    """The molecules with these targets alone."""
+    return replace(molecules, y=y, targets=targets)

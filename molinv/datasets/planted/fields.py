@@ -1,0 +1,207 @@
+"""A property of real molecules, in a field or without: symmetry about all axes, one, or none.
+
+A field F along n adds F mu.n to the property, mu the dipole of the molecule as it is posed and
+all poses equally likely. At F = 1 each term has the property's variance.
+"""
+
+from __future__ import annotations
+
+from math import pi
+
+import numpy as np
+from jaxtyping import Float64
+
+from ...errors import InputError
+from ...groups import SO3, About, LearnedBasis
+from ..molecules import Molecules, Target
+from ..split import permutation
+from .bodies import at_random, dipoles, labelled, nuclear, oblique, pick, scalar, source
+from .task import Planted, Variant
+from .truths import AxisIs, Separates, SpanIs, Truth, width
+
+AXES = ("wx", "wy", "wz")
+NEAR = 0.8  # |cosine| with x, y or z above which a box half opens about that axis
+Axis = tuple[float, float, float]
+
+
+def full(
+    molecules: Molecules | None = None,
+    count: int = 10_000,
+    seed: int = 0,
+    target: str = "homo",
+) -> Planted:
+    """A scalar property, at random poses: free about every axis."""
+    posed = _drawn(molecules, count, seed)
+    y, described = scalar(posed, target), posed.describe([target])
+    so3 = SO3()
+    box = tuple(width(name, pi) for name in AXES)
+    return Planted(
+        "full",
+        labelled(posed, y, *described),
+        lambda pos: y,
+        (
+            Variant(so3, "HaarBall", (width("radius", pi),)),
+            Variant(so3, "UniformBox", box),
+            Variant(LearnedBasis(3, 3), "UniformBox", (SpanIs(so3),)),
+        ),
+    )
+
+
+def axial(
+    molecules: Molecules | None = None,
+    count: int = 10_000,
+    seed: int = 0,
+    target: str = "homo",
+    field: float = 1.0,
+    axis: Axis = (0.0, 0.0, 1.0),
+) -> Planted:
+    """The property in a field along `axis`: free about that axis and about no other.
+
+    Along x, y or z a box finds it: half-widths pi, 0, 0. Along another axis each side of the
+    box would turn the field, so it has to stay shut, while a Gaussian's leading eigenvector
+    lies along the axis. Raises InputError for an axis too near to x, y or z for that.
+    """
+    posed = _drawn(molecules, count, seed)
+    p, n = scalar(posed, target), _unit(axis)
+    gain = _gain(p, dipoles(posed, posed.pos) @ n, field)
+
+    def formula(pos):
+        return p + gain * (dipoles(posed, pos) @ n)[:, None]
+
+    largest = np.abs(n).max()
+    straight = largest > 1 - 1e-9
+    if largest > NEAR and not straight:
+        raise InputError(
+            f"axial: expected an axis along x, y or z or more than 37 degrees from each, got "
+            f"{list(axis)}: nearer, a box opens part of the way."
+        )
+    shut: tuple[Truth, ...] = tuple(
+        width(name, pi if straight and abs(part) > 0.5 else 0.0)
+        for name, part in zip(AXES, n, strict=True)
+    )
+    box = Variant(SO3(), "UniformBox", shut)
+    gauss = Variant(SO3(), "Gaussian", (AxisIs(tuple(n.tolist())),))
+    basis = Variant(LearnedBasis(3, 3), "UniformBox", (SpanIs(About(*n.tolist())),))
+    return Planted(
+        "axial" if straight else "tilted",
+        _labelled(posed, target, formula),
+        formula,
+        (box, gauss, basis) if straight else (gauss, box, basis),
+    )
+
+
+def tilted(
+    molecules: Molecules | None = None,
+    count: int = 10_000,
+    seed: int = 0,
+    target: str = "homo",
+    field: float = 1.0,
+    axis: Axis = (0.6, -0.48, 0.64),
+) -> Planted:
+    """`axial` along none of x, y and z."""
+    return axial(molecules, count, seed, target, field, axis)
+
+
+def none(
+    molecules: Molecules | None = None,
+    count: int = 10_000,
+    seed: int = 0,
+    target: str = "homo",
+    field: float = 1.0,
+    parallel: float = 0.9,
+) -> Planted:
+    """The property + F (mu_z + v_x), v = sum_i Z_i (r_i - centroid): no symmetry at all.
+
+    Were v always along mu, both terms would be one field along another axis: molecules where
+    the cosine between them is above `parallel` in size are left out.
+    """
+
+    def keep(m: Molecules):
+        return oblique(dipoles(m, m.pos), nuclear(m, m.pos), parallel)
+
+    posed = _drawn(molecules, count, seed, keep)
+    p = scalar(posed, target)
+    gains = (
+        _gain(p, dipoles(posed, posed.pos)[:, 2], field),
+        _gain(p, nuclear(posed, posed.pos)[:, 0], field),
+    )
+
+    def formula(pos):
+        terms = gains[0] * dipoles(posed, pos)[:, 2] + gains[1] * nuclear(posed, pos)[:, 0]
+        return p + terms[:, None]
+
+    so3 = SO3()
+    return Planted(
+        "none",
+        _labelled(posed, target, formula),
+        formula,
+        (
+            Variant(so3, "UniformBox", tuple(width(name, 0.0) for name in AXES)),
+            Variant(so3, "HaarBall", (width("radius", 0.0),)),
+        ),
+    )
+
+
+def per_molecule(
+    molecules: Molecules | None = None,
+    count: int = 4_000,
+    seed: int = 0,
+    target: str = "homo",
+    field: float = 1.0,
+    axis: Axis = (0.0, 0.0, 1.0),
+    free: float = 0.2,
+) -> Planted:
+    """Polar molecules (|mu| > 1 D) feel the field, non-polar ones (< 0.1 D) do not.
+
+    |mu| is the data's, direction and strength of the field's term are from the charges; what
+    lies between the two kinds is left out. The share `free` of the molecules is non-polar
+    (under 1 % of QM9 is). The half-widths about the other two axes are 0 for
+    polar molecules and pi for the others, and tell the two kinds apart. `axis` is x, y or z.
+    """
+    n = _unit(axis)
+    if np.abs(n).max() < 1 - 1e-9:
+        raise InputError(f"per_molecule: expected an axis along x, y or z, got {list(axis)}.")
+    few = round(free * count)
+    whole = source(molecules)
+    calm = pick(whole, few, seed, lambda m: m.select(["mu"])[:, 0] < 0.1)
+    polar = pick(whole, count - few, seed, lambda m: m.select(["mu"])[:, 0] > 1.0)
+    mixed = np.concatenate([calm, polar])[permutation(count, seed)]
+    posed = at_random(whole.take(mixed), seed)
+    p, feels = scalar(posed, target), posed.select(["mu"])[:, 0] > 1.0
+    gain = _gain(p, (dipoles(posed, posed.pos) @ n)[feels], field) * feels
+
+    def formula(pos):
+        return p + (gain * (dipoles(posed, pos) @ n))[:, None]
+
+    closed = tuple(name for name, part in zip(AXES, n, strict=True) if abs(part) < 0.5)
+    return Planted(
+        "per_molecule",
+        _labelled(posed, target, formula),
+        formula,
+        (Variant(SO3(), "Conditional", (Separates(closed, ~feels),)),),
+    )
+
+
+def _drawn(molecules: Molecules | None, count: int, seed: int, keep=None) -> Molecules:
+    whole = source(molecules)
+    return at_random(whole.take(pick(whole, count, seed, keep)), seed)
+
+
+def _unit(axis: Axis) -> Float64[np.ndarray, " 3"]:
+    n = np.asarray(axis, np.float64)
+    if n.shape != (3,) or not np.isfinite(n).all() or not np.linalg.norm(n) > 0:
+        raise InputError(f"expected an axis (x, y, z) of length above 0, got {list(axis)}.")
+    return n / np.linalg.norm(n)
+
+
+def _gain(p: np.ndarray, term: np.ndarray, field: float) -> float:
+    """What makes `field` = 1 a term of the property's variance."""
+    if not field > 0:
+        raise InputError(f"expected a field above 0, got {field}.")
+    return field * float(p.std() / term.std())
+
+
+def _labelled(posed: Molecules, target: str, formula) -> Molecules:
+    described = posed.describe([target])[0]
+    about = f"{described.description}, with a planted term"
+    return labelled(posed, formula(posed.pos), Target(target, described.unit, about))

@@ -1,0 +1,147 @@
+"""Labels that tell a few poses apart: symmetry up to a known angle, and no further.
+
+Molecules are stored at separate poses only, each with its level added to the property. Moved
+by less than half the distance to the next pose a molecule can still be told from one stored
+there; moved by more, the same molecule at the same pose has two labels. Levels alternate, so
+that neighbours differ by at least one standard deviation of the property.
+"""
+
+from __future__ import annotations
+
+from math import pi
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64
+
+from ...errors import InputError
+from ...groups import SO3, About
+from ..molecules import Molecules, Target
+from ..placement import poses
+from .bodies import dipoles, frames, labelled, nuclear, oblique, pick, scalar, source, turned
+from .task import Planted, Variant
+from .truths import width
+
+POLAR = 0.5  # D: from here on a dipole has a direction worth the name
+
+
+def sectors(
+    molecules: Molecules | None = None,
+    count: int = 10_000,
+    seed: int = 0,
+    target: str = "homo",
+    field: float = 1.0,
+    k: int = 4,
+) -> Planted:
+    """Dipoles in the xy plane at one of k equally spaced azimuths: half-width pi / k about z.
+
+    The level belongs to the azimuth's sector; the spin of a molecule about its dipole is random.
+    Rotations about z are the group: about x and y no angle is known. Raises InputError for
+    fewer than two sectors.
+    """
+    if k < 2:
+        raise InputError(f"sectors: expected at least two, got {k}.")
+    posed, drawn = source(molecules), np.random.PCG64(seed)
+    posed = posed.take(pick(posed, count, seed, _polar))
+    place = (drawn.random_raw(count) % np.uint64(k)).astype(np.int64)
+    azimuth = place * (2 * pi / k)
+    mu, spin = dipoles(posed, posed.pos), poses(count, seed)[1].numpy()
+    posed = turned(posed, _about_z(azimuth) @ frames(mu, spin))
+    p = scalar(posed, target)
+
+    def sector(pos) -> Int64[np.ndarray, " n"]:
+        mu = dipoles(posed, pos)
+        return np.rint(np.arctan2(mu[:, 1], mu[:, 0]) * k / (2 * pi)).astype(np.int64) % k
+
+    formula = _by_level(p, field, _levels(k), sector, place)
+    return Planted(
+        "sectors",
+        _labelled(posed, target, formula, "sector of the dipole's azimuth"),
+        formula,
+        (Variant(About(), "UniformBox", (width("angle", pi / k),)),),
+    )
+
+
+def discrete(
+    molecules: Molecules | None = None,
+    count: int = 10_000,
+    seed: int = 0,
+    target: str = "homo",
+    field: float = 1.0,
+    a: float = pi / 4,
+    k: int = 2,
+    axis: tuple[float, float, float] = (0.0, 0.0, 1.0),
+    parallel: float = 0.9,
+) -> Planted:
+    """Molecules in their own frame, turned by one of k steps of 2 a about an axis: radius a.
+
+    The frame has the dipole along x and v = sum_i Z_i (r_i - centroid) in the xy plane;
+    molecules in which these are nearly parallel are left out. The geodesic balls of radius a
+    around neighbouring poses touch: HaarBall's radius is a (rad). Raises InputError where the
+    steps go round and come nearer than 2 a.
+    """
+    if not (k >= 2 and 0 < a <= pi / k + 1e-9):
+        raise InputError(
+            f"discrete: expected at least two poses at nearest distance 2 a, so a from above 0 to "
+            f"pi / k, got a = {a:.3g} rad with k = {k}."
+        )
+    posed, drawn = source(molecules), np.random.PCG64(seed)
+
+    def keep(m: Molecules):
+        mu = dipoles(m, m.pos)
+        return _polar(m) & oblique(mu, nuclear(m, m.pos), parallel)
+
+    posed = posed.take(pick(posed, count, seed, keep))
+    place = (drawn.random_raw(count) % np.uint64(k)).astype(np.int64)
+    n = torch.tensor(axis, dtype=torch.float64)
+    steps = 2 * a * torch.arange(k, dtype=torch.float64)[:, None] * (n / n.norm())
+    known = SO3().double().exp(steps).numpy()
+    own = frames(dipoles(posed, posed.pos), nuclear(posed, posed.pos))
+    posed = turned(posed, known[place] @ own)
+    p = scalar(posed, target)
+
+    def nearest(pos) -> Int64[np.ndarray, " n"]:
+        pose = frames(dipoles(posed, pos), nuclear(posed, pos)).transpose(0, 2, 1)
+        return np.einsum("nij,kij->nk", pose, known).argmax(1)  # the largest trace
+
+    formula = _by_level(p, field, _levels(k), nearest, place)
+    return Planted(
+        "discrete",
+        _labelled(posed, target, formula, "nearest of the stored poses"),
+        formula,
+        (Variant(SO3(), "HaarBall", (width("radius", a),)),),
+    )
+
+
+def _polar(m: Molecules):
+    return np.linalg.norm(dipoles(m, m.pos), axis=1) > POLAR
+
+
+def _levels(k: int) -> Float64[np.ndarray, " k"]:
+    """+1 and -1 in turn; an odd last one is 0, next to the first as well."""
+    levels = (-1.0) ** np.arange(k)
+    if k % 2:
+        levels[-1] = 0.0
+    return levels
+
+
+def _by_level(p: np.ndarray, field: float, levels: np.ndarray, pose, place: np.ndarray):
+    """The property plus the level of the pose, of the property's variance at field = 1."""
+    if not field > 0:
+        raise InputError(f"expected a field above 0, got {field}.")
+    gain = field * p.std() / levels[place].std()
+
+    def formula(pos):
+        return p + gain * levels[pose(pos)][:, None]
+
+    return formula
+
+
+def _about_z(azimuth: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, "n 3 3"]:
+    return About().double().exp(torch.from_numpy(azimuth)[:, None]).numpy()
+
+
+def _labelled(posed: Molecules, target: str, formula, what: str) -> Molecules:
+    described = posed.describe([target])[0]
+    about = f"{described.description}, plus a level for the {what}"
+    return labelled(posed, formula(posed.pos), Target(target, described.unit, about))

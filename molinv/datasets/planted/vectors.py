@@ -1,0 +1,53 @@
+"""A vector that turns with the molecule."""
+
+from __future__ import annotations
+
+from math import pi
+
+from ...errors import unknown
+from ...groups import SO3
+from ..molecules import Molecules, Target
+from .bodies import at_random, dipoles, labelled, pick, source
+from .task import Planted, Variant
+from .truths import width
+
+
+def dipole(
+    molecules: Molecules | None = None,
+    count: int = 10_000,
+    seed: int = 0,
+    output: str = "vector",
+) -> Planted:
+    """The dipole vector sum_i q_i r_i of the Mulliken charges (D), as the molecule is posed.
+
+    With `output` "vector" the outputs are turned back, and every rotation is free; with
+    "scalar" they are taken as three numbers that do not turn, and none is. The components have
+    one spread and mean 0 over random poses: standardise them alike and don't shift them.
+    """
+    if output not in ("vector", "scalar"):
+        raise unknown("output", output, ("vector", "scalar"))
+    whole = source(molecules)
+    posed = at_random(whole.take(pick(whole, count, seed)), seed)
+
+    def formula(pos):
+        return dipoles(posed, pos)
+
+    free = pi if output == "vector" else 0.0
+    targets = [Target(f"dipole_{x}", "D", "of the Mulliken charges, as posed") for x in "xyz"]
+    return Planted(
+        "dipole" if output == "vector" else "dipole_as_scalars",
+        labelled(posed, formula(posed.pos), *targets),
+        formula,
+        (
+            Variant(SO3(), "HaarBall", (width("radius", free),)),
+            Variant(SO3(), "UniformBox", tuple(width(w, free) for w in ("wx", "wy", "wz"))),
+        ),
+        output=output,
+    )
+
+
+def dipole_as_scalars(
+    molecules: Molecules | None = None, count: int = 10_000, seed: int = 0
+) -> Planted:
+    """`dipole` with outputs that are not turned back: no symmetry."""
+    return dipole(molecules, count, seed, "scalar")

@@ -1,0 +1,104 @@
+"""A probability for each element of a finite group."""
+
+from __future__ import annotations
+
+from math import log
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..errors import InputError
+from ..groups.base import Group
+from .base import Bounded, Extent
+from .scored import Scored, straight
+
+
+class Categorical(Scored):
+    """p(g) for each of m elements: 1 - q for the identity, q shared out among the others.
+
+    q is bounded by `cap`, by default (m - 1) / m, where with equal shares this is Haar itself;
+    `init` is where q starts. A loss needs `weight` with each example, or all of
+    `elements_and_weights`. Raises InputError for a group that is not finite.
+    """
+
+    def __init__(
+        self,
+        group: Group,
+        init: float = 0.05,
+        cap: float | None = None,
+        *,
+        reward: str = "entropy",
+        learn: bool = True,
+    ):
+        super().__init__(group, reward)
+        if group.k or group.elements is None:
+            raise InputError(
+                f"Categorical: expected a finite group, got {group}; use Composed for one with "
+                "continuous parts as well."
+            )
+        self.m = len(group.elements)
+        if self.m == 1:
+            raise InputError(f"Categorical: {group} has one element only: nothing to learn.")
+        widest = 1 - 1 / self.m
+        if cap is not None and not 0 < cap <= widest + 1e-9:
+            raise InputError(
+                f"Categorical: expected a cap above 0 and at most {widest:.3g}, the probability "
+                f"of moving under Haar on {group}, got {cap}."
+            )
+        self._moved = Bounded(["moved"], widest if cap is None else cap, init, learn)
+        self._among = nn.Parameter(torch.zeros(self.m - 1), requires_grad=learn)
+
+    def probabilities(self) -> Float[Tensor, " m"]:
+        """p(g), in the order of the group's elements, the identity first."""
+        moved = self._moved()
+        return torch.cat([1 - moved, moved * self._among.softmax(0)])
+
+    def elements_and_weights(self) -> tuple[Float[Tensor, "m d d"], Float[Tensor, " m"]]:
+        """All there is, for the exact sum over g of p(g) loss(g)."""
+        return self._elements(), self.probabilities()
+
+    def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n 1"]:
+        return torch.rand(n, 1, **self._where(generator))
+
+    def transform(self, noise: Float[Tensor, "n 1"]) -> Float[Tensor, "n d d"]:
+        """Elements, which carry no gradient: that is in `weight`."""
+        return self._elements()[self._index(noise)]
+
+    def weight(self, noise: Float[Tensor, "n 1"]) -> Float[Tensor, " n"]:
+        return straight(self.probabilities()[self._index(noise)])
+
+    def extent(self) -> dict[str, Extent]:
+        """The probability of any element but the identity."""
+        return {"moved": Extent(self._moved()[0], "probability", float(self._moved.cap))}
+
+    def coverage(self) -> float:
+        """exp of the entropy: the measure of a set of equally likely elements as uncertain."""
+        return min(float(self.entropy().detach().exp()), 1.0)
+
+    def entropy(self) -> Tensor:
+        return _entropy(self.probabilities()) - log(self.m)
+
+    def width_reward(self) -> Tensor:
+        return self._moved()[0] / self._moved.cap[0]
+
+    def entropy_reward(self) -> Tensor:
+        """The entropy less that of equal shares at the cap."""
+        cap = self._moved.cap
+        widest = torch.cat([1 - cap, (cap / (self.m - 1)).expand(self.m - 1)])
+        return _entropy(self.probabilities()) - _entropy(widest)
+
+    def _index(self, noise: Float[Tensor, "n 1"]) -> Tensor:
+        steps = self.probabilities().detach().cumsum(0)
+        drawn = torch.searchsorted(steps, noise[:, 0].to(steps).contiguous(), right=True)
+        return drawn.clamp(max=self.m - 1)  # the sum of the shares may be short of 1
+
+    def _elements(self) -> Float[Tensor, "m d d"]:
+        elements = self.group.elements
+        assert elements is not None
+        return elements.to(self.group.generators)
+
+
+def _entropy(p: Float[Tensor, " m"]) -> Tensor:
+    """In nats."""
+    return -torch.xlogy(p, p.clamp_min(torch.finfo(p.dtype).tiny)).sum()

@@ -1,0 +1,118 @@
+"""Half-widths of each input's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..errors import InputError
+from ..groups.base import Group
+from .base import Bounded, Distribution, Extent
+from .fingerprint import Fingerprint
+from .uniform_box import UniformBox
+
+_DELTA = 0.05
+_MOMENTUM = 0.05
+
+
+class Conditional(Distribution):
+    """A uniform box whose half-widths depend on the input: w(x) = cap * sigmoid(raw(x)).
+
+    `encoder(x, *extra)` gives (b, k) numbers, added to what makes `init` of 0; it has to be
+    invariant under the group (what an input may be moved by is not for its pose to say), which
+    testing.check_equivariant checks. The default reads molecules, as encoder(pos, z).
+    `at(x, *extra)` gives this distribution bound to a batch: only that one has samples (one for
+    each input, in order), a `regularizer` (the mean over the batch) and `widths`. Before that,
+    extents are a running mean over the training batches. Raises InputError otherwise.
+    """
+
+    _seen: Tensor
+
+    def __init__(
+        self,
+        group: Group,
+        encoder: nn.Module | None = None,
+        init: float | Sequence[float] = 0.05,
+        cap: float | Sequence[float] | None = None,
+        *,
+        reward: str = "entropy",
+        learn: bool = True,
+    ):
+        super().__init__(group, reward)
+        if group.k == 0:
+            raise InputError(f"Conditional: {group} has no generators to spread over.")
+        # an offset that stays as it is: the encoder's last bias would do the same
+        self._start = Bounded(group.names, list(group.caps) if cap is None else cap, init, False)
+        self.encoder = Fingerprint(group.k) if encoder is None else encoder
+        if not learn:
+            self.encoder.requires_grad_(False)
+        self.register_buffer("_seen", self._start().detach().clone())
+        self._widths: Tensor | None = None
+
+    def at(self, x, *extra) -> Conditional:
+        """Bound to a batch of inputs."""
+        raw = self.encoder(x, *extra)
+        if raw.ndim != 2 or raw.shape[1] != self.group.k:
+            raise InputError(
+                f"Conditional: expected (b, {self.group.k}) numbers from the encoder, one for each "
+                f"generator of {self.group}, got {tuple(raw.shape)}."
+            )
+        bound = copy(self)
+        bound._widths = widths = self._start.cap * (self._start.raw + raw).sigmoid()
+        if self.training:
+            self._seen.lerp_(widths.detach().mean(0), _MOMENTUM)
+        return bound
+
+    @property
+    def widths(self) -> Float[Tensor, "b k"]:
+        """The half-widths of each input, in the generators' units."""
+        if self._widths is None:
+            raise InputError(
+                "Conditional: call at(x) first: each input has half-widths of its own."
+            )
+        return self._widths
+
+    def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n k"]:
+        return torch.rand(n, self.group.k, **self._where(generator)) * 2 - 1
+
+    def transform(self, noise: Float[Tensor, "b k"]) -> Float[Tensor, "b d d"]:
+        if len(noise) != len(self.widths):
+            raise InputError(
+                f"Conditional: expected noise for the batch's {len(self.widths)} inputs, "
+                f"got {len(noise)} rows."
+            )
+        return self.group.exp(noise.to(self.widths) * self.widths)
+
+    def extent(self) -> dict[str, Extent]:
+        """(b,) half-widths for each generator; unbound, their running mean over the inputs."""
+        values = self._seen if self._widths is None else self._widths.mT
+        rows = zip(values, self.group.units, self._start.cap.tolist(), strict=True)
+        return {name: Extent(*row) for name, row in zip(self.group.names, rows, strict=True)}
+
+    def boxes(self) -> list[UniformBox]:
+        """Each input's own box, nothing to learn in it; unbound, the one of the mean extents."""
+        rows = self._seen[None] if self._widths is None else self._widths
+        cap = self._start.cap.tolist()
+        boxes = [UniformBox(self.group, w, cap, learn=False) for w in rows.detach().tolist()]
+        return [box.to(rows) for box in boxes]
+
+    def coverage(self) -> float | None:
+        """The mean over the inputs' boxes."""
+        found = [box.coverage() for box in self.boxes()]
+        known = [share for share in found if share is not None]
+        return sum(known) / len(known) if known else None
+
+    def entropy(self) -> Tensor:
+        """The mean over the inputs' boxes; it carries no gradient: train with `regularizer`."""
+        return torch.stack([box.entropy() for box in self.boxes()]).mean()
+
+    def width_reward(self) -> Tensor:
+        return (self.widths / self._start.cap).norm(dim=-1).mean()
+
+    def entropy_reward(self) -> Tensor:
+        share = self.widths / self._start.cap
+        return ((share + _DELTA) / (1 + _DELTA)).log().sum(-1).mean()

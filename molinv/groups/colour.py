@@ -1,0 +1,120 @@
+"""Colours: what acts on the (red, green, blue) of a pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import log, pi, sqrt
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from .base import Group
+from .so2 import SO2
+from .so3 import rotation_generators
+
+
+def hue_generator() -> Float64[Tensor, "3 3"]:
+    """The rotation about the grey axis (1, 1, 1) / sqrt 3, that takes red towards green."""
+    return rotation_generators().double().sum(0) / sqrt(3)
+
+
+def colourful() -> Float64[Tensor, "3 3"]:
+    """The projection onto what is not grey: a colour less the mean of its channels."""
+    return torch.eye(3, dtype=torch.float64) - 1 / 3
+
+
+class Hue(SO2):
+    """Rotations of RGB about the grey axis (1, 1, 1) / sqrt 3 by an angle (rad).
+
+    Positive angles go from red by green to blue; 2 pi / 3 permutes the channels. The circle
+    group again, on other objects: Haar, preimages and quadrature are SO2's.
+    """
+
+    def __init__(self):
+        Group.__init__(self, hue_generator()[None].float(), ["hue"], ["rad"], [pi], compact=True)
+
+    def exp(self, xi: Float[Tensor, "*b 1"]) -> Float[Tensor, "*b 3 3"]:
+        """I + sin(angle) K + (1 - cos(angle)) K^2."""
+        turn = self.generators[0].to(xi)
+        eye = torch.eye(3, dtype=xi.dtype, device=xi.device)
+        return eye + self.algebra(xi.sin()) + (1 - xi.cos())[..., None] * (turn @ turn)
+
+    def log(self, g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 1"]:
+        """The angle in (-pi, pi]."""
+        sine = (self.generators[0].to(g) * g).sum((-1, -2))
+        return torch.atan2(sine, g.diagonal(dim1=-2, dim2=-1).sum(-1) - 1)[..., None]
+
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        self.generators = hue_generator()[None].to(self.generators)
+        return self  # 1 / sqrt 3 is no binary fraction: rounded anew in every type
+
+
+class ColourJitter(Group):
+    """Hue (rad), saturation (log-scale), brightness (of the range) and contrast (log-scale).
+
+    On RGB in [0, 1]: hue turns about the grey axis, saturation scales the distance from it,
+    brightness is added to all channels, contrast scales the distance from `middle` grey.
+    Elements are homogeneous 4 x 4 matrices; values that leave [0, 1] are not clipped.
+    """
+
+    def __init__(self, middle: float = 0.5):
+        self._exact = _jitter_generators(middle)
+        super().__init__(
+            self._exact.float(),
+            ["hue", "saturation", "brightness", "contrast"],
+            ["rad", "log-scale", "range", "log-scale"],
+            [pi, log(2), 0.5, log(2)],
+            compact=False,
+            homogeneous=True,
+        )
+
+    def exp(self, xi: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 4 4"]:
+        """Closed form: the colourful plane turns and is scaled, grey is mapped affinely."""
+        rate = self.algebra(xi)[..., :3, 3:]  # of grey, before it is scaled
+        turn, plane = self.generators[:2, :3, :3].to(xi)
+        hue, saturation, _, contrast = xi[..., None, None].unbind(-3)
+        chroma = saturation.exp() * (hue.cos() * plane + hue.sin() * turn)
+        grey = torch.eye(3, dtype=xi.dtype, device=xi.device) - plane
+        top = torch.cat([contrast.exp() * (grey + chroma), expm1_over(contrast) * rate], -1)
+        bottom = torch.zeros_like(top[..., :1, :])
+        bottom[..., -1] = 1
+        return torch.cat([top, bottom], -2)
+
+    def log(self, g: Float[Tensor, "*b 4 4"]) -> Float[Tensor, "*b 4"]:
+        """Coefficients of g, with the hue in (-pi, pi]."""
+        turn, plane = self.generators[:2, :3, :3].to(g)
+        linear, offset = g[..., :3, :3], g[..., :3, 3].mean(-1)
+        sine = (turn * linear).sum((-1, -2)) / 2
+        cosine = (plane * linear).sum((-1, -2)) / 2
+        contrast = linear.sum((-1, -2)).div(3).log()
+        saturation = torch.hypot(sine, cosine).log() - contrast
+        middle = -self.generators[3, 0, 3].to(g)
+        brightness = offset / expm1_over(contrast) + middle * contrast
+        return torch.stack([torch.atan2(sine, cosine), saturation, brightness, contrast], -1)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True):
+        super()._apply(fn, recurse)
+        self.generators = self._exact.to(self.generators)  # as for Hue
+        return self
+
+
+def expm1_over(x: Tensor) -> Tensor:
+    """(exp x - 1) / x, smooth at 0: below 0.25 a series, whose derivatives keep their digits."""
+    small = x.abs() < 0.25
+    series = torch.ones_like(x)
+    for n in reversed(range(2, 13)):
+        series = 1 + series * x / n
+    safe = torch.where(small, 1.0, x)
+    return torch.where(small, series, safe.expm1() / safe)
+
+
+def _jitter_generators(middle: float) -> Float64[Tensor, "4 4 4"]:
+    generators = torch.zeros(4, 4, 4, dtype=torch.float64)
+    generators[0, :3, :3] = hue_generator()
+    generators[1, :3, :3] = colourful()
+    generators[2, :3, 3] = 1
+    generators[3, :3, :3] = torch.eye(3)
+    generators[3, :3, 3] = -middle
+    return generators

@@ -1,0 +1,115 @@
+"""Finite groups from a few of their elements, and the point groups of crystals and molecules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from math import pi, sqrt
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..errors import InputError
+from .finite import Finite
+from .so3 import SO3
+
+_SAME = 1e-6
+_SYMBOL = re.compile(r"(?:(C)(\d+)([vh]?)|(D)(\d+)([hd]?)|(S)(\d+)|(T[dh]?|Oh?|Ih?|C[si]))")
+
+
+def closure(
+    matrices: Float[Tensor, "n d d"] | Sequence, limit: int = 1000
+) -> Float[Tensor, "m d d"]:
+    """All products of the matrices, in float64, the identity first.
+
+    Raises InputError where there are more than `limit` of them, or one of them is not finite.
+    """
+    made = torch.stack([torch.as_tensor(g, dtype=torch.float64) for g in matrices])
+    if made.ndim != 3 or made.shape[1] != made.shape[2]:
+        raise InputError(f"closure: expected matrices (n, d, d), got {tuple(made.shape)}.")
+    found = torch.eye(made.shape[1], dtype=torch.float64)[None]
+    fresh = found
+    while len(fresh):
+        products = (fresh[:, None] @ made[None]).flatten(0, 1)
+        if not products.isfinite().all():
+            raise InputError("closure: a product of the matrices is not finite.")
+        fresh = _unlike(products, found)
+        found = torch.cat([found, fresh])
+        if len(found) > limit:
+            raise InputError(
+                f"closure: the matrices have more than {limit} products, so they generate no "
+                "finite group of that size: check their angles, or raise the limit."
+            )
+    return found
+
+
+def _unlike(new: Float[Tensor, "n d d"], known: Float[Tensor, "m d d"]) -> Float[Tensor, "l d d"]:
+    """The new matrices that are not among the known ones, each once."""
+    flat = new.flatten(1)
+    seen = (torch.cdist(flat, known.flatten(1), p=float("inf")) < _SAME).any(1)
+    alike = torch.cdist(flat, flat, p=float("inf")) < _SAME
+    earlier = (alike & ~seen).tril(-1).any(1)  # an equal one comes before it
+    return new[~seen & ~earlier]
+
+
+class PointGroup(Finite):
+    """A point group by its Schoenflies symbol, its main axis along z: PointGroup("D4h").
+
+    Cn, Cnv, Cnh, Dn, Dnh, Dnd, S2n with any n; Cs, Ci, T, Td, Th, O, Oh, I, Ih. Two-fold axes
+    of D lie along x, mirror planes of Cnv contain x; cubic axes are x, y, z. Raises InputError
+    for another symbol; groups from matrices of your own are Finite(closure(matrices)).
+    """
+
+    def __init__(self, symbol: str = "D4h"):
+        super().__init__(closure(_generators(symbol)))
+        self.symbol = symbol
+
+    def extra_repr(self) -> str:
+        return self.symbol
+
+    @classmethod
+    def examples(cls):
+        return [cls("C3v"), cls("D2d"), cls("O")]
+
+
+def _generators(symbol: str) -> list[Tensor]:
+    match = _SYMBOL.fullmatch(symbol)
+    if match is None or any(n is not None and int(n) < 1 for n in match.group(2, 5, 8)):
+        raise InputError(
+            f"PointGroup: {symbol!r} is no Schoenflies symbol, such as C3v, D4h, D2d, S4, Td or Oh."
+        )
+    flip, level, upright = -torch.eye(3).double(), _diagonal(1, 1, -1), _diagonal(1, -1, 1)
+    if match[1]:
+        extra = {"": [], "v": [upright], "h": [level]}[match[3]]
+        return [_turn(int(match[2])), *extra]
+    if match[4]:
+        n = int(match[5])
+        extra = {"": [], "h": [level], "d": [_turn(2 * n) @ level]}[match[6]]
+        return [_turn(n), _diagonal(1, -1, -1), *extra]
+    if match[7]:
+        if int(match[8]) % 2:
+            raise InputError(f"PointGroup: S{match[8]} is C{match[8]}h; expected an even number.")
+        return [_turn(int(match[8])) @ level]
+    third = _turn(3, 1, 1, 1)
+    return {
+        "Cs": [level],
+        "Ci": [flip],
+        "T": [third, _turn(2)],
+        "Td": [third, _turn(4) @ level],
+        "Th": [third, _turn(2), flip],
+        "O": [third, _turn(4)],
+        "Oh": [third, _turn(4), flip],
+        "I": [third, _turn(5, 0, 1, (1 + sqrt(5)) / 2)],
+        "Ih": [third, _turn(5, 0, 1, (1 + sqrt(5)) / 2), flip],
+    }[match[9]]
+
+
+def _turn(n: int, x: float = 0.0, y: float = 0.0, z: float = 1.0) -> Float[Tensor, "3 3"]:
+    """The rotation by 2 pi / n about an axis."""
+    axis = torch.tensor([x, y, z], dtype=torch.float64)
+    return SO3().exp(2 * pi / n * axis / axis.norm())
+
+
+def _diagonal(*entries: float) -> Float[Tensor, "3 3"]:
+    return torch.diag(torch.tensor(entries, dtype=torch.float64))

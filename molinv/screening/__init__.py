@@ -1,0 +1,13 @@
+"""Libraries of molecules, predicted in one run that can be interrupted.
+
+library   predict_library: a file of any length in, one table out
+chunk     Settings and predict_chunk: records in, rows out, the same wherever it runs
+shards    what is already done, on disk; joined into one file at the end
+"""
+
+from __future__ import annotations
+
+from .chunk import Settings, predict_chunk
+from .library import Summary, predict_library
+
+__all__ = ["Settings", "Summary", "predict_chunk", "predict_library"]

@@ -1,0 +1,53 @@
+"""What a network still makes of orientation while it trains: variance and error over rotations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from ..datasets.batches import Batch
+from ..groups.so3 import SO3
+
+if TYPE_CHECKING:
+    from .module import Joint
+
+MOLECULES = 128  # of the validation molecules, the first
+ROTATIONS = 8  # of each
+_STREAM = 0x6F72626974  # "orbit": keeps these rotations apart from all others of the seed
+
+
+@torch.no_grad()
+def orbit_share(module: Joint, batch: Batch, seed: int) -> dict[str, float]:
+    """`<target>_orbit_variance` and `<target>_orbit_square` of a batch, in unit^2.
+
+    Means over its molecules of Var_g f(g x), unbiased, and of |f(g x) - y|^2 over rotations about
+    the centroid drawn from Haar. They depend on the seed and the places in the batch alone, so
+    that all epochs see the same ones.
+    """
+    key = np.random.SeedSequence([seed, _STREAM]).generate_state(1, np.uint64)[0]
+    generator = torch.Generator().manual_seed(int(key >> np.uint64(1)))
+    turns = SO3().haar(ROTATIONS * len(batch), generator).view(ROTATIONS, len(batch), 3, 3)
+    truth = module.standardizer.inverse(module.standardizer(batch.y, batch.z))
+    values = torch.stack([_outputs(module, batch, g) for g in turns.to(batch.pos)])
+    variance = values.var(0).mean(0).tolist()
+    square = (values - truth).square().mean((0, 1)).tolist()
+    row = {}
+    for target, *both in zip(module.standardizer.targets, variance, square, strict=True):
+        for name, value in zip(("variance", "square"), both, strict=True):
+            row[f"{target.name}_orbit_{name}"] = value
+    return row
+
+
+def _outputs(module: Joint, batch: Batch, g: Tensor) -> Float64[Tensor, "b t"]:
+    """The outputs for the molecules turned about their centroids, in the targets' units."""
+    inside = batch.mask[..., None]
+    centroid = batch.pos.sum(1, keepdim=True) / inside.sum(1, keepdim=True)
+    turned = ((batch.pos - centroid) @ g.mT + centroid).masked_fill(~inside, 0.0)
+    network = module.network
+    inputs = network.model.inputs(replace(batch, pos=turned))  # pyright: ignore[reportCallIssue]
+    return module.standardizer.inverse(network.orbit(*inputs, orbit="identity").mean)

@@ -1,0 +1,126 @@
+"""Standard deviations over orientations that are known, by molecule, size and element."""
+
+import json
+
+import pytest
+import torch
+from known import made, molecules, subject
+
+from molinv.analysis.section import Chart
+from molinv.analysis.statistics import section
+from molinv.analysis.subject import Structures
+
+
+def statistics(*arguments, **settings):
+    return made(section, *arguments, **settings)
+
+
+def line(pos, z):
+    """7 plus twice the height of the first atom: its std is 2 r / sqrt(3)."""
+    return 7 + 2 * pos[:, :1, 2]
+
+
+def spreads(given):
+    return torch.stack([2 * p[0].norm() / 3**0.5 for p in given.pos]).double()
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
+def test_a_linear_function(dtype, bound):
+    given = molecules(dtype=dtype)
+    y = torch.full((12, 1), 7.0, dtype=torch.float64)
+    given = Structures(given.pos, given.z, y)
+    found, orbits = statistics(subject(line, dtype=dtype), given)
+    expected = spreads(given)
+    numbers = found.numbers
+    rms = float(expected.square().mean().sqrt())
+    assert numbers["rms"]["value"] == [pytest.approx(rms, rel=bound)]
+    assert numbers["median"]["value"] == [pytest.approx(float(expected.quantile(0.5)), rel=bound)]
+    torch.testing.assert_close(
+        torch.tensor(numbers["std"], dtype=torch.float64)[:, 0], expected, rtol=bound, atol=0
+    )
+    # the mean of |2 z| over the sphere is r; the rule is not exact for a kink
+    assert numbers["mae"]["value"][0] == pytest.approx(
+        float(expected.mean()) * 3**0.5 / 2, rel=0.02
+    )
+    assert numbers["rms"]["low"][0] < rms < numbers["rms"]["high"][0]
+    assert numbers["invariant"] == [False]
+    assert "meV" in found.findings[1]
+    assert "mean absolute error" in found.findings[1]
+    json.dumps(numbers, allow_nan=False)
+
+
+def test_what_it_stands_beside():
+    given = molecules()
+    height = torch.stack([torch.linspace(0, 1, 12, dtype=torch.float64) * 100 for _ in range(2)], 1)
+
+    def f(pos, z):  # molecules of 3 to 6 atoms, told apart by their size
+        count = (z > 0).sum(1).to(pos)
+        return torch.stack([100 * count, 100 * count + pos[:, 0, 2]], 1)
+
+    found, orbits = statistics(subject(f, n=2), Structures(given.pos, given.z, height), degree=5)
+    expected = 100 * given.sizes.double().std(correction=0)
+    assert found.numbers["spread"] == [pytest.approx(float(expected))] * 2
+    assert found.numbers["invariant"] == [True, False]
+    assert "beyond rounding" in found.findings[1]
+    assert f"{found.numbers['spread'][0]:.3g} meV" in found.findings[2]
+
+
+def test_by_size_and_by_element():
+    given = molecules(40)
+    found, orbits = statistics(subject(line), given, degree=5)
+    square = spreads(given).square()
+    by_size, by_element = found.numbers["by_size"], found.numbers["by_element"]
+    assert list(by_size) == ["3", "4", "5", "6"] or list(by_size) == ["3", "4", "5 to 6"]
+    for n in (3, 4):
+        members = given.sizes == n
+        assert by_size[str(n)]["molecules"] == 10
+        assert by_size[str(n)]["rms"]["value"][0] == pytest.approx(
+            float(square[members].mean().sqrt())
+        )
+    # atoms are H, He, Li, Be, B, C in that order: all molecules have Li, a quarter carbon
+    assert list(by_element) == ["H", "He", "Li", "Be", "B", "C"]
+    assert [e["molecules"] for e in by_element.values()] == [40, 40, 40, 30, 20, 10]
+    assert by_element["C"]["rms"]["value"][0] == pytest.approx(
+        float(square[given.sizes == 6].mean().sqrt())
+    )
+    charts = {figure.name: figure for figure in found.figures if isinstance(figure, Chart)}
+    assert charts["orbit_element_a"].series[0].x[0] == "H (40)"
+    assert len(charts["orbit_size_a"].series[0].y) == len(by_size)
+
+
+def test_sizes_are_gathered_in_few_groups_that_hold_every_molecule_once():
+    pos = [torch.randn(3 + i % 25, 3, dtype=torch.float64) for i in range(200)]
+    given = Structures(pos, [torch.ones(len(p), dtype=torch.long) for p in pos])
+    found, _ = statistics(subject(line), given, degree=3)
+    groups = found.numbers["by_size"]
+    assert 4 <= len(groups) <= 8
+    assert sum(group["molecules"] for group in groups.values()) == 200
+    assert min(group["molecules"] for group in groups.values()) >= 10
+    assert list(groups)[-1].endswith("27")
+
+
+def test_the_histogram_holds_every_molecule_once():
+    found, orbits = statistics(subject(line), molecules(), degree=3)
+    (chart,) = (f for f in found.figures if f.name == "orbit_histogram_a")
+    (steps,) = chart.series
+    assert sum(steps.y[1:-1:2]) == 12
+    assert (steps.x[0], steps.x[-1]) == (0, pytest.approx(float(orbits.variance.sqrt().max())))
+    assert len(steps.x) == len(steps.y)
+
+
+def test_vectors_are_turned_back_first():
+    def f(pos, z):
+        whole = (pos * z[..., None]).sum(1)
+        return torch.stack([whole, whole + torch.tensor([0.0, 0.0, 2.0]).to(pos)], 1)
+
+    found, _ = statistics(subject(f, "vector", n=2), molecules(), degree=5)
+    assert found.numbers["invariant"] == [True, False]
+    assert found.numbers["rms"]["value"][1] == pytest.approx(2)  # all of a vector of length 2
+
+
+def test_without_true_values_and_with_one_molecule():
+    found, _ = statistics(subject(line), molecules(1), degree=3)
+    assert found.numbers["mae"] is None
+    assert found.numbers["rms"]["low"] == [None]
+    assert "absolute error" not in found.findings[1]
+    json.dumps(found.numbers, allow_nan=False)

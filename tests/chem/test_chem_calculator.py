@@ -1,0 +1,211 @@
+"""MolInvCalculator: forces are the gradient of one fixed function, in ASE's units."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms, units
+from ase.build import molecule
+from ase.md.verlet import VelocityVerlet
+from ase.optimize import BFGS
+from tiny_model import ENERGY, GAP, tiny_model
+
+from molinv import InputError, pretrained
+from molinv.chem import MolInvCalculator, Structure
+from molinv.datasets.molecules import Target
+from molinv.groups import SO3
+from molinv.predict import Predictor
+
+SHIPPED = pytest.mark.skipif(not pretrained.available(), reason="no model is shipped")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tiny_model(tmp_path_factory.mktemp("models") / "energy", scale=30000.0)
+
+
+def ethanol() -> Atoms:
+    atoms = molecule("CH3CH2OH")
+    atoms.rattle(0.05, seed=1)
+    return atoms
+
+
+def differences(atoms: Atoms, step: float) -> np.ndarray:
+    """The negative gradient by central differences, of three atoms, (3, 3)."""
+    forces = np.zeros((3, 3))
+    for a in range(3):
+        for c in range(3):
+            ends = []
+            for sign in (1, -1):
+                moved = atoms.copy()
+                moved.positions[a, c] += sign * step
+                moved.calc = atoms.calc
+                ends.append(moved.get_potential_energy())
+            forces[a, c] = -(ends[0] - ends[1]) / (2 * step)
+    return forces
+
+
+@pytest.mark.parametrize("orbit", ["haar", "learned", "identity"])
+def test_forces_are_the_energys_negative_gradient(folder, orbit):
+    atoms = ethanol()
+    atoms.calc = MolInvCalculator(folder, orbit=orbit, copies=4, degree=1, double=True)
+    forces = atoms.get_forces()
+    assert abs(forces).max() > 0.1
+    np.testing.assert_allclose(differences(atoms, 1e-4), forces[:3], atol=1e-5)
+    assert abs(forces.sum(0)).max() < 1e-6  # it sees the molecule from its centroid
+
+
+@pytest.mark.parametrize("model", ["painn", "graph"])
+def test_other_architectures_have_gradients_too(tmp_path, model):
+    args = {"width": 16, "layers": 1} if model == "painn" else {}
+    folder = tiny_model(tmp_path, scale=3000.0, model=model, model_args=args)
+    atoms = ethanol()
+    atoms.calc = MolInvCalculator(folder, orbit="learned", copies=1, double=True)
+    forces = atoms.get_forces()
+    assert abs(forces).max() > 1e-3
+    np.testing.assert_allclose(differences(atoms, 1e-4), forces[:3], atol=1e-6)
+
+
+def test_frames_that_are_not_differentiated_are_refused(tmp_path):
+    args = {"model": "point", "model_args": {"width": 16, "layers": 1}}
+    folder = tiny_model(tmp_path, model="canonical", model_args=args)
+    with pytest.raises(InputError, match="model canonical"):
+        MolInvCalculator(folder)
+
+
+def test_values_are_the_predictors_in_electronvolts(folder):
+    atoms = ethanol()
+    calculator = MolInvCalculator(folder, orbit="learned", copies=8, seed=0)
+    atoms.calc = calculator
+    given = Structure("e", atoms.numbers, atoms.positions, "argument", embedded=False)
+    generator = torch.Generator().manual_seed(0)
+    network = Predictor(folder).saved.network
+    drawn = [network.distribution.rsample(1, generator) for _ in range(8)]
+    calculator.elements = torch.cat(drawn).detach()  # the predictor draws them one by one
+    (row,) = Predictor(folder, copies=8).predict([given])
+    assert atoms.get_potential_energy() == pytest.approx(row["U0"] * 1e-3, abs=1e-5)
+    assert calculator.results["free_energy"] == calculator.results["energy"]
+    spread = row["U0_std"] * 1e-3 * np.sqrt(7 / 8)  # the population's, of fixed elements
+    assert calculator.get_property("energy_std", atoms) == pytest.approx(spread, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("eV", 1.0), ("Hartree", units.Ha), ("kcal/mol", units.kcal / units.mol)]
+)
+def test_units_are_ases(tmp_path, unit, factor):
+    energy = Target("E", unit, atomwise=True)
+    atoms = molecule("H2O")
+    atoms.calc = MolInvCalculator(tiny_model(tmp_path / "a", (energy,), scale=1.0))
+    other = molecule("H2O")
+    ev = Target("E", "eV", atomwise=True)
+    other.calc = MolInvCalculator(tiny_model(tmp_path / "b", (ev,), scale=1.0))
+    expected = factor * other.get_potential_energy()
+    assert atoms.get_potential_energy() == pytest.approx(expected, rel=1e-6)
+    np.testing.assert_allclose(atoms.get_forces(), factor * other.get_forces(), rtol=1e-4)
+
+
+def test_energies_are_the_same_every_time_and_in_every_calculator(folder):
+    first, again = MolInvCalculator(folder, orbit="learned"), MolInvCalculator(folder)
+    assert again.parameters["orbit"] == "haar"  # the tiny model's distribution is nearly that
+    atoms, other = ethanol(), ethanol()
+    atoms.calc, other.calc = first, MolInvCalculator(folder, orbit="learned")
+    before = atoms.get_potential_energy()
+    torch.rand(5)
+    assert other.get_potential_energy() == before
+    atoms.positions += [1.0, -2.0, 3.0]
+    assert atoms.get_potential_energy() == pytest.approx(before, abs=1e-5)
+
+
+def test_turned_molecules_have_turned_forces_as_far_as_the_quadrature_is_exact(folder):
+    g = SO3().haar(1, torch.Generator().manual_seed(1))[0].double().numpy()
+
+    def error(degree):
+        atoms = ethanol()
+        calculator = MolInvCalculator(folder, orbit="haar", degree=degree, double=True)
+        atoms.calc = calculator
+        energy, forces = atoms.get_potential_energy(), atoms.get_forces()
+        atoms.positions = atoms.positions @ g.T
+        turned = atoms.get_potential_energy()
+        return abs(turned - energy), abs(atoms.get_forces() - forces @ g.T).max()
+
+    rough, fine = error(0), error(9)
+    assert fine[0] < 1e-3 * rough[0]
+    assert fine[1] < 1e-2 * rough[1]
+
+
+def drift(folder, step: float, orbit: str, steps: int) -> float:
+    """The largest change of the total energy, eV, in `steps` steps of `step` fs at 300 K."""
+    atoms = molecule("H2O")
+    atoms.calc = MolInvCalculator(folder, orbit=orbit, degree=1, copies=4, double=True)
+    thermal = np.sqrt(atoms.get_masses()[:, None] * units.kB * 300)
+    atoms.set_momenta(thermal * np.random.default_rng(0).normal(size=(3, 3)))
+    dynamics = VelocityVerlet(atoms, timestep=step * units.fs)
+    total = [atoms.get_total_energy()]
+    dynamics.attach(lambda: total.append(atoms.get_total_energy()))
+    dynamics.run(steps)
+    return float(np.ptp(total))
+
+
+@pytest.mark.parametrize("orbit", ["haar", "learned"])
+def test_dynamics_keep_their_energy(tmp_path, orbit):
+    # Verlet's error falls with the square of the step, if the forces are the gradient
+    folder = tiny_model(tmp_path, scale=100_000.0)
+    coarse, fine = drift(folder, 0.4, orbit, 50), drift(folder, 0.1, orbit, 200)
+    assert coarse < 5e-3
+    assert fine < coarse / 10
+
+
+@SHIPPED
+def test_the_shipped_model_relaxes_ethanol():
+    atoms = ethanol()
+    atoms.calc = MolInvCalculator(degree=1)
+    before, forces = atoms.get_potential_energy(), atoms.get_forces()
+    assert atoms.calc.target == "U0"
+    BFGS(atoms, logfile=None).run(fmax=0.3, steps=25)
+    assert atoms.get_potential_energy() < before
+    assert np.linalg.norm(atoms.get_forces(), axis=1).max() < np.linalg.norm(forces, axis=1).max()
+    assert atoms.get_distance(0, 1) == pytest.approx(1.5, abs=0.15)  # C-C in angstrom
+
+
+@pytest.mark.parametrize(
+    ("atoms", "said"),
+    [
+        (Atoms("CO", [[0, 0, 0], [0, 0, 1.1]], cell=[9, 9, 9], pbc=True), "periodic"),
+        (Atoms("SiO", [[0, 0, 0], [0, 0, 1.5]]), "not trained on Si"),
+        (Atoms("CO"), "coincide"),
+        (Atoms(), "at least one atom"),
+        (Atoms("CO", [[0, 0, 0], [0, 0, np.nan]]), "finite"),
+    ],
+)
+def test_atoms_it_cannot_take(folder, atoms, said):
+    atoms.calc = MolInvCalculator(folder)
+    with pytest.raises(InputError, match=said) as caught:
+        atoms.get_potential_energy()
+    assert "\n" not in str(caught.value)
+
+
+def test_models_without_a_clear_energy(tmp_path):
+    dipole = Target("mu", "D")
+    with pytest.raises(InputError, match=r"cannot give an energy.*mu in D"):
+        MolInvCalculator(tiny_model(tmp_path / "a", (dipole,)))
+    two = tiny_model(tmp_path / "b", (GAP, Target("H", "eV")))
+    with pytest.raises(InputError, match="gap, H"):
+        MolInvCalculator(two)
+    assert MolInvCalculator(two, "H").target == "H"
+    with pytest.raises(InputError, match="'mu' as an energy"):
+        MolInvCalculator(tiny_model(tmp_path / "c", (dipole, ENERGY)), energy="mu")
+    with pytest.raises(InputError, match="'spiral'"):
+        MolInvCalculator(two, "H", orbit="spiral")
+
+
+def test_nothing_is_unpickled(folder, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("unpickled")
+
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(pickle, name, refuse)
+    monkeypatch.setattr(torch, "load", refuse)
+    atoms = molecule("H2O")
+    atoms.calc = MolInvCalculator(folder)
+    atoms.get_forces()

@@ -1,0 +1,44 @@
+"""A run folder with a small random network, made without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from molinv.datasets.molecules import Target
+from molinv.datasets.references import Standardizer
+from molinv.training.build import build
+from molinv.training.saved import save
+
+ENERGY = Target("U0", "meV", "energy", atomwise=True)
+GAP = Target("gap", "meV", "lumo minus homo")
+
+
+def tiny_model(
+    folder: Path, targets: tuple[Target, ...] = (ENERGY, GAP), scale: float = 300.0, **changes: Any
+) -> Path:
+    """The folder; values spread by about `scale` in the targets' units."""
+    settings: dict[str, Any] = dict(
+        model="point",
+        model_args={"width": 16, "layers": 1, "kernels": 4},
+        group="SO3",
+        distribution="HaarBall",
+        distribution_args={"init": 3.1},
+        copies=1,
+    )
+    settings |= changes
+    standardizer = Standardizer(targets)
+    standardizer.scale.fill_(scale)
+    standardizer.mean.fill_(-50.0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = build(len(targets), **settings)
+    facts = {
+        "elements": [1, 6, 7, 8, 9],
+        "atoms": [3, 29],
+        "placement": {"center": True, "shift": 0.0},
+    }
+    save(folder, network.state_dict(), standardizer, settings, facts)
+    return folder

@@ -1,0 +1,12 @@
+"""One thread for these tests: on small tensors and a busy machine more of them only wait."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

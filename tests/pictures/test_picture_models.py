@@ -1,0 +1,166 @@
+"""Every network on pictures against the same suite; what is shared and what is not."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import molinv
+from molinv import Augmented, actions, distributions, groups, models
+from molinv.datasets import pictures
+from molinv.datasets.pictures.batches import PicturesOnDevice
+from molinv.datasets.pictures.collages import collages
+from molinv.errors import InputError
+from molinv.models.pictures.base import PictureModel
+
+CASES = [(name, {}) for name in models.pictures.available()]
+CASES += [("cnn", {"width": 8}), ("unet", {"width": 8, "levels": 2})]
+CORE = Path(molinv.__file__).parent
+
+
+def make(name, settings, targets=4, channels=3):
+    maps = models.find(name).maps
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return models.pictures.make(name, targets, {"channels": channels} | settings, maps)
+
+
+@pytest.fixture(params=CASES, ids=str)
+def net(request):
+    return make(*request.param)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (27, 45), (16, 9)], ids=str)
+def test_any_size_and_nothing_else_in_the_batch_matters(net, shape):
+    x = torch.rand(3, 3, *shape, generator=torch.Generator().manual_seed(0))
+    for mode in (net.train(), net.eval()):
+        together = mode(x)
+        assert together.shape == ((3, 4, *shape) if net.maps else (3, 4))
+        alone = torch.cat([mode(x[i : i + 1]) for i in range(3)])
+        assert torch.allclose(together, alone, atol=1e-5)
+    assert together.detach().std() > 1e-3
+
+
+def test_every_parameter_gets_a_gradient(net):
+    net(torch.rand(2, 3, 24, 24)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+
+
+def test_actions_follow_what_is_said_of_the_outputs(net):
+    assert isinstance(net, PictureModel)
+    assert isinstance(net.action, actions.Image)
+    assert isinstance(net.output, actions.Segmentation if net.maps else actions.Invariant)
+    wrapped = Augmented(net, distributions.UniformBox(groups.SO2()), net.action, net.output)
+    made = wrapped(torch.rand(2, 3, 20, 28))
+    value = made[0] if net.maps else made
+    assert value.shape[:3] == (1, 2, 4)
+
+
+def test_what_does_not_fit_is_refused(net):
+    name = type(net).__name__.lower()
+    for shape in [(2, 1, 32, 32), (2, 3, 2, 32), (3, 32, 32)]:
+        with pytest.raises(InputError, match=f"{name}: expected pictures"):
+            net(torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("call", "hint"),
+    [
+        (lambda: models.pictures.make("cnn", 1, {"width": 12}), "divisible by 8"),
+        (lambda: models.pictures.make("cnn", 1, {"wdith": 8}), "did you mean 'width'"),
+        (lambda: models.pictures.make("unet", 1, {"levels": 0}, True), "1 to 6 levels"),
+        (lambda: models.pictures.make("cnn", 1, {}, True), "every pixel; use unet"),
+        (lambda: models.pictures.make("unet", 1, {}), "every picture; use cnn"),
+        (lambda: models.pictures.make("painn", 1, {}), "takes molecules; .* cnn or unet"),
+        (lambda: models.make("cnn", 1, {}), "cnn takes pictures"),
+        (lambda: models.find("unnet"), "did you mean 'unet'"),
+        (
+            lambda: models.pictures.make("picture_nets:Wrong", 1, {})(torch.zeros(2, 3, 4, 4)),
+            r"expected an output \(2, 1\), got \(2,\)",
+        ),
+    ],
+)
+def test_wrong_names_settings_and_kinds(call, hint):
+    with pytest.raises(InputError, match=hint):
+        call()
+
+
+def test_any_torch_module_is_a_network_on_pictures():
+    row = models.pictures.make("picture_nets:Row", 2, {"scale": 2.0})
+    assert row(torch.rand(3, 3, 5, 6)).shape == (3, 2)
+    maps = models.pictures.make("picture_nets:PerPixel", 2, {}, maps=True)
+    assert maps(torch.rand(3, 3, 5, 6)).shape == (3, 2, 5, 6)
+    assert isinstance(maps.output, actions.Segmentation)
+
+
+def test_molecules_and_pictures_are_listed_apart():
+    assert not set(models.available()) & set(models.pictures.available())
+    assert {"cnn", "unet"} <= set(models.pictures.available())
+
+
+def test_a_few_steps_teach_digits_and_maps():
+    """Both networks learn: far from chance after a minute part of an epoch."""
+    parts = pictures.load("mnist")
+    store = PicturesOnDevice(parts["train"], "cpu")
+    net = make("cnn", {"width": 8}, targets=10, channels=1)
+    optimizer = torch.optim.Adam(net.parameters(), 5e-3)
+    for i in range(40):
+        batch = store.gather(np.arange(64 * i, 64 * i + 64))
+        loss = torch.nn.functional.cross_entropy(net(*net.inputs(batch)), batch.y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    test = PicturesOnDevice(parts["test"], "cpu").gather(np.arange(300))
+    assert (net(test.x).argmax(1) == test.y).float().mean() > 0.5
+    made = PicturesOnDevice(collages(parts["train"], 64, (48, 48), each=1), "cpu")
+    net = make("unet", {"width": 8, "levels": 2}, targets=11, channels=1)
+    optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+    for i in range(12):
+        batch = made.gather(np.arange(16) + 16 * (i % 4))
+        loss = torch.nn.functional.cross_entropy(net(batch.x), batch.y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert float(loss.detach()) < 0.6  # of log 11 = 2.4
+
+
+def picture_files():
+    found = [*(CORE / "datasets" / "pictures").glob("*.py"), CORE / "bench" / "warp.py"]
+    found += (CORE / "models" / "pictures").glob("*.py")
+    names = ("images", "segmentation", "colour", "warping")
+    found += [CORE / "actions" / f"{name}.py" for name in names]
+    return sorted(found)
+
+
+def foreign(text):
+    """What a picture module may not have: a generator, an exponential, sines of angles."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            if node.name.strip("_") in ("exp", "log", "generators", "algebra", "matrix_exp"):
+                found.append(node.name)
+            if isinstance(node, ast.ClassDef):
+                names = {getattr(b, "id", getattr(b, "attr", "")) for b in node.bases}
+                found += names & {"Group", "Finite", "MatrixGroup", "Pair", *groups.available()}
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name in ("sin", "cos", "tan", "sincos", "matrix_exp", "expm", "unit_matrix"):
+                found.append(name)
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found += [t.attr for t in targets if getattr(t, "attr", "") == "generators"]
+    return found
+
+
+@pytest.mark.parametrize("path", picture_files(), ids=lambda p: p.relative_to(CORE).as_posix())
+def test_no_picture_module_defines_a_generator_or_an_exp(path):
+    """The core that molecules use is the one that pictures use."""
+    assert foreign(path.read_text()) == []
+
+
+def test_that_check_can_fail():
+    for name in ("so2", "affine", "colour"):
+        assert foreign((CORE / "groups" / f"{name}.py").read_text())
+    assert len(picture_files()) > 15

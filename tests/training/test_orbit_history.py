@@ -1,0 +1,75 @@
+"""What a run keeps of its network's dependence on orientation, from epoch to epoch."""
+
+import csv
+
+import pytest
+import torch
+from small_run import small
+
+from molinv import groups
+from molinv.analysis.loss_share import split_squared
+from molinv.datasets import load as load_data
+from molinv.datasets.batches import Batch
+from molinv.datasets.split import split
+from molinv.training.build import place
+from molinv.training.orbit_share import MOLECULES
+from molinv.training.run import train
+from molinv.training.saved import load
+
+
+def rows(folder):
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if v} for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_it_is_that_of_the_model_that_is_saved(tmp_path, ema):
+    config = small(tmp_path, epochs=2, ema=ema, targets="homo,U0")
+    train(config)
+    saved = load(tmp_path)
+    row = next(r for r in rows(tmp_path) if float(r["epoch"]) == saved.card["epoch"])
+    molecules = load_data(config.data)
+    valid = split(len(molecules), config.seed, config.train_size).valid[: config.valid_size]
+    batch = place(molecules, config, "cpu").gather(valid[:MOLECULES])
+    truth = saved.standardizer.inverse(saved.standardizer(batch.y, batch.z))
+
+    def outputs(g):
+        turned = Batch(batch.pos @ g.mT, batch.z, batch.y, batch.index)
+        inputs = saved.network.model.inputs(turned)
+        return saved.standardizer.inverse(saved.network.orbit(*inputs, orbit="identity").mean)
+
+    draw = torch.Generator().manual_seed(1)
+    values = torch.stack([outputs(groups.SO3().haar(len(batch), draw)) for _ in range(64)])
+    found = split_squared(values, truth)
+    for i, target in enumerate(("homo", "U0")):
+        # other rotations: 8 against 64 for each of 32 molecules
+        variance, square = (float(row[f"{target}_orbit_{k}"]) for k in ("variance", "square"))
+        assert variance == pytest.approx(float(found.variance[:, i].mean()), rel=0.35)
+        assert square == pytest.approx(float(found.total[:, i].mean()), rel=0.1)
+        assert 0 < variance < square
+
+
+def test_a_run_that_began_without_it_goes_on(tmp_path, monkeypatch):
+    whole = tmp_path / "whole"
+    train(small(whole, epochs=3))
+    with monkeypatch.context() as patch:
+        patch.setattr("molinv.training.history.orbit_share", lambda *given: {})
+        train(small(tmp_path / "parts", epochs=1))
+    assert "homo_orbit_square" not in rows(tmp_path / "parts")[-1]
+    train(small(tmp_path / "parts", epochs=3))
+    kept, expected = rows(tmp_path / "parts"), rows(whole)
+    names = ("homo_orbit_variance", "homo_orbit_square")
+    assert [all(n in row for n in names) for row in kept] == [False, False, True, True]
+    assert [all(n in row for n in names) for row in expected] == [False, True, True, True]
+    # one epoch of one is a shorter schedule: only the columns are compared
+    assert set(kept[-1]) == set(expected[-1])
+
+
+def test_two_runs_of_one_seed_see_the_same_rotations(tmp_path):
+    train(small(tmp_path / "whole", epochs=2))
+    seen = rows(tmp_path / "whole")
+    train(small(tmp_path / "again", epochs=2))
+    for row, other in zip(seen, rows(tmp_path / "again"), strict=True):
+        for name in row:
+            if "_orbit_" in name:
+                assert row[name] == other[name]
