@@ -1,31 +1,21 @@
-"""How a prediction looks from everywhere: maps over viewing directions, best and worst orientation.
-
-Direction u of a molecule is seen when u points to the eye, along z: the rotations that bring it
-there differ by a turn in the plane of view, and the map shows their average.
-"""
+"""How a prediction looks from everywhere: maps of directions, best and worst orientation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from math import atan2, degrees
+from math import atan2, degrees, isnan, nan
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.polynomial.legendre import legvander
 from torch import Tensor
 
-from .. import quadrature
-from .orbits import Orbits, length_squared, values_at
+from .orbits import Orbits, values_at
 from .report.content import show
 from .section import Drawing, Grid, Section, Sphere
 from .settings import Settings
 from .subject import Structures, Subject
+from .views import LATITUDES, LONGITUDES, TURNS, mean_square, over_directions
 
-LATITUDES = torch.linspace(-90, 90, 13, dtype=torch.float64)
-LONGITUDES = torch.linspace(-180, 165, 24, dtype=torch.float64)
-TURNS = 8  # in the plane of view: averages in-plane harmonics up to order 7 away
 LARGEST = 3
 
 
@@ -49,15 +39,15 @@ def section(
     chosen = choose(subject, structures, orbits)
     total = len(chosen) * len(LATITUDES) * len(LONGITUDES) * TURNS
     tick = settings.progress("orientation maps", total)
-    made = Section("maps", "Orientation maps")
+    made = Section("maps", "The prediction from every side")
     rows, quantity = [], subject.quantities[0]
     for number, molecule in enumerate(chosen, 1):
         i = molecule.index
         away = over_directions(subject, structures, orbits, i, settings.batch_size, tick)
         ends = [int(orbits.best[i]), int(orbits.worst[i])]
-        errors = [_miss(subject, structures, i, orbits.nodes[k]) for k in ends]
+        errors = [_miss(subject, structures, orbits, i, orbits.nodes[k]) for k in ends]
         spread = float(orbits.variance[i, 0].sqrt())
-        share = mean_square(away) / spread**2 if spread > 0 else 0.0
+        share = mean_square(away) / spread**2 if spread > rounding(subject, orbits, i) else nan
         made.figures += [
             _map(subject, structures, orbits, molecule, number, away),
             _drawing(subject, structures, orbits, molecule, number, errors),
@@ -107,65 +97,14 @@ def label(structures: Structures, i: int) -> str:
     return f"{Symbols(structures.z[i].numpy()).get_chemical_formula()} (no. {i})"
 
 
-def views(latitude: Tensor, longitude: Tensor) -> Float[Tensor, "*d 3 3"]:
-    """Rotations that bring directions (degrees) to z, the molecule's own north up.
-
-    Their rows are the unit vectors to the east, to the north and outwards.
-    """
-    lat, lon = torch.broadcast_tensors(latitude.deg2rad(), longitude.deg2rad())
-    zero = torch.zeros_like(lat)
-    east = torch.stack([-lon.sin(), lon.cos(), zero], -1)
-    north = torch.stack([-lat.sin() * lon.cos(), -lat.sin() * lon.sin(), lat.cos()], -1)
-    return torch.stack([east, north, torch.linalg.cross(east, north)], -2)
+def rounding(subject: Subject, orbits: Orbits, i: int) -> float:
+    """What a molecule's spread may come to by the rounding of the subject's numbers alone."""
+    return 100 * torch.finfo(subject.dtype).eps * float(orbits.mean[i, 0].norm())
 
 
-@torch.no_grad()
-def over_directions(
-    subject: Subject,
-    structures: Structures,
-    orbits: Orbits,
-    i: int,
-    batch_size: int,
-    tick: Callable[[int], None],
-) -> Float[Tensor, "lat lon"]:
-    """The first quantity less its mean over rotations, averaged over turns in the plane of view.
-
-    In the quantity's unit; lengths of the difference where it is not one number. At the poles all
-    longitudes are one direction and get one value.
-    """
-    spin = torch.eye(3, dtype=torch.float64).repeat(TURNS, 1, 1)
-    spin[:, :2, :2] = quadrature.so2(TURNS - 1)[0]
-    seen = views(LATITUDES[:, None], LONGITUDES[None])
-    g = (spin @ seen[:, :, None]).flatten(0, 2)
-    width = orbits.mean.shape[2] if subject.by_atom else None
-    pos, z = structures.batch([i], width)
-    parts = []
-    for block in g.split(batch_size):
-        n = len(block)
-        values = values_at(subject, pos.to(subject.dtype).expand(n, -1, -1), z.expand(n, -1), block)
-        parts.append(values[:, 0])
-        tick(n)
-    found = torch.cat(parts).unflatten(0, (*seen.shape[:2], TURNS)).mean(2) - orbits.mean[i, 0]
-    for pole in (0, -1):
-        found[pole] = found[pole].mean(0)
-    entries = orbits.mean.dim() - 2
-    return length_squared(found, entries).sqrt() if entries else found
-
-
-def mean_square(away: Float[Tensor, "lat lon"]) -> float:
-    """The mean of squares over the sphere.
-
-    Evenly spaced rings get Clenshaw and Curtis's weights: exact for maps up to degree 6.
-    """
-    order = len(LATITUDES) - 1
-    legendre = legvander(LATITUDES.deg2rad().sin().numpy(), order)
-    weights = np.linalg.solve(legendre.T, np.eye(order + 1)[0])
-    return float(weights @ away.square().mean(1).numpy())
-
-
-def _miss(subject: Subject, structures: Structures, i: int, g: Tensor) -> float:
+def _miss(subject: Subject, structures: Structures, orbits: Orbits, i: int, g: Tensor) -> float:
     """|f - y| of the first quantity at one orientation; |f - f as stored| without y."""
-    pos, z = structures.batch([i])
+    pos, z = structures.batch([i], orbits.mean.shape[2] if subject.by_atom else None)
     pos = pos.to(subject.dtype)
     with torch.no_grad():
         value = values_at(subject, pos, z, g)[0, 0]
@@ -231,13 +170,22 @@ def _findings(subject: Subject, structures: Structures, rows: list, miss: str) -
     q, u = subject.quantities[0].name, f" {subject.quantities[0].unit}".rstrip()
     name, _, spread, low, high, share, best, worst = rows[0]
     count = len(LATITUDES[1:-1]) * len(LONGITUDES) + 2
+    among = f"Of {len(structures):,} molecules" if len(structures) > 1 else "As the only molecule"
     found = [
-        f"Of {len(structures):,} molecules {name} depends most on its orientation: {q} has a "
-        f"standard deviation of {show(spread)}{u} over all rotations; averaged over turns in the "
-        f"plane of view it runs from {show(low)} to {show(high)}{u} about its mean over {count} "
-        f"directions, and {share:.0f} % of its variance comes from the direction alone.",
-        f"Its {miss} is {show(best)}{u} in its best orientation and {show(worst)}{u} in its worst.",
+        f"{among} {name} depends most on its orientation: {q} has a standard deviation of "
+        f"{show(spread)}{u} over all rotations"
     ]
+    if isnan(share):
+        found[0] += ", which is no more than the rounding of its numbers."
+        return found
+    found[0] += (
+        f"; averaged over turns in the plane of view it runs from {show(low)} to {show(high)}{u} "
+        f"about its mean over {count} directions, and {share:.0f} % of its variance comes from the "
+        "direction alone."
+    )
+    found.append(
+        f"Its {miss} is {show(best)}{u} in its best orientation and {show(worst)}{u} in its worst."
+    )
     if rows[-1][1] == "median spread":
         found.append(
             f"The median molecule, {rows[-1][0]}, has a standard deviation of "

@@ -13,7 +13,9 @@ from ..distributions import Composed, Distribution, Gaussian, UniformBox
 from ..distributions.base import relative_entropy
 from ..groups.so3 import to_quaternion
 
-BATCHES, SIZE = 20, 1000  # of samples: standard errors come from differences between batches
+# of samples; standard errors come from differences between batches, of which there are many
+# since near Haar a batch's distance has a skew law
+BATCHES, SIZE = 40, 500
 HAAR_DISTANCE = 16 * sqrt(2) / (3 * pi)  # E|A - B| of a Haar rotation B and any A, Frobenius
 
 

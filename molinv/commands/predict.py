@@ -16,7 +16,8 @@ energies fitted on the training molecules, not total energies.
 
     molinv predict CCO                          by the shipped model
     molinv predict CCO mols.sdf --targets homo,lumo -o out.csv
-    molinv predict runs/a CCO                   by the model of a run folder"""
+    molinv predict runs/a CCO                   by the model of a run folder
+    molinv predict library.smi.gz -o out.parquet --workers 4    goes on where it was interrupted"""
 
 
 def main(arguments: list[str]) -> int:
@@ -28,13 +29,20 @@ def main(arguments: list[str]) -> int:
             "inputs",
             nargs="+",
             metavar="INPUT",
-            help="SMILES, or .smi .csv .sdf .mol .xyz .extxyz files; before them, MODEL is a run "
-            "folder or a shipped model's name (see `molinv models`), left out the shipped qm9",
+            help="SMILES, .smi .csv .sdf .mol .xyz .extxyz .db files (or these with .gz), or - for "
+            "SMILES lines on standard input; before them, MODEL is a run folder or a shipped "
+            "model's name (see `molinv models`), left out the shipped qm9",
         )
-        parser.add_argument("-o", "--output", help="write .csv or .json instead of a table")
+        parser.add_argument("-o", "--output", help="write .csv, .json or .parquet, not a table")
         parser.add_argument("--targets", help="of those the model has: homo,lumo (all)")
         parser.add_argument("--copies", type=int, default=8, help="orientations to average")
         parser.add_argument("--smiles_column", help="the column of SMILES in .csv files")
+        parser.add_argument(
+            "--conformers", type=int, default=1, help="conformers of each molecule without 3-D"
+        )
+        parser.add_argument(
+            "--workers", type=int, default=0, help="processes that search conformers (0: none)"
+        )
         parser.add_argument("--seed", type=int, default=0, help="of the conformer search")
         parser.add_argument("--trust", action="store_true", help="import code the model names")
 
@@ -48,10 +56,18 @@ def main(arguments: list[str]) -> int:
     from ..predict import Predictor
     from ..pretrained.choose import choose
 
+    targets = None if args.targets is None else [t.strip() for t in args.targets.split(",")]
+    if args.output and args.output.endswith(".parquet"):
+        return _library(args, *choose(args.inputs), targets)
     path = output.check_path(args.output) if args.output else None
     model, inputs = choose(args.inputs)
-    structures = read(inputs, smiles_column=args.smiles_column, seed=args.seed)
-    targets = None if args.targets is None else [t.strip() for t in args.targets.split(",")]
+    structures = read(
+        inputs,
+        smiles_column=args.smiles_column,
+        seed=args.seed,
+        conformers=args.conformers,
+        workers=args.workers,
+    )
     predictor = Predictor(model, args.copies, args.trust, targets)
     screen = Console(stderr=True, highlight=False)
     if predictor.shipped:
@@ -72,3 +88,25 @@ def main(arguments: list[str]) -> int:
     for item in bad:
         print(f"molinv: {item.source}: {item.name}: {item.reason}", file=sys.stderr)
     return 0 if not bad else 1 if rows or len(bad) > 1 else 2
+
+
+def _library(args, model, inputs, targets) -> int:
+    """Files of any length, to one table with a row for every molecule, good or bad."""
+    from ..screening import predict_library
+
+    done = predict_library(
+        inputs,
+        args.output,
+        model,
+        workers=args.workers,
+        conformers=args.conformers,
+        copies=args.copies,
+        targets=targets,
+        smiles_column=args.smiles_column,
+        seed=args.seed,
+        trust=args.trust,
+    )
+    bad = f", {done.failed:,} of them with an error" if done.failed else ""
+    before = f", {done.resumed:,} from before" if done.resumed else ""
+    print(f"wrote {done.rows:,} rows{bad}{before} to {done.output} in {done.seconds:,.0f} s")
+    return 1 if done.failed else 0

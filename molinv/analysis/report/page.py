@@ -40,12 +40,14 @@ def write_comparison(folder: Path, title: str, parts: Sequence[Part]) -> list[Pa
     """The same files for several analyses, each (name, verdict, facts, sections).
 
     Figures, findings and tables of the same name stand side by side, figures on the same scale.
-    Raises InputError as `write` does, for fewer than two parts and for two of the same name.
+    Parts of one name are numbered. Raises InputError as `write` does, and for fewer than two parts.
     """
-    names = [name for name, *_ in parts]
-    if len(parts) < 2 or len(set(names)) < len(names) or not all(names):
-        raise InputError(f"expected at least two parts of different names, got {names}.")
-    return _write(folder, title, parts)
+    if len(parts) < 2:
+        raise InputError(f"expected at least two parts to compare, got {len(parts)}.")
+    names: list[str] = []
+    for i, (name, *_) in enumerate(parts, 1):
+        names.append(name if name and name not in names else f"{name} ({i})".strip())
+    return _write(folder, title, [(n, *rest) for n, (_, *rest) in zip(names, parts, strict=True)])
 
 
 def _write(folder: Path, title: str, parts: Sequence[Part]) -> list[Path]:

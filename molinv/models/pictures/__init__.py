@@ -1,6 +1,6 @@
 """Networks on pictures: one file an architecture, found by the file's name.
 
-    cnn     convolutions and a mean over the picture: one row of outputs for each picture
+    cnn     convolutions and a maximum over the picture: one row of outputs for each picture
     unet    down and up again with skips: outputs for every pixel
 
 Any torch module from out of tree is one too, as "package.module:Name" (see `plain.py`).
