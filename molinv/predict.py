@@ -1,10 +1,12 @@
-"""From a saved model and structures to values with units and their spread over rotations."""
+"""From a saved model and structures to values with units and what is known of their error."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import islice
+from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +19,9 @@ from .datasets.molecules import Target
 from .errors import unknown
 from .models import too_large
 from .pretrained import locate, shipped_name
+from .training.conformal import EMBEDDED, GIVEN, calibrated
+from .training.domain import Composition
+from .training.orbit_values import orbit_values
 from .training.saved import Saved, evaluated
 from .training.saved import load as load_saved
 
@@ -24,12 +29,18 @@ WINDOW = 16  # batches that are read before they are sorted by size
 
 
 class Values(NamedTuple):
-    """Values (b, t) in the targets' units; their standard deviations over orientations (NaN of
-    one), root mean square over conformers, and over conformers (NaN of one)."""
+    """Values (b, t) in the targets' units, and what is known of their error.
+
+    Their standard deviations over orientations (NaN of one), root mean square over conformers,
+    and over conformers (NaN of one); `half` (b, t), of the 90 % prediction interval, NaN where
+    none is known; `outside` says of each molecule why the model knows none like it, or None.
+    """
 
     mean: np.ndarray
     std: np.ndarray
     spread: np.ndarray
+    half: np.ndarray
+    outside: list[str | None]
 
 
 class Predictor:
@@ -52,6 +63,7 @@ class Predictor:
         folder = locate(model)
         self.saved: Saved = load_saved(folder, trust)
         self.evaluation = evaluated(folder, self.saved.card)
+        self.calibration = calibrated(folder, self.saved.card)
         self.shipped = shipped_name(folder)
         self.name = f"model {self.shipped}" if self.shipped else f"the model in {folder}"
         self.copies = copies
@@ -86,10 +98,12 @@ class Predictor:
     ) -> Iterator[dict[str, Any] | Rejected]:
         """One row for each structure, in order; what cannot be predicted comes as Rejected.
 
-        A row has name, source, embedded (the geometry is a conformer search's), extrapolated
-        (more or fewer atoms than any training molecule) and, for each target, its value,
-        `<target>_std` over rotations (NaN of one copy), `<target>_mae`, the model's error on its
-        test molecules, where it is known, and `<target>_unit`. A structure of several conformers
+        A row has name, source, embedded (the geometry is a conformer search's), outside (why it
+        is not of the training molecules' kind, or None) and, for each target, its value,
+        `<target>_std` over rotations (NaN of one copy), `<target>_low` and `<target>_high`, the
+        90 % prediction interval, where the model has one (None where it has none for this kind of
+        geometry), `<target>_mae`, the model's error on its test molecules, where it is known, and
+        `<target>_unit`. A structure of several conformers
         has the mean of their values, their number under `conformers`, and `<target>_conformer_std`
         over them. Structures are read ahead in windows of 16 batches.
         """
@@ -121,10 +135,9 @@ class Predictor:
         )
         return Rejected(item.name, item.source, reason)
 
-    def extrapolated(self, structure: Structure) -> bool:
-        """Whether it has more or fewer atoms than any training molecule."""
-        few, many = self.saved.card["atoms"]
-        return not few <= len(structure.z) <= many
+    def kind(self, structure: Structure) -> str:
+        """The kind of geometry that its interval is of."""
+        return EMBEDDED if structure.embedded else GIVEN
 
     def values(self, structures: Sequence[Structure], batch_size: int = 64) -> Values:
         """Values of usable structures, at least one; run by size, so that little is padding."""
@@ -132,29 +145,55 @@ class Predictor:
         order = np.argsort([len(s.z) for s in each], kind="stable")
         parts = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
         runs = [self._run([each[i] for i in part]) for part in parts]
-        mean, std = (np.concatenate(x)[np.argsort(order)] for x in zip(*runs, strict=True))
-        return _over_conformers(mean, std, np.array([s.conformers for s in structures]))
+        mean, std, far = (np.concatenate(x)[np.argsort(order)] for x in zip(*runs, strict=True))
+        counts = np.array([s.conformers for s in structures])
+        start = np.cumsum(counts) - counts
+        far = np.add.reduceat(far, start) / counts
+        outside = [self._outside(s, float(d)) for s, d in zip(structures, far, strict=True)]
+        half = np.stack([self._half[self.kind(s)] for s in structures])
+        return Values(*_over_conformers(mean, std, counts), half, outside)
 
-    def _run(self, structures: Sequence[Structure]) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation over orientations, (b, t) each, in the targets' units."""
+    @cached_property
+    def _half(self) -> dict[str, np.ndarray]:
+        """Half-widths (t,) of the intervals, for each kind of geometry."""
+        names, found = list(self.units), self.calibration
+        if found is None:
+            return dict.fromkeys((GIVEN, EMBEDDED), np.full(len(names), np.nan))
+        return {k: found.half_widths(names, k, self.copies) for k in (GIVEN, EMBEDDED)}
+
+    def _outside(self, structure: Structure, distance: float) -> str | None:
+        """Why a molecule is not of the training molecules' kind; NaN is no distance."""
+        found = self.calibration
+        if found is None:
+            few, many = self.saved.card["atoms"]
+            return Composition((few, many), len(structure.z), {}).sized(structure.z)
+        limit = found.farthest(self.kind(structure), self.copies)
+        if (why := found.composition.outside(structure.z)) or not distance > limit:
+            return why
+        return (
+            f"{distance / limit:.2g} times as far from the training molecules, in what the model "
+            "makes of it, as 99 % of held-out ones are"
+        )
+
+    def _run(self, structures: Sequence[Structure]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean and deviation over orientations (b, t), in the targets' units; distances (b,)."""
         batch = pad(structures, center=self.saved.card["placement"]["center"])
-        network, standardizer = self.saved.network, self.saved.standardizer
-        inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-        found = network.orbit(*inputs, orbit="learned", copies=self.copies)
-        mean = standardizer.inverse(found.mean)
-        std = found.std.double() * standardizer.scale
-        if self.copies == 1:  # says nothing of the spread
-            std = std.fill_(torch.nan)
-        return mean.numpy()[:, self.columns], std.numpy()[:, self.columns]
+        found = orbit_values(self.saved, batch, self.copies)
+        space = None if self.calibration is None else self.calibration.space
+        if space is None or found.features is None:
+            far = np.full(len(structures), np.nan)
+        else:
+            far = space.distance(found.features).double().numpy()
+        return found.mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], far
 
     def _rows(self, structures: Sequence[Structure], batch_size: int) -> list[dict[str, Any]]:
         found = self.values(structures, batch_size)
-        mean, std, spread = (x.tolist() for x in found)
+        mean, std, spread, half = (x.tolist() for x in found[:4])
         errors = self.errors
         rows = []
         for i, s in enumerate(structures):
             row: dict[str, Any] = {"name": s.name, "source": s.source, "embedded": s.embedded}
-            row["extrapolated"] = self.extrapolated(s)
+            row["outside"] = found.outside[i]
             if s.conformers > 1:
                 row["conformers"] = s.conformers
             for j, target in enumerate(self.targets):
@@ -162,6 +201,10 @@ class Predictor:
                 row[f"{target.name}_std"] = std[i][j]
                 if s.conformers > 1:
                     row[f"{target.name}_conformer_std"] = spread[i][j]
+                if self.calibration is not None:
+                    low, high = mean[i][j] - half[i][j], mean[i][j] + half[i][j]
+                    row[f"{target.name}_low"] = None if isnan(low) else low
+                    row[f"{target.name}_high"] = None if isnan(high) else high
                 if target.name in errors:
                     row[f"{target.name}_mae"] = errors[target.name]
                 row[f"{target.name}_unit"] = target.unit
@@ -176,13 +219,15 @@ def _conformers(structure: Structure) -> list[Structure]:
     return [replace(structure, pos=p, others=None) for p in (structure.pos, *structure.others)]
 
 
-def _over_conformers(mean: np.ndarray, std: np.ndarray, counts: np.ndarray) -> Values:
+def _over_conformers(
+    mean: np.ndarray, std: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values (c, t) of all conformers to values (b, t) of the molecules that have `counts`."""
     start, n = np.cumsum(counts) - counts, counts[:, None]
     centre = np.add.reduceat(mean, start) / n
     within = np.sqrt(np.add.reduceat(std**2, start) / n)
     rest = np.add.reduceat((mean - np.repeat(centre, counts, axis=0)) ** 2, start)
-    return Values(centre, within, np.where(n > 1, np.sqrt(rest / np.maximum(n - 1, 1)), np.nan))
+    return centre, within, np.where(n > 1, np.sqrt(rest / np.maximum(n - 1, 1)), np.nan)
 
 
 def pad(structures: Sequence[Structure], center: bool = True) -> Batch:

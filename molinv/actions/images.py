@@ -39,7 +39,7 @@ class Image(Action):
     ) -> Float[Tensor, "b c h w"]:
         self.check(group)
         check_pictures("Image", group, g, x)
-        return pick(x, sources(group, g, x), self.padding)
+        return pick(x, sources(group, group.inverse(g), x), self.padding)
 
     def size(self, x: Float[Tensor, "b c h w"]) -> int:
         return len(x)

@@ -41,14 +41,14 @@ class Segmentation(Action):
         self.check(group)
         if x.ndim == 3 and not x.is_floating_point():
             return self._labels(group, g, x)
-        return self._scores(group, g, x)[0]
+        return self._scores(group, group.inverse(g), x)[0]
 
     def pull_back(
         self, group: Group, g: Float[Tensor, "b d d"], y: Float[Tensor, "b c h w"], context: Any
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b 1 h w"]]:
         """The scores where the input was, and the weight of each of its pixels."""
         self.check(group)
-        value, weight = self._scores(group, group.inverse(g), y)
+        value, weight = self._scores(group, g, y)
         return value, weight.to(value.dtype)
 
     def size(self, x: Tensor) -> int:
@@ -57,9 +57,9 @@ class Segmentation(Action):
     def example(self, generator: torch.Generator, group: Group, n: int = 4):
         return bumps(generator, n)
 
-    def _scores(self, group: Group, g: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        check_pictures("Segmentation", group, g, y)
-        source = sources(group, g, y)
+    def _scores(self, group: Group, back: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        check_pictures("Segmentation", group, back, y)
+        source = sources(group, back, y)
         return pick(y, source, "border"), inside(source)
 
     def _labels(self, group: Group, g: Tensor, y: Tensor) -> Tensor:
@@ -70,6 +70,6 @@ class Segmentation(Action):
             )
         values = y[:, None].double()  # exact for any label
         check_pictures("Segmentation", group, g, values)
-        source = sources(group, g, values)
+        source = sources(group, group.inverse(g), values)
         moved = pick(values, source, "border", "nearest")
         return torch.where(inside(source), moved, self.void)[:, 0].to(y.dtype)

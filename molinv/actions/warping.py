@@ -56,16 +56,16 @@ def check_pictures(name: str, group: Group, g: Tensor, x: Tensor) -> None:
 
 
 def sources(
-    group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b c h w"]
+    group: Group, back: Float[Tensor, "b d d"], x: Float[Tensor, "b c h w"]
 ) -> Float[Tensor, "b h w 2"]:
-    """Where each pixel of g x lies in x: g^-1 of its place, in `grid_sample`'s coordinates.
+    """Where each pixel of g x lies in x: `back`, which is g^-1, of its place.
 
-    Those reach from -1 to 1 between the outer edges on both axes, y down. The matrix is brought
-    there rather than the pixels, so that at the identity every pixel comes from itself. Half
-    precision would miss pixels: at least float32.
+    In `grid_sample`'s coordinates, from -1 to 1 between the outer edges on both axes, y down. The
+    matrix is brought there rather than the pixels, so that at the identity every pixel comes
+    from itself. Half precision would miss pixels: at least float32.
     """
     dtype, (h, w) = torch.promote_types(x.dtype, torch.float32), x.shape[-2:]
-    back = group.inverse(g).to(dtype)
+    back = back.to(dtype)
     row = [1.0, -h / w, min(h, w) / w]
     column = [-w / h, 1.0, -min(h, w) / h]
     scale = torch.tensor([row, column], dtype=dtype, device=back.device)

@@ -55,7 +55,7 @@ class Estimate:
 
 def of_means(
     function: Callable[[Float[Tensor, "*n *c"]], Float[Tensor, "*n *e"]],
-    values: Float[Tensor, "m *c"],
+    values: Float[Tensor, "m ..."],
     settings: Settings,
 ) -> Estimate:
     """function(mean of the values over molecules), with percentile intervals.

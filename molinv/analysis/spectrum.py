@@ -97,7 +97,8 @@ def _shares(powers: Float[Tensor, "*n t l"]) -> Float[Tensor, "*n t l"]:
 def _sentence(subject: Subject, q: int, share: Estimate, still: bool) -> str:
     name = subject.quantities[q].name
     if still:
-        return f"{name} has no power in any degree from 1 beyond rounding: it is invariant."
+        word = "invariant" if subject.kind.endswith("scalar") else "equivariant"
+        return f"{name} has no power in any degree from 1 beyond rounding: it is {word}."
     l = int(share.value[q, :-1].argmax()) + 1
     finer = f"finer detail than a quadrupole: it changes sign within about {180 / l:.0f} degrees"
     like = _TURNED_BACK.get((subject.kind, l)) or _LIKE.get(l, finer)

@@ -111,13 +111,15 @@ def _sentence(
     still: bool,
 ) -> str:
     name, unit = subject.quantities[q].name, subject.quantities[q].unit
-    beside = f"{scale[q]:.3g} {unit}".strip()
+    several = subject.kind == "scalar" and bool(rms.low[q].isfinite())
+    what = "by which molecules differ" if several else "that it measures itself"
+    beside = f"the {f'{scale[q]:.3g} {unit}'.rstrip()} {what}"
     if still:
         return (
             f"{name} does not change with orientation beyond rounding: {rms.text(q, unit=unit)} "
-            f"beside {beside} between molecules."
+            f"beside {beside}."
         )
-    share = f"{100 * rms.value[q] / scale[q]:.2g} % of the {beside} by which molecules differ"
+    share = f"{100 * rms.value[q] / scale[q]:.2g} % of {beside}"
     if mae is not None:
         share = (
             f"{100 * rms.value[q] / mae.value[q]:.2g} % of the mean absolute error "
@@ -139,7 +141,8 @@ def _table(
         error = "" if mae is None else mae.text(q)
         row = [quantity.name, quantity.unit, rms.text(q), middle.text(q), error, float(scale[q])]
         rows.append(row)
-    columns = ["quantity", "unit", "orbit std, rms", "median", "MAE over Haar", "between molecules"]
+    last = "between molecules" if subject.kind == "scalar" else "own size"
+    columns = ["quantity", "unit", "orbit std, rms", "median", "MAE over Haar", last]
     return Grid("Standard deviation over orientations", columns, rows)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from .analyse import Analysis
+from .statistics import invariant
 
 _NOT = "not measured"
 
@@ -37,7 +38,7 @@ def _invariance(analysis: Analysis, q: int) -> str:
     std = float(orbits.variance[:, q].mean().sqrt())
     where = f"{len(orbits.variance):,} molecules in {len(orbits.weights)} orientations"
     unit = f" {quantity.unit}".rstrip()
-    if std < 1e3 * torch.finfo(subject.dtype).eps * size:
+    if invariant(subject, orbits)[q]:
         return (
             f"{subject.name} is {word} under all rotations to rounding: {quantity.name} of a "
             f"molecule varies by {std:.2g}{unit} beside {size:.3g}{unit} ({where})."

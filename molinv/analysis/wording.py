@@ -22,7 +22,7 @@ def measured_on(orbits: Orbits, settings: Settings) -> str:
     )
     return (
         f"Measured on {m:,} molecule{'s' * (m > 1)} in {len(orbits.weights):,} orientations each, "
-        f"a rule that averages over all rotations exactly up to degree {settings.degree}; {brackets}."
+        f"whose average is exact over all rotations up to degree {settings.degree}; {brackets}."
     )
 
 

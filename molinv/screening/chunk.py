@@ -64,9 +64,9 @@ def tabulate(
 ) -> pa.Table:
     """`predict_chunk` from where the geometries are there: the network alone.
 
-    Columns: row, name, smiles, source, embedded, extrapolated, conformers, for each target its
-    value and its `_std`, `_conformer_std` (where several are made), `_mae` (where it is known)
-    and `_unit`; last error, null where there are values.
+    Columns: row, name, smiles, source, embedded, outside, conformers, for each target its value
+    and its `_std`, `_conformer_std` (where several are made), `_low` and `_high` (where the model
+    has intervals), `_mae` (where it is known) and `_unit`; last error, null where there are values.
     """
     import pyarrow as pa
 
@@ -75,16 +75,17 @@ def tabulate(
     good = [item for item in checked if isinstance(item, Structure)]
     at = np.array([isinstance(item, Structure) for item in checked], dtype=bool)
     found = predictor.values(good, settings.batch_size) if good else None
-    geometry = iter([(s.smiles, s.embedded, predictor.extrapolated(s), s.conformers) for s in good])
+    far = found.outside if found is not None else []
+    geometry = ((s.smiles, s.embedded, why, s.conformers) for s, why in zip(good, far, strict=True))
     known = [next(geometry) if ok else (None,) * 4 for ok in at]
-    smiles, embedded, extrapolated, conformers = zip(*known, strict=True) if known else ((),) * 4
+    smiles, embedded, outside, conformers = zip(*known, strict=True) if known else ((),) * 4
     columns: list[Any] = [
         pa.array(range(first, first + len(checked)), pa.int64()),
         pa.array([item.name for item in checked], pa.string()),
         pa.array(smiles, pa.string()),
         pa.array([item.source for item in checked], pa.string()),
         pa.array(embedded, pa.bool_()),
-        pa.array(extrapolated, pa.bool_()),
+        pa.array(outside, pa.string()),
         pa.array(conformers, pa.int32()),
         *_columns(predictor, settings, found, at),
         pa.array([i.reason if isinstance(i, Rejected) else None for i in checked], pa.string()),
@@ -98,7 +99,7 @@ def schema(settings: Settings) -> pa.Schema:
 
     predictor, number = load(settings), pa.float64()
     fields = [("row", pa.int64()), ("name", pa.string()), ("smiles", pa.string())]
-    fields += [("source", pa.string()), ("embedded", pa.bool_()), ("extrapolated", pa.bool_())]
+    fields += [("source", pa.string()), ("embedded", pa.bool_()), ("outside", pa.string())]
     fields += [("conformers", pa.int32())]
     for target in predictor.targets:
         fields += [(f"{target.name}{end}", number) for end in _numbers(predictor, settings)]
@@ -116,7 +117,8 @@ def load(settings: Settings) -> Predictor:
 def _numbers(predictor: Predictor, settings: Settings) -> list[str]:
     """The endings of a target's columns that hold numbers."""
     spread = ["_conformer_std"] if settings.conformers > 1 else []
-    return ["", "_std", *spread, *(["_mae"] if predictor.errors else [])]
+    interval = ["_low", "_high"] if predictor.calibration is not None else []
+    return ["", "_std", *spread, *interval, *(["_mae"] if predictor.errors else [])]
 
 
 def _columns(
@@ -132,7 +134,21 @@ def _columns(
             else:
                 column = np.full(len(at), np.nan)
                 if found is not None:
-                    column[at] = {"": found.mean, "_std": found.std}.get(end, found.spread)[:, j]
+                    column[at] = _numbers_of(found, end)[:, j]
             made.append(pa.array(column, from_pandas=True))  # NaN, which is no value: null
         made.append(pa.array([target.unit] * len(at), pa.string()))
     return made
+
+
+def _numbers_of(found: Values, end: str) -> np.ndarray:
+    match end:
+        case "":
+            return found.mean
+        case "_std":
+            return found.std
+        case "_low":
+            return found.mean - found.half
+        case "_high":
+            return found.mean + found.half
+        case _:
+            return found.spread

@@ -21,7 +21,7 @@ def subject(function, kind="scalar", n=1, dtype=torch.float64, history=()):
 
 
 def legendre(l, x):
-    """P_l(x); P_l of the cosine with a fixed axis is a harmonic of degree l, mean square 1/(2l+1)."""
+    """P_l(x); of the cosine with a fixed axis a harmonic of degree l, mean square 1/(2 l + 1)."""
     before, value = torch.zeros_like(x), torch.ones_like(x)
     for k in range(l):
         before, value = value, ((2 * k + 1) * x * value - k * before) / (k + 1)

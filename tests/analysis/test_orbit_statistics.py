@@ -29,7 +29,7 @@ def test_a_linear_function(dtype, bound):
     given = molecules(dtype=dtype)
     y = torch.full((12, 1), 7.0, dtype=torch.float64)
     given = Structures(given.pos, given.z, y)
-    found, orbits = statistics(subject(line, dtype=dtype), given)
+    found, _ = statistics(subject(line, dtype=dtype), given)
     expected = spreads(given)
     numbers = found.numbers
     rms = float(expected.square().mean().sqrt())
@@ -57,7 +57,7 @@ def test_what_it_stands_beside():
         count = (z > 0).sum(1).to(pos)
         return torch.stack([100 * count, 100 * count + pos[:, 0, 2]], 1)
 
-    found, orbits = statistics(subject(f, n=2), Structures(given.pos, given.z, height), degree=5)
+    found, _ = statistics(subject(f, n=2), Structures(given.pos, given.z, height), degree=5)
     expected = 100 * given.sizes.double().std(correction=0)
     assert found.numbers["spread"] == [pytest.approx(float(expected))] * 2
     assert found.numbers["invariant"] == [True, False]
@@ -67,10 +67,10 @@ def test_what_it_stands_beside():
 
 def test_by_size_and_by_element():
     given = molecules(40)
-    found, orbits = statistics(subject(line), given, degree=5)
+    found, _ = statistics(subject(line), given, degree=5)
     square = spreads(given).square()
     by_size, by_element = found.numbers["by_size"], found.numbers["by_element"]
-    assert list(by_size) == ["3", "4", "5", "6"] or list(by_size) == ["3", "4", "5 to 6"]
+    assert list(by_size)[:2] == ["3", "4"]
     for n in (3, 4):
         members = given.sizes == n
         assert by_size[str(n)]["molecules"] == 10

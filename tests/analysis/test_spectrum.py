@@ -167,6 +167,7 @@ def test_equivariant_outputs_have_no_power_and_broken_ones_are_caught(kind):
 
     found, orbits = spectrum(subject(both, kind, n=2), molecules(5))
     assert found.numbers["invariant"] == [True, False]
+    assert found.findings[1].endswith("equivariant.")
     power = orbits.power[:, 0].sqrt()
     assert (power[:, 1:] < 1e-10 * power[:, :1]).all()
     share = shares(found)[1]

@@ -15,6 +15,7 @@ def test_notebook_runs(path, tmp_path, monkeypatch):
 
     monkeypatch.setenv("MOLINV_EPOCHS", "1")
     monkeypatch.setenv("MOLINV_TRAIN_SIZE", "100")
+    monkeypatch.setenv("MOLINV_MOLECULES", "6")
     monkeypatch.setenv("MOLINV_OUT", str(tmp_path / "run"))
     notebook = nbformat.read(path, as_version=4)
     folder = {"metadata": {"path": str(path.parent)}}

@@ -100,30 +100,37 @@ def test_molecules_and_pictures_are_listed_apart():
     assert {"cnn", "unet"} <= set(models.pictures.available())
 
 
-def test_a_few_steps_teach_digits_and_maps():
-    """Both networks learn: far from chance after a minute part of an epoch."""
+def test_a_few_steps_teach_digits():
+    """Far from chance, a tenth, after less than an epoch."""
     parts = pictures.load("mnist")
     store = PicturesOnDevice(parts["train"], "cpu")
     net = make("cnn", {"width": 8}, targets=10, channels=1)
     optimizer = torch.optim.Adam(net.parameters(), 5e-3)
-    for i in range(40):
+    for i in range(50):
         batch = store.gather(np.arange(64 * i, 64 * i + 64))
         loss = torch.nn.functional.cross_entropy(net(*net.inputs(batch)), batch.y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     test = PicturesOnDevice(parts["test"], "cpu").gather(np.arange(300))
-    assert (net(test.x).argmax(1) == test.y).float().mean() > 0.5
-    made = PicturesOnDevice(collages(parts["train"], 64, (48, 48), each=1), "cpu")
-    net = make("unet", {"width": 8, "levels": 2}, targets=11, channels=1)
+    assert (net(test.x).argmax(1) == test.y).float().mean() > 0.4
+
+
+def test_a_few_steps_teach_which_pixels_are_ink():
+    digits = pictures.load("mnist")["train"]
+    made = PicturesOnDevice(collages(digits, 64, (48, 48), each=1), "cpu")
+    net = make("unet", {"width": 8, "levels": 2}, targets=2, channels=1)
     optimizer = torch.optim.Adam(net.parameters(), 1e-2)
-    for i in range(12):
-        batch = made.gather(np.arange(16) + 16 * (i % 4))
-        loss = torch.nn.functional.cross_entropy(net(batch.x), batch.y)
+    for i in range(30):
+        batch = made.gather(np.arange(8) + 8 * (i % 7))
+        ink = (batch.y > 0).long()
+        loss = torch.nn.functional.cross_entropy(net(*net.inputs(batch)), ink)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert float(loss.detach()) < 0.6  # of log 11 = 2.4
+    unseen = made.gather(np.arange(56, 64))
+    found, truth = net.eval()(unseen.x).argmax(1) == 1, unseen.y > 0
+    assert (found & truth).sum() > 0.8 * (found | truth).sum()
 
 
 def picture_files():

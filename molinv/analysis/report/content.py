@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from math import isfinite
+from dataclasses import asdict, replace
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -122,6 +122,29 @@ def _check(chart: Chart) -> None:
                 f"figure {chart.name}: series {s.label!r} needs as many y, low and high as x, got "
                 f"{', '.join(str(len(v)) for v in given)}."
             )
+
+
+def logarithmic(chart: Chart) -> Chart:
+    """A chart without what its logarithmic axes have no place for.
+
+    Values of 0 and below become gaps; an interval that reaches there ends at the smallest value
+    that is shown. analysis.json keeps all of them.
+    """
+    if not (chart.log_x or chart.log_y):
+        return chart
+    held = [v for s in chart.series for part in (s.y, s.low or (), s.high or ()) for v in part]
+    floor = min((v for v in held if v > 0), default=1.0)
+    made = []
+    for s in chart.series:
+        x, y, low, high = s.x, s.y, s.low, s.high
+        if chart.log_x:
+            x = [v if isinstance(v, str) or v > 0 else nan for v in s.x]
+        if chart.log_y:
+            y = [v if v > 0 else nan for v in s.y]
+            low = None if low is None else [v if v > 0 or v != v else floor for v in low]
+            high = None if high is None else [v if v > 0 or v != v else floor for v in high]
+        made.append(replace(s, x=x, y=y, low=low, high=high))
+    return replace(chart, series=made)
 
 
 def file_names(names: Sequence[str]) -> dict[str, str]:

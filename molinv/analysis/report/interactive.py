@@ -13,7 +13,7 @@ from typing import Any
 
 from ..section import Chart, Series
 from . import palette
-from .content import plain
+from .content import logarithmic, plain
 
 LEGEND, TICK = 34, 22  # characters of a label that are shown; the hover label has all
 WHOLE = 14  # whole numbers an axis names one by one
@@ -32,6 +32,7 @@ def text(value: str) -> str:
 
 def chart(figure: Chart) -> dict[str, Any]:
     """Traces and layout of a Chart."""
+    figure = logarithmic(figure)
     traces = [t for i, s in enumerate(figure.series) for t in _series(s, i)]
     numbers = [v for s in figure.series for v in s.x if not isinstance(v, str)]
     heights = [v for s in figure.series for v in s.y]

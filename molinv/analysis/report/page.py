@@ -47,7 +47,7 @@ def write_comparison(folder: Path, title: str, parts: Sequence[Part]) -> list[Pa
     names: list[str] = []
     for i, (name, *_) in enumerate(parts, 1):
         names.append(name if name and name not in names else f"{name} ({i})".strip())
-    return _write(folder, title, [(n, *rest) for n, (_, *rest) in zip(names, parts, strict=True)])
+    return _write(folder, title, [(n, *p[1:]) for n, p in zip(names, parts, strict=True)])
 
 
 def _write(folder: Path, title: str, parts: Sequence[Part]) -> list[Path]:
@@ -162,13 +162,15 @@ def _template() -> Any:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {"show": show, "embedded": _embedded, "numeric": _numeric}
-    environment.tests["number"] = lambda value: isinstance(value, int | float)
     return environment.from_string(_resource("page.html.j2"))
 
 
-def _numeric(rows: Sequence[Sequence[Any]], column: int) -> bool:
-    """Whether a table's column holds numbers."""
-    return any(isinstance(row[column], int | float) for row in rows if column < len(row))
+def _numeric(rows: Sequence[Sequence[Any]]) -> list[bool]:
+    """Which of a table's columns hold numbers."""
+    width = max((len(row) for row in rows), default=0)
+    return [
+        any(isinstance(row[i], int | float) for row in rows if i < len(row)) for i in range(width)
+    ]
 
 
 def _embedded(data: Any) -> str:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure as Canvas
 
 from ..section import Chart, Drawing, Series, Sphere
 from . import molecule, palette
-from .content import Figure
+from .content import Figure, logarithmic
 from .interactive import LEGEND, TICK, places, shorten
 from .pictures_space import drawing, literal, sphere
 
@@ -64,6 +64,7 @@ def map_limits(maps: Sequence[Sphere]) -> tuple[float, float]:
 
 def _chart(axes: Axes, chart: Chart, beside: Axes | None) -> Axes:
     """Draw on axes, on the scale of those beside them."""
+    chart = logarithmic(chart)
     names = list(dict.fromkeys(x for s in chart.series for x in s.x if isinstance(x, str)))
     if beside is not None:
         axes.sharey(beside)
@@ -75,7 +76,7 @@ def _chart(axes: Axes, chart: Chart, beside: Axes | None) -> Axes:
         x = np.array([place[v] if isinstance(v, str) else v for v in s.x], float)
         width = 0.8 / max(len(bars), 1) * (_spacing(x) if not names else 1.0)
         shift = (bars.index(s) - (len(bars) - 1) / 2) * width if s in bars else 0.0
-        _plot(axes, s, i, x + shift, width, chart.log_y)
+        _plot(axes, s, i, x + shift, width)
     if names:
         short = [literal(shorten(name, TICK)) for name in names]
         long = max(len(s) for s in short) * len(short) > 70
@@ -116,14 +117,12 @@ def _chart(axes: Axes, chart: Chart, beside: Axes | None) -> Axes:
     return axes
 
 
-def _plot(axes: Axes, s: Series, i: int, x: np.ndarray, width: float, log: bool) -> None:
+def _plot(axes: Axes, s: Series, i: int, x: np.ndarray, width: float) -> None:
     color, again = C[palette.series(i)], i // palette.SERIES
     y, label = np.array(s.y, float), literal(shorten(s.label, LEGEND)) or " "
     bounds = None
     if s.low is not None and s.high is not None:
         bounds = np.array([s.low, s.high], float)
-    if log:  # what a logarithm has no place for is left out
-        y = np.where(y > 0, y, np.nan)
     away = None if bounds is None else np.abs(np.stack([y - bounds[0], bounds[1] - y]))
     if s.style == "bar":
         axes.bar(x, y, width, label=label, color=color, alpha=0.85, yerr=away, capsize=2)

@@ -1,0 +1,152 @@
+"""Make a model's conformal.json: residuals and distances of its validation molecules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64
+from rich.console import Console
+from rich.progress import track
+
+from ..datasets.batches import Loader
+from ..datasets.geometries import embedded_copies
+from ..datasets.molecules import Molecules
+from ..datasets.split import Split
+from ..errors import InputError
+from .build import place
+from .config import TrainConfig
+from .conformal import COPIES, EMBEDDED, FILE, GIVEN, INSIDE, LEVEL, quantile
+from .domain import Composition, FeatureSpace
+from .orbit_values import orbit_values
+from .saved import Saved, write_json
+
+MOST = 4000  # validation molecules: a coverage of 90 % is then uncertain by 0.5 %
+FITTED = 4000  # training molecules whose features say where the training data lies
+
+
+class Residuals(NamedTuple):
+    """Predicted minus true (m, t), NaN where no truth is known, and distances (m,) or None."""
+
+    values: Float64[np.ndarray, "m t"]
+    distance: Float64[np.ndarray, " m"] | None
+
+
+def residuals(
+    saved: Saved,
+    molecules: Molecules,
+    config: TrainConfig,
+    chosen: Int64[np.ndarray, " m"],
+    copies: int,
+    space: FeatureSpace | None = None,
+    what: str = "",
+) -> Residuals:
+    """Of molecules turned once by Haar, then predicted as `predict` does; in their order."""
+    store = place(molecules, config, "cpu", rotate=True)
+    standardizer, values, distances, seen = saved.standardizer, [], [], []
+    for batch in _bar(Loader(store, chosen, 128, shuffle=False), what):
+        found = orbit_values(saved, batch, copies)
+        truth = standardizer.inverse(standardizer(batch.y, batch.z))
+        values.append((found.mean - truth).numpy())
+        seen.append(batch.index.numpy())
+        if space is not None and found.features is not None:
+            distances.append(space.distance(found.features).double().numpy())
+    order = np.argsort(np.concatenate(seen))[np.argsort(np.argsort(chosen))]
+    distance = np.concatenate(distances)[order] if distances else None
+    return Residuals(np.concatenate(values)[order], distance)
+
+
+def calibrate(
+    folder: Path,
+    saved: Saved,
+    molecules: Molecules,
+    parts: Split,
+    config: TrainConfig,
+    kinds: tuple[str, ...] = (GIVEN,),
+    embedded: int = 0,
+) -> None:
+    """Write conformal.json, and domain.safetensors, into the folder of a model.
+
+    `kinds` says what the data's own geometries are; with `embedded`, so many validation molecules
+    that have a SMILES are embedded by RDKit for a second set. Raises InputError where none has.
+    """
+    composition = Composition.of(molecules, parts.train)
+    space = _space(saved, molecules, config, parts.train[:FITTED])
+    valid = parts.valid[: config.valid_size][:MOST]
+    own = _set(saved, molecules, config, valid, space, "calibrating")
+    sets = dict.fromkeys(kinds, own)
+    if embedded and EMBEDDED not in kinds:
+        copies = embed_some(molecules, parts.valid, embedded)
+        every = np.arange(len(copies))
+        sets[EMBEDDED] = _set(saved, copies, config, every, space, "calibrating on embedded ones")
+    digest = space.save(folder) if space is not None else None
+    content = {
+        "sha256": saved.card["sha256"],
+        "split": parts.hash,
+        "level": LEVEL,
+        "inside": INSIDE,
+        "sets": sets,
+        "domain": composition.to_json() | {"sha256": digest},
+    }
+    write_json(folder / FILE, content)
+
+
+def embed_some(molecules: Molecules, chosen: Int64[np.ndarray, " m"], count: int) -> Molecules:
+    """The first `count` of the chosen that have a SMILES, with RDKit's geometries.
+
+    Those that RDKit cannot embed are left out. Raises InputError where none is left.
+    """
+    some = [int(i) for i in chosen if molecules.smiles[int(i)]][:count]
+    made = embedded_copies(molecules, np.array(some, np.int64)) if some else None
+    if made is None:
+        raise InputError(
+            "no held-out molecule of the data has a SMILES that RDKit can embed: leave out "
+            "--embedded."
+        )
+    return made
+
+
+def _set(
+    saved: Saved,
+    molecules: Molecules,
+    config: TrainConfig,
+    chosen: np.ndarray,
+    space: FeatureSpace | None,
+    what: str,
+) -> dict[str, Any]:
+    names = [t.name for t in saved.standardizer.targets]
+    made: dict[str, Any] = {"molecules": len(chosen)}
+    for copies in COPIES:
+        found = residuals(saved, molecules, config, chosen, copies, space, what)
+        halves = [quantile(column, LEVEL) for column in np.abs(found.values).T]
+        far = float("inf") if found.distance is None else quantile(found.distance, INSIDE)
+        made[str(copies)] = {
+            "half": {n: _finite(h) for n, h in zip(names, halves, strict=True)},
+            "distance": _finite(far),
+        }
+    return made
+
+
+def _space(
+    saved: Saved, molecules: Molecules, config: TrainConfig, train: np.ndarray
+) -> FeatureSpace | None:
+    store, features = place(molecules, config, "cpu", rotate=True), []
+    for batch in _bar(Loader(store, train, 128, shuffle=False), "features"):
+        found = orbit_values(saved, batch, 1).features
+        if found is None:
+            return None
+        features.append(found)
+    made = torch.cat(features)
+    return FeatureSpace.fit(made) if len(made) > 1 else None
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _bar(batches: Loader, what: str):
+    return track(batches, what, console=Console(stderr=True), transient=True, disable=not what)
+
+

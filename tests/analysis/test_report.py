@@ -1,0 +1,199 @@
+"""Reports as files: whole, self-contained, escaped, with every number."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+import report_sections as given
+from PIL import Image
+
+from molinv.analysis.report import write, write_comparison
+from molinv.analysis.report.content import file_names, logarithmic, plain, show
+from molinv.analysis.section import Chart, Drawing, Section, Series
+from molinv.errors import InputError
+
+LOADS = {"src", "href", "action", "data", "poster", "srcset", "formaction", "xlink:href"}
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes, and the text of every element."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.found, self.text = [], {}
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        tag = self.found[-1][0] if self.found else ""
+        self.text.setdefault(tag, []).append(data)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    paths = write(folder, given.EVIL, given.VERDICT, given.FACTS, given.sections())
+    assert sorted(paths) == sorted(folder.iterdir()), "nothing half-written may be left"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return Elements((folder / "report.html").read_text(encoding="utf-8"))
+
+
+def strict(path):
+    """JSON as the standard has it: without NaN."""
+
+    def refuse(word):
+        raise AssertionError(f"{word} is not JSON")
+
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+def test_files(folder):
+    pngs = {path.name for path in folder.glob("*.png")}
+    assert pngs == {"curve.png", "bars.png", "map.png", "drawn.png", "log.png"}
+    for name in pngs:
+        with Image.open(folder / name) as image:
+            image.load()
+            low, high = image.convert("L").getextrema()
+            assert low < 100, "a picture that shows nothing"
+            assert high > 200
+    assert (folder / "report.html").stat().st_size < 8e6
+
+
+def test_page_asks_for_nothing(page):
+    for tag, attributes in page.found:
+        for name in LOADS & set(attributes):
+            value = attributes[name]
+            assert value.startswith(("#", "data:")), f"<{tag} {name}={value!r}>"
+        assert "url(" not in attributes.get("style", "")
+    assert "url(" not in "".join(page.text["style"])
+    assert "@import" not in "".join(page.text["style"])
+    policy = next(a["content"] for t, a in page.found if t == "meta" and "http-equiv" in a)
+    assert "default-src 'none'" in policy
+    script = re.search(r"script-src([^;]*);", policy)
+    assert script is not None
+    assert "unsafe" not in script[1]
+    assert "http" not in policy
+
+
+def test_names_stay_text(page):
+    """Only the page's own elements are there, however a molecule is called."""
+    tags = [tag for tag, _ in page.found]
+    assert tags.count("script") == 3
+    assert "img" not in tags
+    assert not [a for _, a in page.found if any(name.startswith("on") for name in a)]
+    assert any(given.EVIL in text for text in page.text["li"])
+    figures = json.loads(page.text["script"][0])["figures"]
+    assert [f["group"] for f in figures] == ["curve", "bars", "map", "log"]
+    # plotly.js reads markup out of its texts
+    shown = json.dumps([[f["layout"], [t.get("name") for t in f["data"]]] for f in figures])
+    assert "<script" not in shown
+    assert "<img" not in shown
+
+
+def test_every_number_is_in_the_json(folder):
+    found = strict(folder / "analysis.json")
+    assert found["title"] == given.EVIL
+    assert found["verdict"] == given.VERDICT
+    assert found["facts"] == given.FACTS
+    for section in given.sections():
+        entry = found["sections"][section.name]
+        assert entry["numbers"] == plain(section.numbers)
+        assert entry["missing"] == section.missing
+        assert [f["name"] for f in entry["figures"]] == [f.name for f in section.figures]
+        for figure, there in zip(section.figures, entry["figures"], strict=True):
+            assert (folder / there["file"]).is_file()
+            if isinstance(figure, Chart):
+                assert [s["y"] for s in there["series"]] == [plain(s.y) for s in figure.series]
+    assert found["sections"]["curves"]["figures"][0]["series"][0]["y"][3] is None
+    assert found["sections"]["curves"]["numbers"]["x"] is None
+
+
+def test_missing_and_empty_sections_are_shown(page):
+    headings = " ".join(page.text["h2"] + page.text["span"])
+    assert "Nothing at all" in headings
+    assert any("too few molecules" in text for text in page.text["strong"] + page.text["p"])
+    assert any("not made" in text for text in page.text["em"])
+
+
+def test_comparison_puts_the_same_names_together(tmp_path):
+    a, b = given.sections(), given.sections()[1:]
+    b[0].figures[0] = given.sphere(scale=3.0)
+    paths = write_comparison(
+        tmp_path,
+        "Two",
+        [("run", given.VERDICT, {"model": "a"}, a), ("run", [], {"lambda": "0.1"}, b)],
+    )
+    found = strict(tmp_path / "analysis.json")
+    assert [part["name"] for part in found["parts"]] == ["run", "run (2)"]
+    assert "curves" not in found["parts"][1]["sections"]
+    assert {p.name for p in paths} == {p.name for p in tmp_path.iterdir()}
+    page = Elements((tmp_path / "report.html").read_text(encoding="utf-8"))
+    figures = json.loads(page.text["script"][0])["figures"]
+    assert [f["group"] for f in figures] == ["curve", "bars", "map", "map", "log", "log"]
+    maps = [f["data"][0] for f in figures if f.get("map")]
+    assert maps[0]["zmax"] == maps[1]["zmax"] == pytest.approx(3.0), "one scale for both"
+    with Image.open(tmp_path / "log.png") as both, Image.open(tmp_path / "curve.png") as one:
+        assert both.width > 1.5 * one.width
+    assert any("Not part of this analysis" in text for text in page.text["p"])
+
+
+def test_bad_figures_are_refused(tmp_path):
+    twice = [Section("a", "A", figures=[given.chart()]), Section("b", "B", figures=[given.chart()])]
+    short = Section("a", "A", figures=[Chart("c", "C", "x", "y", [Series("s", [1.0, 2.0], [1.0])])])
+    flat = Section("a", "A", figures=[Drawing("d", "D", [("m", [[0.0, 0.0]], [1, 1])])])
+    for sections, words in (
+        (twice, "different names"),
+        ([twice[0], twice[0]], "sections of different names"),
+        ([short], "as many y"),
+        ([flat], "coordinates"),
+    ):
+        with pytest.raises(InputError, match=words):
+            write(tmp_path / "none", "t", [], {}, sections)
+    with pytest.raises(InputError, match="two parts"):
+        write_comparison(tmp_path, "t", [("a", [], {}, [])])
+    other = Section("a", "A", figures=[given.sphere(name="curve")])
+    with pytest.raises(InputError, match="one kind"):
+        write_comparison(tmp_path, "t", [("a", [], {}, twice[:1]), ("b", [], {}, [other])])
+
+
+def test_logarithmic_axes_leave_out_what_they_cannot_show():
+    s = Series("s", [0.0, 1.0, 2.0], [0.0, 2.0, -1.0], [-1.0, 0.5, -2.0], [1.0, 3.0, -0.5])
+    (made,) = logarithmic(Chart("c", "", "", "", [s], log_x=True, log_y=True)).series
+    assert plain(made.x) == [None, 1.0, 2.0]
+    assert plain(made.y) == [None, 2.0, None]
+    assert (made.low, made.high) == ([0.5, 0.5, 0.5], [1.0, 3.0, 0.5])
+    linear = Chart("c", "", "", "", [s])
+    assert logarithmic(linear) is linear
+
+
+def test_file_names_are_safe_and_different():
+    made = file_names(["a/b", "a b", "../../etc", "", "x" * 300, "A-B"])
+    assert len({name.lower() for name in made.values()}) == 6
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]{1,90}\.png", name) for name in made.values())
+    assert not any(name.startswith(".") for name in made.values())
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0"),
+        (1234.5678, "1,235"),
+        (-0.012345, "\N{MINUS SIGN}0.01235"),
+        (1.5e-7, "1.500 · 10⁻⁷"),
+        (12_345, "12,345"),
+        (True, "yes"),
+        (None, "\N{EN DASH}"),
+        (float("inf"), "\N{EN DASH}"),
+        ([1.5, 2], "1.5 to 2"),
+        ("<b>", "<b>"),
+    ],
+)
+def test_numbers_have_four_digits(value, shown):
+    assert show(value) == shown
