@@ -15,6 +15,7 @@ from rich.table import Table
 from .datasets.references import ATOMWISE
 from .errors import InputError
 from .predict import Predictor
+from .training.conformal import EMBEDDED, GIVEN
 
 WIDE = 4  # targets side by side; more of them go one below the other
 SUFFIXES = (".csv", ".json")
@@ -25,13 +26,15 @@ Rows = Sequence[dict[str, Any]]
 def table(rows: Rows, predictor: Predictor) -> Table:
     """Rows of `Predictor.predict` as a table: a column a target, or a line each where many."""
     title = "value +- standard deviation over rotations (not its error)"
+    if any(f"{t.name}_low" in row for row in rows for t in predictor.targets):
+        title += " [90 % prediction interval]"
     if any(row.get("conformers") for row in rows):
         title += ", then +- over conformers"
     return (_across if len(predictor.targets) <= WIDE else _down)(rows, predictor, title)
 
 
 def notes(rows: Rows, predictor: Predictor) -> Iterator[str]:
-    """What does not fit into the table: sentences on errors, energies and extrapolation."""
+    """What does not fit into the table: sentences on errors, energies, intervals and extrapolation."""
     if predictor.evaluation is not None:
         seen = f"{predictor.evaluation['molecules']:,} test molecules of its own data set"
         rdkit = "; with RDKit's it errs more, often twice as much or more"
@@ -42,14 +45,39 @@ def notes(rows: Rows, predictor: Predictor) -> Iterator[str]:
     relative = [t.name for t in predictor.targets if t.atomwise]
     if relative:
         yield f"{', '.join(relative)}: {ATOMWISE}."
-    far = [row["name"] for row in rows if row["extrapolated"]]
+    yield from _on_intervals(rows, predictor)
+    far = [f"{row['name']} ({row['outside']})" for row in rows if row["outside"]]
     if far:
-        few, many = predictor.saved.card["atoms"]
-        shown = ", ".join(far[:3]) + (f" and {len(far) - 3} more" if len(far) > 3 else "")
+        shown = "; ".join(far[:3]) + (f"; and {len(far) - 3} more" if len(far) > 3 else "")
         yield (
-            f"Extrapolated: {shown}; {predictor.name} has learned from molecules of {few} to "
-            f"{many} atoms only."
+            f"Outside what {predictor.name} has learned from, where its errors and intervals do "
+            f"not hold: {shown}."
         )
+
+
+def _on_intervals(rows: Rows, predictor: Predictor) -> Iterator[str]:
+    """On which molecules the 90 % intervals rest, and which rows have none."""
+    found = predictor.calibration
+    if found is None:
+        return
+    data = "the data set's own geometries", "RDKit's geometries"
+    kinds = {EMBEDDED if row["embedded"] else GIVEN for row in rows}
+    for kind, what in zip((GIVEN, EMBEDDED), data, strict=True):
+        if kind not in kinds:
+            continue
+        if number := found.molecules(kind):
+            one = ", one conformer each" if any(row.get("conformers") for row in rows) else ""
+            yield (
+                f"90 % intervals: from residuals of {number:,} validation molecules with {what}"
+                f"{one}; for molecules like those of the data set."
+            )
+        else:
+            whose = "given" if kind == GIVEN else "RDKit's"
+            yield (
+                f"No intervals for {whose} geometries: {predictor.name} was calibrated on others "
+                "only"
+                + ("; molinv evaluate --embedded 500 adds them." if kind == EMBEDDED else ".")
+            )
 
 
 def check_path(path: str) -> Path:
@@ -103,7 +131,10 @@ def _down(rows: Rows, predictor: Predictor, title: str) -> Table:
 
 def _value(row: dict[str, Any], name: str) -> str:
     text = f"{row[name]:.5g} +- {row[f'{name}_std']:.2g}"
-    return f"{text} +- {row[spread]:.2g}" if (spread := f"{name}_conformer_std") in row else text
+    if (spread := f"{name}_conformer_std") in row:
+        text += f" +- {row[spread]:.2g}"
+    low, high = (row.get(f"{name}_{end}") for end in ("low", "high"))
+    return text if low is None or high is None else f"{text} \\[{low:.5g}, {high:.5g}]"
 
 
 def _geometry(row: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Errors of a saved model on its test molecules: as stored, Haar-rotated, orbit-averaged."""
+"""Errors of a saved model on its test molecules, and whether its intervals hold there."""
 
 from __future__ import annotations
 
@@ -7,42 +7,53 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import yaml
+from jaxtyping import Float64, Int64
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from torchmetrics import MeanAbsoluteError
 
-from ..datasets import load
 from ..datasets.batches import Loader, OnDevice
-from ..datasets.split import split
 from ..errors import InputError
+from ..pretrained import locate
 from ..training.build import place
+from ..training.calibrate import Residuals, calibrate, embed_some, residuals
 from ..training.config import TrainConfig
+from ..training.conformal import EMBEDDED, LEVEL, Calibration, calibrated
 from ..training.saved import Saved, write_json
 from ..training.saved import load as load_saved
+from ..training.source import Source, prepare
 
 COLUMNS = ("stored", "rotated", "averaged")
 
 
 def evaluate(
-    run: str | Path, copies: int = 8, limit: int | None = None, trust: bool = False
+    run: str | Path,
+    copies: int = 8,
+    limit: int | None = None,
+    trust: bool = False,
+    embedded: int = 0,
 ) -> dict[str, Any]:
-    """MAE per target of a run on its untouched test molecules, in the target's unit.
+    """MAE per target of a run, or a shipped model, on its untouched test molecules, in its unit.
 
     "stored" as the data set has them, "rotated" each by one Haar-random rotation, "averaged"
     rotated and then averaged over `copies` elements of the learned distribution, left out where
-    `copies` is 0. `limit` takes the first so many test molecules. Writes evaluation.json into
-    the run folder. Raises InputError without a model, or where the data is no longer the same.
+    `copies` is 0. Molecules without a value count for no target. `limit` takes the first so many
+    test molecules. Where the averaged error is measured, so is what share of true values lies
+    within the model's 90 % intervals, which are made here where the model has none; with
+    `embedded`, also of so many validation molecules embedded by RDKit, and measured on as many
+    test molecules. Writes evaluation.json into the run folder. Raises InputError without a model,
+    or where the data is no longer the same.
     """
     if limit is not None and limit < 1:
         raise InputError(f"expected a limit of at least 1 test molecule, got {limit}.")
-    folder = Path(run)
+    if embedded < 0:
+        raise InputError(f"expected 0 or more embedded molecules, got {embedded}.")
+    folder = locate(str(run))
     saved = load_saved(folder, trust)
     config = read_config(folder / "config.yaml")
-    molecules = load(config.data)
-    parts = split(len(molecules), config.seed, config.train_size)
+    source = prepare(config)
+    molecules, parts = source.molecules, source.parts
     if parts.hash != saved.card["split"]:
         raise InputError(
             f"the split of {config.data} is {parts.hash}, but {folder} was trained on "
@@ -55,21 +66,70 @@ def evaluate(
         "stored": _errors(saved, stored, test, "as stored"),
         "rotated": _errors(saved, rotated, test, "rotated"),
     }
-    if copies:
-        found["averaged"] = _errors(saved, rotated, test, f"{copies} copies", copies)
+    names = [t.name for t in saved.standardizer.targets]
+    rows: dict[str, dict[str, Any]] = {t.name: {"unit": t.unit} for t in saved.standardizer.targets}
     result = {
         "split": parts.hash,
         "sha256": saved.card["sha256"],
         "molecules": len(test),
         "copies": copies,
-        "targets": {
-            t.name: {"unit": t.unit} | {c: values[i] for c, values in found.items()}
-            for i, t in enumerate(saved.standardizer.targets)
-        },
+        "targets": rows,
         "extents": saved.card["extents"],
     }
+    if copies:
+        made = _calibration(folder, saved, source, config, embedded)
+        averaged = residuals(saved, molecules, config, test, copies, made.space, f"{copies} copies")
+        found["averaged"] = _mean_absolute(averaged.values)
+        kinds = {kind: averaged for kind in source.kinds}
+        if embedded and EMBEDDED not in kinds:
+            some = embed_some(molecules, parts.test, embedded)
+            every = np.arange(len(some))
+            kinds[EMBEDDED] = residuals(
+                saved, some, config, every, copies, made.space, "embedded ones"
+            )
+        result["intervals"] = {k: _held(made, k, r, names, copies) for k, r in kinds.items()}
+    for i, name in enumerate(names):
+        rows[name] |= {c: values[i] for c, values in found.items()}
     write_json(folder / "evaluation.json", result)
     return result
+
+
+def _calibration(
+    folder: Path, saved: Saved, source: Source, config: TrainConfig, embedded: int
+) -> Calibration:
+    """The one that is there, unless it lacks what is asked for."""
+    there = calibrated(folder, saved.card)
+    if there is None or (embedded and not there.molecules(EMBEDDED)):
+        calibrate(folder, saved, source.molecules, source.parts, config, source.kinds, embedded)
+        there = calibrated(folder, saved.card)
+    assert there is not None
+    return there
+
+
+def _held(
+    made: Calibration, kind: str, found: Residuals, names: list[str], copies: int
+) -> dict[str, Any]:
+    """What the intervals of one kind of geometry came to on test molecules."""
+    half = made.half_widths(names, kind, copies)
+    known = ~np.isnan(found.values)
+    inside = (np.abs(found.values) <= half) & known
+    errors = _mean_absolute(found.values)
+    share = inside.sum(0) / np.maximum(known.sum(0), 1)
+    usable = np.isfinite(half) & (known.sum(0) > 0)
+    targets = {
+        n: {"half": half[i], "coverage": float(share[i]), "mae": errors[i]}
+        for i, n in enumerate(names)
+        if usable[i]
+    }
+    held: dict[str, Any] = {
+        "level": LEVEL,
+        "calibrated_on": made.molecules(kind),
+        "molecules": len(found.values),
+        "targets": targets,
+    }
+    if found.distance is not None:
+        held["outside"] = float((found.distance > made.farthest(kind, copies)).mean())
+    return held
 
 
 def read_config(path: Path) -> TrainConfig:
@@ -107,16 +167,40 @@ def table(result: dict[str, Any]) -> Table:
     return made
 
 
+def interval_table(result: dict[str, Any], kind: str) -> Table:
+    """The intervals of one kind of geometry, from `evaluate`, as a table to print."""
+    held = result["intervals"][kind]
+    what = "RDKit's geometries" if kind == EMBEDDED else "the data's own geometries"
+    made = Table(
+        title=f"{held['level']:.0%} prediction intervals on {what}: from "
+        f"{held['calibrated_on']:,} validation molecules, tried on {held['molecules']:,} test ones"
+    )
+    made.add_column("target")
+    made.add_column("unit")
+    for column in ("+-", "hold", "MAE"):
+        made.add_column(column, justify="right")
+    for name, row in held["targets"].items():
+        unit = result["targets"][name]["unit"]
+        made.add_row(name, unit, f"{row['half']:.4g}", f"{row['coverage']:.1%}", f"{row['mae']:.4g}")
+    return made
+
+
 def _errors(
-    saved: Saved, store: OnDevice, indices: np.ndarray, what: str, copies: int | None = None
+    saved: Saved, store: OnDevice, indices: Int64[np.ndarray, " m"], what: str
 ) -> list[float]:
-    metric = MeanAbsoluteError(num_outputs=len(saved.standardizer.targets))
-    network, generator = saved.network, torch.Generator().manual_seed(0)
+    """MAE (t,) of the network run once, as the molecules are placed."""
+    network, standardizer, values = saved.network, saved.standardizer, []
     batches = Loader(store, indices, 256, shuffle=False)
     for batch in track(batches, what, console=Console(stderr=True), transient=True):
         inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-        orbit = "identity" if copies is None else "learned"
-        outputs = network.orbit(*inputs, orbit=orbit, copies=copies, generator=generator).mean
-        truth = saved.standardizer.inverse(saved.standardizer(batch.y, batch.z))
-        metric.update(saved.standardizer.inverse(outputs).float(), truth.float())
-    return metric.compute().reshape(-1).tolist()
+        outputs = standardizer.inverse(network.orbit(*inputs, orbit="identity").mean)
+        truth = standardizer.inverse(standardizer(batch.y, batch.z))
+        values.append((outputs - truth).numpy())
+    return _mean_absolute(np.concatenate(values))
+
+
+def _mean_absolute(residuals: Float64[np.ndarray, "m t"]) -> list[float]:
+    """Over the molecules that have a value; NaN for a target where none has."""
+    known = ~np.isnan(residuals)
+    total = np.where(known, np.abs(residuals), 0.0).sum(0)
+    return [float(s / n) if n else float("nan") for s, n in zip(total, known.sum(0), strict=True)]

@@ -11,15 +11,25 @@ def main(arguments: list[str]) -> int:
     """Run the command; its exit code."""
 
     def fill(parser):
-        parser.add_argument("run", help="a run folder")
+        parser.add_argument("run", help="a run folder, or a shipped model's name")
         parser.add_argument("--copies", type=int, default=8, help="copies that are averaged")
+        parser.add_argument(
+            "--embedded",
+            type=int,
+            default=0,
+            help="calibrate intervals for RDKit's geometries too, on so many validation molecules "
+            "(500 are enough), and try them on as many test ones",
+        )
         parser.add_argument("--limit", type=int, help="use the first so many test molecules")
         parser.add_argument("--trust", action="store_true", help="import code the model names")
 
     args = parse("evaluate", SUMMARY, arguments, fill)
     from rich import print as show
 
-    from ..analysis.accuracy import evaluate, table
+    from ..analysis.accuracy import evaluate, interval_table, table
 
-    show(table(evaluate(args.run, args.copies, args.limit, args.trust)))
+    result = evaluate(args.run, args.copies, args.limit, args.trust, args.embedded)
+    show(table(result))
+    for kind in result.get("intervals", ()):
+        show(interval_table(result, kind))
     return 0

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ..analysis.accuracy import table
+from ..analysis.accuracy import interval_table, table
 from ..datasets.references import ATOMWISE, Standardizer
 from ..predict import symbols
 from ..training.saved import evaluated
@@ -30,6 +30,7 @@ def card(name: str) -> Group:
         lines.add_row(Text(what), Text(text))
     result = evaluated(folder, facts)
     measured = [Text("not evaluated yet")] if result is None else [table(result)]
+    measured += [interval_table(result, kind) for kind in (result or {}).get("intervals", ())]
     targets = Standardizer.from_config(facts["standardizer"]).targets
     relative = [t.name for t in targets if t.atomwise]
     note = [Text(f"{', '.join(relative)}: {ATOMWISE}.")] if relative else []

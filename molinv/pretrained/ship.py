@@ -16,11 +16,13 @@ import yaml
 from .. import pretrained
 from ..analysis.accuracy import evaluate, read_config
 from ..errors import InputError
+from ..training.conformal import EMBEDDED
 from ..training.saved import Saved, evaluated, load, write_json
 from .card import megabytes
 from .choose import looks_like_smiles
 
 MOST_MB = 12
+EMBEDDED_MOLECULES = 500  # on which the intervals of RDKit's geometries are calibrated
 
 
 def ship(run: str | Path, name: str = pretrained.DEFAULT) -> Path:
@@ -39,8 +41,9 @@ def ship(run: str | Path, name: str = pretrained.DEFAULT) -> Path:
     saved = load(folder)
     _check_best(folder, saved)
     result = evaluated(folder, saved.card)
-    if result is None or result["molecules"] != saved.card["molecules"]["test"]:
-        evaluate(folder)
+    tests, kinds = saved.card["molecules"]["test"], (result or {}).get("intervals", {})
+    if result is None or result["molecules"] != tests or EMBEDDED not in kinds:
+        evaluate(folder, embedded=EMBEDDED_MOLECULES)
     target, made = pretrained.ROOT / name, pretrained.ROOT / f".{name}.part"
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
@@ -58,8 +61,10 @@ def ship(run: str | Path, name: str = pretrained.DEFAULT) -> Path:
 
 def _fill(made: Path, folder: Path) -> None:
     """The run's files, without what only its own machine knows: where data and runs lie."""
-    for name in ("model.safetensors", "metrics.csv", "evaluation.json"):
-        (made / name).write_bytes((folder / name).read_bytes())  # with this file's usual rights
+    rewritten = ("model.json", "config.yaml")
+    for name in pretrained.FILES:
+        if name not in rewritten and (folder / name).is_file():  # not all models have a domain
+            (made / name).write_bytes((folder / name).read_bytes())  # with this file's usual rights
     card: dict[str, Any] = json.loads((folder / "model.json").read_text())
     config = asdict(read_config(folder / "config.yaml"))
     data = Path(config["data"]).name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -94,7 +95,7 @@ def predict_library(
             if total % 1000 == 0:
                 bar.update(looking, completed=total)
         bar.remove_task(looking)
-        key = settings.key() | _versions() | {"input": [_identity(file) for file in files]}
+        key = settings.key() | _versions(settings) | {"input": [_identity(file) for file in files]}
         with Shards(path, key, total, chunk) as shards:
             done = shards.done()
             resumed = min(done * chunk, total)
@@ -140,11 +141,14 @@ def _identity(file: str) -> dict[str, Any]:
     return {"name": os.path.basename(file), "sha256": digest}
 
 
-def _versions() -> dict[str, str]:
+def _versions(settings: Settings) -> dict[str, Any]:
     """Of what else a row depends on."""
     from rdkit import rdBase
 
-    return {"rdkit": rdBase.rdkitVersion}
+    found = load(settings).calibration
+    text = None if found is None else json.dumps(found.content, sort_keys=True)
+    digest = text and hashlib.sha256(text.encode()).hexdigest()
+    return {"rdkit": rdBase.rdkitVersion, "calibration": digest}
 
 
 def _counted(

@@ -8,6 +8,11 @@ optim.py     Muon with AdamW
 history.py   metrics.csv and the best model so far
 run.py       a run from its settings to its folder
 saved.py     model.safetensors and model.json
+source.py    the molecules of a run and their parts
+orbit_values.py   a saved model's values, averaged over orientations
+calibrate.py makes conformal.json: 90 % intervals, and where the training data ends
+conformal.py reads it
+domain.py    whether a molecule is of the training molecules' kind
 
 from molinv.training.config import TrainConfig
 from molinv.training.run import train

@@ -23,17 +23,19 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from .. import __version__
 from ..augment import Augmented
-from ..datasets import load
 from ..datasets.references import Standardizer
-from ..datasets.split import split
 from ..errors import InputError
 from .averaging import averaging
 from .build import build, check_sizes, count_parameters
+from .calibrate import calibrate
 from .config import TrainConfig
+from .conformal import calibrated
 from .data import MoleculeData
 from .history import History
 from .module import Joint
+from .saved import load as load_saved
 from .schedule import Schedule
+from .source import prepare
 
 # settings that may change when a run is taken up again
 _FREE = ("epochs", "minutes", "accelerator", "devices", "strategy", "num_nodes", "compile")
@@ -43,14 +45,14 @@ def train(config: TrainConfig) -> Path:
     """Run `config`, or go on with it where its folder's last checkpoint stopped.
 
     Returns the run folder, which holds config.yaml, metrics.csv, checkpoints/,
-    model.safetensors and model.json (the best epoch's), and a TensorBoard log. Raises
-    InputError for settings that do not fit the data or the folder, and if the loss diverges.
+    model.safetensors and model.json (the best epoch's), conformal.json (its 90 % intervals, see
+    `conformal`), and a TensorBoard log. Raises InputError for settings that do not fit the data or the folder, and if the loss diverges.
     """
     folder = Path(config.out)
     last = folder / "checkpoints" / "last.ckpt"
     _check_same(folder, config, last)
-    molecules = load(config.data)
-    parts = split(len(molecules), config.seed, config.train_size)
+    source = prepare(config)
+    molecules, parts = source.molecules, source.parts
     standardizer = Standardizer.fit(molecules, config.target_names, parts.train)
     network = seeded(config, len(config.target_names))
     check_sizes(config.model, network.model, molecules)
@@ -94,6 +96,10 @@ def train(config: TrainConfig) -> Path:
         )
     if trainer.interrupted:
         raise KeyboardInterrupt
+    if trainer.is_global_zero:
+        saved = load_saved(folder, trust=True)  # names that this very run was built from
+        if calibrated(folder, saved.card) is None:
+            calibrate(folder, saved, molecules, parts, config, source.kinds)
     return folder
 
 
@@ -125,11 +131,12 @@ def _check_same(folder: Path, config: TrainConfig, last: Path) -> None:
     path = folder / "config.yaml"
     if not (last.is_file() and path.is_file()):
         return
-    there = yaml.safe_load(path.read_text())
+    # a setting that came later was at its default when the run began
+    there = asdict(TrainConfig(epochs=None, minutes=1)) | yaml.safe_load(path.read_text())
     for name, value in asdict(config).items():
-        if name not in (*_FREE, "out") and there.get(name) != value:
+        if name not in (*_FREE, "out") and there[name] != value:
             raise InputError(
-                f"{folder} holds a run with {name}={there.get(name)!r}, not {value!r}: choose "
+                f"{folder} holds a run with {name}={there[name]!r}, not {value!r}: choose "
                 "another --out, or delete that folder."
             )
 

@@ -81,8 +81,8 @@ def test_targets_choose_what_is_written(shipped, tmp_path, capsys):
     assert main(["predict", "CCO", "--targets", "U0", "-o", str(out)]) == 0
     with out.open() as file:
         (row,) = csv.DictReader(file)
-    chosen = ["U0", "U0_std", "U0_mae", "U0_unit"]
-    assert list(row) == ["name", "source", "embedded", "extrapolated", *chosen]
+    chosen = ["U0", "U0_std", "U0_low", "U0_high", "U0_mae", "U0_unit"]
+    assert list(row) == ["name", "source", "embedded", "outside", *chosen]
     assert float(row["U0_mae"]) > 0
     assert main(["predict", "CCO", "--targets", "hmo"]) == 2
     assert "'homo'" in capsys.readouterr().err
@@ -126,9 +126,10 @@ def test_brackets_stay_in_a_table_of_columns(shipped, capsys):
 def test_larger_molecules_than_those_seen_are_marked(shipped, capsys):
     assert main(["predict", "CCCCCC", "C" * 14]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert f"Extrapolated: {'C' * 14}; model qm9" in shown
-    far = [one(Predictor(), smiles)["extrapolated"] for smiles in ("CCCCCC", "C" * 14)]
-    assert far == [False, True]
+    assert "Outside what model qm9 has learned from" in shown
+    assert f"{'C' * 14} (44 atoms, where training molecules had" in shown
+    far = one(Predictor(), "C" * 14)["outside"]
+    assert far.startswith("44 atoms")
 
 
 def test_a_foreign_element_names_the_model_and_what_to_do(shipped, capsys):

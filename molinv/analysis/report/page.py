@@ -47,7 +47,7 @@ def write_comparison(folder: Path, title: str, parts: Sequence[Part]) -> list[Pa
     names: list[str] = []
     for i, (name, *_) in enumerate(parts, 1):
         names.append(name if name and name not in names else f"{name} ({i})".strip())
-    return _write(folder, title, [(n, *p[1:]) for n, p in zip(names, parts, strict=True)])
+    return _write(folder, title, [(n, p[1], p[2], p[3]) for n, p in zip(names, parts, strict=True)])
 
 
 def _write(folder: Path, title: str, parts: Sequence[Part]) -> list[Path]:
