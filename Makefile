@@ -22,7 +22,7 @@ lint: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[qm9,tensorboard,bench,dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[qm9,tensorboard,pictures,bench,dev]'
 	touch $@
 
 clean:
