@@ -33,6 +33,7 @@ def evaluate(
     limit: int | None = None,
     trust: bool = False,
     embedded: int = 0,
+    workers: int = 0,
 ) -> dict[str, Any]:
     """MAE per target of a run, or a shipped model, on its untouched test molecules, in its unit.
 
@@ -42,8 +43,8 @@ def evaluate(
     test molecules. Where the averaged error is measured, so is what share of true values lies
     within the model's 90 % intervals, which are made here where the model has none; with
     `embedded`, also of so many validation molecules embedded by RDKit, and measured on as many
-    test molecules. Writes evaluation.json into the run folder. Raises InputError without a model,
-    or where the data is no longer the same.
+    test molecules; `workers` processes embed. Writes evaluation.json into the run folder. Raises
+    InputError without a model, or where the data is no longer the same.
     """
     if limit is not None and limit < 1:
         raise InputError(f"expected a limit of at least 1 test molecule, got {limit}.")
@@ -54,6 +55,11 @@ def evaluate(
     config = read_config(folder / "config.yaml")
     source = prepare(config)
     molecules, parts = source.molecules, source.parts
+    if source.sha256 != saved.card.get("data_sha256"):
+        raise InputError(
+            f"{config.data} is no longer the file that {folder} was trained on: restore it, or "
+            "train again."
+        )
     if parts.hash != saved.card["split"]:
         raise InputError(
             f"the split of {config.data} is {parts.hash}, but {folder} was trained on "
@@ -77,12 +83,12 @@ def evaluate(
         "extents": saved.card["extents"],
     }
     if copies:
-        made = _calibration(folder, saved, source, config, embedded)
+        made = _calibration(folder, saved, source, config, embedded, workers)
         averaged = residuals(saved, molecules, config, test, copies, made.space, f"{copies} copies")
         found["averaged"] = _mean_absolute(averaged.values)
         kinds = {kind: averaged for kind in source.kinds}
         if embedded and EMBEDDED not in kinds:
-            some = embed_some(molecules, parts.test, embedded)
+            some = embed_some(molecules, parts.test, embedded, workers)
             every = np.arange(len(some))
             kinds[EMBEDDED] = residuals(
                 saved, some, config, every, copies, made.space, "embedded ones"
@@ -95,12 +101,13 @@ def evaluate(
 
 
 def _calibration(
-    folder: Path, saved: Saved, source: Source, config: TrainConfig, embedded: int
+    folder: Path, saved: Saved, source: Source, config: TrainConfig, embedded: int, workers: int
 ) -> Calibration:
     """The one that is there, unless it lacks what is asked for."""
     there = calibrated(folder, saved.card)
     if there is None or (embedded and not there.molecules(EMBEDDED)):
-        calibrate(folder, saved, source.molecules, source.parts, config, source.kinds, embedded)
+        molecules, parts, kinds = source.molecules, source.parts, source.kinds
+        calibrate(folder, saved, molecules, parts, config, kinds, embedded, workers)
         there = calibrated(folder, saved.card)
     assert there is not None
     return there
@@ -181,7 +188,9 @@ def interval_table(result: dict[str, Any], kind: str) -> Table:
         made.add_column(column, justify="right")
     for name, row in held["targets"].items():
         unit = result["targets"][name]["unit"]
-        made.add_row(name, unit, f"{row['half']:.4g}", f"{row['coverage']:.1%}", f"{row['mae']:.4g}")
+        made.add_row(
+            name, unit, f"{row['half']:.4g}", f"{row['coverage']:.1%}", f"{row['mae']:.4g}"
+        )
     return made
 
 

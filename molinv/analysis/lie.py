@@ -47,17 +47,17 @@ class Rates:
     def relative(self, settings: Settings) -> Estimate:
         """(k, t): E|L_X f|^2 / Var f, Var over molecules as stored, with intervals.
 
-        Infinite or NaN where f is the same for all molecules.
+        NaN where f is the same for all molecules.
         """
-        return self._of(settings, lambda slope, variance: slope / variance)
+        return self._of(settings, _share)
 
     def steepness(self, settings: Settings) -> Estimate:
         """(k, t): the root of E|L_X f|^2, in the quantity's unit per rad, with intervals."""
         return self._of(settings, lambda slope, variance: slope.sqrt())
 
     def mean_relative(self, settings: Settings) -> Estimate:
-        """(k,): `relative`, mean of the quantities."""
-        return self._of(settings, lambda slope, variance: (slope / variance).mean(-1))
+        """(k,): `relative`, mean of the quantities that differ between molecules."""
+        return self._of(settings, lambda slope, variance: _share(slope, variance).nanmean(-1))
 
     def _of(self, settings: Settings, function: Callable[[Tensor, Tensor], Tensor]) -> Estimate:
         _, k, t = self.slope.shape
@@ -82,6 +82,10 @@ class Rates:
             return function((slope / count).unflatten(-1, (k, t)), variance[..., None, :])
 
         return of_means(ratio, torch.cat(parts, -1), settings)
+
+
+def _share(slope: Tensor, variance: Tensor) -> Tensor:
+    return torch.where(variance > 0, slope / variance, torch.nan)
 
 
 def group_of(subject: Subject) -> Group:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -15,8 +17,10 @@ from .settings import Settings
 _SEEN = 12  # stages that a sentence names at most
 
 
-def layers(made: Section, group: Group, found: Flow, settings: Settings, rounding: bool) -> None:
-    """Charts and sentences of the stages, for each unit of the generators."""
+def layers(
+    made: Section, group: Group, found: Flow, settings: Settings, quiet: Sequence[int]
+) -> None:
+    """Charts and sentences of the stages, for each unit of the generators that are not quiet."""
     actions = sorted(set(found.actions))
     made.numbers["layers"] = {
         "molecules": len(found.total),
@@ -25,7 +29,9 @@ def layers(made: Section, group: Group, found: Flow, settings: Settings, roundin
         "hidden": plain(found.hidden),
     }
     hidden = [
-        Series(f"{n} (per {u}^2)", found.names, found.hidden[k].nan_to_num(0).tolist(), style="bar")
+        Series(
+            f"{n} (per {u}^2)", found.names, found.hidden[k].nan_to_num(0).tolist(), style="points"
+        )
         for k, (n, u) in enumerate(zip(group.names, group.units, strict=True))
     ]
     assumed = "Assumed on what they hand on: " + "; ".join(
@@ -39,7 +45,9 @@ def layers(made: Section, group: Group, found: Flow, settings: Settings, roundin
             "layer, in the order of execution",
             "E|L_X h|^2 / Var h",
             hidden,
-            f"{assumed}. {len(found.total)} molecules, each in one random orientation.",
+            f"{assumed}. {len(found.total)} molecules, each in one random orientation; layers "
+            "without a mark do not change at all.",
+            log_y=True,
         )
     )
     for unit in dict.fromkeys(group.units):
@@ -49,8 +57,8 @@ def layers(made: Section, group: Group, found: Flow, settings: Settings, roundin
         )
         made.numbers["layers"][f"through, per {unit}"] = through.numbers()
         made.numbers["layers"][f"share, per {unit}"] = share.numbers()
-        if rounding:
-            continue
+        if set(chosen) <= set(quiet):
+            continue  # shares of rounding
         names = [*found.names, "outside"]
         bars = Series("made by the layer itself", names, **share.series(scale=100), style="bar")
         points = Series(
@@ -69,6 +77,8 @@ def layers(made: Section, group: Group, found: Flow, settings: Settings, roundin
             )
         )
         made.findings.append(_sentence(found, share, chosen, along))
+        if unit == "rad":
+            made.numbers["verdict"] = made.findings[-1]
 
 
 def _sentence(found: Flow, share: Estimate, chosen: list[int], along: str) -> str:

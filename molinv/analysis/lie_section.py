@@ -22,6 +22,7 @@ from .subject import Structures, Subject
 
 ORIENTATIONS = 2  # random ones of each molecule
 LOOKED_INTO = 100  # molecules whose way through the layers is traced
+_ROUNDING = 1e3  # epsilons: a smaller derivative is none
 
 
 def section(
@@ -47,8 +48,18 @@ def section(
         "stored": _numbers(stored, settings),
         "random": _numbers(turned, settings),
     }
-    rounding = _whole(made, subject, group, stored, turned, settings)
-    if isinstance(group, SO3):
+    sums = (
+        made.numbers["stored"]["mean_of_quantities"],
+        made.numbers["random"]["mean_of_quantities"],
+    )
+    largest = [
+        max(v or 0.0 for v in each) for each in zip(*(s["value"] for s in sums), strict=True)
+    ]
+    small = (_ROUNDING * torch.finfo(subject.dtype).eps) ** 2
+    quiet = [k for k in range(group.k) if largest[k] < small]
+    _table(made, subject, group, turned, settings)
+    _whole(made, subject, group, stored, turned, settings, quiet)
+    if isinstance(group, SO3) and len(quiet) < group.k:
         _spectrum(made, turned, orbits)
     try:
         looked = _first(structures, LOOKED_INTO)
@@ -57,18 +68,15 @@ def section(
     except InputError as error:
         made.findings.append(f"Not layer by layer: {error}")
     else:
-        layers(made, group, found, settings, rounding)
+        layers(made, group, found, settings, quiet)
     return made
 
 
-def _whole(
-    made: Section, subject: Subject, group: Group, stored: Rates, turned: Rates, settings: Settings
-) -> bool:
-    """Table, chart and sentence of the whole network; whether all of it is rounding."""
-    names = [f"{n} (per {u}^2)" for n, u in zip(group.names, group.units, strict=True)]
+def _table(
+    made: Section, subject: Subject, group: Group, turned: Rates, settings: Settings
+) -> None:
     each, steep = turned.relative(settings), turned.steepness(settings)
-    t = len(subject.quantities)
-    of = "" if t == 1 else f", mean of {t} quantities"
+    columns = [f"{n} (per {u}^2)" for n, u in zip(group.names, group.units, strict=True)]
     rows = [
         [
             q.name,
@@ -78,55 +86,66 @@ def _whole(
         ]
         for i, q in enumerate(subject.quantities)
     ]
-    columns = ["quantity", *names, *(f"{n}: root mean square" for n in group.names), "unit per rad"]
-    if any(u != "rad" for u in group.units):
-        columns[-1] = "unit, per rad, angstrom or log"
-    title = "E|L_X f|^2 / Var f along each generator X, molecules in random orientations"
-    made.tables.append(Grid(title, columns, rows))
-    series, means = [], []
-    for label, rates in (("as stored", stored), ("random orientations", turned)):
-        mean = rates.mean_relative(settings)
-        means.append(mean)
-        if bool(mean.value.isfinite().all()):
-            series.append(Series(label, names, **mean.series(), style="bar"))
-    m = len(stored.count)
-    if not series:
+    roots = [f"root along {n} (per {u})" for n, u in zip(group.names, group.units, strict=True)]
+    title = "E|L_X f|^2 / Var f along each generator X, and the root of E|L_X f|^2; random poses"
+    made.tables.append(Grid(title, ["quantity", *columns, *roots, "unit"], rows))
+
+
+def _whole(
+    made: Section,
+    subject: Subject,
+    group: Group,
+    stored: Rates,
+    turned: Rates,
+    settings: Settings,
+    quiet: list[int],
+) -> None:
+    """Chart and sentences of the whole network; `quiet` are the generators that do nothing."""
+    first, t, m = subject.quantities[0], len(subject.quantities), len(stored.count)
+    here, there = (rates.mean_relative(settings) for rates in (stored, turned))
+    steep = turned.steepness(settings)
+    seen = f"{m} molecules, {ORIENTATIONS} random orientations each"
+    if not bool(there.value.isfinite().all()):
+        roots = (
+            f"{steep.text(k, 0, unit=first.unit)} along {n}" for k, n in enumerate(group.names)
+        )
         made.findings.append(
             "The molecules' values do not differ, so that |L_X f|^2 has nothing to be compared "
-            f"with: its root is {steep.text(0, 0, unit=subject.quantities[0].unit)} per "
-            f"{group.units[0]} along {group.names[0]}."
+            f"with; the root of its mean for {first.name} is {listed([*roots])} ({seen})."
         )
-        return False
-    small = (1e3 * torch.finfo(subject.dtype).eps) ** 2
-    rounding = bool(max(float(mean.value.max()) for mean in means) < small)
-    top = int(means[1].value.argmax())
+        return
+    names = [f"{n} (per {u}^2)" for n, u in zip(group.names, group.units, strict=True)]
+    of = "" if t == 1 else f", mean of {t} quantities"
     made.figures.append(
         Chart(
             "lie_generators",
             "How fast the output changes along each generator",
             "generator",
             f"E|L_X f|^2 / Var f{of}",
-            series,
+            [
+                Series("as stored", names, **here.series(), style="bar"),
+                Series("random orientations", names, **there.series(), style="bar"),
+            ],
             "0 for a function that is invariant (equivariant); 1 where one unit along the "
             "generator changes it by as much as going to another molecule.",
-            log_y=not rounding,
         )
     )
-    if rounding:
-        made.findings.append(
-            f"{subject.name} is equivariant along {listed(group.names)} to its own rounding: "
-            f"E|L_X f|^2 / Var f is at most {float(means[1].value.max()):.1g} ({m} molecules as "
-            f"stored and in {ORIENTATIONS} random orientations each)."
+    if quiet:
+        still = listed([group.names[k] for k in quiet])
+        made.numbers["verdict"] = (
+            f"{subject.name} does not change along {still} but for its own rounding: E|L_X f|^2 / "
+            f"Var f is at most {float(there.value[quiet].max()):.1g} ({seen})."
         )
-    else:
-        made.findings.append(
-            f"E|L_X f|^2 / Var f is largest along {group.names[top]}: "
-            f"{means[1].text(top)} per {group.units[top]}^2 in random orientations and "
-            f"{means[0].text(top)} as stored{of} ({m} molecules, {ORIENTATIONS} orientations "
-            f"each); for {subject.quantities[0].name} that is "
-            f"{steep.text(top, 0, unit=subject.quantities[0].unit)} per {group.units[top]}."
+        made.findings.append(made.numbers["verdict"])
+    if len(quiet) < group.k:
+        top = int(there.value.argmax())
+        unit = group.units[top]
+        made.numbers["verdict"] = (
+            f"E|L_X f|^2 / Var f is largest along {group.names[top]}: {there.text(top)} per "
+            f"{unit}^2 in random orientations and {here.text(top)} as stored{of} ({seen}); for "
+            f"{first.name} that is {steep.text(top, 0, unit=first.unit)} per {unit}."
         )
-    return rounding
+        made.findings.append(made.numbers["verdict"])
 
 
 def _spectrum(made: Section, turned: Rates, orbits: Orbits) -> None:

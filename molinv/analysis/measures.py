@@ -67,7 +67,11 @@ def monte_carlo_entropy(mu: Distribution, seed: int) -> tuple[float, float] | No
     found = []
     if isinstance(mu, Composed):
         parts = [monte_carlo_entropy(part, seed) for part in (mu.a, mu.b)]
-        exact = [float(p.entropy().detach()) for p, e in zip((mu.a, mu.b), parts, strict=True) if e is None]
+        exact = [
+            float(p.entropy().detach())
+            for p, e in zip((mu.a, mu.b), parts, strict=True)
+            if e is None
+        ]
         drawn = [e for e in parts if e is not None]
         total = sum(exact) + sum(value for value, _ in drawn)
         return (total, sum(e**2 for _, e in drawn) ** 0.5) if drawn else None

@@ -166,6 +166,7 @@ def _sentences(
         groups.setdefault(v.words, []).append(a)
     words = listed([f"{text} about {listed(axes)}" for text, axes in groups.items()])
     made.findings.append(f"Learned: {words}; {behaviour}{seen}: {verdict(verdicts)}.")
+    made.numbers["verdict"] = made.findings[-1]
 
 
 def _ends(mean: Estimate, axis: int) -> tuple[float, float]:

@@ -17,9 +17,9 @@ VERDICT = ["It is invariant to within 3 meV.", EVIL, "Third.", "Fourth.", "Fifth
 
 def chart(name="curve", height=10.0):
     y = [height * (2 - cos(pi * a / 180)) for a in ANGLES]
-    band = {"low": [v - 1 for v in y], "high": [v + 1 for v in y]}
+    low, high = [v - 1 for v in y], [v + 1 for v in y]
     gap = [nan if i == 3 else v for i, v in enumerate(y)]
-    series = [Series("about x", ANGLES, gap, **band), Series(EVIL, ANGLES, y, style="dashed")]
+    series = [Series("about x", ANGLES, gap, low, high), Series(EVIL, ANGLES, y, style="dashed")]
     return Chart(
         name,
         "Error by angle",

@@ -20,6 +20,7 @@ from molinv.analysis.measures import (
     rotations,
 )
 from molinv.analysis.orbits import sweep
+from molinv.analysis.section import Chart
 from molinv.analysis.settings import Settings
 from molinv.analysis.subject import Quantity, Subject
 from molinv.analysis.sweep import sweep_figure
@@ -41,6 +42,10 @@ def made(mu, history=()):
         "f", invariant, quantity, distribution=mu, history=history, dtype=torch.float64
     )
     return section(subject, STRUCTURES, sweep(subject, STRUCTURES, 2), Settings())
+
+
+def charts(found):
+    return [figure for figure in found.figures if isinstance(figure, Chart)]
 
 
 def test_the_angle_of_a_haar_rotation():
@@ -115,8 +120,8 @@ def test_a_narrow_box_has_the_volume_of_the_algebra():
 
 def test_the_section_shows_history_angles_and_numbers():
     found = made(D.HaarBall(SO3, init=3.0), HISTORY)
-    assert [c.name for c in found.figures] == ["extents_rad", "rotation_angle"]
-    chart, density = found.figures
+    assert [c.name for c in charts(found)] == ["extents_rad", "rotation_angle"]
+    chart, density = charts(found)
     assert chart.series[0].y == [0.05, 2.9, 3.0]
     assert any("radius by epoch 1 of 2" in text for text in found.findings)
     learned, haar = density.series
@@ -125,6 +130,8 @@ def test_the_section_shows_history_angles_and_numbers():
     assert haar.y[-1] == pytest.approx(2 / pi)
     # inside of the ball it is Haar's, divided by the measure of the ball
     expected = haar_angle_density(torch.tensor(learned.x)) / ball_measure(torch.tensor(3.0), 3)
+    assert learned.low is not None
+    assert learned.high is not None
     bounds = zip(learned.low, expected.tolist(), learned.high, strict=True)
     inside = [low <= value <= high for low, value, high in bounds]
     assert sum(inside[:-3]) > 0.85 * len(inside[:-3])
@@ -182,16 +189,16 @@ def test_seeds_and_a_sweep_of_lambda_in_one_figure(tmp_path):
         for seed in (0, 1)
     ]
     found = sweep_figure(folders)
-    assert [c.name for c in found.figures] == ["sweep_extents_rad", "sweep_errors", "sweep_history"]
-    mean, points = found.figures[0].series
-    assert found.figures[0].log_x
+    assert [c.name for c in charts(found)] == ["sweep_extents_rad", "sweep_errors", "sweep_history"]
+    mean, points = charts(found)[0].series
+    assert charts(found)[0].log_x
     assert mean.x == [0.002, 0.05]
     assert mean.y == pytest.approx([1.05, 3.05])
     assert mean.low == pytest.approx([1.0, 3.0])
     assert mean.high == pytest.approx([1.1, 3.1])
     assert points.x == [0.002, 0.002, 0.05, 0.05]
-    assert found.figures[1].series[0].y == pytest.approx([9.5, 7.5])
-    assert "meV" in found.figures[1].y
+    assert charts(found)[1].series[0].y == pytest.approx([9.5, 7.5])
+    assert "meV" in charts(found)[1].y
     assert [row[0] for row in found.tables[0].rows] == ["0.002-0", "0.002-1", "0.05-0", "0.05-1"]
     assert any("0.05-0" in text and "smallest" in text for text in found.findings)
     json.dumps(found.numbers, allow_nan=False)
@@ -201,8 +208,8 @@ def test_several_targets_count_alike(tmp_path):
     a = run(tmp_path / "a", 0.0, 0, 1.0, 10.0, ("homo", "mu"))
     b = run(tmp_path / "b", 0.1, 0, 2.0, 30.0, ("homo", "mu"))
     found = sweep_figure([a, b])
-    assert found.figures[1].series[0].y == pytest.approx([0.5, 1.5])
-    assert not found.figures[0].log_x  # lambda 0 has no logarithm
+    assert charts(found)[1].series[0].y == pytest.approx([0.5, 1.5])
+    assert not charts(found)[0].log_x  # lambda 0 has no logarithm
 
 
 def test_what_is_no_sweep(tmp_path):

@@ -1,5 +1,7 @@
 """Which layer makes L_X f: chains whose parts are known, and molinv's own networks."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from lie_nets import Attention, Chain, linear, molecules, normal, subject
@@ -16,6 +18,7 @@ from molinv.analysis.stages import find
 from molinv.analysis.subject import Quantity, Subject
 from molinv.analysis.wigner import wigner
 from molinv.datasets.batches import Batch
+from molinv.distributions import UniformBox
 
 GROUP = groups.SO3().double()
 VECTOR = degrees(1, axis=-1)
@@ -108,7 +111,7 @@ def test_a_network_without_symmetry(name):
         assert torch.allclose(found.through[:, first], found.made[:, first])
 
 
-EQUIVARIANT = [("painn", {"width": 16}), ("equivariant", {"channels": 8, "layers": 2})]
+EQUIVARIANT = [("painn", {"width": 16, "layers": 2}), ("equivariant", {"channels": 8, "layers": 2})]
 
 
 @pytest.mark.parametrize(("name", "settings"), EQUIVARIANT, ids=["painn", "equivariant"])
@@ -169,11 +172,11 @@ def test_stages_in_the_order_of_execution():
         def __init__(self):
             super().__init__()
             self.late, self.unused = nn.Linear(3, 1), nn.Linear(3, 3)
-            self.blocks = nn.ModuleList(nn.ModuleDict({"w": nn.Linear(3, 3)}) for _ in range(2))
+            self.blocks = nn.ModuleList([nn.ModuleDict({"w": nn.Linear(3, 3)}) for _ in range(2)])
 
         def forward(self, pos, z):
-            for block in reversed(self.blocks):
-                pos = block["w"](pos)
+            for name in ("blocks.1.w", "blocks.0.w"):
+                pos = self.get_submodule(name)(pos)
             return self.late(pos).sum(1)
 
     net = Net().double()
@@ -209,13 +212,23 @@ def test_the_section_of_a_broken_network():
     assert any("pair" in text and "made by" in text for text in found.findings)
     assert any("E|L_X f|^2 / Var f is largest along w" in text for text in found.findings)
     assert 0 < found.numbers["held_by_spectrum"][0] < 3
+    assert "made by" in found.numbers["verdict"]
     assert len(found.tables[0].rows) == 2
 
 
 def test_the_section_of_an_invariant_network_says_so():
-    found = made(own("painn", width=16), molecules(3, 5, 4))
-    assert any("to its own rounding" in text for text in found.findings)
+    found = made(own("painn", width=16, layers=1), molecules(3, 5, 4))
+    assert any("but for its own rounding" in text for text in found.findings)
     assert not any("made by" in text for text in found.findings)
+
+
+def test_generators_that_do_nothing_are_set_apart():
+    box = UniformBox(groups.SE3(), init=0.5)
+    subject_ = own("point", width=16, layers=1, geometry="displacement")
+    found = made(replace(subject_, distribution=box), molecules(3, 5, 4))
+    assert any("does not change along tx, ty and tz" in text for text in found.findings)
+    assert [c.name for c in found.figures] == ["lie_generators", "lie_hidden", "lie_layers_rad"]
+    assert "wx, wy and wz" in found.numbers["verdict"]
 
 
 def test_the_section_without_layers_and_with_one_molecule():

@@ -4,12 +4,14 @@ import json
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 import report_sections as given
 from PIL import Image
 
 from molinv.analysis.report import write, write_comparison
 from molinv.analysis.report.content import file_names, logarithmic, plain, show
+from molinv.analysis.report.page import tabs
 from molinv.analysis.section import Chart, Drawing, Section, Series
 from molinv.errors import InputError
 
@@ -60,9 +62,9 @@ def test_files(folder):
     for name in pngs:
         with Image.open(folder / name) as image:
             image.load()
-            low, high = image.convert("L").getextrema()
-            assert low < 100, "a picture that shows nothing"
-            assert high > 200
+            shades = np.asarray(image.convert("L"))
+        assert shades.min() < 100, "a picture that shows nothing"
+        assert shades.max() > 200
     assert (folder / "report.html").stat().st_size < 8e6
 
 
@@ -95,6 +97,14 @@ def test_names_stay_text(page):
     shown = json.dumps([[f["layout"], [t.get("name") for t in f["data"]]] for f in figures])
     assert "<script" not in shown
     assert "<img" not in shown
+
+
+def test_names_of_figures_stay_text_too(tmp_path):
+    write(tmp_path, "t", [], {}, [Section("a", "A", figures=[given.chart(given.EVIL)])])
+    page = Elements((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert [tag for tag, _ in page.found].count("script") == 3
+    assert json.loads(page.text["script"][0])["figures"][0]["group"] == given.EVIL
+    assert len(list(tmp_path.glob("*.png"))) == 1
 
 
 def test_every_number_is_in_the_json(folder):
@@ -171,6 +181,16 @@ def test_logarithmic_axes_leave_out_what_they_cannot_show():
     assert (made.low, made.high) == ([0.5, 0.5, 0.5], [1.0, 3.0, 0.5])
     linear = Chart("c", "", "", "", [s])
     assert logarithmic(linear) is linear
+
+
+def test_tabs_leave_out_what_all_titles_begin_with():
+    start = "Standard deviation over orientations"
+    assert tabs([f"{start}, by size", f"{start} by atom"]) == ["size", "atom"]
+    assert tabs([start, f"{start}, over training"]) == [start, f"{start}, over training"]
+    assert tabs(["A map of one", "Another"]) == ["A map of one", "Another"]
+    assert tabs([start]) == [start]
+    assert tabs([start, start]) == [start, start]
+    assert tabs([]) == []
 
 
 def test_file_names_are_safe_and_different():

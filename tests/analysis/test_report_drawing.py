@@ -92,9 +92,9 @@ def test_bonds(name, bonds):
 
 def test_the_nearest_is_drawn_last():
     atoms = build("CH3OH")
-    depths = [s.depth for s in molecule.shapes(atoms.positions, atoms.numbers)]
+    depths = [s.depth for s in molecule.shapes(atoms.positions.tolist(), atoms.numbers.tolist())]
     assert depths == sorted(depths)
-    behind = [s.depth for s in molecule.shapes(-atoms.positions, atoms.numbers)]
+    behind = [s.depth for s in molecule.shapes((-atoms.positions).tolist(), atoms.numbers.tolist())]
     np.testing.assert_allclose(behind, -np.array(depths)[::-1], atol=1e-12)
 
 

@@ -136,16 +136,31 @@ def _sections(parts: Sequence[Part], cells: Mapping[str, Any]) -> list[dict[str,
     for key in order:
         here = [(name, column.get(key)) for name, column in columns]
         there = [section for _, section in here if section is not None]
+        titles = {f.name: f.title for section in there[::-1] for f in section.figures}
         names = list(dict.fromkeys(f.name for section in there for f in section.figures))
         made.append(
             {
                 "title": there[0].title,
                 "columns": here,
-                "missing": all(s.missing and not s.figures for s in there),
+                "missing": all(s.missing for s in there),
                 "figures": [cells[name] for name in names],
+                "tabs": tabs([titles[name] for name in names]),
             }
         )
     return made
+
+
+def tabs(titles: Sequence[str]) -> list[str]:
+    """Titles without the words that all of them begin with: on a tab these would hide the rest."""
+    words = [title.split() for title in titles]
+    shared = 0
+    for column in zip(*words, strict=False):
+        if len({word.strip(",:;") for word in column}) > 1:
+            break
+        shared += 1
+    if shared < 3 or len(titles) < 2 or any(len(w) == shared for w in words):
+        return list(titles)
+    return [" ".join(w[shared:]) for w in words]
 
 
 @cache
