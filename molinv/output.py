@@ -34,7 +34,7 @@ def table(rows: Rows, predictor: Predictor) -> Table:
 
 
 def notes(rows: Rows, predictor: Predictor) -> Iterator[str]:
-    """What does not fit into the table: sentences on errors, energies, intervals and extrapolation."""
+    """What does not fit into the table: sentences on errors, energies, intervals and limits."""
     if predictor.evaluation is not None:
         seen = f"{predictor.evaluation['molecules']:,} test molecules of its own data set"
         rdkit = "; with RDKit's it errs more, often twice as much or more"

@@ -20,8 +20,8 @@ loss_share   what broken symmetry costs
 spectrum     power by degree
 tolerance    error against angle, beside what was learned (`turning`, `agreement`)
 learned      the distribution that was learned, against Haar (`measures`); `sweep`, of many runs
-lie_section  Lie derivatives (`lie`, `forward`, `differences`), layer by layer (`lie_layers`, `flow`,
-             `stages`, `hidden`)
+lie_section  Lie derivatives (`lie`, `forward`, `differences`), layer by layer (`lie_layers`,
+             `flow`, `stages`, `hidden`)
 maps         the prediction from every side (`views`)
 audit        the stored orientations of the data (`uniformity`)
 """

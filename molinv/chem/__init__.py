@@ -4,6 +4,7 @@
     conformers   SMILES or an RDKit molecule -> 3-D coordinates
     readers      read: any mix of files, SMILES and Python objects, one stream of structures
     smiles, tables, blocks, xyz, extxyz, database     one file format each
+    labels       what a file says of each molecule beside its atoms
     objects      ase.Atoms and RDKit's Mol
     solid        whether an RDKit molecule's coordinates are a geometry, and what they lack
     parallel     records worked on in several processes, in their order

@@ -33,7 +33,7 @@ def read_sdf(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
 
     The name is the title line, else the file's stem and the record's number.
     """
-    for number, (line, block) in enumerate(_records(path), 1):
+    for number, (line, block) in enumerate(sdf_blocks(path), 1):
         name, source = block[0].strip() or f"{path.stem}-{number}", f"{path}:{number}"
         if len(block) > MOST_LINES:
             reason = f"record at line {line}: expected at most {MOST_LINES} lines, got more"
@@ -43,7 +43,7 @@ def read_sdf(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
         yield Pending(name, source, partial(_read_record, name, source, line, text))
 
 
-def _records(path: Path) -> Iterator[Record]:
+def sdf_blocks(path: Path) -> Iterator[Record]:
     """(number of its first line, its lines) of each record, split at the $$$$ lines.
 
     Done here and not by RDKit's supplier, which cannot say on which line a record began.

@@ -27,7 +27,7 @@ from molinv.chem.unpacking import open_packed
 from molinv.errors import InputError
 
 LARGEST_ROW = 16 * 2**20  # bytes; no molecule takes as many
-_QUERY = "SELECT id, numbers, positions, pbc, key_value_pairs FROM systems ORDER BY id"
+_COLUMNS = "id, numbers, positions, pbc, key_value_pairs"
 
 
 def read_db(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]:
@@ -37,14 +37,26 @@ def read_db(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]:
     ASE database, or a damaged one.
     """
     with ExitStack() as stack:
-        try:
-            yield from _rows(path, _unpacked(path, stack), stack)
-        except (sqlite3.Error, UnicodeError) as error:
-            raise InputError(
-                f"{path}: expected an ASE database, SQLite cannot read it ({error}); write it again"
-            ) from None
-        except (EOFError, zlib.error, BadGzipFile) as error:
-            raise InputError(f"{path}: damaged gzip file ({error}); copy it again") from None
+        for row, numbers, positions, pbc, pairs in rows(path, stack, _COLUMNS):
+            source, name = f"{path}:{row}", _name(pairs) or f"{path.stem}-{row}"
+            if pbc:
+                yield Rejected(name, source, f"row {row}: {PERIODIC}")
+            else:
+                yield build(
+                    name, source, lambda n=numbers, p=positions: _atoms(n, p), embedded=False
+                )
+
+
+def rows(path: Path, stack: ExitStack, columns: str) -> Iterator[tuple[Any, ...]]:
+    """These columns of every system, in order, while `stack` is open; raises as `read_db`."""
+    try:
+        yield from _rows(path, _unpacked(path, stack), stack, columns)
+    except (sqlite3.Error, UnicodeError) as error:
+        raise InputError(
+            f"{path}: expected an ASE database, SQLite cannot read it ({error}); write it again"
+        ) from None
+    except (EOFError, zlib.error, BadGzipFile) as error:
+        raise InputError(f"{path}: damaged gzip file ({error}); copy it again") from None
 
 
 def _unpacked(path: Path, stack: ExitStack) -> Path:
@@ -56,7 +68,7 @@ def _unpacked(path: Path, stack: ExitStack) -> Path:
     return file
 
 
-def _rows(path: Path, file: Path, stack: ExitStack) -> Iterator[Structure | Rejected]:
+def _rows(path: Path, file: Path, stack: ExitStack, columns: str) -> Iterator[tuple[Any, ...]]:
     if file.stat().st_size == 0:
         return
     address = f"file:{quote(str(file.resolve()))}?mode=ro"
@@ -70,12 +82,7 @@ def _rows(path: Path, file: Path, stack: ExitStack) -> Iterator[Structure | Reje
     # not a view, nor a virtual table: those compute, without end if they like
     if found is None or found[0] != "table" or not str(found[1]).startswith("CREATE TABLE"):
         raise InputError(f"{path}: expected an ASE database, got one without a table of systems")
-    for row, numbers, positions, pbc, pairs in database.execute(_QUERY):
-        source, name = f"{path}:{row}", _name(pairs) or f"{path.stem}-{row}"
-        if pbc:
-            yield Rejected(name, source, f"row {row}: {PERIODIC}")
-        else:
-            yield build(name, source, lambda n=numbers, p=positions: _atoms(n, p), embedded=False)
+    yield from database.execute(f"SELECT {columns} FROM systems ORDER BY id")
 
 
 def _atoms(numbers: Any, positions: Any) -> Coordinates:

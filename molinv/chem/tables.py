@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from molinv.chem.smiles import pending
 from molinv.chem.structure import Pending, ReadOptions, Rejected
@@ -18,6 +18,14 @@ NAME_COLUMNS = ("name", "title", "id", "mol_id")
 DELIMITERS = ",;\t"
 
 
+class Table(NamedTuple):
+    """A .csv file: its columns, which of them is the SMILES, and (line, cells) of each row."""
+
+    columns: list[str]
+    smiles: int
+    rows: Iterator[tuple[int, list[str]]]
+
+
 def read_csv(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
     """A header, then one molecule a row; separated by commas, semicolons or tabs.
 
@@ -26,27 +34,36 @@ def read_csv(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
     is the column called name, title, id or mol_id, else the SMILES. Blank rows are skipped.
     Raises InputError where there is no such column.
     """
-    lines = numbered_lines(path)
-    start, top = next(((n, line) for n, line in lines if line.strip()), (0, ""))
-    if not top:
+    table = table_rows(path, options)
+    if table is None:
         return
-    text = chain([top + "\n"], (line + "\n" for _, line in lines))
-    rows = _rows(path, csv.reader(text, delimiter=_delimiter(top)), start)
-    columns = [cell.strip() for cell in next(rows)[1]]
-    at = _smiles_column(path, columns, options.smiles_column)
-    named = _first(columns, NAME_COLUMNS)
-    for number, row in rows:
+    at, named = table.smiles, _first(table.columns, NAME_COLUMNS)
+    for number, row in table.rows:
         smiles = row[at].strip() if at < len(row) else ""
         name = row[named].strip() if named is not None and named < len(row) else ""
         source = f"{path}:{number}"
         if not smiles:
-            reason = f"expected a SMILES in column {columns[at]!r}, got an empty cell"
+            reason = f"expected a SMILES in column {table.columns[at]!r}, got an empty cell"
             yield Rejected(name or f"{path.stem}:{number}", source, reason)
         elif "\n" in smiles:
-            reason = f"the cell in column {columns[at]!r} runs over several lines: close its quote"
+            reason = (
+                f"the cell in column {table.columns[at]!r} runs over several lines: close its quote"
+            )
             yield Rejected(name or f"{path.stem}:{number}", source, reason)
         else:
             yield pending(smiles, name, source)
+
+
+def table_rows(path: Path, options: ReadOptions) -> Table | None:
+    """The table, with its rows still to be read; None of an empty file."""
+    lines = numbered_lines(path)
+    start, top = next(((n, line) for n, line in lines if line.strip()), (0, ""))
+    if not top:
+        return None
+    text = chain([top + "\n"], (line + "\n" for _, line in lines))
+    rows = _rows(path, csv.reader(text, delimiter=_delimiter(top)), start)
+    columns = [cell.strip() for cell in next(rows)[1]]
+    return Table(columns, _smiles_column(path, columns, options.smiles_column), rows)
 
 
 def _rows(path: Path, reader: Any, start: int) -> Iterator[tuple[int, list[str]]]:

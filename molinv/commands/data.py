@@ -2,36 +2,75 @@
 
 from __future__ import annotations
 
+import os
+
 from .parsing import parse
 
 SUMMARY = "build a data set's cache and print what is in it"
+SHOWN = 5  # reasons of rejected rows, the commonest first
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; its exit code."""
-    args = parse(
-        "data",
-        SUMMARY,
-        arguments,
-        lambda p: p.add_argument("name", help="qm9, or a folder of a data set"),
-    )
+
+    def fill(parser):
+        parser.add_argument(
+            "name", help="qm9, a folder of a data set, or a .csv .sdf .xyz .extxyz .db file"
+        )
+        parser.add_argument("--targets", help='of a file, as for training: "logS [log mol/L]"')
+        parser.add_argument("--smiles_column", help="the column of SMILES in a .csv file")
+        parser.add_argument(
+            "--workers", type=int, default=os.cpu_count() or 1, help="processes that embed"
+        )
+
+    args = parse("data", SUMMARY, arguments, fill)
     from rich import print as show
     from rich.table import Table
 
     from ..datasets import load
+    from ..datasets.own import is_own
     from ..datasets.split import split
 
-    molecules = load(args.name)
-    parts = split(len(molecules))
+    molecules = _own(args) if is_own(args.name) else load(args.name)
     sizes = molecules.sizes
-    show(
-        f"{len(molecules):,} molecules, {sizes.sum():,} atoms (mean {sizes.mean():.1f}, most "
-        f"{sizes.max()}); split {parts.hash} with seed 0: {len(parts.train):,} train, "
-        f"{len(parts.valid):,} valid, {len(parts.test):,} test"
-    )
-    table = Table("target", "unit", "what", "mean", "std")
+    text = f"{sizes.sum():,} atoms (mean {sizes.mean():.1f}, most {sizes.max()})"
+    if len(molecules) >= 10:
+        parts = split(len(molecules))
+        text += (
+            f"; split {parts.hash} with seed 0: {len(parts.train):,} train, "
+            f"{len(parts.valid):,} valid, {len(parts.test):,} test"
+        )
+    show(f"{len(molecules):,} molecules, {text}")
+    table = Table("target", "unit", "what", "values", "missing", "mean", "std")
     for t in molecules.targets:
-        y = molecules.select([t.name])
-        table.add_row(t.name, t.unit, t.description, f"{y.mean():.5g}", f"{y.std():.5g}")
+        y = molecules.select([t.name])[:, 0]
+        known = y[y == y]
+        counts = f"{len(known):,}", f"{len(y) - len(known):,}"
+        mean, std = (f"{known.mean():.5g}", f"{known.std():.5g}") if len(known) else ("", "")
+        table.add_row(t.name, t.unit or "not given", t.description, *counts, mean, std)
     show(table)
     return 0
+
+
+def _own(args):
+    """The molecules of a user's file; says how many rows it could not use, and why."""
+    from collections import Counter
+
+    from ..datasets.own import read_own
+    from ..training.config import TrainConfig
+    from ..training.source import wanted
+
+    targets = None if args.targets is None else wanted(TrainConfig(targets=args.targets))
+    own = read_own(args.name, targets, args.smiles_column, args.workers)
+    searched = int(own.embedded.sum())
+    print(
+        f"{len(own.embedded) + len(own.rejected):,} rows, {len(own.rejected):,} of them rejected; "
+        f"RDKit made the geometries of {searched:,}"
+    )
+    reasons = Counter(r.reason for r in own.rejected)
+    for reason, count in reasons.most_common(SHOWN):
+        first = next(r for r in own.rejected if r.reason == reason)
+        print(f"  {count:,} rejected: {reason} (first: {first.source}, {first.name})")
+    if len(reasons) > SHOWN:
+        print(f"  and {len(reasons) - SHOWN:,} other reasons")
+    return own.molecules

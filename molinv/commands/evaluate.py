@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from .parsing import parse
 
 SUMMARY = "errors of a run on its test molecules: stored, rotated, averaged"
@@ -20,6 +22,9 @@ def main(arguments: list[str]) -> int:
             help="calibrate intervals for RDKit's geometries too, on so many validation molecules "
             "(500 are enough), and try them on as many test ones",
         )
+        parser.add_argument(
+            "--workers", type=int, default=os.cpu_count() or 1, help="processes that embed"
+        )
         parser.add_argument("--limit", type=int, help="use the first so many test molecules")
         parser.add_argument("--trust", action="store_true", help="import code the model names")
 
@@ -28,7 +33,7 @@ def main(arguments: list[str]) -> int:
 
     from ..analysis.accuracy import evaluate, interval_table, table
 
-    result = evaluate(args.run, args.copies, args.limit, args.trust, args.embedded)
+    result = evaluate(args.run, args.copies, args.limit, args.trust, args.embedded, args.workers)
     show(table(result))
     for kind in result.get("intervals", ()):
         show(interval_table(result, kind))

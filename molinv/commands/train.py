@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import os
+
 from ..errors import InputError
 from ..names import outside
 from .parsing import parse
@@ -16,10 +19,16 @@ def main(arguments: list[str]) -> int:
     def fill(parser):
         parser.add_argument("--config", action="config", help="a config.yaml; flags override it")
         parser.add_class_arguments(TrainConfig)
+        parser.add_argument(
+            "--workers",
+            type=int,
+            default=os.cpu_count() or 1,
+            help="processes that search conformers for a file without 3-D coordinates",
+        )
         parser.add_argument("--trust", action="store_true", help="import code the config names")
 
     args = parse("train", SUMMARY, arguments, fill)
-    settings = {k: v for k, v in args.as_dict().items() if k not in ("config", "trust")}
+    settings = {k: v for k, v in args.as_dict().items() if k not in ("config", "trust", "workers")}
     for name in ("model", "model_args", "group", "distribution"):
         # a name that stands on the command line was typed; any other came from the config
         foreign = [s for s in outside(settings[name]) if not any(s in a for a in arguments)]
@@ -34,9 +43,13 @@ def main(arguments: list[str]) -> int:
     from ..analysis.curves import draw_curves
     from ..training.run import train
 
-    folder = train(config)
+    folder = train(config, args.trust, args.workers)
     if getattr(rank_zero_only, "rank", None):
         return 0  # of several processes, the first draws and speaks for all
     draw_curves(folder)
+    if (rejected := folder / "rejected.csv").is_file():
+        with rejected.open(newline="") as file:
+            count = sum(1 for _ in csv.reader(file)) - 1
+        print(f"left out {count:,} rows of {config.data}, see {rejected}")
     print(f"wrote {folder}; next: molinv evaluate {folder}")
     return 0

@@ -8,6 +8,9 @@
 | `storage.py` | a folder of memory-mapped arrays: written atomically, sealed by checksums |
 | `qm9.py` | QM9 from the package qm9pack: `open_qm9`, `build`, `TARGETS`, `cache_root` |
 | `sample.py` | the 1,000 molecules of QM9 that are shipped in data/ |
+| `own.py` | a user's file: molecules with values, and what of it cannot be used |
+| `geometries.py` | conformers of many records, made once and kept in the cache |
+| `partition.py` | other splits: by scaffold, by time, by a column |
 | `split.py` | `split` into train, valid and test, with a hash to print beside results |
 | `references.py` | `fit_references`, `Standardizer`: energies to numbers of order one |
 | `placement.py` | centring, one fixed rotation and one fixed shift per molecule |
@@ -28,21 +31,25 @@ from pathlib import Path
 
 from ..errors import InputError, unknown
 from .molecules import Molecules, Target
+from .own import is_own, read_own
 
 __all__ = ["Molecules", "Target", "load"]
 
 
 def load(name_or_path: str | Path) -> Molecules:
-    """Open a data set by name ("qm9") or by folder (one that `Molecules.save` made).
+    """Open a data set by name ("qm9"), by folder (one that `Molecules.save` made) or a user's file.
 
-    QM9 is built on first use. Raises InputError for a name that is neither, and for a
-    folder that is missing, damaged or of another kind.
+    QM9 is built on first use; of a file (see `own`), all that is a number is a target. Raises
+    InputError for a name that is none of these, and for a folder that is missing, damaged or of
+    another kind.
     """
     if str(name_or_path) == "qm9":
         from .qm9 import open_qm9
 
         return open_qm9()
     path = Path(name_or_path)
+    if is_own(path):
+        return read_own(path).molecules
     if path.exists():
         return Molecules.open(path)
     if isinstance(name_or_path, Path) or len(path.parts) > 1:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,29 +46,26 @@ class Geometries:
 
 
 def geometries(
-    items: Sequence[Item], options: ReadOptions, key: Any, workers: int | None = None
+    items: Sequence[Item], options: ReadOptions, key: Any, workers: int = 0
 ) -> Geometries:
     """`finish` of each record, from the cache where it was made before.
 
     `key`, as JSON, is all that the records depend on beside the options and RDKit's version.
-    `workers` processes do it, as many as there are processors where it is None and the records
-    are more than a few.
+    `workers` processes do it, where the records are more than a few.
     """
     from rdkit import rdBase
 
-    if workers is None:
-        workers = 0 if len(items) <= FEW else min(8, os.cpu_count() or 1)
     whole = [key, options.seed, options.smiles_column, len(items), rdBase.rdkitVersion, CHUNK]
     digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]
     folder = cache_root() / "geometries" / digest
     missing = [i for i in range(0, len(items), CHUNK) if not (folder / f"{i:08d}").exists()]
     if missing:
-        _make(folder, items, options, missing, workers)
+        _make(folder, items, options, missing, workers if len(items) > FEW else 0)
     parts = [storage.read(folder / f"{i:08d}") for i in range(0, len(items), CHUNK)]
     structures, rejected = [], {}
     for arrays, meta in parts:
         ptr = arrays["ptr"]
-        for start, end in zip(ptr[:-1], ptr[1:], strict=True):
+        for start, end in pairwise(ptr):
             structures.append((arrays["z"][start:end], arrays["pos"][start:end]))
         rejected |= {int(i): reason for i, reason in meta["rejected"]}
     index, embedded = (
@@ -77,7 +74,9 @@ def geometries(
     return Geometries(index, structures, embedded.astype(bool), rejected)
 
 
-def embedded_copies(molecules: Molecules, chosen: Int64[np.ndarray, " m"]) -> Molecules | None:
+def embedded_copies(
+    molecules: Molecules, chosen: Int64[np.ndarray, " m"], workers: int = 0
+) -> Molecules | None:
     """The chosen molecules with RDKit's geometries of their SMILES, all else as it was.
 
     Left out are those that RDKit cannot embed or makes of other atoms; None where all are.
@@ -88,7 +87,7 @@ def embedded_copies(molecules: Molecules, chosen: Int64[np.ndarray, " m"]) -> Mo
     smiles = [molecules.smiles[int(i)] for i in chosen]
     text = hashlib.sha256("\n".join(smiles).encode()).hexdigest()
     items = [pending(s, s, "data") for s in smiles]
-    found = geometries(items, ReadOptions(), ["smiles", text])
+    found = geometries(items, ReadOptions(), ["smiles", text], workers)
     same = [
         k
         for k, (i, (z, _)) in enumerate(zip(found.index, found.structures, strict=True))

@@ -74,23 +74,27 @@ class Standardizer(nn.Module):
     ) -> Standardizer:
         """Fit to the named targets on the molecules `train`.
 
-        Raises InputError for an unknown target, and for one that is constant there.
+        A missing value, NaN, counts for nothing. Raises InputError for an unknown target, and for
+        one that is constant there, or without any value.
         """
         self = cls(molecules.describe(targets))
         raw = molecules.select(targets)
-        y = torch.from_numpy(raw[train])
+        known = ~np.isnan(raw[train])
         for i, target in enumerate(self.targets):
             if target.atomwise:
-                self.references[:, i] = fit_references(molecules.z, molecules.ptr, raw[:, i], train)
-        rest = y - self._sums(molecules, train)
-        self.mean.copy_(rest.mean(0))
-        self.scale.copy_(rest.std(0, correction=0))
+                chosen = train[known[:, i]]
+                found = fit_references(molecules.z, molecules.ptr, raw[:, i], chosen)
+                self.references[:, i] = found
+        rest = torch.from_numpy(raw[train]) - self._sums(molecules, train)
         for i, target in enumerate(self.targets):
-            if self.scale[i] <= FLAT * y[:, i].abs().max():
+            values = rest[torch.from_numpy(known[:, i]), i]
+            largest = np.abs(raw[train][known[:, i], i]).max(initial=0.0)
+            if not len(values) or (scale := values.std(correction=0)) <= FLAT * largest:
                 raise InputError(
-                    f"the target {target.name!r} is constant on the {len(train)} training "
-                    "molecules: there is nothing to learn; drop it or train on more."
+                    f"the target {target.name!r} is constant on the {len(values)} training "
+                    "molecules that have it: there is nothing to learn; drop it or train on more."
                 )
+            self.mean[i], self.scale[i] = values.mean(), scale
         return self
 
     def _sums(self, molecules: Molecules, chosen: Int64[np.ndarray, " m"]) -> Tensor:

@@ -19,7 +19,7 @@ class About(Group):
     The coefficient is the angle (rad), right-handed. Raises InputError for an axis of length 0.
     """
 
-    def __init__(self, x: float = 0.0, y: float = 0.0, z: float = 1.0):
+    def __init__(self, x: float | int = 0, y: float | int = 0, z: float | int = 1):
         axis = torch.tensor([x, y, z], dtype=torch.float64)
         if not axis.isfinite().all() or not axis.norm() > 0:
             raise InputError(f"About: expected an axis of finite length above 0, got {[x, y, z]}.")
@@ -43,7 +43,7 @@ class About(Group):
 
     def log(self, g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 1"]:
         """The angle in (-pi, pi]."""
-        length = self.axis.norm().to(g)  # 1 but for rounding
+        length = self.axis.norm().to(g)
         sine = 0.5 * (g * self.generators[0].to(g)).sum((-1, -2)) / length
         cosine = 0.5 * (g.diagonal(dim1=-2, dim2=-1).sum(-1) - 1)
         return torch.atan2(sine, cosine)[..., None] / length
@@ -57,7 +57,7 @@ class About(Group):
 
     def preimages(self, xi):
         turns = torch.arange(-3, 4).to(xi).reshape(-1, *[1] * xi.ndim)
-        return xi + 2 * pi * turns
+        return xi + 2 * pi * turns / self.axis.norm().to(xi)  # a length of 1 but for rounding
 
     def haar_density(self, xi):
         return torch.full_like(xi[..., 0], 1 / (2 * pi))

@@ -5,8 +5,11 @@ from __future__ import annotations
 from math import log, pi
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from .base import Group, unit_matrix
+from .plane import integral, inverse
 from .so3 import rotation_generators
 from .translations import T
 
@@ -15,7 +18,7 @@ class Affine2(Group):
     """Affine maps of the plane: tx, ty, rotation, scale, stretch diag(1, -1), shear.
 
     Half-widths of the last three are logs of factors along the axes or, for the shear, along
-    the diagonals. exp is the matrix exponential; no logarithm in closed form.
+    the diagonals. No logarithm in closed form.
     """
 
     def __init__(self, unit: str = "angstrom", cap: float = 5.0):
@@ -34,6 +37,17 @@ class Affine2(Group):
             compact=False,
             homogeneous=True,
         )
+
+    def exp(self, xi: Float[Tensor, "*b 6"]) -> Float[Tensor, "*b 3 3"]:
+        """[[exp A, V v], [0, 1]], V the integral of exp(t A) over t from 0 to 1."""
+        rate = self.algebra(xi)[..., :2, :]
+        eye = torch.eye(3, dtype=xi.dtype, device=xi.device).expand(*xi.shape[:-1], 3, 3)
+        return torch.cat([eye[..., :2, :] + integral(rate[..., :2]) @ rate, eye[..., 2:, :]], -2)
+
+    def inverse(self, g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
+        back = inverse(g[..., :2, :2])
+        top = torch.cat([back, -back @ g[..., :2, 2:]], -1)
+        return torch.cat([top, g[..., 2:, :]], -2)
 
 
 class Affine3(Group):

@@ -20,12 +20,17 @@ class LearnedBasis(Group):
     sqrt 2: a generator that has become a rotation's has its coefficient in rad. With `compact`
     they are antisymmetric, with `homogeneous` their last row is 0. Where they do not close
     under the bracket, their exponentials are a set of maps rather than a group. The start is
-    random, from `generator`. Raises InputError where there are fewer than k such matrices.
+    random, from `generator`.
+
+    Give it more generators than the symmetry has, all d^2 at best: those in use are what
+    `span` finds. With no more than needed one of them can stay shut, its direction unfound:
+    tried on so(3) in 3 x 3 matrices, 3 generators came to rank 2 from one of four starts, and 9
+    to rank 3 from each. Raises InputError where there are fewer than k such matrices.
     """
 
     def __init__(
         self,
-        k: int = 3,
+        k: int = 9,
         d: int = 3,
         *,
         cap: float = pi,
@@ -51,24 +56,24 @@ class LearnedBasis(Group):
             homogeneous=homogeneous,
         )
         del self._buffers["generators"]  # the property below, made from this parameter:
-        self.raw = nn.Parameter(torch.randn(k, d, d, generator=generator))
+        self.directions = nn.Parameter(torch.randn(k, d, d, generator=generator))
 
     @property
     def generators(self) -> Float[Tensor, "k d d"]:  # pyright: ignore
-        raw = self.raw - self.raw.mT if self.compact else self.raw
+        raw = self.directions - self.directions.mT if self.compact else self.directions
         if self.homogeneous:
             raw = torch.cat([raw[:, :-1], torch.zeros_like(raw[:, -1:])], 1)
         q, r = torch.linalg.qr(raw.flatten(1).mT)
-        sign = torch.where(r.diagonal() < 0, -1.0, 1.0)  # the first one is raw[0], not minus it
+        sign = torch.where(r.diagonal() < 0, -1.0, 1.0)  # the first is along directions[0]
         return sqrt(2) * (q * sign).mT.reshape(raw.shape)
 
     @property
     def k(self) -> int:
-        return self.raw.shape[0]
+        return self.directions.shape[0]
 
     @property
     def d(self) -> int:
-        return self.raw.shape[1]
+        return self.directions.shape[1]
 
     def span(
         self, extents: Float[Tensor, " k"] | Float[Tensor, "k k"], share: float = 0.01

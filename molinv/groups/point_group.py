@@ -91,7 +91,7 @@ def _generators(symbol: str) -> list[Tensor]:
         if int(match[8]) % 2:
             raise InputError(f"PointGroup: S{match[8]} is C{match[8]}h; expected an even number.")
         return [_turn(int(match[8])) @ level]
-    third = _turn(3, 1, 1, 1)
+    third = _turn(3, 1.0, 1.0, 1.0)
     return {
         "Cs": [level],
         "Ci": [flip],
@@ -100,8 +100,8 @@ def _generators(symbol: str) -> list[Tensor]:
         "Th": [third, _turn(2), flip],
         "O": [third, _turn(4)],
         "Oh": [third, _turn(4), flip],
-        "I": [third, _turn(5, 0, 1, (1 + sqrt(5)) / 2)],
-        "Ih": [third, _turn(5, 0, 1, (1 + sqrt(5)) / 2), flip],
+        "I": [third, _turn(5, 0.0, 1.0, (1 + sqrt(5)) / 2)],
+        "Ih": [third, _turn(5, 0.0, 1.0, (1 + sqrt(5)) / 2), flip],
     }[match[9]]
 
 
@@ -111,5 +111,5 @@ def _turn(n: int, x: float = 0.0, y: float = 0.0, z: float = 1.0) -> Float[Tenso
     return SO3().exp(2 * pi / n * axis / axis.norm())
 
 
-def _diagonal(*entries: float) -> Float[Tensor, "3 3"]:
+def _diagonal(*entries: int) -> Float[Tensor, "3 3"]:
     return torch.diag(torch.tensor(entries, dtype=torch.float64))

@@ -29,8 +29,11 @@ def card(name: str) -> Group:
     for what, text in _lines(name, folder, facts):
         lines.add_row(Text(what), Text(text))
     result = evaluated(folder, facts)
-    measured = [Text("not evaluated yet")] if result is None else [table(result)]
-    measured += [interval_table(result, kind) for kind in (result or {}).get("intervals", ())]
+    if result is None:
+        measured = [Text("not evaluated yet")]
+    else:
+        kinds = result.get("intervals", ())
+        measured = [table(result), *(interval_table(result, kind) for kind in kinds)]
     targets = Standardizer.from_config(facts["standardizer"]).targets
     relative = [t.name for t in targets if t.atomwise]
     note = [Text(f"{', '.join(relative)}: {ATOMWISE}.")] if relative else []

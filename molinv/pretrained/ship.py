@@ -22,7 +22,7 @@ from .card import megabytes
 from .choose import looks_like_smiles
 
 MOST_MB = 12
-EMBEDDED_MOLECULES = 500  # on which the intervals of RDKit's geometries are calibrated
+EMBEDDED_MOLECULES = 1000  # on which the intervals of RDKit's geometries are calibrated
 
 
 def ship(run: str | Path, name: str = pretrained.DEFAULT) -> Path:

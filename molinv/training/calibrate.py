@@ -66,6 +66,7 @@ def calibrate(
     config: TrainConfig,
     kinds: tuple[str, ...] = (GIVEN,),
     embedded: int = 0,
+    workers: int = 0,
 ) -> None:
     """Write conformal.json, and domain.safetensors, into the folder of a model.
 
@@ -78,7 +79,7 @@ def calibrate(
     own = _set(saved, molecules, config, valid, space, "calibrating")
     sets = dict.fromkeys(kinds, own)
     if embedded and EMBEDDED not in kinds:
-        copies = embed_some(molecules, parts.valid, embedded)
+        copies = embed_some(molecules, parts.valid, embedded, workers)
         every = np.arange(len(copies))
         sets[EMBEDDED] = _set(saved, copies, config, every, space, "calibrating on embedded ones")
     digest = space.save(folder) if space is not None else None
@@ -93,13 +94,15 @@ def calibrate(
     write_json(folder / FILE, content)
 
 
-def embed_some(molecules: Molecules, chosen: Int64[np.ndarray, " m"], count: int) -> Molecules:
+def embed_some(
+    molecules: Molecules, chosen: Int64[np.ndarray, " m"], count: int, workers: int = 0
+) -> Molecules:
     """The first `count` of the chosen that have a SMILES, with RDKit's geometries.
 
     Those that RDKit cannot embed are left out. Raises InputError where none is left.
     """
     some = [int(i) for i in chosen if molecules.smiles[int(i)]][:count]
-    made = embedded_copies(molecules, np.array(some, np.int64)) if some else None
+    made = embedded_copies(molecules, np.array(some, np.int64), workers) if some else None
     if made is None:
         raise InputError(
             "no held-out molecule of the data has a SMILES that RDKit can embed: leave out "
@@ -148,5 +151,3 @@ def _finite(value: float) -> float | None:
 
 def _bar(batches: Loader, what: str):
     return track(batches, what, console=Console(stderr=True), transient=True, disable=not what)
-
-

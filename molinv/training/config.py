@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
@@ -14,8 +15,10 @@ class TrainConfig:
     """A training run.
 
     Args:
-        data: a data set's name (qm9) or a folder of one.
-        targets: what to predict, names separated by commas.
+        data: a data set's name (qm9), a folder of one, or a file of your own with values: .csv
+            .sdf .xyz .extxyz .db, or one of these with .gz.
+        targets: what to predict, names separated by commas; a file of your own has no units
+            unless given in brackets, as in "logS [log mol/L],dG [kcal/mol]".
         out: the folder of the run; a run that stopped there goes on.
         model: an architecture (see `molinv models`) or package.module:Name.
         model_args: settings of the architecture, e.g. {"geometry": "displacement"}.
@@ -25,6 +28,14 @@ class TrainConfig:
         regularizer: what rewards a wide distribution: entropy, width or none.
         lam: weight of that reward, per unit of standardised loss.
         copies: group elements per molecule and step.
+        init: a shipped model's name or a run folder to start from: its architecture, and its
+            weights but for the last layer's where the targets are others.
+        split: how a file is divided into parts to train on, validate on and test: random
+            (80 / 10 / 10 %), scaffold (no ring system in two parts), time:COLUMN (the newest are
+            tested) or column:NAME (whose values are train, valid, test).
+        smiles_column: the column of SMILES in a .csv file, where it is not found by its name.
+        atomwise: targets that are total energies, from which fitted energies of the atoms are
+            subtracted first; energy of .extxyz and .db files is one.
         train_size: molecules to train on; all of the training part if not given.
         valid_size: molecules to validate on; a tenth of the training ones, at least 1000,
             if not given.
@@ -66,6 +77,10 @@ class TrainConfig:
     regularizer: str = "entropy"
     lam: float = 0.02
     copies: int = 1
+    init: str | None = None
+    split: str = "random"
+    smiles_column: str | None = None
+    atomwise: str | None = None
     train_size: int | None = None
     valid_size: int | None = None
     center: bool = True
@@ -116,8 +131,30 @@ class TrainConfig:
 
     @property
     def target_names(self) -> list[str]:
-        """The targets as a list; raises InputError if there is none, or one twice."""
-        names = [name.strip() for name in self.targets.split(",") if name.strip()]
-        if not names or len(set(names)) < len(names):
-            raise InputError(f"targets: expected different names, got {self.targets!r}.")
+        """The targets as a list, without their units."""
+        return list(self.units)
+
+    @property
+    def units(self) -> dict[str, str | None]:
+        """Each target's unit, None where none was given.
+
+        Raises InputError if there is no target, or one twice.
+        """
+        items = [item.strip() for item in re.split(r",(?![^\[]*\])", self.targets)]
+        matches = [re.fullmatch(r"([^\[\]]+?)\s*(?:\[([^\[\]]*)\])?", i) for i in items if i]
+        pairs = [(m[1], m[2]) for m in matches if m is not None]
+        if not pairs or len(dict(pairs)) < len(matches):
+            raise InputError(
+                f"targets: expected different names such as 'logS' or 'logS [log mol/L]', got "
+                f"{self.targets!r}."
+            )
+        return {name: None if unit is None else unit.strip() for name, unit in pairs}
+
+    @property
+    def atomwise_names(self) -> list[str]:
+        """The targets that are total energies; raises InputError for one that is no target."""
+        names = [n.strip() for n in (self.atomwise or "").split(",") if n.strip()]
+        for name in names:
+            if name not in self.units:
+                raise unknown("atomwise target", name, self.units)
         return names

@@ -98,7 +98,7 @@ class FeatureSpace:
         factor = torch.linalg.cholesky(covariance + ridge * torch.eye(d).double())
         eye = torch.eye(d, dtype=torch.float64)
         whiten = torch.linalg.solve_triangular(factor, eye, upper=False)
-        return cls(x.mean(0).float(), whiten.float())
+        return cls(x.mean(0).float(), whiten.float().contiguous())
 
     def distance(self, features: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
         """Mahalanobis' distance over the square root of d: about 1 for a training molecule."""

@@ -65,8 +65,8 @@ class History(pl.Callback):
         row |= _orbit_share(trainer, pl_module) | _extents(pl_module)
         self.rows.append(row)
         shares = found["stored"] / pl_module.standardizer.scale.to(found["stored"])
-        if trainer.is_global_zero and float(shares.mean()) < self.best:
-            self.best = float(shares.mean())
+        if trainer.is_global_zero and float(shares.nanmean()) < self.best:
+            self.best = float(shares.nanmean())
             self._export(pl_module, row)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

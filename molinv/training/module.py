@@ -6,7 +6,6 @@ import lightning.pytorch as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchmetrics import MeanAbsoluteError
 
 from ..augment import Augmented
 from ..datasets.batches import Batch
@@ -14,12 +13,15 @@ from ..datasets.references import Standardizer
 from ..errors import InputError
 from .config import TrainConfig
 from .data import VIEWS
+from .masked import MaskedError, masked_l1
 from .noise import keyed_noise
 from .optim import MuonAdamW, parameter_groups
 
 
 class Joint(pl.LightningModule):
     """L1 on the standardised targets, averaged over copies, minus lam times the reward.
+
+    Values that are missing count for nothing.
 
     A molecule's group elements are keyed by (seed, epoch, molecule) and the loss is the mean over
     the molecules of all processes, so that any number of processes gives the curve of one, and a
@@ -35,14 +37,14 @@ class Joint(pl.LightningModule):
         self.molecules = molecules
         self._noise: tuple[int, Tensor] | None = None
         outputs = len(standardizer.targets)
-        self.errors = nn.ModuleDict({v: MeanAbsoluteError(num_outputs=outputs) for v in VIEWS})
+        self.errors = nn.ModuleDict({v: MaskedError(outputs) for v in VIEWS})
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
         target = self.standardizer(batch.y, batch.z)
         inputs = self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
         outputs = self.network(*inputs, noise=self.noise()[:, batch.index])
-        share = (outputs - target).abs().mean()
-        error, weight, molecules = self._over_processes(share, len(batch))
+        share, known = masked_l1(outputs, target)
+        error, weight, size = self._over_processes(share, known, len(batch))
         reward = self.network.distribution.regularizer()
         loss = error.detach() - self.config.lam * reward.detach()
         if not torch.isfinite(loss):
@@ -52,7 +54,6 @@ class Joint(pl.LightningModule):
                 "with a lower --lr and --muon_lr."
             )
         # the values are everyone's already: nothing to synchronise
-        size = int(molecules)
         self.log("train/loss", loss, on_epoch=True, on_step=False, batch_size=size)
         self.log("train/error", error, on_epoch=True, on_step=True, prog_bar=True, batch_size=size)
         return weight * share - self.config.lam * reward
@@ -67,19 +68,20 @@ class Joint(pl.LightningModule):
         return self._noise[1]
 
     def _over_processes(
-        self, share: Tensor, size: int
-    ) -> tuple[Tensor, float | Tensor, int | Tensor]:
+        self, share: Tensor, known: Tensor, size: int
+    ) -> tuple[Tensor, float | Tensor, int]:
         """The error of the whole step, the weight of this process's share, and the step's size.
 
-        Shares differ in size where a batch does not divide, and gradients are averaged over
-        processes: with these weights that average is the gradient of the whole step's error.
+        Shares differ in their `known` values where a batch does not divide or values are missing,
+        and gradients are averaged over processes: with these weights that average is the gradient
+        of the whole step's error.
         """
         if self.trainer.world_size == 1:
             return share.detach(), 1.0, size
-        sums = torch.tensor([0.0, size], device=share.device)
-        sums[0] = share.detach() * size
+        sums = torch.stack([share.detach() * known, known.to(share), torch.full_like(share, size)])
         torch.distributed.all_reduce(sums)
-        return sums[0] / sums[1], self.trainer.world_size * size / sums[1], sums[1]
+        total = sums[1].clamp_min(1)
+        return sums[0] / total, self.trainer.world_size * known / total, int(sums[2])
 
     def validation_step(self, batch: Batch, step: int, dataloader_idx: int = 0) -> None:
         inputs = self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
@@ -92,7 +94,7 @@ class Joint(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         found = self.measured()
         shares = found["stored"] / self.standardizer.scale.to(found["stored"])
-        self.log("valid/error", shares.mean(), prog_bar=False)
+        self.log("valid/error", shares.nanmean(), prog_bar=False)
         for view in VIEWS:
             for target, value in zip(self.standardizer.targets, found[view], strict=True):
                 self.log(f"valid/{target.name}_{view}", value, prog_bar=view == "stored")

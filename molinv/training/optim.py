@@ -35,7 +35,8 @@ class MuonAdamW(Optimizer):
     """One optimizer whose parameter groups have method "muon" or "adamw".
 
     A Muon step has length lr * 0.2 sqrt(max(rows, columns)), that of an AdamW step, and
-    decoupled weight decay. Matrices of one shape are orthogonalised together.
+    decoupled weight decay. Matrices of one shape are orthogonalised together; a kernel of a
+    convolution is a matrix whose rows are its outputs.
     """
 
     def __init__(self, params: Iterable[dict[str, Any]]):
@@ -73,10 +74,11 @@ class MuonAdamW(Optimizer):
             buffers = [self._state(p, "momentum") for p in same]
             torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])  # pyright: ignore
             nesterov = torch._foreach_lerp(grads, buffers, group["momentum"])  # pyright: ignore
-            update = orthogonalise(torch.stack(nesterov))
+            update = orthogonalise(torch.stack(nesterov).flatten(2))
             torch._foreach_mul_(same, 1 - group["lr"] * group["weight_decay"])  # pyright: ignore
-            scale = group["lr"] * 0.2 * max(shape) ** 0.5
-            torch._foreach_add_(same, list(update.unbind()), alpha=-scale)  # pyright: ignore
+            scale = group["lr"] * 0.2 * max(update.shape[1:]) ** 0.5
+            steps = [u.view(shape) for u in update.unbind()]
+            torch._foreach_add_(same, steps, alpha=-scale)  # pyright: ignore
 
     def _adamw(self, group: dict[str, Any], params: list[Tensor]) -> None:
         adamw(
@@ -120,14 +122,19 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Matrices, the network's other parameters, and the distribution's own, in that order.
 
-    `method` "muon" treats hidden matrices so; embeddings stay with AdamW, and the
-    distribution's parameters never decay.
+    `method` "muon" treats hidden matrices so, and kernels of convolutions but those that see one
+    channel only; embeddings stay with AdamW, and the distribution's parameters never decay.
     """
     embeddings = {
         p for m in network.modules() if isinstance(m, nn.Embedding) for p in m.parameters()
     }
     trained = [p for p in network.parameters() if p.requires_grad]
-    hidden = [p for p in trained if p.ndim == 2 and min(p.shape) > 1 and p not in embeddings]
+    kernels = {m.weight for m in network.modules() if isinstance(m, nn.Conv2d)}
+    hidden = [
+        p
+        for p in trained
+        if (p.ndim == 2 or p in kernels) and min(p.shape[:2]) > 1 and p not in embeddings
+    ]
     if method == "adamw":
         hidden = []
     chosen = set(hidden)

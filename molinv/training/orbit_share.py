@@ -35,7 +35,7 @@ def orbit_share(module: Joint, batch: Batch, seed: int) -> dict[str, float]:
     truth = module.standardizer.inverse(module.standardizer(batch.y, batch.z))
     values = torch.stack([_outputs(module, batch, g) for g in turns.to(batch.pos)])
     variance = values.var(0).mean(0).tolist()
-    square = (values - truth).square().mean((0, 1)).tolist()
+    square = (values - truth).square().mean(0).nanmean(0).tolist()  # of those known
     row = {}
     for target, *both in zip(module.standardizer.targets, variance, square, strict=True):
         for name, value in zip(("variance", "square"), both, strict=True):

@@ -32,30 +32,39 @@ from .config import TrainConfig
 from .conformal import calibrated
 from .data import MoleculeData
 from .history import History
+from .initial import like_initial, start_from
 from .module import Joint
 from .saved import load as load_saved
 from .schedule import Schedule
-from .source import prepare
+from .source import prepare, write_rejected
 
 # settings that may change when a run is taken up again
 _FREE = ("epochs", "minutes", "accelerator", "devices", "strategy", "num_nodes", "compile")
 
 
-def train(config: TrainConfig) -> Path:
+def train(config: TrainConfig, trust: bool = False, workers: int = 0) -> Path:
     """Run `config`, or go on with it where its folder's last checkpoint stopped.
+
+    `workers` processes search conformers where the data needs them; `trust` lets the model that
+    `init` names need code outside molinv.
 
     Returns the run folder, which holds config.yaml, metrics.csv, checkpoints/,
     model.safetensors and model.json (the best epoch's), conformal.json (its 90 % intervals, see
-    `conformal`), and a TensorBoard log. Raises InputError for settings that do not fit the data or the folder, and if the loss diverges.
+    `conformal`), rejected.csv (rows of a user's file that could not be used), and a TensorBoard
+    log. Raises InputError for settings that do not fit the data or the folder, and if the loss
+    diverges.
     """
     folder = Path(config.out)
     last = folder / "checkpoints" / "last.ckpt"
+    config, initial = like_initial(config, trust)
     _check_same(folder, config, last)
-    source = prepare(config)
+    source = prepare(config, workers)
     molecules, parts = source.molecules, source.parts
     standardizer = Standardizer.fit(molecules, config.target_names, parts.train)
     network = seeded(config, len(config.target_names))
     check_sizes(config.model, network.model, molecules)
+    if initial is not None:
+        start_from(network, initial, standardizer.targets)
     data = MoleculeData(molecules, parts, config)
     module = Joint(network, standardizer, config, len(molecules))
     sizes = {"train": len(parts.train), "valid": len(data.valid), "test": len(parts.test)}
@@ -71,6 +80,8 @@ def train(config: TrainConfig) -> Path:
         "atoms": [int(sizes_seen.min()), int(sizes_seen.max())],
         "placement": {"center": config.center, "shift": config.shift},
     }
+    if source.sha256 is not None:
+        facts |= {"data_sha256": source.sha256, "rejected": len(source.rejected)}
     if config.compile:
         network.model.compile()
     schedule = Schedule(config)
@@ -88,6 +99,7 @@ def train(config: TrainConfig) -> Path:
             ) from error
         if trainer.is_global_zero:
             _write_config(folder, config)
+            write_rejected(folder / "rejected.csv", source.rejected)
         trainer.fit(
             module,
             datamodule=data,
@@ -132,7 +144,7 @@ def _check_same(folder: Path, config: TrainConfig, last: Path) -> None:
     if not (last.is_file() and path.is_file()):
         return
     # a setting that came later was at its default when the run began
-    there = asdict(TrainConfig(epochs=None, minutes=1)) | yaml.safe_load(path.read_text())
+    there = asdict(TrainConfig()) | yaml.safe_load(path.read_text())
     for name, value in asdict(config).items():
         if name not in (*_FREE, "out") and there[name] != value:
             raise InputError(

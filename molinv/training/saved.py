@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from ..augment import Augmented
 from ..datasets.references import Standardizer
@@ -63,6 +64,21 @@ def load(path: str | Path, trust: bool = False) -> Saved:
     `trust` lets model.json name code outside molinv ("package.module:Name"). Raises
     InputError where there is no model, or one that is damaged or of another format.
     """
+    card, tensors = read(path, trust)
+    if "task" in card:
+        raise InputError(f"the model in {path} is of pictures, not of molecules.")
+    standardizer = Standardizer.from_config(card["standardizer"])
+    network = build(len(standardizer.targets), **card["build"])
+    fill(path, network, part(tensors, "network."))
+    fill(path, standardizer, part(tensors, "standardizer."))
+    return Saved(network.eval(), standardizer, card)
+
+
+def read(path: str | Path, trust: bool = False) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """model.json and the tensors of model.safetensors, which were seen to belong together.
+
+    Raises InputError as `load` does.
+    """
     folder = Path(path)
     weights, description = folder / "model.safetensors", folder / "model.json"
     if not weights.is_file() or not description.is_file():
@@ -93,16 +109,17 @@ def load(path: str | Path, trust: bool = False) -> Saved:
             f"the model in {folder} needs code outside molinv ({', '.join(foreign)}); pass "
             "--trust if you know where it comes from."
         )
-    standardizer = Standardizer.from_config(card["standardizer"])
-    network = build(len(standardizer.targets), **settings)
+    return card, tensors
+
+
+def fill(path: str | Path, module: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
+    """Load tensors into a module; raises InputError where they do not fit."""
     try:
-        network.load_state_dict(_part(tensors, "network."))
-        standardizer.load_state_dict(_part(tensors, "standardizer."))
+        module.load_state_dict(tensors)
     except RuntimeError as error:
         raise InputError(
-            f"the weights in {folder} do not fit the model that model.json names."
+            f"the weights in {path} do not fit the model that model.json names."
         ) from error
-    return Saved(network.eval(), standardizer, card)
 
 
 def evaluated(folder: Path, card: dict[str, Any]) -> dict[str, Any] | None:
@@ -121,5 +138,6 @@ def write_json(path: Path, content: Any) -> None:
     os.replace(temporary, path)
 
 
-def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+def part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors whose names begin so, without the beginning."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -34,8 +34,8 @@ def test_generators_stay_orthogonal_and_of_a_rotations_length(how, dtype):
         (basis.generators * goal).sum().backward()
         optimizer.step()
     assert torch.allclose(groups.SO3().generators.square().sum((1, 2)), torch.tensor(2.0))
-    assert dict(basis.named_parameters()).keys() == {"raw"}
-    assert basis.state_dict().keys() == {"raw"}
+    assert dict(basis.named_parameters()).keys() == {"directions"}
+    assert basis.state_dict().keys() == {"directions"}
 
 
 def test_gradients_reach_the_generators_and_are_right():
@@ -44,28 +44,28 @@ def test_gradients_reach_the_generators_and_are_right():
         mu = kind(basis, init=0.5).double()
         noise = mu.noise(20, seed()).double()
 
-        def value(raw, mu=mu, noise=noise):
-            g = torch.func.functional_call(mu, {"group.raw": raw}, noise)
+        def value(directions, mu=mu, noise=noise):
+            g = torch.func.functional_call(mu, {"group.directions": directions}, noise)
             return g.sin().square().mean()
 
         mu.forward = mu.transform  # what functional_call runs
-        assert torch.autograd.gradcheck(value, basis.raw.detach().clone().requires_grad_())
-        value(basis.raw).backward()
-        assert basis.raw.grad.abs().sum() > 0
+        assert torch.autograd.gradcheck(value, basis.directions.detach().clone().requires_grad_())
+        value(basis.directions).backward()
+        assert basis.directions.grad.abs().sum() > 0
 
 
 def test_a_copy_is_a_copy_and_moves_on_its_own():
     basis = groups.LearnedBasis(2, 3, generator=seed())
     other = deepcopy(basis)
     with torch.no_grad():
-        other.raw.add_(1)
+        other.directions.add_(1)
     assert not torch.allclose(basis.generators, other.generators)
     assert str(basis) == "LearnedBasis(2, 3)"
     assert isinstance(groups.find("LearnedBasis(3, 3)"), groups.LearnedBasis)
     assert not groups.LearnedBasis(2, 3).compact
     assert groups.LearnedBasis(2, 3, compact=True).compact
     first = groups.LearnedBasis(2, 3, generator=seed())
-    assert torch.equal(basis.raw, first.raw)
+    assert torch.equal(basis.directions, first.directions)
 
 
 def test_a_span_is_what_is_used_however_it_is_written_down():

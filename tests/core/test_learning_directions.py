@@ -6,7 +6,6 @@ distribution, gradients clipped at 1 for network and distribution apart.
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -107,12 +106,11 @@ def test_the_subgroup_of_a_point_group_is_found(seed):
 )
 def test_generators_are_found(formula, group, seed):
     torch.manual_seed(seed)
-    basis = groups.LearnedBasis(3, 3)
+    basis = groups.LearnedBasis(9, 3)
     mu = D.UniformBox(basis)
-    start = groups.cosines(basis.generators, group.generators).min()
+    assert len(basis.span(torch.full((9,), 0.05))) == 9  # all directions alike
     learn(mu, formula, 2000)
     used = basis.span(torch.stack([e.value for e in mu.extent().values()]))
-    assert start < 0.9  # of all 3 x 3 matrices, they were others
     assert len(used) == group.k
     assert groups.cosines(used, group.generators).min() > 0.99
 
@@ -126,5 +124,5 @@ def test_inputs_that_differ_get_widths_that_differ():
     widths, size = mu.at(x).widths.detach()[:, 0], spread(x)
     assert float(widths[size < 1.0].mean()) > math.pi - 0.25
     assert float(widths[size > 1.5].mean()) < 0.25
-    order = np.corrcoef(widths.numpy(), size.numpy())[0, 1]
-    assert order < -0.8
+    for apart in (widths[size < 1.0] > 1, widths[size > 1.5] < 1):
+        assert apart.double().mean() > 0.95

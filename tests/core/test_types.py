@@ -45,6 +45,7 @@ for name, kind in distributions.available().items():
             mu = kind(group)
         except InputError:
             continue
+        mu = mu.at(torch.randn(3, 4, 3))
         mu.rsample(3)
         mu.extent(), mu.coverage(), mu.regularizer(), mu.width_reward()
         if group.k == 1:

@@ -305,16 +305,16 @@ def test_truths_are_strict(sample):
     basis = groups.LearnedBasis(3, 3)
     span = planted.SpanIs(so3)
     with torch.no_grad():
-        basis.raw.copy_(so3.generators)
+        basis.directions.copy_(so3.generators)
     wide = D.UniformBox(basis, init=[2.0, 1.0, 2.0])
     assert span.holds(span.measure(wide))
     assert span.measure(D.UniformBox(basis, init=[2.0, 0.1, 2.0])) == 0  # of rank 2
     with torch.no_grad():
-        basis.raw[0].add_(0.4 * torch.eye(3))
+        basis.directions[0].add_(0.4 * torch.eye(3))
     assert not span.holds(span.measure(wide))
     one = planted.SpanIs(groups.About(1, 2, 2))
     with torch.no_grad():
-        basis.raw[0] = groups.About(1, 2, 2).generators[0]
+        basis.directions[0] = groups.About(1, 2, 2).generators[0]
     assert one.holds(one.measure(D.UniformBox(basis, init=[2.0, 0.1, 0.1])))
 
 
