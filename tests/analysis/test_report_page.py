@@ -166,6 +166,9 @@ def test_figures_side_by_side_have_one_scale(opened):
     ]
     assert ranges[0] == ranges[1]
     assert ranges[0][1] > 80, "the taller one fits"
+    left, right = (page.locator(f"#plot-{i}").bounding_box() for i in (0, 1))
+    assert left["y"] == right["y"]
+    assert left["x"] + left["width"] < right["x"]
 
 
 def test_paper_gets_every_tab(opened, artefacts):

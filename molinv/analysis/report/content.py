@@ -157,3 +157,16 @@ def file_names(names: Sequence[str]) -> dict[str, str]:
             chosen, number = f"{stem}-{number}", number + 1
         made[name] = f"{chosen}.png"
     return made
+
+
+def tabs(titles: Sequence[str]) -> list[str]:
+    """Titles without the words that all of them begin with: on a tab these would hide the rest."""
+    words = [title.split() for title in titles]
+    shared = 0
+    for column in zip(*words, strict=False):
+        if len({word.strip(",:;") for word in column}) > 1:
+            break
+        shared += 1
+    if shared < 3 or len(titles) < 2 or any(len(w) == shared for w in words):
+        return list(titles)
+    return [" ".join(w[shared:]) for w in words]

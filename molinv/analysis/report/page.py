@@ -14,7 +14,7 @@ from typing import Any
 from ...errors import InputError
 from ..section import Drawing, Section, Sphere
 from . import interactive, interactive_map, molecule, palette, pictures
-from .content import Figure, as_json, figures, file_names, named, plain, show
+from .content import Figure, as_json, figures, file_names, named, plain, show, tabs
 
 Part = tuple[str, Sequence[str], Mapping[str, str], Sequence[Section]]
 
@@ -148,19 +148,6 @@ def _sections(parts: Sequence[Part], cells: Mapping[str, Any]) -> list[dict[str,
             }
         )
     return made
-
-
-def tabs(titles: Sequence[str]) -> list[str]:
-    """Titles without the words that all of them begin with: on a tab these would hide the rest."""
-    words = [title.split() for title in titles]
-    shared = 0
-    for column in zip(*words, strict=False):
-        if len({word.strip(",:;") for word in column}) > 1:
-            break
-        shared += 1
-    if shared < 3 or len(titles) < 2 or any(len(w) == shared for w in words):
-        return list(titles)
-    return [" ".join(w[shared:]) for w in words]
 
 
 @cache

@@ -1,0 +1,54 @@
+"""Numbers, names and axes as a reader sees them."""
+
+import re
+
+import pytest
+
+from molinv.analysis.report.content import file_names, logarithmic, plain, show, tabs
+from molinv.analysis.section import Chart, Series
+
+
+def test_logarithmic_axes_leave_out_what_they_cannot_show():
+    s = Series("s", [0.0, 1.0, 2.0], [0.0, 2.0, -1.0], [-1.0, 0.5, -2.0], [1.0, 3.0, -0.5])
+    (made,) = logarithmic(Chart("c", "", "", "", [s], log_x=True, log_y=True)).series
+    assert plain(made.x) == [None, 1.0, 2.0]
+    assert plain(made.y) == [None, 2.0, None]
+    assert (made.low, made.high) == ([0.5, 0.5, 0.5], [1.0, 3.0, 0.5])
+    linear = Chart("c", "", "", "", [s])
+    assert logarithmic(linear) is linear
+
+
+def test_tabs_leave_out_what_all_titles_begin_with():
+    start = "Standard deviation over orientations"
+    assert tabs([f"{start}, by size", f"{start} by atom"]) == ["size", "atom"]
+    assert tabs([start, f"{start}, over training"]) == [start, f"{start}, over training"]
+    assert tabs(["A map of one", "Another"]) == ["A map of one", "Another"]
+    assert tabs([start]) == [start]
+    assert tabs([start, start]) == [start, start]
+    assert tabs([]) == []
+
+
+def test_file_names_are_safe_and_different():
+    made = file_names(["a/b", "a b", "../../etc", "", "x" * 300, "A-B"])
+    assert len({name.lower() for name in made.values()}) == 6
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]{1,90}\.png", name) for name in made.values())
+    assert not any(name.startswith(".") for name in made.values())
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0"),
+        (1234.5678, "1,235"),
+        (-0.012345, "\N{MINUS SIGN}0.01235"),
+        (1.5e-7, "1.500 · 10⁻⁷"),
+        (12_345, "12,345"),
+        (True, "yes"),
+        (None, "\N{EN DASH}"),
+        (float("inf"), "\N{EN DASH}"),
+        ([1.5, 2], "1.5 to 2"),
+        ("<b>", "<b>"),
+    ],
+)
+def test_numbers_have_four_digits(value, shown):
+    assert show(value) == shown
