@@ -34,8 +34,9 @@ class Estimate:
     def text(self, *index: int, unit: str = "", scale: float = 1.0) -> str:
         """One of them for a sentence: "3.1 [2.8, 3.4] meV"."""
         value, low, high = (float(part[index]) * scale for part in self.parts)
-        interval = f" [{low:.3g}, {high:.3g}]" if isfinite(low) and isfinite(high) else ""
-        return f"{value:.3g}{interval} {unit}".rstrip()
+        known = isfinite(low) and isfinite(high)
+        interval = f" [{short(low)}, {short(high)}]" if known else ""
+        return f"{short(value)}{interval} {unit}".rstrip()
 
     def numbers(self) -> dict[str, Any]:
         """For JSON."""
@@ -84,6 +85,12 @@ def medians(values: Float[Tensor, "m c"], settings: Settings) -> Estimate:
     middle = [(m - 1) // 2, m // 2]
     places = torch.cat([draws.sort(1).values[:, middle] for draws in _draws(m, settings)])
     return _estimate(ordered[middle].mean(0), ordered[places].mean(1), m, settings)
+
+
+def short(value: float) -> str:
+    """Three digits: 0.0123, 1,230."""
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if 1e3 <= abs(rounded) < 1e6 else f"{rounded:g}"
 
 
 def plain(values: Tensor) -> Any:

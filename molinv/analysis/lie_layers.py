@@ -78,20 +78,32 @@ def layers(
         )
         made.findings.append(_sentence(found, share, chosen, along))
         if unit == "rad":
-            made.numbers["verdict"] = made.findings[-1]
+            made.numbers["verdict"] = _plainly(found, share)
 
 
-def _sentence(found: Flow, share: Estimate, chosen: list[int], along: str) -> str:
-    names = [*found.names, "code outside of the layers"]
+def _plainly(found: Flow, share: Estimate) -> str:
+    """The same without symbols, for the verdict."""
+    made_by = listed([f"the stage {part}" for part in _largest(found, share)])
+    return (
+        f"What still depends on orientation is made by {made_by} of it "
+        f"({len(found.total)} molecules)."
+    )
+
+
+def _largest(found: Flow, share: Estimate) -> list[str]:
+    names = [*found.names, "outside of all layers"]
     order = share.value.abs().argsort(descending=True).tolist()
-    parts = [
+    return [
         f"{names[i]} {share.text(i, unit='%', scale=100)}"
         for i in order[:_SEEN]
         if abs(float(share.value[i])) > 0.005
     ]
+
+
+def _sentence(found: Flow, share: Estimate, chosen: list[int], along: str) -> str:
     changes = found.hidden[chosen].mean(0)
     seen = [i for i in range(len(changes)) if bool(changes[i].isfinite()) and changes[i] > 0]
-    text = f"What breaks the symmetry ({along}) is made by {listed(parts)}"
+    text = f"What breaks the symmetry ({along}) is made by {listed(_largest(found, share))}"
     if not seen:
         return f"{text}, of {len(found.total)} molecules."
     first, last = seen[int(changes[seen].argmax())], seen[-1]

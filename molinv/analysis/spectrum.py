@@ -67,6 +67,7 @@ def section(
         "parseval": plain(orbits.power[..., 1:].sum(-1).mean(0)),
         "variance": plain(orbits.variance.mean(0)),
         "invariant": still.tolist(),
+        "like": [_like(subject, int(row[:-1].argmax()) + 1) for row in share.value],
         "suggested_degree": suggestion if residual[worst] > TOLERATED else None,
     }
     return made
@@ -100,12 +101,16 @@ def _sentence(subject: Subject, q: int, share: Estimate, still: bool) -> str:
         word = "invariant" if subject.kind.endswith("scalar") else "equivariant"
         return f"{name} has no power in any degree from 1 beyond rounding: it is {word}."
     l = int(share.value[q, :-1].argmax()) + 1
-    finer = f"finer detail than a quadrupole: it changes sign within about {180 / l:.0f} degrees"
-    like = _TURNED_BACK.get((subject.kind, l)) or _LIKE.get(l, finer)
     return (
         f"{name} depends on orientation most by degree l = {l}, with "
-        f"{share.text(q, l - 1, unit='%', scale=100)} of the variance over orientations: {like}."
+        f"{share.text(q, l - 1, unit='%', scale=100)} of the variance over orientations: "
+        f"{_like(subject, l)}."
     )
+
+
+def _like(subject: Subject, l: int) -> str:
+    finer = f"finer detail than a quadrupole: it changes sign within about {180 / l:.0f} degrees"
+    return _TURNED_BACK.get((subject.kind, l)) or _LIKE.get(l, finer)
 
 
 def _warning(names: list[str], residual: float, known: int, suggestion: int) -> str:

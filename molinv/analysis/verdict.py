@@ -82,8 +82,8 @@ def _degrees(analysis: Analysis, q: int) -> str:
     top = max(range(len(shares)), key=lambda i: shares[i])
     left = found["residual"]["value"][q]
     return (
-        f"Of that change {100 * shares[top]:.3g} % is of degree l = {top + 1}; {100 * left:.2g} % "
-        f"lies above l = {len(shares)}."
+        f"Of that change {100 * shares[top]:.3g} % is of degree l = {top + 1}, "
+        f"{found['like'][q]}; {100 * left:.2g} % lies above l = {len(shares)}."
     )
 
 
