@@ -18,11 +18,16 @@ _REDUCE = ("mean", "prob", "log_prob")
 
 
 class Orbit(NamedTuple):
-    """The model's outputs over an orbit of the group: mean, standard deviation, how many."""
+    """The model's outputs over an orbit of the group: mean, standard deviation, how many.
+
+    Where the output action weighs its entries, `weight` is the mean of their weights: 0 where no
+    element of the orbit saw the entry, whose mean then says nothing. None where none is weighed.
+    """
 
     mean: Tensor
     std: Tensor
     count: int
+    weight: Tensor | None = None
 
 
 class Augmented(nn.Module):
@@ -78,7 +83,7 @@ class Augmented(nn.Module):
             if noise is not None:
                 raise InputError("Augmented: noise is for training; in evaluation use orbit().")
             return self.orbit(x, *extra, generator=generator).mean
-        mu, size = self.distribution.at(x), self.input.size(x)
+        mu, size = self.distribution.at(x, *extra), self.input.size(x)
         if noise is None:
             draws = (mu.noise(size, generator) for _ in range(self.copies))
         elif noise.shape[:-1] == (self.copies, size):
@@ -122,9 +127,10 @@ class Augmented(nn.Module):
         "haar" on a group that is not compact.
         """
         total = mean = square = torch.zeros(())
-        count = 0
-        for g, weight in self._elements(x, orbit, copies, degree, generator):
+        count, weighed = 0, False
+        for g, weight in self._elements(x, extra, orbit, copies, degree, generator):
             value, inside = self.run(g, x, *extra)
+            weighed = inside is not None
             value = value if self.reduce == "mean" else value.softmax(1)
             part = value.new_tensor(weight) if inside is None else weight * inside
             if count == 0:
@@ -139,11 +145,13 @@ class Augmented(nn.Module):
         drawn = orbit == "learned" or copies is not None
         bessel = count / (count - 1) if drawn and count > 1 else 1.0
         std = (bessel * square / torch.where(total == 0, 1.0, total)).clamp_min(0).sqrt()
-        return Orbit(mean.log() if self.reduce == "log_prob" else mean, std, count)
+        mean = mean.log() if self.reduce == "log_prob" else mean
+        return Orbit(mean, std, count, total if weighed else None)
 
     def _elements(
         self,
         x: Any,
+        extra: tuple[Any, ...],
         orbit: str,
         copies: int | None,
         degree: int | None,
@@ -158,7 +166,8 @@ class Augmented(nn.Module):
             case "identity":
                 yield group.identity(size), 1.0
             case "learned":
-                mu, n = self.distribution.at(x), max(8, self.copies) if copies is None else copies
+                mu = self.distribution.at(x, *extra)
+                n = max(8, self.copies) if copies is None else copies
                 for _ in range(n):
                     # one draw for the whole batch: a value must not depend on its neighbours
                     yield mu.transform(mu.noise(1, generator).expand(size, -1)), 1 / n

@@ -66,8 +66,8 @@ class Distribution(nn.Module, ABC):
         """Nats relative to the widest member of the family: finite at width 0, 0 at the cap."""
         return torch.zeros(())
 
-    def at(self, x) -> Distribution:
-        """The distribution for this batch of inputs; itself, unless it is conditional."""
+    def at(self, x, *extra) -> Distribution:
+        """The distribution for this batch, as the network sees it; itself, unless conditional."""
         return self
 
     def rsample(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n d d"]:

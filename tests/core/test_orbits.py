@@ -279,6 +279,10 @@ def test_weighted_outputs_are_averaged_by_their_weights():
     assert torch.allclose(found.mean, mean)
     assert found.std.isfinite().all()
     assert (found.mean[inside.sum(0) == 0] == 0).all()
+    assert found.weight is not None
+    assert torch.allclose(found.weight, inside.mean(0))
+    assert ((found.weight == 0) == (inside.sum(0) == 0)).all()
+    assert Augmented(Polynomial(1), mu).eval().orbit(X).weight is None
 
 
 def test_requests_that_cannot_be_met():

@@ -40,7 +40,7 @@ for kind in groups.available().values():
             quadrature.rule(group, 1)
             group.haar_density(group.preimages(torch.zeros(2, group.k)))
 for name, kind in distributions.available().items():
-    for group in (groups.SO2(), groups.SO3(), groups.T(2)):
+    for group in (groups.SO2(), groups.SO3(), groups.T(2), groups.Reflection(3), groups.O3()):
         try:
             mu = kind(group)
         except InputError:
@@ -50,7 +50,8 @@ for name, kind in distributions.available().items():
         mu.extent(), mu.coverage(), mu.regularizer(), mu.width_reward()
         if group.k == 1:
             mu.entropy()
-    model = Augmented(Net(), kind(groups.SO3()))
+    own = {"Categorical": groups.Reflection(3), "Composed": groups.O3()}
+    model = Augmented(Net(), kind(own.get(name, groups.SO3())))
     model(torch.randn(2, 4, 3))
     model.eval()(torch.randn(2, 4, 3))
     model.orbit(torch.randn(2, 4, 3), orbit="haar", degree=1)
