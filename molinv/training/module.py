@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..augment import Augmented
 from ..datasets.batches import Batch
 from ..datasets.references import Standardizer
+from ..distributions.scored import Scored
 from ..errors import InputError
 from .config import TrainConfig
 from .data import VIEWS
@@ -42,10 +43,12 @@ class Joint(pl.LightningModule):
     def training_step(self, batch: Batch, step: int) -> Tensor:
         target = self.standardizer(batch.y, batch.z)
         inputs = self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-        outputs = self.network(*inputs, noise=self.noise()[:, batch.index])
-        share, known = masked_l1(outputs, target)
+        noise, mu = self.noise()[:, batch.index], self.network.distribution.at(*inputs)
+        outputs = self.network(*inputs, noise=noise)
+        scores = torch.stack([mu.weight(u) for u in noise]) if isinstance(mu, Scored) else None
+        share, known = masked_l1(outputs, target, scores)
         error, weight, size = self._over_processes(share, known, len(batch))
-        reward = self.network.distribution.regularizer()
+        reward = mu.regularizer()
         loss = error.detach() - self.config.lam * reward.detach()
         if not torch.isfinite(loss):
             raise Diverged(
