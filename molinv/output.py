@@ -20,6 +20,8 @@ from .training.conformal import EMBEDDED, GIVEN
 WIDE = 4  # targets side by side; more of them go one below the other
 SUFFIXES = (".csv", ".json")
 
+WHOSE = {GIVEN: "that set's geometries", EMBEDDED: "RDKit's geometries"}
+
 Rows = Sequence[dict[str, Any]]
 
 
@@ -35,13 +37,7 @@ def table(rows: Rows, predictor: Predictor) -> Table:
 
 def notes(rows: Rows, predictor: Predictor) -> Iterator[str]:
     """What does not fit into the table: sentences on errors, energies, intervals and limits."""
-    if predictor.evaluation is not None:
-        seen = f"{predictor.evaluation['molecules']:,} test molecules of its own data set"
-        rdkit = "; with RDKit's it errs more, often twice as much or more"
-        yield (
-            f"Test MAE: {predictor.name}'s mean absolute error on {seen}, with that set's "
-            f"geometries{rdkit if any(row['embedded'] for row in rows) else ''}."
-        )
+    yield from _on_errors(rows, predictor)
     relative = [t.name for t in predictor.targets if t.atomwise]
     if relative:
         yield f"{', '.join(relative)}: {ATOMWISE}."
@@ -55,21 +51,46 @@ def notes(rows: Rows, predictor: Predictor) -> Iterator[str]:
         )
 
 
+def _kinds(rows: Rows) -> list[str]:
+    return [
+        k for k, e in ((GIVEN, False), (EMBEDDED, True)) if any(r["embedded"] == e for r in rows)
+    ]
+
+
+def _errors(rows: Rows, predictor: Predictor) -> dict[str, float]:
+    """Test errors that are all rows': none where their geometries are of different kinds."""
+    kinds = _kinds(rows)
+    return predictor.errors_of(kinds[0]) if len(kinds) == 1 else {}
+
+
+def _on_errors(rows: Rows, predictor: Predictor) -> Iterator[str]:
+    """On which molecules the test MAE rests."""
+    if predictor.evaluation is None:
+        return
+    measured = predictor.evaluation.get("intervals", {})
+    for kind in _kinds(rows):
+        number = measured.get(kind, predictor.evaluation)["molecules"]
+        text = f"{number:,} test molecules of its own data set, with {WHOSE[kind]}"
+        if kind not in measured:
+            other = next(iter(measured), GIVEN)
+            number = predictor.evaluation["molecules"]
+            text = f"{number:,} test molecules of its own data set, with {WHOSE[other]}"
+            if kind == EMBEDDED:
+                text += "; with RDKit's it errs more, often twice as much or more"
+        yield f"Test MAE: {predictor.name}'s mean absolute error on {text}."
+
+
 def _on_intervals(rows: Rows, predictor: Predictor) -> Iterator[str]:
     """On which molecules the 90 % intervals rest, and which rows have none."""
     found = predictor.calibration
     if found is None:
         return
-    data = "the data set's own geometries", "RDKit's geometries"
-    kinds = {EMBEDDED if row["embedded"] else GIVEN for row in rows}
-    for kind, what in zip((GIVEN, EMBEDDED), data, strict=True):
-        if kind not in kinds:
-            continue
+    for kind in _kinds(rows):
         if number := found.molecules(kind):
             one = ", one conformer each" if any(row.get("conformers") for row in rows) else ""
             yield (
-                f"90 % intervals: from residuals of {number:,} validation molecules with {what}"
-                f"{one}; for molecules like those of the data set."
+                f"90 % intervals: from residuals of {number:,} validation molecules with "
+                f"{WHOSE[kind]}{one}; for molecules like those of the data set."
             )
         else:
             whose = "given" if kind == GIVEN else "RDKit's"
@@ -103,9 +124,9 @@ def write(path: Path, rows: Rows) -> None:
 
 
 def _across(rows: Rows, predictor: Predictor, title: str) -> Table:
-    made = Table("molecule", "geometry", title=title)
+    made, errors = Table("molecule", "geometry", title=title), _errors(rows, predictor)
     for target in predictor.targets:
-        error = predictor.errors.get(target.name)
+        error = errors.get(target.name)
         known = "" if error is None else f", test MAE {error:.3g}"
         made.add_column(f"{target.name} ({target.unit}){known}", justify="right")
     for row in rows:
@@ -119,11 +140,11 @@ def _down(rows: Rows, predictor: Predictor, title: str) -> Table:
     made.add_column("value", justify="right")
     made.add_column("unit")
     if predictor.errors:
-        made.add_column("test MAE", justify="right")
+        made.add_column("test MAE", justify="right")  # of each row's kind of geometry
     for row in rows:
         for i, target in enumerate(predictor.targets):
             first = "" if i else escape(row["name"]), "" if i else _geometry(row)
-            error = [f"{predictor.errors[target.name]:.3g}"] if predictor.errors else []
+            error = [f"{row[f'{target.name}_mae']:.3g}"] if predictor.errors else []
             made.add_row(*first, target.name, _value(row, target.name), target.unit, *error)
         made.add_section()
     return made
@@ -134,7 +155,7 @@ def _value(row: dict[str, Any], name: str) -> str:
     if (spread := f"{name}_conformer_std") in row:
         text += f" +- {row[spread]:.2g}"
     low, high = (row.get(f"{name}_{end}") for end in ("low", "high"))
-    return text if low is None or high is None else f"{text} \\[{low:.5g}, {high:.5g}]"
+    return text if low is None or high is None else f"{text} \\[{low:.4g}, {high:.4g}]"
 
 
 def _geometry(row: dict[str, Any]) -> str:

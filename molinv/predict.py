@@ -93,6 +93,11 @@ class Predictor:
         rows = self.evaluation["targets"]
         return {n: rows[n].get("averaged", rows[n]["rotated"]) for n in self.units}
 
+    def errors_of(self, kind: str) -> dict[str, float]:
+        """`errors` for one kind of geometry, where they were measured for it, else `errors`."""
+        measured = ((self.evaluation or {}).get("intervals", {}).get(kind) or {}).get("targets", {})
+        return {n: measured.get(n, {}).get("mae", e) for n, e in self.errors.items()}
+
     def predict(
         self, structures: Iterable[Structure | Rejected], batch_size: int = 64
     ) -> Iterator[dict[str, Any] | Rejected]:
@@ -102,8 +107,8 @@ class Predictor:
         is not of the training molecules' kind, or None) and, for each target, its value,
         `<target>_std` over rotations (NaN of one copy), `<target>_low` and `<target>_high`, the
         90 % prediction interval, where the model has one (None where it has none for this kind of
-        geometry), `<target>_mae`, the model's error on its test molecules, where it is known, and
-        `<target>_unit`. A structure of several conformers
+        geometry), `<target>_mae`, the model's error on its test molecules with this kind of
+        geometry, where it is known, and `<target>_unit`. A structure of several conformers
         has the mean of their values, their number under `conformers`, and `<target>_conformer_std`
         over them. Structures are read ahead in windows of 16 batches.
         """
@@ -189,7 +194,7 @@ class Predictor:
     def _rows(self, structures: Sequence[Structure], batch_size: int) -> list[dict[str, Any]]:
         found = self.values(structures, batch_size)
         mean, std, spread, half = (x.tolist() for x in found[:4])
-        errors = self.errors
+        errors = {kind: self.errors_of(kind) for kind in (GIVEN, EMBEDDED)}
         rows = []
         for i, s in enumerate(structures):
             row: dict[str, Any] = {"name": s.name, "source": s.source, "embedded": s.embedded}
@@ -205,8 +210,8 @@ class Predictor:
                     low, high = mean[i][j] - half[i][j], mean[i][j] + half[i][j]
                     row[f"{target.name}_low"] = None if isnan(low) else low
                     row[f"{target.name}_high"] = None if isnan(high) else high
-                if target.name in errors:
-                    row[f"{target.name}_mae"] = errors[target.name]
+                if target.name in errors[self.kind(s)]:
+                    row[f"{target.name}_mae"] = errors[self.kind(s)][target.name]
                 row[f"{target.name}_unit"] = target.unit
             rows.append(row)
         return rows

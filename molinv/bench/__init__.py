@@ -19,6 +19,8 @@ _SHARED = (
     "faenet",
     "memory",
     "methods",
+    "picture_results",
+    "picture_tasks",
     "steps",
     "throughput_pictures",
     "throughput_results",

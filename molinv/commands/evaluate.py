@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from . import pictures
 from .parsing import parse
 
 SUMMARY = "errors of a run on its test molecules: stored, rotated, averaged"
@@ -11,6 +12,8 @@ SUMMARY = "errors of a run on its test molecules: stored, rotated, averaged"
 
 def main(arguments: list[str]) -> int:
     """Run the command; its exit code."""
+    if pictures.learned(arguments):
+        return pictures.evaluate(arguments)
 
     def fill(parser):
         parser.add_argument("run", help="a run folder, or a shipped model's name")

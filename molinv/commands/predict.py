@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from . import pictures
 from .parsing import parse
 
 SUMMARY = "predict molecules given as SMILES or files"
@@ -22,6 +23,8 @@ energies fitted on the training molecules, not total energies.
 
 def main(arguments: list[str]) -> int:
     """Run the command; its exit code."""
+    if pictures.learned(arguments):
+        return pictures.predict(arguments)
 
     def fill(parser):
         parser.usage = "molinv predict [options] [MODEL] INPUT [INPUT ...]"

@@ -7,6 +7,7 @@ import os
 
 from ..errors import InputError
 from ..names import outside
+from . import pictures
 from .parsing import parse
 
 SUMMARY = "train a network jointly with a distribution on a group"
@@ -14,6 +15,8 @@ SUMMARY = "train a network jointly with a distribution on a group"
 
 def main(arguments: list[str]) -> int:
     """Run the command; its exit code."""
+    if pictures.meant(arguments):
+        return pictures.train(arguments)
     from ..training.config import TrainConfig
 
     def fill(parser):

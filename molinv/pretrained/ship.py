@@ -18,6 +18,7 @@ from ..analysis.accuracy import evaluate, read_config
 from ..errors import InputError
 from ..training.conformal import EMBEDDED
 from ..training.saved import Saved, evaluated, load, write_json
+from ..training.source import prepare
 from .card import megabytes
 from .choose import looks_like_smiles
 
@@ -43,7 +44,8 @@ def ship(run: str | Path, name: str = pretrained.DEFAULT) -> Path:
     result = evaluated(folder, saved.card)
     tests, kinds = saved.card["molecules"]["test"], (result or {}).get("intervals", {})
     if result is None or result["molecules"] != tests or EMBEDDED not in kinds:
-        evaluate(folder, embedded=EMBEDDED_MOLECULES)
+        smiles = prepare(read_config(folder / "config.yaml")).molecules.smiles
+        evaluate(folder, embedded=EMBEDDED_MOLECULES if any(smiles[:100]) else 0)
     target, made = pretrained.ROOT / name, pretrained.ROOT / f".{name}.part"
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)

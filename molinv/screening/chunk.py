@@ -11,6 +11,7 @@ import numpy as np
 
 from ..chem.structure import Item, ReadOptions, Rejected, Structure, finish
 from ..predict import Predictor, Values
+from ..training.conformal import EMBEDDED, GIVEN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,7 +88,7 @@ def tabulate(
         pa.array(embedded, pa.bool_()),
         pa.array(outside, pa.string()),
         pa.array(conformers, pa.int32()),
-        *_columns(predictor, settings, found, at),
+        *_columns(predictor, settings, found, at, embedded),
         pa.array([i.reason if isinstance(i, Rejected) else None for i in checked], pa.string()),
     ]
     return pa.Table.from_arrays(columns, schema=schema(settings))
@@ -122,15 +123,21 @@ def _numbers(predictor: Predictor, settings: Settings) -> list[str]:
 
 
 def _columns(
-    predictor: Predictor, settings: Settings, found: Values | None, at: np.ndarray
+    predictor: Predictor,
+    settings: Settings,
+    found: Values | None,
+    at: np.ndarray,
+    embedded: Sequence[bool | None],
 ) -> list[pa.Array]:
     import pyarrow as pa
 
-    errors, made = predictor.errors, []
+    errors, made = [predictor.errors_of(kind) for kind in (GIVEN, EMBEDDED)], []
+    searched = np.array([bool(e) for e in embedded], dtype=bool)
     for j, target in enumerate(predictor.targets):
         for end in _numbers(predictor, settings):
             if end == "_mae":
-                column = np.full(len(at), errors[target.name])
+                given, other = (e[target.name] for e in errors)
+                column = np.where(searched, other, given)
             else:
                 column = np.full(len(at), np.nan)
                 if found is not None:

@@ -27,7 +27,7 @@ from ..datasets.molecules import Molecules
 from ..datasets.ragged import take
 
 FILE = "domain.safetensors"
-RIDGE = 1e-3  # of the mean variance: directions in which nothing varied are not infinitely far
+RIDGE = 1e-4  # of the mean variance: directions in which nothing varied are not infinitely far
 
 
 @dataclass(frozen=True)

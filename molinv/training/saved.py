@@ -36,14 +36,19 @@ class Saved:
 def save(
     folder: Path,
     state: dict[str, torch.Tensor],
-    standardizer: Standardizer,
+    standardizer: Standardizer | None,
     config: dict[str, Any],
     facts: dict[str, Any],
 ) -> None:
-    """Write model.safetensors and model.json, each to a temporary name first."""
+    """Write model.safetensors and model.json, each to a temporary name first.
+
+    Pictures have no standardizer; `facts` says in its place what their outputs are.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"network.{k}": v.detach().cpu().contiguous() for k, v in state.items()}
-    tensors |= {f"standardizer.{k}": v.cpu() for k, v in standardizer.state_dict().items()}
+    if standardizer is not None:
+        tensors |= {f"standardizer.{k}": v.cpu() for k, v in standardizer.state_dict().items()}
+        facts = {"standardizer": standardizer.config(), **facts}
     temporary = folder / "model.safetensors.part"
     save_file({k: v.clone() for k, v in tensors.items()}, temporary)
     checksum = hashlib.sha256(temporary.read_bytes()).hexdigest()
@@ -52,7 +57,6 @@ def save(
         "format": FORMAT,
         "sha256": checksum,
         "build": {k: config[k] for k in _BUILT},
-        "standardizer": standardizer.config(),
         **facts,
     }
     write_json(folder / "model.json", card)

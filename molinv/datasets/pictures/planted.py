@@ -13,7 +13,10 @@ range of the turns within one label.
 
 Turns by exactly 180 / k meet the neighbouring label, so a learned extent ends near it, not
 beyond. Only the digits 2, 3, 4, 5 and 7: none of them looks the same upside down, as 0, 1, 6 with
-9, and 8 do. Handwriting slants by some 10 degrees itself. Benton et al., NeurIPS 2020, section 5.
+9, and 8 do. Handwriting slants by some 10 degrees itself, which is a range of turns within one
+label: with `straight`, every digit is sheared upright first.
+
+Source: Benton et al., NeurIPS 2020 (arXiv 2010.11882), section 5.
 """
 
 from __future__ import annotations
@@ -24,10 +27,12 @@ from pathlib import Path
 
 import torch
 
+from ...actions import Image
+from ...actions.warping import places
 from ...errors import InputError, unknown
-from ...groups import SO2, Hue
+from ...groups import SO2, Affine2, Hue
 from . import mnist
-from .moved import coloured_by, turned_by, uniform
+from .moved import coloured_by, moved, turned_by, uniform
 from .store import Pictures
 
 DIGITS = (2, 3, 4, 5, 7)
@@ -35,7 +40,9 @@ TASKS = ("turns", "angle", "hue", "any-hue")
 _STREAM = 3  # of random numbers, beside those of `moved`
 
 
-def load(root: Path | None, seed: int, task: str = "turns", k: int = 2) -> dict[str, Pictures]:
+def load(
+    root: Path | None, seed: int, task: str = "turns", k: int = 2, straight: bool = False
+) -> dict[str, Pictures]:
     """Train, valid and test of a task on mnist's digits (see there for `root`).
 
     Raises InputError for an unknown task, and for fewer than one turn.
@@ -44,12 +51,31 @@ def load(root: Path | None, seed: int, task: str = "turns", k: int = 2) -> dict[
         raise unknown("planted task", task, TASKS)
     if not 1 <= k <= 36:
         raise InputError(f"planted: expected k from 1 to 36 turns, got {k}.")
-    parts = mnist.load(root, seed)
-    return {part: _plant(parts[part], task, k, (_STREAM, seed, i)) for i, part in enumerate(parts)}
+    made = {}
+    for i, (part, digits) in enumerate(mnist.load(root, seed).items()):
+        digits = digits.take(torch.isin(digits.y, torch.tensor(DIGITS)).nonzero()[:, 0])
+        digits = straightened(digits) if straight else digits
+        made[part] = _plant(digits, task, k, (_STREAM, seed, i))
+    return made
+
+
+def straightened(digits: Pictures) -> Pictures:
+    """Each digit sheared along x until its ink leans to neither side: cov(x, y) = 0.
+
+    That shear is the regression line of x on y, the usual "deskewing" of handwriting.
+    """
+    ink = digits.images[:, 0].double()
+    ink = ink / ink.sum((1, 2), keepdim=True).clamp_min(1)
+    p = places(*ink.shape[1:])
+    mean = torch.einsum("nhw,hwi->ni", ink, p)
+    spread = torch.einsum("nhw,hwi,hwj->nij", ink, p, p) - mean[:, :, None] * mean[:, None]
+    g = torch.eye(3, dtype=torch.float64).repeat(len(ink), 1, 1)
+    g[:, 0, 1] = -spread[:, 0, 1] / spread[:, 1, 1].clamp_min(1e-6)
+    g[:, 0, 2] = -g[:, 0, 1] * mean[:, 1]  # what lies at the middle of the ink stays
+    return replace(digits, images=moved(Image(), Affine2(), g, digits.images))
 
 
 def _plant(digits: Pictures, task: str, k: int, key: tuple[int, int, int]) -> Pictures:
-    digits = digits.take(torch.isin(digits.y, torch.tensor(DIGITS)).nonzero()[:, 0])
     if task == "turns":
         return _turns(digits, k, key)
     xi = pi * uniform(len(digits), 1, key)

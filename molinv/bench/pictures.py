@@ -1,0 +1,160 @@
+"""The paper's picture experiments: what extents are learned, beside the truth and no or full turns.
+
+Each task trains a small network on real pictures three ways: without a distribution (none), with
+the whole circle (fixed), and with a half-width that is learned from 0.05 rad. All have the same
+training time, and at test time as many averaged copies. The truth of a planted task is how far its
+label lets a picture be turned. Finished runs are kept in the folder and not run again; one that
+was interrupted goes on. Needs the extra `pictures`; CamVid's tasks need its folder as --root.
+
+    molinv bench pictures
+    molinv bench pictures --tasks digits-k3,digits-angle --seeds 0 --methods learned
+    molinv bench pictures --tasks camvid,rotated-camvid --root CamVid --minutes 30
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict
+from math import degrees
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ..errors import InputError, unknown
+from ..training.pictures.config import PictureConfig
+from ..training.pictures.evaluate import evaluate
+from ..training.pictures.run import train
+from ..training.saved import write_json
+from .picture_results import figure, pairs, table
+from .picture_tasks import METHODS, TASKS, PictureTask
+
+
+def main(
+    out: str = "pictures",
+    tasks: str = "",
+    methods: str = "none,fixed,learned",
+    seeds: str = "0,1,2",
+    minutes: float = 4.0,
+    epochs: int = 0,
+    lam: float = 0.1,
+    copies: int = 8,
+    root: str = "",
+    accelerator: str = "cpu",
+    quick: bool = False,
+) -> None:
+    """Train what is not there yet, print the table, write pictures.json and extents.png.
+
+    Args:
+        out: the folder to write into.
+        tasks: names separated by commas; all, those of CamVid only with a root, if not given.
+        methods: of none, fixed, learned.
+        seeds: whole numbers separated by commas.
+        minutes: of training a run.
+        epochs: of training a run, in place of minutes, where above 0.
+        lam: weight of the reward for a wide distribution, one for all tasks.
+        copies: group elements that test outputs are averaged over, for every method.
+        root: CamVid's folder.
+        accelerator: Lightning's: cpu, gpu, auto.
+        quick: 200 pictures and two epochs, which shows that it works and no more.
+    """
+    chosen = _chosen(tasks, root)
+    ways, numbers = _names(methods, "method", METHODS), _seeds(seeds)
+    console, folder, rows = Console(), Path(out), []
+    for task in chosen:
+        for method in ways:
+            for seed in numbers:
+                config = configure(task, method, seed, lam)
+                config |= {"epochs": epochs} if epochs else {"minutes": minutes}
+                config |= {"accelerator": accelerator}
+                if task.root:
+                    config["root"] = root
+                if quick:
+                    config |= {"minutes": None, "epochs": 2, "train_size": 200, "valid_size": 50}
+                name = f"{task.name}-{method}-{seed}"
+                config["out"] = str(folder / "runs" / name)
+                rows.append(measured(task, method, seed, config, folder / f"{name}.json", copies))
+                console.print(f"{name}: {rows[-1]['line']}", highlight=False)
+    console.print(table(rows, chosen))
+    for line in pairs(rows, chosen):
+        console.print(line, highlight=False)
+    write_json(folder / "pictures.json", rows)
+    console.print(f"wrote {figure(rows, chosen, folder / 'extents.png')}", highlight=False)
+
+
+def configure(task: PictureTask, method: str, seed: int, lam: float) -> dict[str, Any]:
+    """The settings of a run, as PictureConfig takes them."""
+    return {"group": task.group, "lam": lam, "seed": seed} | task.settings | METHODS[method]
+
+
+def measured(
+    task: PictureTask, method: str, seed: int, config: dict[str, Any], path: Path, copies: int
+) -> dict[str, Any]:
+    """A run's row, from its file if it is there; raises InputError where that is of another run."""
+    settings = asdict(PictureConfig(**config)) | {"copies_averaged": copies}
+    if path.is_file():
+        row = json.loads(path.read_text())
+        there = row["settings"]
+        for key in settings:
+            if key not in ("out", "root") and there.get(key) != settings[key]:
+                raise InputError(
+                    f"{path} is of a run with {key}={there.get(key)!r}, not {settings[key]!r}: "
+                    "choose another --out, or delete it and its run."
+                )
+        return row
+    folder = train(PictureConfig(**config))
+    found = evaluate(folder, copies)
+    history = _history(folder / "metrics.csv")
+    (width,) = (e["value"] for e in found["extents"].values())
+    reach = degrees(width)
+    errors = found["errors"]
+    row = {
+        "task": task.name,
+        "method": method,
+        "seed": seed,
+        "truth": task.truth,
+        "half_width": reach,
+        "met": bool(task.low <= reach <= task.high) if method == "learned" else None,
+        "metric": found["metric"],
+        "errors": errors,
+        "history": history,
+        "settings": settings,
+    }
+    row["line"] = f"{reach:.1f} degrees, {found['metric']} {errors['averaged']:.4g} averaged"
+    write_json(path, row)
+    return row
+
+
+def _history(path: Path) -> list[tuple[float, float]]:
+    """(seconds of training, half-width in degrees), one an epoch."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    (name,) = (column for column in rows[0] if column.startswith("extent_"))
+    return [(float(row["train_seconds"]), degrees(float(row[name]))) for row in rows]
+
+
+def _chosen(tasks: str, root: str) -> list[PictureTask]:
+    if not tasks:
+        return [task for task in TASKS.values() if root or not task.root]
+    chosen = [TASKS[name] for name in _names(tasks, "task", TASKS)]
+    if alone := [task.name for task in chosen if task.root and not root]:
+        raise InputError(f"{', '.join(alone)}: needs CamVid's folder; give --root.")
+    return chosen
+
+
+def _names(text: str, what: str, known: dict[str, Any]) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise unknown(what, name, known)
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"expected different {what}s, got {text!r}.")
+    return names
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"seeds: expected whole numbers, got {text!r}.") from error

@@ -1,0 +1,122 @@
+"""Other ways to divide molecules than at random: by scaffold, by time, as a column says."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from .split import Split, permutation
+
+PARTS = {
+    **dict.fromkeys(("train", "training"), 0),
+    **dict.fromkeys(("valid", "validation", "val", "dev"), 1),
+    **dict.fromkeys(("test", "testing", "holdout"), 2),
+}
+
+
+def by_scaffold(smiles: Sequence[str], train_size: int | None = None, seed: int = 0) -> Split:
+    """80 / 10 / 10 %, with no Bemis-Murcko scaffold in two parts; the same for any seed.
+
+    Scaffolds with most molecules go into train while they fit, the first in any case; the others
+    into valid and test, whichever is smaller. Molecules without rings share the empty scaffold.
+    Raises InputError for a molecule without a SMILES, and for too few scaffolds.
+    Source: Bemis and Murcko, J. Med. Chem. 39, 2887 (1996).
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for i, text in enumerate(smiles):
+        groups[_scaffold(text, i)].append(i)
+    n = _enough(len(smiles))
+    parts: list[list[int]] = [[], [], []]
+    most = n - 2 * (n // 10)
+    for members in (groups[k] for k in sorted(groups, key=lambda k: (-len(groups[k]), k))):
+        if not parts[0] or len(parts[0]) + len(members) <= most:
+            parts[0] += members
+        else:
+            min(parts[1], parts[2], key=len).extend(members)
+    return _made(parts, train_size, seed, "scaffolds")
+
+
+def by_time(values: Sequence[Any], train_size: int | None = None, seed: int = 0) -> Split:
+    """The oldest 80 % to train on, then 10 % to validate, the newest 10 % to test.
+
+    All numbers, or all dates as 2024-05-31. Raises InputError for anything else.
+    """
+    order = np.argsort(_times(values), kind="stable").tolist()
+    n = _enough(len(order))
+    a, b = n - 2 * (n // 10), n - n // 10
+    return _made([order[:a], order[a:b], order[b:]], train_size, seed, "times")
+
+
+def by_column(values: Sequence[Any], train_size: int | None = None, seed: int = 0) -> Split:
+    """As the values say: train, valid or test, or another usual word for one of them.
+
+    Where none is valid, a tenth of the training ones are, drawn by the seed. Raises InputError
+    for another value, and where none is to train on or none to test.
+    """
+    parts: list[list[int]] = [[], [], []]
+    for i, value in enumerate(values):
+        word = str("" if value is None else value).strip().lower()
+        if word not in PARTS:
+            raise InputError(
+                f"the split column has {word[:40]!r} for molecule {i + 1}: expected train, valid "
+                "or test."
+            )
+        parts[PARTS[word]].append(i)
+    if not parts[1]:
+        drawn = permutation(len(parts[0]), seed)
+        held = set(drawn[: len(drawn) // 10].tolist())
+        parts[1] = [i for k, i in enumerate(parts[0]) if k in held]
+        parts[0] = [i for k, i in enumerate(parts[0]) if k not in held]
+    return _made(parts, train_size, seed, "the split column's words")
+
+
+def _scaffold(smiles: str, index: int) -> str:
+    from rdkit.Chem.Scaffolds import MurckoScaffold
+
+    from ..chem.conformers import parse_smiles
+
+    if not smiles:
+        raise InputError(
+            f"molecule {index + 1} has no SMILES, which a scaffold split needs: choose --split "
+            "random."
+        )
+    return MurckoScaffold.MurckoScaffoldSmiles(mol=parse_smiles(smiles), includeChirality=False)
+
+
+def _times(values: Sequence[Any]) -> np.ndarray:
+    texts = ["" if v is None else str(v).strip() for v in values]
+    for kind in (float, lambda text: datetime.fromisoformat(text).timestamp()):
+        try:
+            found = np.array([kind(text) for text in texts])
+        except ValueError:
+            continue
+        if np.isfinite(found).all():
+            return found
+    odd = next((t for t in texts if not t), texts[0])
+    raise InputError(
+        f"expected numbers, or dates as 2024-05-31, to split by time, got {odd[:40]!r} among them."
+    )
+
+
+def _enough(n: int) -> int:
+    if n < 10:
+        raise InputError(f"expected at least 10 molecules to split into three parts, got {n}.")
+    return n
+
+
+def _made(parts: list[list[int]], train_size: int | None, seed: int, what: str) -> Split:
+    for part, name in zip(parts, ("train on", "validate on", "test"), strict=True):
+        if not part:
+            raise InputError(f"{what} leave no molecule to {name}: choose another --split.")
+    train, valid, test = (np.array(part, np.int64) for part in parts)
+    size = len(train) if train_size is None else train_size
+    if not 1 <= size <= len(train):
+        raise InputError(f"expected a train_size from 1 to {len(train):,}, got {size:,}.")
+    # a mixture of either, of which `train_size` and `valid_size` then take the first ones
+    train, valid, test = (x[permutation(len(x), seed)] for x in (train, valid, test))
+    return Split(train[:size], valid, test)

@@ -1,0 +1,99 @@
+"""Errors of a run on its test pictures: as stored, turned, and averaged over what was learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from ...augment import Orbit
+from ...datasets.batches import Loader
+from ...datasets.pictures.batches import PictureBatch, PicturesOnDevice
+from ...datasets.pictures.store import Pictures
+from ...errors import InputError
+from ..saved import write_json
+from .config import PictureConfig
+from .data import fingerprint, load, moved_once
+from .saved import SavedPictures
+from .saved import load as load_saved
+
+COLUMNS = ("stored", "rotated", "averaged", "rotated_averaged")
+_SIZE = 128  # pictures a batch
+
+
+def evaluate(
+    run: str | Path, copies: int = 8, limit: int | None = None, trust: bool = False
+) -> dict[str, Any]:
+    """The metric of a run on its untouched test pictures.
+
+    "stored" as the data set has them, "rotated" each turned once by any angle (or, under a group
+    of colours, hue), "averaged" and "rotated_averaged" the same over `copies` elements of the
+    learned distribution, left out where `copies` is 0. Of label maps, no pixel counts that is
+    void, or that no copy saw. Writes evaluation.json into the run folder. Raises InputError
+    without a model, or where the data is no longer the same.
+    """
+    if limit is not None and limit < 1:
+        raise InputError(f"expected a limit of at least 1 test picture, got {limit}.")
+    if copies < 0:
+        raise InputError(f"expected 0 or more copies, got {copies}.")
+    folder = Path(run)
+    saved = load_saved(folder, trust)
+    config = PictureConfig(**yaml.safe_load((folder / "config.yaml").read_text()))
+    parts = load(config)
+    if (found := fingerprint(parts["train"])) != saved.card["split"]:
+        raise InputError(
+            f"the training pictures of {config.data} are {found}, but {folder} was trained on "
+            f"{saved.card['split']}: the data has changed; train again."
+        )
+    test = parts["test"]
+    test = test.take(range(len(test))[:limit])  # pyright: ignore[reportArgumentType]
+    views = {"stored": test, "rotated": moved_once(test, saved.network.input, config.seed)}
+    errors = {view: measure(saved, pictures, 0, view) for view, pictures in views.items()}
+    if copies:
+        errors["averaged"] = measure(saved, test, copies, f"{copies} copies")
+        errors["rotated_averaged"] = measure(saved, views["rotated"], copies, "turned, averaged")
+    result = {
+        "split": found,
+        "sha256": saved.card["sha256"],
+        "pictures": len(test),
+        "copies": copies,
+        "metric": saved.task.unit,
+        "errors": errors,
+        "extents": saved.card["extents"],
+    }
+    write_json(folder / "evaluation.json", result)
+    return result
+
+
+def measure(saved: SavedPictures, pictures: Pictures, copies: int, what: str = "") -> float:
+    """The metric, averaged over so many copies; 0 runs the network once, on what it is given."""
+    store, metric = PicturesOnDevice(pictures, "cpu"), saved.task.metric()
+    batches = Loader(store, store.indices, _SIZE, shuffle=False)
+    screen = Console(stderr=True)
+    for batch in track(batches, what, console=screen, transient=True, disable=not what):
+        found = outputs(saved, batch, copies)
+        saved.task.update(metric, found.mean, batch.y, found.weight)
+    return float(metric.compute())
+
+
+def outputs(saved: SavedPictures, batch: PictureBatch, copies: int) -> Orbit:
+    """Averaged outputs; for every method the same number of copies, drawn with the same seed."""
+    network = saved.network
+    inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
+    if copies == 0:
+        return network.orbit(*inputs, orbit="identity")
+    return network.orbit(*inputs, orbit="learned", copies=copies)
+
+
+def table(result: dict[str, Any]) -> Table:
+    """The errors as a table of one row."""
+    size, metric = f"{result['pictures']:,} test pictures", result["metric"]
+    made = Table(title=f"{metric} of {size}, averaged over {result['copies']} copies")
+    for column in result["errors"]:
+        made.add_column(column.replace("_", ", "), justify="right")
+    made.add_row(*(f"{value:.4g}" for value in result["errors"].values()))
+    return made

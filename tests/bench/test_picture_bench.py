@@ -1,0 +1,86 @@
+"""`molinv bench pictures`: one setting for all tasks, resumable runs, a table and a figure."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from molinv.bench import pictures
+from molinv.bench.picture_results import pairs
+from molinv.bench.picture_tasks import METHODS, TASKS
+from molinv.cli import main
+from molinv.datasets.pictures import available
+from molinv.training.pictures.config import PictureConfig
+
+ONE = ("lam", "lam_start", "settle", "wait", "group_lr", "lr", "muon_lr", "optimizer", "copies")
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("method", METHODS)
+def test_all_tasks_and_methods_share_one_setting(name, method):
+    config = asdict(PictureConfig(**pictures.configure(TASKS[name], method, 3, 0.1)))
+    plain = asdict(PictureConfig())
+    assert config["seed"] == 3
+    assert {k: config[k] for k in ONE} == {k: plain[k] for k in ONE}
+    assert config["data"] in available()
+    learned = config["distribution"] == "UniformBox"
+    assert config["distribution_args"] == ({"init": 0.05} if learned else {})
+
+
+def test_every_truth_lies_within_what_meets_it():
+    for task in TASKS.values():
+        assert task.low <= (task.low if task.truth is None else task.truth) <= task.high
+    assert [TASKS[f"digits-k{k}"].truth for k in (1, 2, 3, 6)] == [180, 90, 60, 30]
+    assert [(t.low, t.high) for t in (TASKS["digits-k6"], TASKS["digits-angle"])] == [
+        pytest.approx((27, 33)),
+        (0, 5),
+    ]
+
+
+def test_a_quick_round_is_kept_and_not_run_again(tmp_path, capsys, monkeypatch):
+    flags = ["--out", str(tmp_path), "--tasks", "digits-k3", "--seeds", "0", "--copies", "1"]
+    flags += ["--methods", "none,learned"]
+    assert main(["bench", "pictures", "--quick", *flags]) == 0
+    assert "digits-k3" in capsys.readouterr().out
+    rows = json.loads((tmp_path / "pictures.json").read_text())
+    assert [row["method"] for row in rows] == ["none", "learned"]
+    assert rows[0]["half_width"] == 0
+    assert rows[1]["truth"] == 60
+    assert len(rows[1]["history"]) == 3
+    assert (tmp_path / "extents.png").stat().st_size > 5000
+
+    def never(config):
+        raise AssertionError("ran again")
+
+    monkeypatch.setattr(pictures, "train", never)
+    assert main(["bench", "pictures", "--quick", *flags]) == 0
+    capsys.readouterr()
+    assert main(["bench", "pictures", "--quick", *flags, "--lam", "0.3"]) == 2
+    assert "lam=0.1, not 0.3" in capsys.readouterr().err
+
+
+def test_paired_differences_have_student_s_interval():
+    rows = [
+        {"task": "hue", "method": m, "seed": s, "metric": "x", "errors": {"averaged": v + s}}
+        for m, values in {"learned": (3.0, 4.0, 5.0), "none": (1.0, 1.0, 1.0)}.items()
+        for s, v in enumerate(values)
+    ]
+    (line,) = pairs(rows, [TASKS["hue"]])
+    assert "learned - none: +3.0000 +- 2.4841 over 3 seeds" in line  # 4.3027 / sqrt 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "hint"),
+    [
+        (["--tasks", "digits-k9"], "did you mean"),
+        (["--tasks", "camvid"], "--root"),
+        (["--methods", "learnt"], "did you mean 'learned'"),
+        (["--seeds", "a"], "whole numbers"),
+        (["--tasks", "hue,hue"], "different"),
+    ],
+)
+def test_bad_flags_are_one_sentence(flags, hint, capsys, tmp_path):
+    assert main(["bench", "pictures", "--quick", "--out", str(tmp_path / "a"), *flags]) == 2
+    error = capsys.readouterr().err
+    assert hint in error
+    assert error.count("\n") == 1

@@ -1,0 +1,274 @@
+"""Training on pictures: losses, what counts in them, run folders, and the commands."""
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from molinv import InputError, groups
+from molinv.cli import main
+from molinv.datasets.pictures.store import Pictures
+from molinv.training.pictures import tasks
+from molinv.training.pictures.build import build, in_pictures
+from molinv.training.pictures.config import PictureConfig
+from molinv.training.pictures.evaluate import evaluate
+from molinv.training.pictures.run import train
+from molinv.training.pictures.saved import load
+from molinv.training.pictures.schedule import PictureSchedule
+from molinv.training.pictures.tasks import Task
+
+TINY = {"width": 8}
+
+
+def small(out, **settings):
+    given = {"epochs": 3, "train_size": 48, "valid_size": 32, "batch_size": 16, "wait": 0.0}
+    given |= {"model_args": TINY, "accelerator": "cpu", "seed": 1}
+    return PictureConfig(**(given | settings), out=str(out))
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("digits") / "run"
+    return train(small(folder, group="Affine2", copies=2))
+
+
+@pytest.fixture(scope="module")
+def streets(tmp_path_factory):
+    """A folder like CamVid's: bright above, dark below, and labels that say which; some void."""
+    root, draw = tmp_path_factory.mktemp("camvid"), np.random.default_rng(0)
+    for part, n in (("train", 8), ("val", 3)):
+        for folder in (part, f"{part}annot"):
+            (root / folder).mkdir()
+        for i in range(n):
+            line = 8 + i
+            labels = np.full((24, 32), 3, np.uint8)
+            labels[:line], labels[:, :2] = 0, 11
+            pixels = draw.integers(0, 60, (24, 32, 3), dtype=np.uint8)
+            pixels[:line] += 180
+            Image.fromarray(pixels).save(root / part / f"{i}.png")
+            Image.fromarray(labels).save(root / f"{part}annot" / f"{i}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def masks(streets, tmp_path_factory):
+    out = tmp_path_factory.mktemp("streets") / "run"
+    settings = {"data": "camvid", "root": str(streets), "epochs": 15, "batch_size": 4}
+    return train(small(out, **settings, train_size=None, valid_size=None))
+
+
+def test_the_circle_s_loss_is_a_density_and_smooth_where_nothing_is_known():
+    angle = torch.linspace(-math.pi, math.pi, 2001, dtype=torch.float64)[:-1]
+    y = torch.stack([angle.cos(), angle.sin()], -1)
+    for outputs in ([0.0, 0.0], [0.3, -0.4], [6.0, 2.0], [-40.0, 9.0]):
+        density = (-tasks.von_mises(torch.tensor([outputs]).double().expand(2000, 2), y)).exp()
+        assert density.mean() == pytest.approx(1, abs=1e-9)  # of the uniform one
+        best = y[density.argmax()] if any(outputs) else y[0]
+        if any(outputs):
+            assert torch.atan2(best[1], best[0]) == pytest.approx(
+                math.atan2(outputs[1], outputs[0]), abs=4e-3
+            )
+    zero = torch.zeros(1, 2, requires_grad=True)
+    (slope,) = torch.autograd.grad(tasks.von_mises(zero, y[:1].float()).sum(), zero)
+    assert torch.allclose(slope, -y[:1].float())
+    turn = tasks.angle_between(torch.tensor([[0.0, 2.0]]), torch.tensor([[3.0, 0.0]]))
+    assert turn.item() == pytest.approx(math.pi / 2)
+
+
+def test_void_pixels_and_those_that_left_reach_neither_loss_nor_metric():
+    task = Task("maps", ("a", "b", "c"), void=9)
+    y = torch.randint(0, 3, (2, 5, 6), generator=torch.Generator().manual_seed(0))
+    y[0, 0], inside = 9, torch.ones(4, 2, 1, 5, 6)
+    inside[1, :, :, :, 0] = 0
+    values = random(4, 2, 3, 5, 6).requires_grad_()
+    loss = task.loss((values, inside), y)
+    (slope,) = torch.autograd.grad(loss, values)
+    counted = (inside[:, :, 0] > 0) & (y != 9)
+    assert (slope.abs().sum(2) > 0).equal(counted)
+    every = -values.log_softmax(2).gather(2, y.where(y != 9, 0).expand(4, 2, 5, 6)[:, :, None])
+    assert loss.item() == pytest.approx(every[:, :, 0][counted].mean().item(), rel=1e-5)
+    metric = task.metric()
+    right = torch.nn.functional.one_hot(y.where(y != 9, 0), 3).movedim(-1, 1).float()
+    wrong = right.clone()
+    wrong[0, :, 0] = random(3, 6)  # void
+    wrong[:, :, :, 0] = random(2, 3, 5)  # unseen
+    task.update(metric, wrong, y, inside[1])
+    assert float(metric.compute()) == 1
+    metric.reset()
+    task.update(metric, wrong, y, None)
+    assert float(metric.compute()) < 1
+
+
+def test_classes_numbers_and_circles():
+    labels = Pictures(torch.zeros(6, 1, 4, 4).byte(), torch.arange(6) % 3, tuple("abc"))
+    task = Task.of(labels)
+    values, y = random(2, 6, 3), labels.y
+    want = torch.stack([torch.nn.functional.cross_entropy(v, y) for v in values]).mean()
+    assert torch.allclose(task.loss(values, y), want)
+    numbers = Pictures(labels.images, 5 + 2 * random(6, 2), ("u", "v"))
+    task = Task.of(numbers)
+    standard = task.standardise(numbers.y)
+    assert standard.mean(0).abs().max() < 1e-5
+    assert (standard.std(0, correction=0) - 1).abs().max() < 1e-5
+    assert torch.allclose(task.values(standard), numbers.y, atol=1e-5)
+    assert task.loss(standard[None] + 0.5, numbers.y).item() == pytest.approx(0.5, rel=1e-4)
+    assert Task.from_json(json.loads(json.dumps(task.__dict__))) == task
+    circle = Task.of(Pictures(labels.images, random(6, 2), ("cos", "sin")))
+    metric = circle.metric()
+    circle.update(metric, torch.tensor([[2.0, 2.0]]), torch.tensor([[1.0, 0.0]]), None)
+    assert float(metric.compute()) == pytest.approx(45)
+
+
+@pytest.mark.parametrize("name", ["T(2)", "SE2", "Affine2", "SO2"])
+def test_lengths_are_the_picture_s(name):
+    group = in_pictures(groups.find(name))
+    assert "angstrom" not in group.units
+    assert all(c == 1 for c, u in zip(group.caps, group.units, strict=True) if u == "half-side")
+    assert all(c == math.pi for c, u in zip(group.caps, group.units, strict=True) if u == "rad")
+
+
+def test_a_run_folder_holds_no_pickle_and_says_what_was_learned(run):
+    saved = load(run)
+    card, mu = saved.card, saved.network.distribution
+    assert saved.task == Task("classes", tuple("0123456789"))
+    assert set(card["extents"]) == {"tx", "ty", "rotation", "scale", "stretch", "shear"}
+    assert card["extents"]["tx"]["unit"] == "half-side"
+    assert card["extents"]["tx"]["cap"] == 1
+    assert card["extents"]["tx"]["value"] == pytest.approx(float(mu.extent()["tx"].value.detach()))
+    assert float(mu.extent()["rotation"].value.detach()) > 0.055  # from 0.05
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == [0, 1, 2, 3]
+    assert float(rows[-1]["metric_stored"]) == pytest.approx(card["validation"]["stored"])
+    assert yaml.safe_load((run / "config.yaml").read_text())["model"] == "cnn"
+
+
+def test_evaluation_averages_and_sees_another_data_set(run, tmp_path):
+    found = evaluate(run, copies=2, limit=60)
+    assert set(found["errors"]) == {"stored", "rotated", "averaged", "rotated_averaged"}
+    assert json.loads((run / "evaluation.json").read_text()) == found
+    assert all(0 <= v <= 1 for v in found["errors"].values())
+    for path in run.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    settings = yaml.safe_load((run / "config.yaml").read_text()) | {"seed": 2}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+    with pytest.raises(InputError, match="the data has changed"):
+        evaluate(tmp_path)
+
+
+def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, monkeypatch):
+    from molinv.training.pictures.history import PictureHistory
+
+    train(small(tmp_path / "whole"))
+
+    def stop(self, trainer, module, *args):
+        if trainer.current_epoch == 1:
+            raise RuntimeError("pulled the plug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PictureHistory, "on_train_batch_end", stop, raising=False)
+        with pytest.raises(RuntimeError, match="plug"):
+            train(small(tmp_path / "parts"))
+    with pytest.raises(InputError, match="lam="):
+        train(small(tmp_path / "parts", lam=0.3))
+    train(small(tmp_path / "parts"))
+    whole, parts = (load(tmp_path / n).network.state_dict() for n in ("whole", "parts"))
+    assert all(torch.equal(whole[k], parts[k]) for k in whole)
+
+
+def test_the_extents_wait_and_the_reward_s_weight_falls(tmp_path):
+    schedule = PictureSchedule(PictureConfig(lam=0.1, lam_start=0.5, settle=0.5))
+    found = [schedule.weight(over) for over in (0.0, 0.5, 0.625, 0.75, 1.0)]
+    assert found == pytest.approx([0.5, 0.5, 0.3, 0.1, 0.1])
+    assert PictureSchedule(PictureConfig(lam=0.2, lam_start=None)).weight(0) == 0.2
+    assert PictureSchedule(PictureConfig(settle=0.0)).weight(0.5) == pytest.approx(0.1)
+    train(small(tmp_path, wait=0.5, epochs=4))
+    with (tmp_path / "metrics.csv").open() as file:
+        widths = [float(row["extent_angle"]) for row in csv.DictReader(file)]
+    assert widths[:3] == [widths[0]] * 3
+    assert len(set(widths)) == 3
+
+
+def test_maps_are_learned_and_predicted_at_the_picture_s_own_size(masks, streets, tmp_path, capsys):
+    assert load(masks).card["build"]["model"] == "unet"
+    found = evaluate(masks, copies=3)
+    assert found["metric"] == "mIoU"
+    assert found["errors"]["averaged"] > 0.6
+    large = Image.open(streets / "val" / "1.png").resize((96, 72))
+    large.save(tmp_path / "large.png")
+    out = tmp_path / "out"
+    assert main(["predict", str(masks), str(tmp_path / "large.png"), "-o", str(out)]) == 0
+    with Image.open(out / "large_mask.png") as file:
+        mask = np.array(file)
+    assert mask.shape == (72, 96)
+    assert (mask[5:20, 20:80] == 0).mean() > 0.9
+    assert (mask[45:65, 20:80] == 3).mean() > 0.9
+    with Image.open(out / "large_overlay.png") as file:
+        assert file.size == (96, 72)
+    assert main(["predict", str(masks), str(tmp_path / "large.png")]) == 2
+    assert "-o FOLDER" in capsys.readouterr().err
+
+
+def test_the_commands_take_pictures_by_their_data_or_their_model(tmp_path, capsys):
+    out = str(tmp_path / "r")
+    flags = ["--epochs", "1", "--train_size", "32", "--valid_size", "8", "--accelerator", "cpu"]
+    flags += ["--data", "planted", "--data_args", '{"task": "hue"}', "--model_args", '{"width": 8}']
+    assert main(["train", *flags, "--group", "Hue", "--out", out]) == 0
+    assert main(["train", "--config", f"{out}/config.yaml", "--epochs", "2", "--out", out]) == 0
+    assert main(["evaluate", out, "--copies", "2", "--limit", "20"]) == 0
+    assert "error, degrees" in capsys.readouterr().out
+    Image.fromarray(np.full((40, 40), 200, np.uint8)).save(tmp_path / "grey.png")
+    assert main(["predict", out, str(tmp_path / "grey.png"), "-o", str(tmp_path / "p")]) == 0
+    (row,) = json.loads((tmp_path / "p" / "predictions.json").read_text())
+    assert -180 <= row["degrees"] <= 180
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["train", "--data", "mnist", "--group", "SO3"], "SO2"),
+        (["train", "--data", "mnist", "--model", "point"], "takes molecules"),
+        (["train", "--data", "mnist", "--model", "unet"], "every picture"),
+        (["train", "--data", "camvid"], "root"),
+        (["train", "--data", "camvid", "--root", "nowhere"], "nowhere"),
+        (["train", "--data", "mnits", "--root", "x"], "did you mean 'mnist'"),
+        (["train", "--data", "mnist", "--wait", "1"], "wait"),
+        (["train", "--data", "mnist", "--padding", "zero"], "zeros"),
+        (["train", "--data", "mnist", "--lam", "-1"], "lam"),
+        (["predict", "RUN", "missing.png"], "missing.png"),
+        (["predict", "RUN", "BAD"], "cannot decode"),
+        (["evaluate", "RUN", "--limit", "0"], "limit"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_code_2(arguments, hint, run, capsys, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    names = {"RUN": str(run), "BAD": str(tmp_path / "bad.png")}
+    arguments = [names.get(a, a) for a in arguments]
+    if arguments[0] == "train":
+        arguments += ["--epochs", "1", "--accelerator", "cpu", "--out", str(tmp_path / "r")]
+    assert main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert hint in shown
+    assert "Traceback" not in shown
+    assert len(shown.strip().splitlines()) == 1
+
+
+def test_colours_are_moved_by_colour_groups_and_maps_stay_where_they_are():
+    from molinv.actions import Colour, Invariant, Segmentation
+
+    named = {"model": "unet", "model_args": TINY, "padding": "zeros", "action": "auto"}
+    named |= {"distribution": "UniformBox", "distribution_args": {}}
+    painted = build(4, 3, True, group="Hue", **named)
+    assert isinstance(painted.input, Colour)
+    assert isinstance(painted.output, Invariant)
+    assert isinstance(build(4, 3, True, group="SE2", **named).output, Segmentation)

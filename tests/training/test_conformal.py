@@ -1,0 +1,251 @@
+"""90 % intervals and the limits of a model's domain: what they promise, and where they end."""
+
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small_run import SAMPLE
+
+from molinv import pretrained
+from molinv.analysis.accuracy import evaluate, read_config
+from molinv.chem import Rejected, Structure, read
+from molinv.cli import main
+from molinv.datasets import load as load_data
+from molinv.errors import InputError
+from molinv.predict import Predictor
+from molinv.training.build import place
+from molinv.training.calibrate import residuals
+from molinv.training.conformal import COPIES, calibrated, quantile
+from molinv.training.domain import Composition, FeatureSpace
+from molinv.training.saved import load
+from molinv.training.source import prepare
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("MOLINV_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def copy(run, tmp_path):
+    """The run's model, to change."""
+    folder = tmp_path / "copy"
+    left_out = shutil.ignore_patterns("checkpoints", "tensorboard", "evaluation.json")
+    shutil.copytree(run, folder, ignore=left_out)
+    path = folder / "conformal.json"  # without what another test may have added
+    content = json.loads(path.read_text())
+    content["sets"] = {"given": content["sets"]["given"]}
+    path.write_text(json.dumps(content))
+    return folder
+
+
+def predicted(predictor: Predictor, items: Iterable[Structure | Rejected]) -> list[dict[str, Any]]:
+    """The rows of molecules of which none is rejected."""
+    rows = list(predictor.predict(items))
+    assert all(isinstance(row, dict) for row in rows)
+    return [dict(row) for row in rows if isinstance(row, dict)]
+
+
+@pytest.mark.parametrize("n", [9, 19, 64, 99])
+def test_a_new_value_is_within_the_quantile_as_often_as_promised(n):
+    drawn = np.random.default_rng(n).standard_cauchy((20_000, n + 1)) ** 2
+    limits = np.array([quantile(row, 0.9) for row in drawn[:, :-1]])
+    share = (drawn[:, -1] <= limits).mean()
+    exact = np.ceil(0.9 * (n + 1) - 1e-9) / (n + 1)
+    assert 0.9 <= exact < 0.9 + 1 / (n + 1)
+    assert share == pytest.approx(exact, abs=4 * 0.3 / 20_000**0.5)
+
+
+def test_few_values_promise_nothing_and_missing_ones_do_not_count():
+    assert quantile(np.arange(8.0), 0.9) == np.inf
+    assert quantile(np.arange(9.0), 0.9) == 8
+    assert quantile(np.array([np.nan, *range(9), np.nan]), 0.9) == 8
+    assert quantile(np.full(3, np.nan), 0.9) == np.inf
+
+
+def test_residuals_are_those_of_what_predict_gives(run):
+    saved, config = load(run), read_config(run / "config.yaml")
+    molecules, parts, *_ = prepare(config)
+    chosen = parts.test[[5, 0, 3]]
+    found = residuals(saved, molecules, config, chosen, copies=8)
+    batch = place(molecules, config, "cpu", rotate=True).gather(chosen)
+    truth = saved.standardizer.inverse(saved.standardizer(batch.y, batch.z)).numpy()
+    given = [
+        Structure("m", z[z > 0].numpy(), pos[z > 0].double().numpy(), "here", False)
+        for z, pos in zip(batch.z, batch.pos, strict=True)
+    ]
+    values = Predictor(run).values(given).mean
+    assert found.values == pytest.approx(values - truth, abs=0.05)
+
+
+def test_a_run_ends_with_intervals_and_evaluate_makes_the_same(run, copy):
+    made = json.loads((run / "conformal.json").read_text())
+    assert made["sha256"] == load(run).card["sha256"]
+    valid = made["sets"]["given"]
+    assert valid["molecules"] == 64
+    for copies in COPIES:
+        assert all(half > 0 for half in valid[str(copies)]["half"].values())
+    for name in ("conformal.json", "domain.safetensors"):
+        (copy / name).unlink()
+    result = evaluate(copy, limit=20)
+    again = json.loads((copy / "conformal.json").read_text())
+    assert again["sets"]["given"]["8"]["half"] == pytest.approx(valid["8"]["half"], rel=1e-5)
+    assert set(result["intervals"]) == {"given"}
+
+
+def test_coverage_is_the_share_of_test_molecules_within(run, copy):
+    result = evaluate(copy)["intervals"]["given"]
+    saved, config = load(copy), read_config(copy / "config.yaml")
+    molecules, parts, *_ = prepare(config)
+    found = np.abs(residuals(saved, molecules, config, parts.test, 8).values)
+    half = result["targets"]["homo"]["half"]
+    assert result["targets"]["homo"]["coverage"] == pytest.approx((found[:, 0] <= half).mean())
+    assert result["molecules"] == len(parts.test)
+    # 64 and 100 molecules: 4 standard deviations of both
+    deviation = (0.09 / 64 + 0.09 / len(parts.test)) ** 0.5
+    for row in result["targets"].values():
+        assert row["coverage"] == pytest.approx(0.9, abs=4 * deviation)
+    assert result["outside"] < 0.08
+
+
+def test_given_and_embedded_geometries_have_their_own_intervals(copy, capsys):
+    z, pos = np.array([8, 1, 1]), np.array([[0.0, 0, 0.1], [0, 0.76, -0.47], [0, -0.76, -0.47]])
+    water = Structure("w", z, pos, "here", False)
+
+    def both():
+        return predicted(Predictor(copy), [water, *read(["CCO"])])
+
+    given, searched = both()
+    half = json.loads((copy / "conformal.json").read_text())["sets"]["given"]["8"]["half"]["homo"]
+    assert given["homo_high"] - given["homo"] == pytest.approx(half)
+    assert given["homo"] - given["homo_low"] == pytest.approx(half)
+    assert searched["homo_low"] is searched["homo_high"] is None
+    assert main(["predict", str(copy), "CCO"]) == 0
+    assert "No intervals for RDKit's geometries" in " ".join(capsys.readouterr().out.split())
+    assert main(["evaluate", str(copy), "--embedded", "40", "--limit", "20"]) == 0
+    assert "RDKit's geometries" in " ".join(capsys.readouterr().out.split())
+    again, searched = both()
+    assert again["homo_high"] == pytest.approx(given["homo_high"])
+    assert searched["homo_low"] < searched["homo"] < searched["homo_high"]
+    embedded = json.loads((copy / "conformal.json").read_text())["sets"]["embedded"]
+    wide, number = embedded["8"]["half"], embedded["molecules"]
+    assert 35 <= number <= 40  # without those that RDKit cannot embed
+    assert searched["homo_high"] - searched["homo"] == pytest.approx(wide["homo"])
+    assert wide["homo"] != half
+    assert main(["predict", str(copy), "CCO"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"residuals of {number} validation molecules with RDKit's geometries" in shown
+    result = json.loads((copy / "evaluation.json").read_text())
+    assert result["intervals"]["embedded"]["calibrated_on"] == number
+
+
+def test_fewer_orientations_have_wider_intervals_of_their_own(run):
+    content = json.loads((run / "conformal.json").read_text())["sets"]["given"]
+    found = calibrated(run, load(run).card)
+    assert found is not None
+    for copies, key in ((1, "1"), (2, "1"), (7, "1"), (8, "8"), (32, "8")):
+        assert found.half_widths(["U0"], "given", copies)[0] == content[key]["half"]["U0"]
+
+
+def test_a_calibration_of_other_weights_is_not_used(copy):
+    path = copy / "conformal.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sha256": "0" * 64}))
+    assert Predictor(copy).calibration is None
+    (row,) = predicted(Predictor(copy), read(["CCO"]))
+    assert "homo_low" not in row
+    for text in ("{", "[]", '{"sha256": 1}', "null"):
+        path.write_text(text)
+        assert Predictor(copy).calibration is None
+
+
+def test_a_damaged_feature_space_is_left_out(copy):
+    path = copy / "domain.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    found = Predictor(copy).calibration
+    assert found is not None
+    assert found.space is None
+    (row,) = predicted(Predictor(copy), read(["C" * 14]))
+    assert row["outside"].startswith("44 atoms")
+
+
+def test_libraries_have_the_same_intervals_and_reasons(copy, tmp_path):
+    import pyarrow.parquet as pq
+
+    main(["evaluate", str(copy), "--embedded", "40", "--limit", "20"])
+    smiles = ["CCO", "C" * 14, "C(C"]
+    (tmp_path / "a.smi").write_text("\n".join(smiles))
+    out = tmp_path / "a.parquet"
+    assert main(["predict", str(copy), str(tmp_path / "a.smi"), "-o", str(out)]) == 1
+    rows = pq.read_table(out).to_pylist()
+    one, far = predicted(Predictor(copy), read(smiles[:2]))
+    for row, expected in zip(rows, (one, far), strict=False):
+        assert row["outside"] == expected["outside"]
+        for end in ("", "_low", "_high"):
+            assert row[f"homo{end}"] == pytest.approx(expected[f"homo{end}"], rel=1e-4)
+    assert rows[2]["homo_low"] is rows[2]["outside"] is None
+
+
+def test_what_training_molecules_were_made_of():
+    molecules = load_data(SAMPLE)
+    made = Composition.of(molecules, np.arange(300))
+    for i in range(300):
+        assert made.outside(molecules.molecule(i)[0].astype(np.int64)) is None
+    again = Composition.from_json(made.atoms, json.loads(json.dumps(made.to_json())))
+    assert again == made
+    naphthalene = np.array([6] * 10 + [1] * 8)
+    assert made.outside(naphthalene) == (
+        "10 atoms other than H, where training molecules had at most 9"
+    )
+    assert str(made.outside(np.array([8] * 6 + [1] * 6))).startswith("6 O")
+    assert str(made.outside(np.array([6] * 14 + [1] * 30))).startswith("44 atoms")
+    assert str(made.outside(np.array([6, 16] + [1] * 8))).startswith("1 S")
+
+
+def test_distances_of_correlated_features_are_one_on_average():
+    generator = torch.Generator().manual_seed(0)
+    mixing = torch.eye(20) + 0.2 * torch.randn(20, 20, generator=generator)
+    features = torch.randn(4000, 20, generator=generator) @ mixing + 5
+    space = FeatureSpace.fit(features[:2000])
+    assert space.distance(features[2000:]).square().mean() == pytest.approx(1, abs=0.03)
+    assert space.distance(2 * features[2000:]).min() > 1
+    flat = FeatureSpace.fit(torch.cat([features, torch.ones(4000, 1)], 1))  # nothing varies there
+    assert bool(torch.isfinite(flat.distance(torch.zeros(3, 21))).all())
+
+
+def strange(structure: Structure) -> list[Structure]:
+    """The same atoms where no molecule of QM9 has them: drawn out, pressed, at random places."""
+    random = np.random.default_rng(0).normal(size=structure.pos.shape)
+    places = structure.pos * 1.4, structure.pos * 0.7, structure.pos + 0.6 * random
+    return [replace(structure, pos=pos) for pos in places]
+
+
+def test_molecules_of_the_kind_are_inside_the_shipped_model_and_others_are_not():
+    folder = pretrained.ROOT / "qm9"
+    if not (folder / "conformal.json").is_file():
+        pytest.skip("the shipped model has no calibration")
+    predictor, molecules = Predictor(folder), load_data(SAMPLE)
+    known = [
+        Structure("m", z.astype(np.int64), pos.astype(np.float64), "here", False)
+        for z, pos in (molecules.molecule(i) for i in range(300))
+    ]
+    rows = predicted(predictor, known)
+    assert np.mean([bool(row["outside"]) for row in rows]) < 0.03
+    odd = [s for structure in known[:10] for s in strange(structure)]
+    assert all(row["outside"] for row in predicted(predictor, odd))
+    far = ["C" * 14, "c1ccc2ccccc2c1", "c1ccc2cc3ccccc3cc2c1", "C1CCC2CCCCC2C1", "OO"]
+    assert all(row["outside"] for row in predicted(predictor, read(far)))
+
+
+def test_embedding_needs_smiles_and_a_number_from_0(copy, monkeypatch):
+    with pytest.raises(InputError, match="0 or more"):
+        evaluate(copy, embedded=-1)
+    from molinv.training import calibrate
+
+    monkeypatch.setattr(calibrate, "embedded_copies", lambda *_: None)
+    with pytest.raises(InputError, match="SMILES that RDKit can embed"):
+        evaluate(copy, embedded=5, limit=5)
