@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .base import Group, unit_matrix
-from .plane import integral, inverse
+from .plane import integral
 from .so3 import rotation_generators
 from .translations import T
 
@@ -42,12 +42,8 @@ class Affine2(Group):
         """[[exp A, V v], [0, 1]], V the integral of exp(t A) over t from 0 to 1."""
         rate = self.algebra(xi)[..., :2, :]
         eye = torch.eye(3, dtype=xi.dtype, device=xi.device).expand(*xi.shape[:-1], 3, 3)
-        return torch.cat([eye[..., :2, :] + integral(rate[..., :2]) @ rate, eye[..., 2:, :]], -2)
-
-    def inverse(self, g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
-        back = inverse(g[..., :2, :2])
-        top = torch.cat([back, -back @ g[..., :2, 2:]], -1)
-        return torch.cat([top, g[..., 2:, :]], -2)
+        top = eye[..., :2, :] + integral(rate[..., :2]) @ rate
+        return torch.cat([top, eye[..., 2:, :]], -2)
 
 
 class Affine3(Group):

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from ase.data import chemical_symbols
 from jaxtyping import Float, Int64
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -74,6 +73,8 @@ class Composition:
             return why
         if (heavy := int((z > 1).sum())) > self.heavy:
             return f"{heavy} atoms other than H, where training molecules had at most {self.heavy}"
+        from ase.data import chemical_symbols
+
         for k, count in zip(*np.unique(z, return_counts=True), strict=True):
             if count > self.most.get(int(k), 0):
                 symbol, most = chemical_symbols[k], self.most.get(int(k), 0)

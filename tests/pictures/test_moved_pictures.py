@@ -159,6 +159,19 @@ def test_collages_label_the_ink(digits):
         collages(digits["train"], 3, (30, 90))
 
 
+@pytest.mark.parametrize(("scale", "least", "most"), [(1, 0.8, 0.9), (2, 0.9, 1.0)])
+def test_turned_labels_are_the_labels_of_turned_ink_where_strokes_are_wide(
+    digits, scale, least, most
+):
+    made = collages(digits["test"], 12, (120, 120), each=2, seed=2, scale=scale)
+    turned = moved.turned(made, math.pi, (1,))
+    ink = turned.images[:, 0] >= 96
+    inside = turned.y != VOID
+    labelled = (turned.y > 0) & inside
+    overlap = (ink & labelled).sum() / ((ink & inside) | labelled).sum()
+    assert least < overlap < most
+
+
 def test_batches_hold_the_pictures_asked_for(digits, scenes):
     store = PicturesOnDevice(digits["test"], "cpu")
     batch = store.gather(np.array([3, 499, 3]))

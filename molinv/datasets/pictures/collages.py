@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
+from torch.nn.functional import interpolate
 
 from ...errors import InputError
 from .digits import DIGITS
@@ -15,14 +18,24 @@ _INK = 96  # of 255: from here on a pixel belongs to the digit
 
 
 def collages(
-    digits: Pictures, n: int, size: tuple[int, int] = (80, 80), each: int = 3, seed: int = 0
+    digits: Pictures,
+    n: int,
+    size: tuple[int, int] = (80, 80),
+    each: int = 3,
+    seed: int = 0,
+    scale: int = 1,
 ) -> Pictures:
     """n canvases (h, w) of `each` digits, grey, with label maps: background, then the digits.
 
     A digit's class is 1 + what it is; where strokes cross, the later digit is on top. Digits
     are whole and lie within the circle that the canvas's shorter side allows, so that a turn
-    about its middle loses none. Raises InputError for a canvas too small for that.
+    about its middle loses none. `scale` enlarges the digits: of strokes two pixels wide, a turn
+    by any angle changes the label of every eighth pixel by rounding alone, of wider ones fewer.
+    Raises InputError for a canvas too small for that.
     """
+    if scale > 1:
+        grown = interpolate(digits.images.float(), scale_factor=scale, mode="bilinear")
+        digits = replace(digits, images=grown.round().byte())
     h, w = size
     tall, wide = digits.images.shape[2:]
     reach = (min(h, w) - (tall**2 + wide**2) ** 0.5) / 2
