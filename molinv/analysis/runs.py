@@ -11,15 +11,14 @@ import torch
 from torch import Tensor
 
 from ..chem.structure import Rejected, Structure
-from ..datasets import load
 from ..datasets.batches import Batch
-from ..datasets.split import split
 from ..errors import InputError
 from ..pretrained import locate, shipped_name
 from ..training.build import place
 from ..training.config import TrainConfig
 from ..training.saved import Saved
 from ..training.saved import load as load_saved
+from ..training.source import prepare
 from .accuracy import read_config
 from .subject import Quantity, Structures, Subject
 
@@ -68,8 +67,8 @@ def held_out(config: TrainConfig, saved: Saved, limit: int) -> Structures:
 
     Raises InputError where the data is no longer what the run was trained on.
     """
-    molecules = load(config.data)
-    parts = split(len(molecules), config.seed, config.train_size)
+    source = prepare(config)
+    molecules, parts = source.molecules, source.parts
     if parts.hash != saved.card["split"]:
         raise InputError(
             f"the split of {config.data} is {parts.hash}, but the run was trained on "

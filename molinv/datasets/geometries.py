@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Int64
-from rich.console import Console
-from rich.progress import Progress
 
 from . import storage
 from .molecules import Molecules
@@ -25,6 +23,8 @@ from .qm9 import cache_root
 from .ragged import pointers
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from ..chem.structure import Item, ReadOptions
 
 CHUNK = 256  # records
@@ -103,6 +103,9 @@ def embedded_copies(
 def _make(
     folder: Path, items: Sequence[Item], options: ReadOptions, missing: list[int], workers: int
 ) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
     from ..chem.parallel import finish_all
     from ..chem.structure import Rejected
 
