@@ -39,7 +39,7 @@ def test_it_runs_reports_and_makes_no_run_twice(bench, capsys):
         json.loads((out / f"point-distance-none/seed{seed}/result.json").read_text())["targets"]
         for seed in (0, 1)
     ]
-    stored = torch.tensor([run["homo"]["stored"] for run in each])
+    stored = torch.tensor([run["homo"]["stored"] for run in each], dtype=torch.float64)
     assert value == pytest.approx(float(stored.mean()))
     assert spread == pytest.approx(float(stored.std()))
     for name in ("errors.png", "curves.png"):
