@@ -128,7 +128,10 @@ class Augmented(nn.Module):
         """
         total = mean = square = torch.zeros(())
         count, weighed = 0, False
-        for g, weight in self._elements(x, extra, orbit, copies, degree, generator):
+        elements = self.elements(
+            x, *extra, orbit=orbit, copies=copies, degree=degree, generator=generator
+        )
+        for g, weight in elements:
             value, inside = self.run(g, x, *extra)
             weighed = inside is not None
             value = value if self.reduce == "mean" else value.softmax(1)
@@ -148,16 +151,16 @@ class Augmented(nn.Module):
         mean = mean.log() if self.reduce == "log_prob" else mean
         return Orbit(mean, std, count, total if weighed else None)
 
-    def _elements(
+    def elements(
         self,
         x: Any,
-        extra: tuple[Any, ...],
-        orbit: str,
-        copies: int | None,
-        degree: int | None,
-        generator: torch.Generator | None,
+        *extra: Any,
+        orbit: str = "learned",
+        copies: int | None = None,
+        degree: int | None = None,
+        generator: torch.Generator | None = None,
     ) -> Iterator[tuple[Tensor, float]]:
-        """Elements (b, d, d) and their weights, one copy at a time."""
+        """What `orbit` averages over: elements (b, d, d) and their weights, one copy at a time."""
         group, size = self.distribution.group, self.input.size(x)
         device = group.generators.device
         if generator is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from .datasets.references import ATOMWISE
+from .datasets.targets import Target
 from .errors import InputError
 from .predict import Predictor
+from .predict_fields import shown
 from .training.conformal import EMBEDDED, GIVEN
+from .whole import whole
 
 WIDE = 4  # targets side by side; more of them go one below the other
 SUFFIXES = (".csv", ".json")
@@ -30,6 +32,8 @@ def table(rows: Rows, predictor: Predictor) -> Table:
     title = "value +- standard deviation over rotations (not its error)"
     if any(f"{t.name}_low" in row for row in rows for t in predictor.targets):
         title += " [90 % prediction interval]"
+    if any(t.kind != "scalar" for t in predictor.targets):
+        title += ", as the molecule lies [within 90 %]"
     if any(row.get("conformers") for row in rows):
         title += ", then +- over conformers"
     return (_across if len(predictor.targets) <= WIDE else _down)(rows, predictor, title)
@@ -42,6 +46,11 @@ def notes(rows: Rows, predictor: Predictor) -> Iterator[str]:
     if relative:
         yield f"{', '.join(relative)}: {ATOMWISE}."
     yield from _on_intervals(rows, predictor)
+    if (forces := predictor.saved.standardizer.forces) is not None:
+        yield (
+            f"{forces.name} ({forces.unit}), the gradient of the averaged energy, are in the file "
+            "that -o writes."
+        )
     far = [f"{row['name']} ({row['outside']})" for row in rows if row["outside"]]
     if far:
         shown = "; ".join(far[:3]) + (f"; and {len(far) - 3} more" if len(far) > 3 else "")
@@ -94,10 +103,12 @@ def _on_intervals(rows: Rows, predictor: Predictor) -> Iterator[str]:
             )
         else:
             whose = "given" if kind == GIVEN else "RDKit's"
+            standardizer = predictor.saved.standardizer
+            turns = standardizer.kind != "scalar" or standardizer.forces is not None
+            addable = kind == EMBEDDED and not turns  # what turns is not RDKit's geometries'
             yield (
                 f"No intervals for {whose} geometries: {predictor.name} was calibrated on others "
-                "only"
-                + ("; molinv evaluate --embedded 500 adds them." if kind == EMBEDDED else ".")
+                "only" + ("; molinv evaluate --embedded 500 adds them." if addable else ".")
             )
 
 
@@ -109,9 +120,8 @@ def check_path(path: str) -> Path:
 
 
 def write(path: Path, rows: Rows) -> None:
-    """Write rows as .csv or .json, to a temporary name first."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", newline="") as file:
+    """Write rows as .csv or .json, whole or not at all."""
+    with whole(path) as temporary, temporary.open("w", newline="") as file:
         if path.suffix == ".json":
             json.dump(rows, file, indent=1)
         else:
@@ -120,7 +130,6 @@ def write(path: Path, rows: Rows) -> None:
             writer = csv.DictWriter(file, list(columns))
             writer.writeheader()
             writer.writerows(rows)
-    os.replace(temporary, path)
 
 
 def _across(rows: Rows, predictor: Predictor, title: str) -> Table:
@@ -130,7 +139,7 @@ def _across(rows: Rows, predictor: Predictor, title: str) -> Table:
         known = "" if error is None else f", test MAE {error:.3g}"
         made.add_column(f"{target.name} ({target.unit}){known}", justify="right")
     for row in rows:
-        values = [_value(row, t.name) for t in predictor.targets]
+        values = [_value(row, t) for t in predictor.targets]
         made.add_row(escape(row["name"]), _geometry(row), *values)
     return made
 
@@ -145,12 +154,15 @@ def _down(rows: Rows, predictor: Predictor, title: str) -> Table:
         for i, target in enumerate(predictor.targets):
             first = "" if i else escape(row["name"]), "" if i else _geometry(row)
             error = [f"{row[f'{target.name}_mae']:.3g}"] if predictor.errors else []
-            made.add_row(*first, target.name, _value(row, target.name), target.unit, *error)
+            made.add_row(*first, target.name, _value(row, target), target.unit, *error)
         made.add_section()
     return made
 
 
-def _value(row: dict[str, Any], name: str) -> str:
+def _value(row: dict[str, Any], target: Target) -> str:
+    if target.kind != "scalar":
+        return shown(row, target)
+    name = target.name
     text = f"{row[name]:.5g} +- {row[f'{name}_std']:.2g}"
     if (spread := f"{name}_conformer_std") in row:
         text += f" +- {row[spread]:.2g}"

@@ -18,14 +18,17 @@ from .datasets.batches import Batch
 from .datasets.molecules import Target
 from .errors import unknown
 from .models import too_large
+from .predict_fields import check_one_geometry, columns, gathered
 from .pretrained import locate, shipped_name
 from .training.conformal import EMBEDDED, GIVEN, calibrated
 from .training.domain import Composition
+from .training.forces import potential
 from .training.orbit_values import orbit_values
 from .training.saved import Saved, evaluated
 from .training.saved import load as load_saved
 
 WINDOW = 16  # batches that are read before they are sorted by size
+PAIRS = 2**18  # of atoms in a batch: 64 molecules of 64 atoms, and one of 500
 
 
 class Values(NamedTuple):
@@ -110,7 +113,10 @@ class Predictor:
         geometry), `<target>_mae`, the model's error on its test molecules with this kind of
         geometry, where it is known, and `<target>_unit`. A structure of several conformers
         has the mean of their values, their number under `conformers`, and `<target>_conformer_std`
-        over them. Structures are read ahead in windows of 16 batches.
+        over them. What is not one number a molecule has the columns of `predict_fields.columns`,
+        as have the forces of a model that learned them, the gradient of its averaged energy.
+        Structures are read ahead in windows of 16 batches. Raises InputError for several
+        conformers of a molecule where values turn with it.
         """
         stream = iter(structures)
         while chunk := list(islice(stream, WINDOW * batch_size)):
@@ -145,10 +151,10 @@ class Predictor:
         return EMBEDDED if structure.embedded else GIVEN
 
     def values(self, structures: Sequence[Structure], batch_size: int = 64) -> Values:
-        """Values of usable structures, at least one; run by size, so that little is padding."""
+        """Numbers of usable structures, at least one; run by size, so that little is padding."""
         each = [conformer for s in structures for conformer in _conformers(s)]
-        order = np.argsort([len(s.z) for s in each], kind="stable")
-        parts = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+        parts = by_size(each, batch_size)
+        order = np.concatenate(parts)
         runs = [self._run([each[i] for i in part]) for part in parts]
         mean, std, far = (np.concatenate(x)[np.argsort(order)] for x in zip(*runs, strict=True))
         counts = np.array([s.conformers for s in structures])
@@ -191,8 +197,51 @@ class Predictor:
             far = space.distance(found.features).double().numpy()
         return found.mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], far
 
+    def _fields(
+        self, structures: Sequence[Structure], batch_size: int
+    ) -> tuple[list[dict[str, Any]], list[str | None]]:
+        """The columns of values that turn or belong to atoms, and who is outside."""
+        check_one_geometry(structures, self.targets)
+        parts = by_size(structures, batch_size)
+        runs = [self._run([structures[i] for i in part]) for part in parts]
+        found = gathered(runs, parts, structures, self.targets[0].by_atom)
+        errors, made = self.errors, []
+        for i, s in enumerate(structures):
+            row: dict[str, Any] = {}
+            for j, target in enumerate(self.targets):
+                half = None if self.calibration is None else float(self._half[self.kind(s)][j])
+                std, error = float(found.std[i, j]), errors.get(target.name)
+                row |= columns(target, found.values[i][j], std, half, error)
+            made.append(row)
+        pairs = zip(structures, found.far, strict=True)
+        return made, [self._outside(s, float(d)) for s, d in pairs]
+
+    def _forces(self, structures: Sequence[Structure], batch_size: int) -> list[dict[str, Any]]:
+        """The columns of forces, where the model learned them: no number for their spread."""
+        saved, forces = self.saved, self.saved.standardizer.forces
+        if forces is None:
+            return [{} for _ in structures]
+        check_one_geometry(structures, [forces])
+        error = ((self.evaluation or {}).get("targets", {}).get(forces.name) or {}).get("averaged")
+        made: list[dict[str, Any]] = [{} for _ in structures]
+        for part in by_size(structures, batch_size):
+            center = saved.card["placement"]["center"]
+            batch, how = pad([structures[i] for i in part], center), ("learned", self.copies)
+            found = potential(saved.network, saved.standardizer, batch, center, *how)
+            for row, i in enumerate(part):
+                value = found.forces[row, : len(structures[i].z)].numpy()
+                made[i] = columns(forces, value, None, None, error)
+        return made
+
     def _rows(self, structures: Sequence[Structure], batch_size: int) -> list[dict[str, Any]]:
-        found = self.values(structures, batch_size)
+        if self.saved.standardizer.kind != "scalar":
+            made, outside = self._fields(structures, batch_size)
+            heads = (
+                {"name": s.name, "source": s.source, "embedded": s.embedded, "outside": why}
+                for s, why in zip(structures, outside, strict=True)
+            )
+            return [head | row for head, row in zip(heads, made, strict=True)]
+        found, forces = self.values(structures, batch_size), self._forces(structures, batch_size)
         mean, std, spread, half = (x.tolist() for x in found[:4])
         errors = {kind: self.errors_of(kind) for kind in (GIVEN, EMBEDDED)}
         rows = []
@@ -213,8 +262,21 @@ class Predictor:
                 if target.name in errors[self.kind(s)]:
                     row[f"{target.name}_mae"] = errors[self.kind(s)][target.name]
                 row[f"{target.name}_unit"] = target.unit
-            rows.append(row)
+            rows.append(row | forces[i])
         return rows
+
+
+def by_size(structures: Sequence[Structure], batch_size: int) -> list[np.ndarray]:
+    """The indices of structures in batches, the smallest first."""
+    sizes = np.array([len(s.z) for s in structures])
+    order, parts = np.argsort(sizes, kind="stable"), []
+    while len(order):
+        # sizes grow: the last of as many as there is room for is the largest of its batch
+        fits = sizes[order[:batch_size]] ** 2 * np.arange(1, len(order[:batch_size]) + 1) <= PAIRS
+        count = max(1, int(fits.sum()))
+        parts.append(order[:count])
+        order = order[count:]
+    return parts
 
 
 def _conformers(structure: Structure) -> list[Structure]:

@@ -5,6 +5,7 @@
     Invariant   the trivial action
     Vector      dipoles, forces
     SymmetricTensor  polarizabilities
+    Irreps      features of any degree and parity, as e3nn orders them
     Image       pictures (b, c, h, w)
     Segmentation     scores of every pixel, label maps
     Colour      the channels of RGB pictures
@@ -19,6 +20,7 @@ from .base import Action
 from .colour import Colour
 from .graphs import Graph
 from .images import Image
+from .irreps import Irreps
 from .points import Points
 from .segmentation import Segmentation
 from .tensors import Invariant, SymmetricTensor, Vector
@@ -29,6 +31,7 @@ __all__ = [
     "Graph",
     "Image",
     "Invariant",
+    "Irreps",
     "Points",
     "Segmentation",
     "SymmetricTensor",

@@ -29,6 +29,12 @@ class Colour(Action):
         self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b 3 h w"]
     ) -> Float[Tensor, "b 3 h w"]:
         self.check(group)
+        if x.ndim == 4 and x.shape[1] == 1:
+            raise InputError(
+                f"Colour({group}): expected pictures (b, 3, h, w) in colour, got grey ones "
+                f"{tuple(x.shape)}, which have no colour to move; tint them first (in a run on "
+                "pictures by --colour '{\"hue\": 0}')."
+            )
         if x.ndim != 4 or x.shape[1] != 3 or len(x) != len(g) or not x.is_floating_point():
             raise InputError(
                 f"Colour({group}): expected floating-point pictures (b, 3, h, w), got "

@@ -8,21 +8,24 @@ from typing import Any
 
 import numpy as np
 import yaml
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from ..actions.kinds import SHAPES
 from ..datasets.batches import Loader, OnDevice
 from ..errors import InputError
 from ..pretrained import locate
 from ..training.build import place
-from ..training.calibrate import Residuals, calibrate, embed_some, residuals
+from ..training.calibrate import Residuals, calibrate, check_embedded, embed_some, residuals
 from ..training.config import TrainConfig
 from ..training.conformal import EMBEDDED, LEVEL, Calibration, calibrated
-from ..training.saved import Saved, write_json
+from ..training.masked import errors_of
+from ..training.saved import Saved, sealed, write_json
 from ..training.saved import load as load_saved
 from ..training.source import Source, prepare
+from .force_accuracy import components, force_row
 
 COLUMNS = ("stored", "rotated", "averaged")
 
@@ -36,6 +39,9 @@ def evaluate(
     workers: int = 0,
 ) -> dict[str, Any]:
     """MAE per target of a run, or a shipped model, on its untouched test molecules, in its unit.
+
+    Of vectors and tensors it is the mean length of the error, and of values by atom that over all
+    atoms; "components" has the mean over their components. Forces stand beside their energy.
 
     "stored" as the data set has them, "rotated" each by one Haar-random rotation, "averaged"
     rotated and then averaged over `copies` elements of the learned distribution, left out where
@@ -65,6 +71,8 @@ def evaluate(
             f"the split of {config.data} is {parts.hash}, but {folder} was trained on "
             f"{saved.card['split']}: the data has changed; train again."
         )
+    if embedded:
+        check_embedded(saved)
     test = parts.test[:limit]
     stored = place(molecules, config, "cpu")
     rotated = place(molecules, config, "cpu", rotate=True)
@@ -72,6 +80,7 @@ def evaluate(
         "stored": _errors(saved, stored, test, "as stored"),
         "rotated": _errors(saved, rotated, test, "rotated"),
     }
+    kind, forces = saved.standardizer.kind, saved.standardizer.forces
     names = [t.name for t in saved.standardizer.targets]
     rows: dict[str, dict[str, Any]] = {t.name: {"unit": t.unit} for t in saved.standardizer.targets}
     result = {
@@ -85,7 +94,7 @@ def evaluate(
     if copies:
         made = _calibration(folder, saved, source, config, embedded, workers)
         averaged = residuals(saved, molecules, config, test, copies, made.space, f"{copies} copies")
-        found["averaged"] = _mean_absolute(averaged.values)
+        found["averaged"] = averaged
         kinds = {kind: averaged for kind in source.kinds}
         if embedded and EMBEDDED not in kinds:
             some = embed_some(molecules, parts.test, embedded, workers)
@@ -94,9 +103,15 @@ def evaluate(
                 saved, some, config, every, copies, made.space, "embedded ones"
             )
         result["intervals"] = {k: _held(made, k, r, names, copies) for k, r in kinds.items()}
-    for i, name in enumerate(names):
-        rows[name] |= {c: values[i] for c, values in found.items()}
-    write_json(folder / "evaluation.json", result)
+    for column, errors in found.items():
+        for name, value, part in zip(names, errors.mae, components(errors, kind), strict=True):
+            rows[name][column] = value
+            if SHAPES[kind]:
+                rows[name].setdefault("components", {})[column] = part
+    if forces is not None:
+        views = {"stored": (stored, 0), "rotated": (rotated, 0), "averaged": (rotated, copies)}
+        rows[forces.name] = force_row(saved, test, {c: views[c] for c in found})
+    write_json(folder / "evaluation.json", sealed(result))
     return result
 
 
@@ -120,7 +135,7 @@ def _held(
     half = made.half_widths(names, kind, copies)
     known = ~np.isnan(found.values)
     inside = (np.abs(found.values) <= half) & known
-    errors = _mean_absolute(found.values)
+    errors = found.mae
     share = inside.sum(0) / np.maximum(known.sum(0), 1)
     usable = np.isfinite(half) & (known.sum(0) > 0)
     targets = {
@@ -168,9 +183,12 @@ def table(result: dict[str, Any]) -> Table:
     for column in (*columns, "rotated - stored"):
         made.add_column(column, justify="right")
     for name, row in result["targets"].items():
-        gap = 100 * (row["rotated"] - row["stored"]) / row["stored"]
-        values = [f"{row[c]:.4g}" for c in columns]
-        made.add_row(name, row["unit"], *values, f"{gap:+.1f} %")
+        parts = row.get("components")
+        for label, found in ((name, row), (f"{name}, by component", parts)):
+            if found is not None:
+                gap = 100 * (found["rotated"] - found["stored"]) / found["stored"]
+                values = [f"{found[c]:.4g}" for c in columns]
+                made.add_row(label, row["unit"], *values, f"{gap:+.1f} %")
     return made
 
 
@@ -196,20 +214,13 @@ def interval_table(result: dict[str, Any], kind: str) -> Table:
 
 def _errors(
     saved: Saved, store: OnDevice, indices: Int64[np.ndarray, " m"], what: str
-) -> list[float]:
-    """MAE (t,) of the network run once, as the molecules are placed."""
+) -> Residuals:
+    """Of the network run once, as the molecules are placed."""
     network, standardizer, values = saved.network, saved.standardizer, []
     batches = Loader(store, indices, 256, shuffle=False)
     for batch in track(batches, what, console=Console(stderr=True), transient=True):
         inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
         outputs = standardizer.inverse(network.orbit(*inputs, orbit="identity").mean)
         truth = standardizer.inverse(standardizer(batch.y, batch.z))
-        values.append((outputs - truth).numpy())
-    return _mean_absolute(np.concatenate(values))
-
-
-def _mean_absolute(residuals: Float64[np.ndarray, "m t"]) -> list[float]:
-    """Over the molecules that have a value; NaN for a target where none has."""
-    known = ~np.isnan(residuals)
-    total = np.where(known, np.abs(residuals), 0.0).sum(0)
-    return [float(s / n) if n else float("nan") for s, n in zip(total, known.sum(0), strict=True)]
+        values.append(errors_of(outputs - truth, standardizer.kind))
+    return Residuals.of(values)

@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 from matplotlib.figure import Figure
 
 from ..errors import InputError
+from ..whole import whole
 
 
 def draw_curves(run: str | Path) -> list[Path]:
@@ -61,7 +62,6 @@ def _draw_extents(folder: Path, rows: list[dict[str, str]]) -> Path:
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    temporary = path.with_name(path.stem + ".part.png")
-    figure.savefig(temporary, dpi=150)
-    temporary.replace(path)
+    with whole(path) as temporary:
+        figure.savefig(temporary, dpi=150, format="png")
     return path

@@ -6,6 +6,7 @@ number of samples is ours, and with enough of them every distribution differs fr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import pi
 
 import torch
@@ -45,6 +46,13 @@ def section(
             f"{subject.name} came without a distribution: only a run of molinv train has learned "
             "one."
         )
+    return distribution(mu, subject.history, settings)
+
+
+def distribution(
+    mu: Distribution, history: Sequence[dict[str, float]], settings: Settings
+) -> Section:
+    """The same of any trained distribution; `history` are the rows of its run's metrics.csv."""
     made = Section("learned", "The distribution that was learned")
     _extents(made, mu)
     if isinstance(mu, Conditional):
@@ -52,7 +60,7 @@ def section(
             "Each input has half-widths of its own; what follows is of their mean."
         )
         mu = mu.boxes()[0]
-    _history(made, subject, mu)
+    _history(made, history, mu)
     _measures(made, mu, settings)
     return made
 
@@ -74,9 +82,9 @@ def _extents(made: Section, mu: Distribution) -> None:
     made.findings.append(f"The {kind} on {mu.group} ended at {spread} {text}.")
 
 
-def _history(made: Section, subject: Subject, mu: Distribution) -> None:
+def _history(made: Section, history: Sequence[dict[str, float]], mu: Distribution) -> None:
     columns = [f"extent_{name}" for name in mu.extent()]
-    rows = [r for r in subject.history if "epoch" in r and any(c in r for c in columns)]
+    rows = [r for r in history if "epoch" in r and any(c in r for c in columns)]
     if not rows:
         made.findings.append("How the extents came about is not known: there is no history.")
         return

@@ -38,14 +38,18 @@ def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, 
         blank = torch.full((len(pos), 1), torch.nan, dtype=torch.float64)
         batch = Batch(pos, z, blank, torch.arange(len(pos)))
         inputs = model.inputs(batch)  # pyright: ignore[reportCallIssue]
-        return standardizer.inverse(model(*inputs))
+        values = standardizer.inverse(model(*inputs))
+        if not standardizer.kind.startswith("atom"):
+            return values
+        inside = (z > 0).view(len(z), 1, -1, *[1] * (values.ndim - 3))
+        return values * inside  # also where the mean of numbers is not 0
 
     extents = saved.card["extents"].items()
     subject = Subject(
         name=shipped_name(folder) or folder.name,
         call=call,
         quantities=tuple(Quantity(t.name, t.unit) for t in standardizer.targets),
-        kind=str(config.model_args.get("output", "scalar")),
+        kind=standardizer.kind,
         module=model,
         distribution=saved.network.distribution,
         history=read_history(folder / "metrics.csv"),
@@ -78,6 +82,8 @@ def held_out(config: TrainConfig, saved: Saved, limit: int) -> Structures:
     batch = place(molecules, config, "cpu").gather(chosen)
     standardizer = saved.standardizer
     y = standardizer.inverse(standardizer(batch.y, batch.z))
+    if standardizer.kind.startswith("atom"):
+        y = y.nan_to_num()  # of padding
     sizes = batch.mask.sum(1).tolist()
     return Structures(
         [pos[:n] for pos, n in zip(batch.pos, sizes, strict=True)],

@@ -11,19 +11,12 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from ..actions import Action, Invariant, SymmetricTensor, Vector
+from ..actions import Action
+from ..actions.kinds import ACTIONS, SHAPES, of_kind
 from ..distributions import Distribution
 from ..errors import InputError, unknown
 
 Function = Callable[[Float[Tensor, "b n 3"], Int64[Tensor, "b n"]], Tensor]
-
-ACTIONS: dict[str, type[Action]] = {
-    "scalar": Invariant,
-    "vector": Vector,
-    "tensor": SymmetricTensor,
-    "atom scalar": Invariant,
-    "atom vector": Vector,
-}
 
 
 @dataclass(frozen=True)
@@ -111,7 +104,7 @@ class Subject:
     @property
     def output(self) -> Action:
         """How a rotation acts on what the function returns."""
-        return ACTIONS[self.kind]()
+        return of_kind(self.kind)
 
     @property
     def by_atom(self) -> bool:
@@ -120,8 +113,7 @@ class Subject:
 
     def entries(self, atoms: int) -> tuple[int, ...]:
         """The shape *e of one quantity of molecules padded to so many atoms."""
-        each = {"scalar": (), "vector": (3,), "tensor": (3, 3)}[self.kind.removeprefix("atom ")]
-        return (atoms, *each) if self.by_atom else each
+        return (atoms, *SHAPES[self.kind]) if self.by_atom else SHAPES[self.kind]
 
     def __call__(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
         """(b, t, *e); raises InputError where the function returns another shape, or NaN."""

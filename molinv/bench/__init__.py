@@ -21,6 +21,8 @@ _SHARED = (
     "methods",
     "picture_results",
     "picture_tasks",
+    "recover_results",
+    "recover_tasks",
     "steps",
     "throughput_pictures",
     "throughput_results",

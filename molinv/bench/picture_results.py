@@ -21,7 +21,7 @@ def table(rows: list[dict[str, Any]], tasks: list[PictureTask]) -> Table:
     Metrics are means over seeds of pictures as stored / turned once, both averaged over copies.
     """
     made = Table(
-        title="Learned half-widths in degrees, and test metrics: stored / turned, averaged"
+        title="Learned half-widths (angles in degrees), and test metrics: stored / turned, averaged"
     )
     for column in ("task", "truth", "learned, by seed", "met"):
         made.add_column(column, justify="left" if column == "task" else "right")
@@ -36,11 +36,14 @@ def table(rows: list[dict[str, Any]], tasks: list[PictureTask]) -> Table:
         cells = [
             task.name,
             _truth(task),
-            " ".join(f"{row['half_width']:.1f}" for row in learned),
+            " ".join(_number(task, row["half_width"]) for row in learned),
             f"{met} of {len(learned)}" if learned else "",
         ]
         for method in ways:
             errors = [row["errors"] for row in own if row["method"] == method]
+            if not errors:
+                cells.append("")
+                continue
             both = [mean(e[k] for e in errors) for k in ("averaged", "rotated_averaged")]
             cells.append(" / ".join(f"{value:.3f}" for value in both))
         made.add_row(*cells, own[0]["metric"])
@@ -71,6 +74,19 @@ def pairs(rows: list[dict[str, Any]], tasks: list[PictureTask]) -> Iterator[str]
                 )
 
 
+def others(rows: list[dict[str, Any]], tasks: list[PictureTask]) -> Iterator[str]:
+    """The half-widths of learned runs that no truth is of, by seed, in the groups' own units."""
+    for task in tasks:
+        learned = [row for row in _of(rows, task.name) if row["method"] == "learned"]
+        names = [n for n in (learned[0]["extents"] if learned else ()) if n not in task.judged]
+        if names:
+            said = []
+            for name in names:
+                each = (f"{row['extents'][name]:.3f}" for row in learned)
+                said.append(f"{name} {' '.join(each)}")
+            yield f"{task.name}, reported: {', '.join(said)}"
+
+
 def figure(rows: list[dict[str, Any]], tasks: list[PictureTask], path: Path) -> Path:
     """Half-widths over training, a panel a task, the truth dashed and what meets it shaded."""
     import matplotlib
@@ -84,7 +100,7 @@ def figure(rows: list[dict[str, Any]], tasks: list[PictureTask], path: Path) -> 
     panels = made.subplots(tall, wide, squeeze=False).flatten()
     for panel, task in zip(panels, tasks, strict=False):
         if task.truth is not None or task.high < inf:
-            panel.axhspan(task.low, min(task.high, 180), color="C2", alpha=0.15, lw=0)
+            panel.axhspan(task.low, min(task.high, 180.0), color="C2", alpha=0.15, lw=0)
         if task.truth is not None:
             panel.axhline(task.truth, color="C2", ls="--", lw=1)
         for row in _of(rows, task.name):
@@ -92,12 +108,13 @@ def figure(rows: list[dict[str, Any]], tasks: list[PictureTask], path: Path) -> 
                 seconds, reach = zip(*row["history"], strict=True)
                 panel.plot([s / 60 for s in seconds], reach, color=_COLOURS["learned"], lw=1.2)
         panel.set_title(f"{task.name}: {task.what}", fontsize=8)
-        panel.set(ylim=(0, 185), yticks=(0, 45, 90, 135, 180))
+        if task.circle:
+            panel.set(ylim=(0, 185), yticks=(0, 45, 90, 135, 180))
         panel.tick_params(labelsize=7)
     for panel in panels[len(tasks) :]:
         panel.set_axis_off()
     made.supxlabel("minutes of training", fontsize=8)
-    made.supylabel("learned half-width, degrees", fontsize=8)
+    made.supylabel("learned half-width (of circles in degrees)", fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.stem + ".part.png")
     made.savefig(temporary, dpi=150)
@@ -107,6 +124,15 @@ def figure(rows: list[dict[str, Any]], tasks: list[PictureTask], path: Path) -> 
 
 def _of(rows: list[dict[str, Any]], task: str) -> list[dict[str, Any]]:
     return [row for row in rows if row["task"] == task]
+
+
+def shown(task: PictureTask, reach: float) -> str:
+    """A half-width with its unit."""
+    return f"{_number(task, reach)} degrees" if task.circle else _number(task, reach)
+
+
+def _number(task: PictureTask, reach: float) -> str:
+    return f"{reach:.1f}" if task.circle else f"{reach:.3f}"
 
 
 def _truth(task: PictureTask) -> str:

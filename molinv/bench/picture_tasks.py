@@ -2,13 +2,13 @@
 
 The truth is how far the label lets a picture be moved, less how far the data moves already. All
 tasks share one setting: the reward's weight and how it falls, the extents' start and learning
-rate, and the optimizer's.
+rate, and the optimizer's. Only how long a run is differs, by what a task's pictures need.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf, pi
+from math import degrees, inf, pi
 from typing import Any
 
 SIZE = (90, 120)  # of CamVid's pictures, height and width
@@ -16,12 +16,14 @@ SIZE = (90, 120)  # of CamVid's pictures, height and width
 
 @dataclass(frozen=True)
 class PictureTask:
-    """A task; angles in degrees.
+    """A task; angles and hues in degrees, offsets in half-sides, the rest as logarithms.
 
     truth       the half-width that the label allows; None where none is known
     low, high   what a learned half-width has to lie between
     settings    of the run, beside those that all tasks share
-    group       SO2 or Hue, both circles: `fixed` is all of it
+    group       SO2 or Hue, both circles: `fixed` is all of it; or what has no Haar, and no `fixed`
+    judged      the extents that the truth is of, the widest of which counts; others are reported
+    root        whether it needs CamVid's folder
     """
 
     name: str
@@ -31,18 +33,37 @@ class PictureTask:
     high: float
     settings: dict[str, Any] = field(default_factory=dict)
     group: str = "SO2"
+    judged: tuple[str, ...] = ("angle",)
     root: bool = False
+
+    def reach(self, extents: dict[str, float]) -> float:
+        """The judged half-width, in degrees if it is of a circle."""
+        widest = max(extents[name] for name in self.judged)
+        return degrees(widest) if self.circle else widest
+
+    @property
+    def circle(self) -> bool:
+        """Whether it is of an angle or a hue."""
+        return self.judged in (("angle",), ("hue",))
 
 
 def _turns(k: int) -> PictureTask:
     truth = 180 / k
-    data = {"task": "turns", "k": k, "straight": True}
-    name = f"digits-k{k}"
-    return PictureTask(name, f"which of {k} turns", truth, 0.9 * truth, 1.1 * truth, _digits(data))
+    settings = _digits({"task": "turns", "k": k, "straight": True}, 150)
+    return PictureTask(
+        f"digits-k{k}", f"which of {k} turns", truth, 0.9 * truth, 1.1 * truth, settings
+    )
 
 
-def _digits(data: dict[str, Any]) -> dict[str, Any]:
-    return {"data": "planted", "data_args": data, "model_args": {"width": 16}}
+def _digits(data: dict[str, Any], epochs: int = 60, **model: Any) -> dict[str, Any]:
+    given = {"width": 16} | model
+    return {"data": "planted", "data_args": data, "model_args": given, "epochs": epochs}
+
+
+def _control(name: str, what: str, *judged: str) -> PictureTask:
+    """The label is how far a digit was moved along these: none may open beyond 0.05."""
+    settings = _digits({"task": name, "straight": True}, coordinates=True)
+    return PictureTask(name, what, 0.0, 0.0, 0.05, settings, "Affine2", judged)
 
 
 def _camvid(name: str, what: str, high: float, within: float) -> PictureTask:
@@ -52,6 +73,7 @@ def _camvid(name: str, what: str, high: float, within: float) -> PictureTask:
         "model_args": {"width": 16},
         "batch_size": 8,
         "rotated_within": within,
+        "epochs": 40,
     }
     return PictureTask(name, what, None, 0.0, high, settings, root=True)
 
@@ -63,10 +85,21 @@ _MADE = (
     ),
     PictureTask(
         "updown", "which of two, and which way up", 45.0, 40.0, 50.0,
-        {"data": "up_down", "model_args": {"width": 16}},
+        {"data": "up_down", "model_args": {"width": 16}, "epochs": 100},
     ),
-    PictureTask("hue", "the hue", 0.0, 0.0, 9.0, _digits({"task": "hue"}), "Hue"),
-    PictureTask("any-hue", "the digit", 180.0, 171.0, inf, _digits({"task": "any-hue"}), "Hue"),
+    PictureTask(
+        "hue", "the hue", 0.0, 0.0, 9.0, _digits({"task": "hue"}), "Hue", ("hue",)
+    ),
+    PictureTask(
+        "any-hue", "the digit", 180.0, 171.0, inf, _digits({"task": "any-hue"}), "Hue", ("hue",)
+    ),
+    PictureTask(
+        "any-colour", "the digit", 180.0, 171.0, inf, _digits({"task": "any-hue"}),
+        "ColourJitter", ("hue",),
+    ),
+    _control("position", "where it is", "tx", "ty"),
+    _control("scale", "how large it is", "scale"),
+    _control("shear", "how sheared it is", "shear"),
     _camvid("camvid", "streets, upright", 30.0, 0.0),
     _camvid("rotated-camvid", "streets, turned", inf, pi),
 )  # fmt: skip
@@ -77,3 +110,4 @@ METHODS: dict[str, dict[str, Any]] = {
     "fixed": {"distribution": "Haar"},
     "learned": {"distribution": "UniformBox", "distribution_args": {"init": 0.05}},
 }
+WITHOUT_HAAR = ("Affine2", "ColourJitter")  # groups on which `fixed` says nothing

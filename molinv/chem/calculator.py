@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from ase import units
 from ase.calculators.calculator import Calculator, all_changes
-from jaxtyping import Float
-from torch import Tensor
 
-from molinv import quadrature
-from molinv.augment import Augmented
+from molinv.chem.averaged import Averaged
 from molinv.chem.objects import PERIODIC
 from molinv.chem.structure import Rejected, Structure, check
-from molinv.datasets.batches import Batch
 from molinv.errors import InputError
 from molinv.predict import Predictor
+from molinv.training.forces import check_gradient
 
 IN_EV = {
     "eV": 1.0,
@@ -30,8 +26,7 @@ IN_EV = {
     "kcal/mol": units.kcal / units.mol,
     "kJ/mol": units.kJ / units.mol,
 }
-NEARLY_HAAR = 0.05  # nats; QM9's models end closer
-PAIRS = 40_000  # of atoms, run at once: bounds the memory of large molecules
+IN_E_ANGSTROM = {"e angstrom": 1.0, "D": units.Debye}
 
 
 class MolInvCalculator(Calculator):
@@ -39,6 +34,7 @@ class MolInvCalculator(Calculator):
 
     model   a shipped model's name (None: the default) or a run folder
     energy  which target is the energy; by default U0, or the only one that is atomwise
+    dipole  a run folder whose model gives dipole vectors, averaged in the same way
     orbit   "haar" averages over all rotations by a quadrature that is exact up to `degree`;
             "learned" over `copies` elements of the learned distribution, drawn once, by `seed`;
             "identity" takes the orientation as it comes. By default "haar" where the
@@ -46,11 +42,11 @@ class MolInvCalculator(Calculator):
     double  compute in float64, at about twice the time
 
     Results: energy and free_energy in eV, forces in eV/angstrom, energy_std, the standard
-    deviation over orientations in eV. Atomwise energies (U0 of the shipped model) are relative to
-    atom energies fitted on the training molecules: differences between geometries, and between
-    isomers, mean something, total energies do not. The elements are kept in `elements` and
-    `weights`, so that energies are a smooth function of the positions and forces its gradient:
-    dynamics keep their energy as they would with any potential.
+    deviation over orientations in eV, and with a model of it the dipole in e angstrom. Atomwise
+    energies (U0 of the shipped model) are relative to atom energies fitted on the training
+    molecules: differences between geometries, and between isomers, mean something, total energies
+    do not. The orientations are kept in `averaged`, so that energies are a smooth function of the
+    positions and forces its gradient: dynamics keep their energy as they would with any potential.
 
     A model knows the geometries that it learned from. QM9's, and so the shipped model's, are
     relaxed ones alone: near them its energy orders isomers and conformers, away from them its
@@ -73,6 +69,7 @@ class MolInvCalculator(Calculator):
         model: str | os.PathLike[str] | None = None,
         energy: str | None = None,
         *,
+        dipole: str | os.PathLike[str] | None = None,
         orbit: str | None = None,
         degree: int = 3,
         copies: int = 16,
@@ -83,22 +80,25 @@ class MolInvCalculator(Calculator):
         path = os.fspath(model) if model is not None else None
         predictor = Predictor(path, trust=trust)
         self.predictor = predictor
-        if predictor.saved.card["build"]["model"] == "canonical":
-            raise InputError(
-                "the frames of model canonical turn with the atoms, which its gradient leaves out, "
-                "so that its forces would not be its energy's; use another model"
-            )
+        check_gradient(predictor.saved.card["build"]["model"])
         self.target, self._column = _energy(predictor, energy)
         self._in_ev = IN_EV[predictor.units[self.target]]
-        self._dtype = torch.float64 if double else torch.float32
-        # a copy: its weights are frozen, and in another precision perhaps
-        self._network: Augmented = deepcopy(predictor.saved.network).to(self._dtype)
-        self._network.requires_grad_(False)
-        chosen = _choose(self._network) if orbit is None else orbit
-        found = _fixed(self._network, chosen, degree, copies, seed)
-        self.elements, self.weights = (x.to(self._dtype) for x in found)
+        dtype = torch.float64 if double else torch.float32
+        how = orbit, degree, copies, seed
+        self.averaged = Averaged(predictor.saved, *how, dtype=dtype)
+        self._dipole = None
+        if dipole is not None:
+            self._dipole = _dipole(Predictor(os.fspath(dipole), trust=trust))
+            self._charged = Averaged(self._dipole.saved, *how, dtype=dtype)
+            has = [*type(self).implemented_properties, "dipole"]
+            self.implemented_properties = has  # pyright: ignore[reportAttributeAccessIssue]
         super().__init__(
-            model=path, energy=self.target, orbit=chosen, degree=degree, copies=copies, seed=seed
+            model=path,
+            energy=self.target,
+            orbit=self.averaged.orbit,
+            degree=degree,
+            copies=copies,
+            seed=seed,
         )
 
     def calculate(
@@ -111,15 +111,21 @@ class MolInvCalculator(Calculator):
         super().calculate(atoms, properties, system_changes)
         assert self.atoms is not None
         structure = self._structure(self.atoms)
-        values, slopes = self._run(structure)
-        weights = self.weights.numpy()
-        energy = float(weights @ values)
+        values, slopes = self.averaged.with_gradient(structure, self._column)
+        weights = self.averaged.weights.double().numpy()
+        energy = float(weights @ values) * self._in_ev
+        spread = float(np.sqrt(weights @ (values * self._in_ev - energy) ** 2))
         self.results = {
             "energy": energy,
             "free_energy": energy,
-            "forces": -slopes,
-            "energy_std": float(np.sqrt(weights @ (values - energy) ** 2)),
+            "forces": -slopes * self._in_ev,
+            "energy_std": spread,
         }
+        if self._dipole is not None:
+            (target,) = self._dipole.targets
+            if isinstance(found := self._dipole.usable(structure), Rejected):
+                raise InputError(found.reason)
+            self.results["dipole"] = self._charged.mean(found)[0] * IN_E_ANGSTROM[target.unit]
 
     def _structure(self, atoms: Any) -> Structure:
         if atoms.pbc.any():
@@ -133,34 +139,11 @@ class MolInvCalculator(Calculator):
             raise InputError(found.reason)
         return found
 
-    def _run(self, structure: Structure) -> tuple[np.ndarray, np.ndarray]:
-        """Energies (m,) in eV of the m orientations, and the average's gradient (n, 3)."""
-        saved = self.predictor.saved
-        pos = torch.tensor(structure.pos, dtype=self._dtype, requires_grad=True)
-        origin = pos.mean(0) if saved.card["placement"]["center"] else torch.zeros(3).to(pos)
-        z, n = torch.from_numpy(structure.z), len(structure.z)
-        scale, mean = saved.standardizer.scale[self._column], saved.standardizer.mean[self._column]
-        values, slope = [], torch.zeros_like(pos)
-        size = max(1, PAIRS // n**2)
-        parts = zip(self.elements.split(size), self.weights.split(size), strict=True)
-        for g, weight in parts:
-            copies = (pos - origin).expand(len(g), n, 3)
-            batch = Batch(
-                copies, z.expand(len(g), n), torch.zeros(len(g), 1).double(), torch.arange(len(g))
-            )
-            inputs = self._network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-            value = self._network.run(g, *inputs)[0][:, self._column]
-            (part,) = torch.autograd.grad((weight * value).sum(), pos)
-            slope += part
-            values.append(value.detach())
-        energies = (torch.cat(values).double() * scale + mean) * self._in_ev
-        return energies.numpy(), (slope.double() * scale * self._in_ev).numpy()
-
 
 def _energy(predictor: Predictor, name: str | None) -> tuple[str, int]:
     """The target that is the energy, and its column."""
     names = [t.name for t in predictor.targets]
-    able = [t.name for t in predictor.targets if t.unit in IN_EV]
+    able = [t.name for t in predictor.targets if t.unit in IN_EV and t.kind == "scalar"]
     if name is None:
         atomwise = [t.name for t in predictor.targets if t.atomwise and t.unit in IN_EV]
         name = "U0" if "U0" in atomwise else atomwise[0] if len(atomwise) == 1 else None
@@ -182,29 +165,12 @@ def _listed(predictor: Predictor) -> str:
     return ", ".join(f"{name} in {unit}" for name, unit in predictor.units.items())
 
 
-def _choose(network: Augmented) -> str:
-    """Haar where the distribution is nearly that; equal draws would only be a worse quadrature."""
-    mu = network.distribution
-    if not mu.group.compact:
-        return "learned"
-    with torch.no_grad():
-        return "haar" if float(mu.kl_haar()) < NEARLY_HAAR else "learned"
-
-
-def _fixed(
-    network: Augmented, orbit: str, degree: int, copies: int, seed: int
-) -> tuple[Float[Tensor, "m d d"], Float[Tensor, " m"]]:
-    """Elements to average over and their weights, which sum to one."""
-    mu = network.distribution
-    if orbit == "haar":
-        return quadrature.rule(mu.group, degree)
-    if orbit == "identity":
-        return mu.group.identity(1), torch.ones(1)
-    if orbit != "learned" or copies < 1:
+def _dipole(predictor: Predictor) -> Predictor:
+    """The model, seen to give one dipole vector."""
+    target = predictor.targets[0]
+    if len(predictor.targets) > 1 or target.kind != "vector" or target.unit not in IN_E_ANGSTROM:
         raise InputError(
-            'MolInvCalculator: expected orbit "haar", "learned" or "identity" and at least one '
-            f"copy, got {orbit!r} and {copies}"
+            f"{predictor.name} cannot give the dipole: expected one vector in "
+            f"{' or '.join(IN_E_ANGSTROM)}, got {_listed(predictor)}; use one trained on dipoles"
         )
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        return mu.rsample(copies, generator), torch.full((copies,), 1 / copies)
+    return predictor

@@ -52,8 +52,9 @@ def rows(path: Path, stack: ExitStack, columns: str) -> Iterator[tuple[Any, ...]
     try:
         yield from _rows(path, _unpacked(path, stack), stack, columns)
     except (sqlite3.Error, UnicodeError) as error:
+        said = " ".join(str(error).split())
         raise InputError(
-            f"{path}: expected an ASE database, SQLite cannot read it ({error}); write it again"
+            f"{path}: expected an ASE database, SQLite cannot read it ({said}); write it again"
         ) from None
     except (EOFError, zlib.error, BadGzipFile) as error:
         raise InputError(f"{path}: damaged gzip file ({error}); copy it again") from None

@@ -83,6 +83,19 @@ class _Ahead:
             self._seen.append(line)
         return self._seen[offset]
 
+    def rows(self, most: int) -> list[Line]:
+        """At most so many lines, up to one that is blank or a count."""
+        taken: list[Line] = []
+        while len(taken) < most:
+            line = self._seen.popleft() if self._seen else next(self._lines, None)
+            if line is None:
+                break
+            if not line[1].strip() or _COUNT.fullmatch(line[1]):
+                self._seen.appendleft(line)
+                break
+            taken.append(line)
+        return taken
+
     def take(self) -> Line:
         line = self.peek()
         assert line is not None
@@ -94,13 +107,8 @@ def _frame(ahead: _Ahead) -> Frame | Broken:
     start, text = ahead.take()
     expected = text.strip()
     comment = ahead.take()[1] if ahead.peek() else ""
-    rows: list[Line] = []
     # Compared as text of bounded length: a count of a thousand digits is not worth an int.
-    while len(expected) < 12 and len(rows) < min(int(expected), MOST_ROWS):
-        line = ahead.peek()
-        if line is None or not line[1].strip() or _COUNT.fullmatch(line[1]):
-            break
-        rows.append(ahead.take())
+    rows = ahead.rows(min(int(expected), MOST_ROWS) if len(expected) < 12 else 0)
     if len(expected) >= 12 or len(rows) < int(expected):
         _resume(ahead)
         why = "the frame is cut short or its count is wrong"

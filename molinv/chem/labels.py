@@ -1,8 +1,8 @@
 """What a file says of each molecule beside its atoms: columns, properties, keys.
 
-One mapping of texts and numbers for each record, in the order of the readers' records: cells of
-a .csv row, data fields of an .sdf record, keys of an extended XYZ comment, key-value pairs and
-energy of an ASE database's row.
+One mapping of texts, numbers and arrays for each record, in the order of the readers' records:
+cells of a .csv row, data fields of an .sdf record, keys of an extended XYZ comment and columns of
+its atoms, key-value pairs, energy, forces, charges and dipole of an ASE database's row.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from molinv.chem.arrays import of_bytes, of_rows
 from molinv.chem.blocks import sdf_blocks
 from molinv.chem.database import rows as database_rows
 from molinv.chem.frames import Broken, frames
@@ -72,19 +73,28 @@ def _of_frames(path: Path, options: ReadOptions) -> Iterator[Labels]:
             yield {}
             continue
         try:
-            yield dict(key_val_str_to_dict(frame.comment))
+            found = dict(key_val_str_to_dict(frame.comment))
+            yield dict(of_rows(frame.comment, frame.rows)) | found
         except Exception:  # whatever ASE's parser runs into, as in `extxyz`
             yield {}
 
 
 def _of_database(path: Path, options: ReadOptions) -> Iterator[Labels]:
     with ExitStack() as stack:
-        for pairs, energy in database_rows(path, stack, "key_value_pairs, energy"):
+        columns = "key_value_pairs, energy, forces, charges, dipole"
+        for pairs, energy, forces, charges, dipole in database_rows(path, stack, columns):
             try:
                 found = json.loads(pairs) if pairs else {}
             except (TypeError, ValueError, RecursionError):
                 found = {}
-            own = {} if energy is None else {"energy": energy}
+            vector = of_bytes(dipole, 1)
+            own = {
+                "energy": energy,
+                "forces": of_bytes(forces, 3),
+                "charges": of_bytes(charges, 1),
+                "dipole": None if vector is None else vector.array(),
+            }
+            own = {key: value for key, value in own.items() if value is not None}
             yield own | (found if isinstance(found, dict) else {})
 
 

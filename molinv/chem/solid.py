@@ -38,14 +38,15 @@ def solid(mol: Chem.Mol) -> Coordinates:
         whole = Chem.Mol(mol)
         try:
             Chem.SanitizeMol(whole)
-        except ValueError as error:
+            added = Chem.AddHs(whole, addCoords=True) if _lacks_hydrogens(whole) else mol
+        except (RuntimeError, ValueError) as error:
             if explicit:
                 return atoms(mol)
             raise InputError(
                 f"it has no hydrogens and RDKit cannot add them ({reason(str(error))}): "
                 "correct its bonds and charges, or give it with hydrogens"
             ) from None
-        return atoms(Chem.AddHs(whole, addCoords=True) if _lacks_hydrogens(whole) else mol)
+        return atoms(added)
 
 
 def _lacks_hydrogens(mol: Chem.Mol) -> bool:

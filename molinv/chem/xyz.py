@@ -54,16 +54,24 @@ def _title(comment: str) -> str:
 
 
 def _coordinates(frame: Frame) -> Coordinates:
-    z = np.empty(len(frame.rows), dtype=np.int64)
-    pos = np.empty((len(frame.rows), 3))
+    cells = [text.split(None, 4) for _, text in frame.rows]
+    try:
+        # the usual case first: libraries of millions are read
+        known = _symbols()
+        z = np.array([known[c[0]] for c in cells], dtype=np.int64)
+        pos = np.array([(float(c[1]), float(c[2]), float(c[3])) for c in cells]).reshape(-1, 3)
+        if np.isfinite(pos).all() and not any("_" in text for _, text in frame.rows):
+            return z, pos
+    except (KeyError, ValueError, IndexError):
+        pass
+    z, pos = np.empty(len(cells), dtype=np.int64), np.empty((len(cells), 3))
     for i, (line, text) in enumerate(frame.rows):
-        cells = text.split()
-        z[i] = _element(cells[0], line)
+        z[i] = _element(cells[i][0], line)
         try:
-            pos[i] = [number(cell) for cell in cells[1:4]]
+            pos[i] = [number(cell) for cell in cells[i][1:4]]
         except ValueError:
             pos[i] = math.nan
-        if len(cells) < 4 or not np.isfinite(pos[i]).all():
+        if len(cells[i]) < 4 or not np.isfinite(pos[i]).all():
             raise InputError(
                 f"line {line}: expected an element and three finite coordinates in angstrom, "
                 f"got {shown(text)}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from . import pictures
 from .parsing import parse
 
 SUMMARY = "which rotations a model is invariant to, as a report with figures"
@@ -20,6 +21,7 @@ Writes report.html (one file, works offline), analysis.json and a PNG of every f
     molinv analyse runs/lam*                    several seeds or lambdas in one figure
     molinv analyse mine.nets:Net --structures mols.xyz --unit eV
     molinv analyse --calculator tblite.ase:TBLite --structures mols.xyz --property dipole
+    molinv analyse runs/digits --pictures 200   a run on pictures, moved along each generator
 
 A run is a folder that `molinv train` made or the name of a shipped model; package.module:Name is
 a function or torch module from pos (b, n, 3) in angstrom and z (b, n) to (b, outputs)."""
@@ -27,6 +29,8 @@ a function or torch module from pos (b, n, 3) in angstrom and z (b, n) to (b, ou
 
 def main(arguments: list[str]) -> int:
     """Run the command; its exit code."""
+    if pictures.learned(arguments):
+        return pictures.analyse(arguments)
 
     def fill(parser):
         parser.usage = "molinv analyse [options] [RUN ...]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from . import xtb
 from .parsing import parse
 
 SUMMARY = "build a data set's cache and print what is in it"
@@ -12,10 +13,14 @@ SHOWN = 5  # reasons of rejected rows, the commonest first
 
 def main(arguments: list[str]) -> int:
     """Run the command; its exit code."""
+    if arguments[:1] == ["xtb"]:
+        return xtb.main(arguments[1:])
 
     def fill(parser):
         parser.add_argument(
-            "name", help="qm9, a folder of a data set, or a .csv .sdf .xyz .extxyz .db file"
+            "name",
+            help="qm9, a folder of a data set, or a .csv .sdf .xyz .extxyz .db file; xtb makes one "
+            "of energies, forces and dipoles (see `molinv data xtb --help`)",
         )
         parser.add_argument("--targets", help='of a file, as for training: "logS [log mol/L]"')
         parser.add_argument("--smiles_column", help="the column of SMILES in a .csv file")

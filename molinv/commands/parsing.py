@@ -7,6 +7,8 @@ from typing import Any
 
 from ..errors import InputError
 
+_MODE = "settings"
+
 
 def parse(
     command: str,
@@ -18,13 +20,15 @@ def parse(
     """The arguments that `fill` declares; `text`, where there is one, heads the help as it is."""
     from argparse import RawDescriptionHelpFormatter
 
-    from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
+    from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, set_loader
     from yaml import YAMLError
 
     class AsItIs(RawDescriptionHelpFormatter, DefaultHelpFormatter):
         pass
 
+    set_loader(_MODE, _settings, (YAMLError, ValueError))
     parser = ArgumentParser(
+        parser_mode=_MODE,
         prog=f"molinv {command}",
         description=text or summary,
         formatter_class=AsItIs,
@@ -37,3 +41,22 @@ def parse(
     except (ArgumentError, ValueError, YAMLError) as error:
         text = " ".join(str(error).split())
         raise InputError(f"{text} (see `molinv {command} --help`)") from error
+
+
+def _settings(text: str) -> Any:
+    """A setting, or a whole config, as YAML reads it; ValueError where it asks for a class.
+
+    jsonargparse imports the module of what a setting calls its class_path, whatever the setting.
+    """
+    from jsonargparse import get_loader
+
+    value = get_loader("yaml")(text)
+    if _names_a_class(value):
+        raise ValueError("no setting of molinv has a class_path: take it out")
+    return value
+
+
+def _names_a_class(value: Any) -> bool:
+    if isinstance(value, dict):
+        return "class_path" in value or any(map(_names_a_class, value.values()))
+    return isinstance(value, list | tuple) and any(map(_names_a_class, value))

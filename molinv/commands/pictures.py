@@ -1,4 +1,4 @@
-"""What train, evaluate and predict do where the data, or the model, is of pictures."""
+"""What train, evaluate, analyse and predict do where the data, or the model, is of pictures."""
 
 from __future__ import annotations
 
@@ -33,10 +33,13 @@ def meant(arguments: list[str]) -> bool:
 
 
 def learned(arguments: list[str]) -> bool:
-    """Whether the first argument that is no flag is a run folder with a model of pictures."""
-    path = next((Path(a) for a in arguments if not a.startswith("-")), Path())
+    """Whether an argument is a run folder with a model of pictures."""
+    return any(_of_pictures(Path(a)) for a in arguments if not a.startswith("-"))
+
+
+def _of_pictures(folder: Path) -> bool:
     try:
-        return "task" in json.loads((path / "model.json").read_text())
+        return "task" in json.loads((folder / "model.json").read_text())
     except (OSError, ValueError, TypeError):
         return False
 
@@ -52,7 +55,7 @@ def train(arguments: list[str]) -> int:
 
     args = parse("train", "train a network on pictures with a distribution", arguments, fill)
     settings = {k: v for k, v in args.as_dict().items() if k not in ("config", "trust")}
-    for name in ("model", "model_args", "group", "distribution"):
+    for name in ("model", "model_args", "group", "distribution", "distribution_args"):
         foreign = [s for s in outside(settings[name]) if not any(s in a for a in arguments)]
         if foreign and not args.trust:
             raise InputError(
@@ -88,6 +91,27 @@ def evaluate(arguments: list[str]) -> int:
     show(table(result))
     reach = (f"{n} {e['value']:.3g} {e['unit']}" for n, e in result["extents"].items())
     print(f"learned half-widths: {', '.join(reach)}")
+    return 0
+
+
+def analyse(arguments: list[str]) -> int:
+    """`molinv analyse` of a model of pictures; its exit code."""
+
+    def fill(parser):
+        parser.add_argument("run", help="a run folder")
+        parser.add_argument("--pictures", type=int, default=100, help="at most so many of the test")
+        parser.add_argument("--places", type=int, default=9, help="poses on either side of none")
+        parser.add_argument("--copies", type=int, default=8, help="averaged over; 0: network alone")
+        parser.add_argument("-o", "--out", help="folder to write to (RUN/analysis)")
+        parser.add_argument("--trust", action="store_true", help="import code the model names")
+
+    args = parse("analyse", "how what a run says moves with its test pictures", arguments, fill)
+    from ..analysis.pictures.produce import produce
+
+    out = None if args.out is None else Path(args.out)
+    page, verdict = produce(args.run, args.pictures, args.places, args.copies, out, args.trust)
+    print("\n".join(verdict))
+    print(f"wrote {page}")
     return 0
 
 

@@ -46,6 +46,13 @@ def main(arguments: list[str]) -> int:
         parser.add_argument(
             "--workers", type=int, default=0, help="processes that search conformers (0: none)"
         )
+        parser.add_argument(
+            "--engine",
+            choices=("local", "ray"),
+            default="local",
+            help="where a library is predicted: ray sends it to a Ray cluster (pip install "
+            "'molinv[ray]'), with --workers chunks at once (0: as many as it has CPUs)",
+        )
         parser.add_argument("--seed", type=int, default=0, help="of the conformer search")
         parser.add_argument("--trust", action="store_true", help="import code the model names")
 
@@ -108,6 +115,7 @@ def _library(args, model, inputs, targets) -> int:
         smiles_column=args.smiles_column,
         seed=args.seed,
         trust=args.trust,
+        engine=args.engine,
     )
     bad = f", {done.failed:,} of them with an error" if done.failed else ""
     before = f", {done.resumed:,} from before" if done.resumed else ""

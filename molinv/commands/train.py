@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
 
     args = parse("train", SUMMARY, arguments, fill)
     settings = {k: v for k, v in args.as_dict().items() if k not in ("config", "trust", "workers")}
-    for name in ("model", "model_args", "group", "distribution"):
+    for name in ("model", "model_args", "group", "distribution", "distribution_args"):
         # a name that stands on the command line was typed; any other came from the config
         foreign = [s for s in outside(settings[name]) if not any(s in a for a in arguments)]
         if foreign and not args.trust:

@@ -15,6 +15,7 @@
 | `references.py` | `fit_references`, `Standardizer`: energies to numbers of order one |
 | `placement.py` | centring, one fixed rotation and one fixed shift per molecule |
 | `batches.py` | `OnDevice`, `Loader`, `Batch`: what a network sees |
+| `planted/` | molecules with a target whose symmetry is known |
 | `pictures/` | pictures with labels, label maps or numbers |
 
     molecules = load("qm9")
@@ -39,7 +40,8 @@ __all__ = ["Molecules", "Target", "load"]
 def load(name_or_path: str | Path) -> Molecules:
     """Open a data set by name ("qm9"), by folder (one that `Molecules.save` made) or a user's file.
 
-    QM9 is built on first use; of a file (see `own`), all that is a number is a target. Raises
+    QM9 is built on first use; "planted:axial" is a task of `planted`, made anew; of a file (see
+    `own`), all that is a number is a target. Raises
     InputError for a name that is none of these, and for a folder that is missing, damaged or of
     another kind.
     """
@@ -47,6 +49,10 @@ def load(name_or_path: str | Path) -> Molecules:
         from .qm9 import open_qm9
 
         return open_qm9()
+    if str(name_or_path).startswith("planted:"):
+        from .planted import from_text
+
+        return from_text(str(name_or_path)).molecules
     path = Path(name_or_path)
     if is_own(path):
         return read_own(path).molecules

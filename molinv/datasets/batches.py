@@ -15,23 +15,27 @@ import torch
 from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
+from ..actions.kinds import SHAPES
 from ..errors import InputError
 from .molecules import Molecules
-from .placement import place
+from .placement import place, turn
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
     """b molecules of at most n atoms; padding has z = 0 and lies at the origin.
 
-    pos in angstrom; y in the targets' units, float64 for the sake of total energies;
-    index says which molecules of the `Molecules` these are.
+    pos in angstrom; y in the targets' units, float64 for the sake of total energies; of vectors
+    (b, t, 3), tensors (b, t, 3, 3), and where each atom has a value (b, t, n) or (b, t, n, 3),
+    with NaN for padding. index says which molecules of the `Molecules` these are; forces are
+    there where y is an energy that is learned with its gradient, NaN for padding.
     """
 
     pos: Float32[Tensor, "b n 3"]
     z: Int64[Tensor, "b n"]
-    y: Float64[Tensor, "b t"]
+    y: Float64[Tensor, "b t *e"]
     index: Int64[Tensor, " b"]
+    forces: Float64[Tensor, "b n 3"] | None = None
 
     @property
     def mask(self) -> Bool[Tensor, "b n"]:
@@ -40,34 +44,43 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
-        return Batch(*(t.to(device) for t in (self.pos, self.z, self.y, self.index)))
+        forces = None if self.forces is None else self.forces.to(device)
+        pos, z, y, index = (t.to(device) for t in (self.pos, self.z, self.y, self.index))
+        return Batch(pos, z, y, index, forces)
 
     def __len__(self) -> int:
         return len(self.index)
 
 
 class OnDevice:
-    """Molecules and their y (n, t) as flat tensors on `device`.
+    """Molecules and their y as flat tensors on `device`.
+
+    y is (n, t, *e), or (atoms, t, *e) of a `kind` with a value for each atom; forces (atoms, 3).
 
     Each molecule is put in place once, here: `center` moves its centroid to the origin,
     `rotate` turns it about its centroid by a Haar-random rotation, `shift` adds a normal
-    vector of that standard deviation (angstrom, per coordinate). Rotation and vector are
-    keyed by (seed, molecule) and stay the same in every epoch. Raises InputError if y
-    does not have one row per molecule.
+    vector of that standard deviation (angstrom, per coordinate). Vectors and tensors turn with
+    their molecule. Rotation and vector are keyed by (seed, molecule) and stay the same in every
+    epoch. Raises InputError if y does not have one row per molecule, or per atom.
     """
 
     def __init__(
         self,
         molecules: Molecules,
-        y: Float64[np.ndarray, "n t"],
+        y: Float64[np.ndarray, "rows t *e"],
         device: torch.device | str,
         center: bool = True,
         shift: float = 0.0,
         seed: int = 0,
         rotate: bool = False,
+        kind: str = "scalar",
+        forces: Float64[np.ndarray, "atoms 3"] | None = None,
     ):
-        if y.ndim != 2 or len(y) != len(molecules):
-            raise InputError(f"expected y ({len(molecules)}, targets), got {tuple(y.shape)}.")
+        self.by_atom, shape = kind.startswith("atom"), SHAPES[kind]
+        rows = len(molecules.z) if self.by_atom else len(molecules)
+        if y.ndim < 2 or len(y) != rows or y.shape[2:] != shape:
+            expected = ", ".join(map(str, (rows, "targets", *shape)))
+            raise InputError(f"expected y ({expected}), got {tuple(y.shape)}.")
         # torch.tensor copies: memory maps are read-only, which tensors cannot be
         ptr = torch.tensor(molecules.ptr)
         pos = place(torch.tensor(molecules.pos), ptr, center, rotate, shift, seed)
@@ -75,7 +88,13 @@ class OnDevice:
         self.sizes = molecules.sizes
         self._start, self._size = ptr[:-1].to(device), ptr.diff().to(device)
         self._z, self._pos = torch.tensor(molecules.z).to(device), pos.to(device)
-        self._y = torch.tensor(y, dtype=torch.float64).to(device)
+        values = torch.tensor(y, dtype=torch.float64)
+        slopes = None if forces is None else torch.tensor(forces, dtype=torch.float64)
+        if rotate:
+            values = turn(values, kind, ptr, seed)
+            slopes = None if slopes is None else turn(slopes, "atom vector", ptr, seed)
+        self._y = values.to(device)
+        self._forces = None if slopes is None else slopes.to(device)
 
     def gather(self, indices: Int64[np.ndarray, " b"]) -> Batch:
         """The molecules `indices` in that order, padded to the largest of them.
@@ -88,12 +107,23 @@ class OnDevice:
         index = torch.tensor(indices).to(self.device, non_blocking=True)
         inside = place_of < self._size[index, None]
         atoms = (self._start[index, None] + place_of).masked_fill(~inside, 0)
+        outside = ~inside[..., None]
+        y = self._y[index] if not self.by_atom else self._of_atoms(atoms, inside)
+        forces = self._forces
         return Batch(
-            pos=self._pos[atoms].masked_fill(~inside[..., None], 0.0),
+            pos=self._pos[atoms].masked_fill(outside, 0.0),
             z=self._z[atoms].long().masked_fill(~inside, 0),
-            y=self._y[index],
+            y=y,
             index=index,
+            forces=None if forces is None else forces[atoms].masked_fill(outside, torch.nan),
         )
+
+    def _of_atoms(
+        self, atoms: Int64[Tensor, "b n"], inside: Bool[Tensor, "b n"]
+    ) -> Float64[Tensor, "b t n *e"]:
+        y = self._y[atoms].movedim(2, 1)
+        outside = ~inside.view(len(inside), 1, -1, *[1] * (y.ndim - 3))
+        return y.masked_fill(outside, torch.nan)
 
 
 B_co = TypeVar("B_co", covariant=True)

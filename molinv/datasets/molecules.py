@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import SupportsIndex
 
@@ -15,20 +15,7 @@ from ..errors import InputError, unknown
 from . import storage
 from .checks import check
 from .ragged import Strings, pointers, take
-
-
-@dataclass(frozen=True)
-class Target:
-    """One column of y: its name, its unit and what it is.
-
-    `atomwise` marks an energy that is nearly a sum over atoms, from which fitted atom
-    references are subtracted before training (U0, U, H and G in QM9).
-    """
-
-    name: str
-    unit: str
-    description: str = ""
-    atomwise: bool = False
+from .targets import Field, Target, one_kind
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,7 +24,8 @@ class Molecules:
 
     Arrays are NumPy's, memory-mapped and read-only after `open`: z atomic numbers, pos in
     angstrom, y in the unit of each target, charges in e or None. `smiles` and `ids` are
-    sequences of str that are decoded only when indexed.
+    sequences of str that are decoded only when indexed. `fields` are the targets that are not
+    one number a molecule.
     """
 
     z: UInt8[np.ndarray, " atoms"]
@@ -48,6 +36,7 @@ class Molecules:
     charges: Float32[np.ndarray, " atoms"] | None
     smiles: Strings
     ids: Strings
+    fields: tuple[Field, ...] = ()
 
     @classmethod
     def from_arrays(
@@ -112,6 +101,10 @@ class Molecules:
             charges=arrays.get("charges"),
             smiles=Strings(arrays["smiles_text"], arrays["smiles_ptr"]),
             ids=Strings(arrays["ids_text"], arrays["ids_ptr"]),
+            fields=tuple(
+                Field(Target(**t), arrays[f"field_{i}"])
+                for i, t in enumerate(meta.get("fields", ()))
+            ),
         )
 
     def save(self, folder: str | Path) -> Molecules:
@@ -125,8 +118,11 @@ class Molecules:
             arrays["charges"] = self.charges
         for kind, strings in (("smiles", self.smiles), ("ids", self.ids)):
             arrays |= {f"{kind}_text": strings.text, f"{kind}_ptr": strings.ptr}
-        targets = [asdict(t) for t in self.targets]
-        storage.write(folder, arrays, {"molecules": len(self), "targets": targets})
+        meta = {"molecules": len(self), "targets": [t.to_json() for t in self.targets]}
+        if self.fields:
+            arrays |= {f"field_{i}": field.values for i, field in enumerate(self.fields)}
+            meta["fields"] = [field.target.to_json() for field in self.fields]
+        storage.write(folder, arrays, meta)
         return Molecules.open(folder)
 
     @property
@@ -138,9 +134,19 @@ class Molecules:
         """The columns of y with these names, in this order; InputError for an unknown one."""
         return self.y[:, [self.targets.index(t) for t in self.describe(names)]]
 
+    def values(self, names: Sequence[str]) -> Float64[np.ndarray, "rows t *e"]:
+        """The values of targets of one kind, (n, t, *e), or (atoms, t, *e) where by atom.
+
+        Raises InputError for an unknown target, and for several kinds.
+        """
+        if one_kind(self.describe(names)) == "scalar":
+            return self.select(names)
+        known = {field.target.name: field.values for field in self.fields}
+        return np.stack([known[name] for name in names], 1)
+
     def describe(self, names: Sequence[str]) -> tuple[Target, ...]:
         """The targets with these names, in this order; InputError for an unknown one."""
-        known = {t.name: t for t in self.targets}
+        known = {t.name: t for t in (*self.targets, *(f.target for f in self.fields))}
         for name in names:
             if name not in known:
                 raise unknown("target", name, known)
@@ -166,11 +172,13 @@ class Molecules:
             charges=None if self.charges is None else self.charges[atoms],
             smiles=self.smiles.take(indices),
             ids=self.ids.take(indices),
+            fields=tuple(field.take(self.ptr, indices) for field in self.fields),
         )
 
     def __len__(self) -> int:
         return len(self.ptr) - 1
 
     def __repr__(self) -> str:
-        names = ", ".join(t.name for t in self.targets) or "none"
+        named = (*self.targets, *(field.target for field in self.fields))
+        names = ", ".join(t.name for t in named) or "none"
         return f"Molecules({len(self):,} molecules, {len(self.z):,} atoms, targets: {names})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +13,12 @@ import numpy as np
 from ..errors import InputError, unknown
 from .geometries import Geometries, geometries
 from .molecules import Molecules, Target
+from .own_values import UNITS, arrays, field, kind_of, misfit, missing, number, numbers
 
 if TYPE_CHECKING:
     from ..chem.structure import Rejected
 
 SUFFIXES = (".csv", ".sdf", ".xyz", ".extxyz", ".db")
-MISSING = {"", "nan", "na", "n/a", "none", "null", "-", "?"}  # in any case
 RESERVED = {"name", "source", "embedded", "outside", "conformers", "row", "smiles", "error"}
 TOTAL = Target("energy", "eV", "total energy", atomwise=True)  # ASE's key, in its unit
 
@@ -69,10 +68,18 @@ def read_own(
     said = list(labels(path, options))
     assert len(items) == len(said)
     wanted = _numeric(path, said) if targets is None else _known(path, said, targets)
-    values, wrong = _values(path, said, wanted)
+    scalars = tuple(t for t in wanted if t.kind == "scalar")
+    shaped = {t: arrays(said, t) for t in wanted if t.kind != "scalar"}
+    values, wrong = numbers(path, said, scalars, [found for found, _ in shaped.values()])
+    for _, bad in reversed(shaped.values()):
+        wrong |= bad
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     found = geometries(items, options, ["file", digest], workers)
+    for k, i in enumerate(found.index.tolist()):
+        for target, (given, _) in shaped.items():
+            if why := misfit(given[i], target, len(found.structures[k][0])):
+                wrong[i] = why
     reasons = wrong | found.rejected
     rejected = [Rejected(items[i].name, items[i].source, why) for i, why in sorted(reasons.items())]
     kept = [k for k, i in enumerate(found.index.tolist()) if i not in wrong]
@@ -82,7 +89,10 @@ def read_own(
             f"{rejected[0].name}: {rejected[0].reason}."
         )
     rows = found.index[kept]
-    molecules = _gather(found, kept, said, items, values[rows], wanted)
+    molecules = _gather(found, kept, said, items, values[rows], scalars)
+    sizes = molecules.sizes
+    fields = tuple(field(t, [given[i] for i in rows], sizes) for t, (given, _) in shaped.items())
+    molecules = replace(molecules, fields=fields)
     return OwnData(molecules, [said[i] for i in rows], found.embedded[kept], rejected, digest)
 
 
@@ -116,8 +126,8 @@ def _numeric(path: Path, said: list[dict[str, Any]]) -> tuple[Target, ...]:
     names = [n for n in _columns(said) if n.lower() not in RESERVED]
     found = []
     for name in names:
-        given = [row[name] for row in said if not _missing(row.get(name))]
-        if given and all(_number(value) is not None for value in given):
+        given = [row[name] for row in said if not missing(row.get(name))]
+        if given and all(number(value) is not None for value in given):
             found.append(TOTAL if name == total else Target(name, ""))
     if not found:
         listed = ", ".join(repr(n[:40]) for n in _columns(said)[:30]) or "nothing"
@@ -139,58 +149,17 @@ def _known(path: Path, said: list[dict[str, Any]], targets: Sequence[Target]) ->
                 f"{path}: a target cannot be called {target.name!r}, as a column of every "
                 "prediction is; rename it."
             )
-    return tuple(
-        replace(t, unit=t.unit or TOTAL.unit, atomwise=True) if t.name == total else t
-        for t in targets
-    )
+    return tuple(_described(t, said, total) for t in targets)
+
+
+def _described(target: Target, said: list[dict[str, Any]], total: str | None) -> Target:
+    """The target with its kind, and where its name is one of ASE's, its unit."""
+    if target.name == total:
+        return replace(target, unit=target.unit or TOTAL.unit, atomwise=True)
+    kind = kind_of(row.get(target.name) for row in said)
+    ase = UNITS.get(target.name, "") if total is not None and kind != "scalar" else ""
+    return replace(target, kind=kind, unit=target.unit or ase)
 
 
 def _columns(said: list[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for row in said for name in row))
-
-
-def _values(
-    path: Path, said: list[dict[str, Any]], targets: tuple[Target, ...]
-) -> tuple[np.ndarray, dict[int, str]]:
-    """The targets' values (records, t), and why some records cannot be used."""
-    y, wrong = np.full((len(said), len(targets)), np.nan), {}
-    texts: Counter[str] = Counter()
-    for i, row in enumerate(said):
-        for j, target in enumerate(targets):
-            value = row.get(target.name)
-            if _missing(value):
-                continue
-            number = _number(value)
-            if number is None:
-                texts[target.name] += 1
-                wrong.setdefault(
-                    i, f"expected a number in {target.name!r}, got {str(value)[:40]!r}"
-                )
-            else:
-                y[i, j] = number
-        if np.isnan(y[i]).all():
-            names = " or ".join(t.name for t in targets)
-            wrong.setdefault(i, f"it has no value of {names}")
-    for j, target in enumerate(targets):
-        if np.isnan(y[:, j]).all():
-            what = "text" if texts[target.name] else "no values"
-            raise InputError(
-                f"{path}: expected numbers in {target.name!r}, got {what} in all of its "
-                f"{len(said)} rows; name another target."
-            )
-    return y, wrong
-
-
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and value.strip().lower() in MISSING)
-
-
-def _number(value: Any) -> float | None:
-    """A finite number, None for anything else."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, str | int | float | np.number):
-        return None
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if np.isfinite(number) else None

@@ -11,6 +11,9 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
+from ..actions.kinds import of_kind
+from ..groups.so3 import SO3
+
 
 def poses(n: int, seed: int) -> tuple[Float64[Tensor, "n 3 3"], Float64[Tensor, "n 3"]]:
     """n Haar-random rotations and n standard normal vectors, from one seed.
@@ -56,3 +59,14 @@ def place(
         local = torch.einsum("aij,aj->ai", rotations[owner], local)
     offset = shift * vectors if center else shift * vectors + centroid
     return (local + offset[owner]).float()
+
+
+def turn(
+    values: Float64[Tensor, " rows *e"], kind: str, ptr: Int64[Tensor, " ends"], seed: int
+) -> Float64[Tensor, " rows *e"]:
+    """Values of a kind of target, (n, ...) or (atoms, ...), turned as `place` turns by `rotate`."""
+    if kind in ("scalar", "atom scalar"):
+        return values
+    g = poses(len(ptr) - 1, seed)[0]
+    by_atom = torch.repeat_interleave(g, ptr.diff(), 0) if kind.startswith("atom") else g
+    return of_kind(kind).act(SO3(), by_atom, values)

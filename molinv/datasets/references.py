@@ -8,7 +8,6 @@ is an atomisation energy, up to what the linear fit absorbs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,11 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int64, UInt8
 from torch import Tensor, nn
 
+from ..actions.kinds import SHAPES
 from ..errors import InputError
-from .molecules import Molecules, Target
+from .molecules import Molecules
 from .ragged import take
+from .targets import Target, one_kind
 
 # what an atomwise value is, for whoever reads a prediction
 ATOMWISE = "relative to atom energies fitted on the training molecules, not total energies"
@@ -51,33 +52,53 @@ def fit_references(
 class Standardizer(nn.Module):
     """Subtract atom references (atomwise targets only) and the mean, divide by the spread.
 
+    Vectors and tensors are divided by the root mean square of their lengths alone, a number that
+    no rotation changes; values of atoms have the mean and spread of all atoms. `forces`, the
+    gradient of the only target, are divided by theirs, `force_scale`.
+
     Make it with `fit`; keep it as `config()` (JSON) with `state_dict()` (tensors, float64)
     and restore it by `from_config` with `load_state_dict`. The buffers are references
-    (119, t), mean (t,) and scale (t,), in the targets' units; keep them in float64.
+    (119, t), mean (t,) and scale (t,), in the targets' units; keep them in float64. Raises
+    InputError for targets of several kinds.
     """
 
     references: Tensor
     mean: Tensor
     scale: Tensor
+    force_scale: Tensor
 
-    def __init__(self, targets: Sequence[Target]):
+    def __init__(self, targets: Sequence[Target], forces: Target | None = None):
         super().__init__()
-        self.targets = tuple(targets)
+        self.targets, self.forces = tuple(targets), forces
+        self.kind = one_kind(self.targets)
         t = len(self.targets)
         self.register_buffer("references", torch.zeros(119, t, dtype=torch.float64))
         self.register_buffer("mean", torch.zeros(t, dtype=torch.float64))
         self.register_buffer("scale", torch.ones(t, dtype=torch.float64))
+        if forces is not None:
+            self.register_buffer("force_scale", torch.ones((), dtype=torch.float64))
 
     @classmethod
     def fit(
-        cls, molecules: Molecules, targets: Sequence[str], train: Int64[np.ndarray, " m"]
+        cls,
+        molecules: Molecules,
+        targets: Sequence[str],
+        train: Int64[np.ndarray, " m"],
+        forces: str | None = None,
     ) -> Standardizer:
         """Fit to the named targets on the molecules `train`.
 
         A missing value, NaN, counts for nothing. Raises InputError for an unknown target, and for
         one that is constant there, or without any value.
         """
-        self = cls(molecules.describe(targets))
+        gradient = None if forces is None else molecules.describe([forces])[0]
+        self = cls(molecules.describe(targets), gradient)
+        if forces is not None:
+            self.force_scale.copy_(self._spread(molecules, forces, train)[1])
+        if self.kind != "scalar":
+            for i, name in enumerate(targets):
+                self.mean[i], self.scale[i] = self._spread(molecules, name, train)
+            return self
         raw = molecules.select(targets)
         known = ~np.isnan(raw[train])
         for i, target in enumerate(self.targets):
@@ -90,12 +111,27 @@ class Standardizer(nn.Module):
             values = rest[torch.from_numpy(known[:, i]), i]
             largest = np.abs(raw[train][known[:, i], i]).max(initial=0.0)
             if not len(values) or (scale := values.std(correction=0)) <= FLAT * largest:
-                raise InputError(
-                    f"the target {target.name!r} is constant on the {len(values)} training "
-                    "molecules that have it: there is nothing to learn; drop it or train on more."
-                )
+                raise _constant(target.name, len(values), "molecules")
             self.mean[i], self.scale[i] = values.mean(), scale
         return self
+
+    @staticmethod
+    def _spread(
+        molecules: Molecules, name: str, train: Int64[np.ndarray, " m"]
+    ) -> tuple[Tensor, Tensor]:
+        """What a field is shifted by, 0 for what turns, and divided by."""
+        target = molecules.describe([name])[0]
+        rows = take(molecules.ptr, train)[0] if target.by_atom else train
+        values = torch.from_numpy(molecules.values([name])[rows, 0])
+        values = values.flatten(1) if values.ndim > 1 else values[:, None]
+        values = values[~values.isnan().any(1)]
+        largest = float(values.abs().max()) if len(values) else 0.0
+        turns = values.shape[1] > 1
+        mean = values.new_zeros(()) if turns else values.mean()
+        scale = (values - mean).square().sum(1).mean().sqrt()
+        if not scale > FLAT * largest:  # NaN where there are none
+            raise _constant(name, len(values), "atoms" if target.by_atom else "molecules")
+        return mean, scale
 
     def _sums(self, molecules: Molecules, chosen: Int64[np.ndarray, " m"]) -> Tensor:
         """The references summed over the atoms of each chosen molecule, (m, t)."""
@@ -103,23 +139,53 @@ class Standardizer(nn.Module):
         each = self.references.numpy()[molecules.z[atoms]]
         return torch.from_numpy(np.add.reduceat(each, ptr[:-1], axis=0))
 
-    def forward(self, y: Float[Tensor, "b t"], z: Int64[Tensor, "b n"]) -> Float32[Tensor, "b t"]:
+    def forward(
+        self, y: Float[Tensor, "b t *e"], z: Int64[Tensor, "b n"]
+    ) -> Float32[Tensor, "b t *e"]:
         """Standardise y, in the targets' units; z is 0 where padded.
 
         Give total energies in float64: float32 resolves only 1 meV of 1e7.
         """
+        if self.kind != "scalar":
+            return ((y.double() - self._wide(self.mean)) / self._wide(self.scale)).float()
         rest = y.double() - self.references[z].sum(1)
         return ((rest - self.mean) / self.scale).float()
 
-    def inverse(self, standardised: Float[Tensor, "*c b t"]) -> Float64[Tensor, "*c b t"]:
-        """Values in the targets' units; atomwise ones stay without their references."""
+    def inverse(self, standardised: Float[Tensor, "*c b t *e"]) -> Float64[Tensor, "*c b t *e"]:
+        """Values in the targets' units; atomwise ones stay without their references.
+
+        Values by atom are zero, or whatever the mean is, where there is padding.
+        """
+        if self.kind != "scalar":
+            wide = standardised.double() * self._wide(self.scale)
+            return wide + self._wide(self.mean)
         return standardised.double() * self.scale + self.mean
+
+    def spread(self, standardised: Float[Tensor, "*c b t *e"]) -> Float64[Tensor, "*c b t *e"]:
+        """Standard deviations in the targets' units."""
+        return standardised.double() * self._wide(self.scale)
+
+    def _wide(self, values: Float64[Tensor, " t"]) -> Tensor:
+        """(t,) as (t, 1, ...): one number for every entry of a target."""
+        after = len(SHAPES[self.kind]) + self.kind.startswith("atom")
+        return values.view(-1, *[1] * after)
 
     def config(self) -> dict[str, Any]:
         """What `state_dict` does not hold, for JSON."""
-        return {"targets": [asdict(t) for t in self.targets]}
+        content: dict[str, Any] = {"targets": [t.to_json() for t in self.targets]}
+        if self.forces is not None:
+            content["forces"] = self.forces.to_json()
+        return content
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Standardizer:
         """An empty standardiser for `load_state_dict`, from what `config` gave."""
-        return cls([Target(**t) for t in config["targets"]])
+        forces = config.get("forces")
+        return cls([Target(**t) for t in config["targets"]], forces and Target(**forces))
+
+
+def _constant(name: str, count: int, what: str) -> InputError:
+    return InputError(
+        f"the target {name!r} is constant on the {count} training {what} that have it: there is "
+        "nothing to learn; drop it or train on more."
+    )

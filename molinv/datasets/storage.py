@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..whole import SEAL, seal
 
 FORMAT = "molinv.molecules/1"
 
@@ -38,14 +39,14 @@ def write(folder: str | Path, arrays: dict[str, np.ndarray], meta: dict[str, Any
             np.save(path, array, allow_pickle=False)
             sums[name] = _digest(path)
         meta = {"format": FORMAT, **meta, "sha256": sums}
-        meta["seal"] = _seal(meta)
+        meta[SEAL] = seal(meta)
         (temporary / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
         try:
             os.rename(temporary, folder)
         except OSError:
             if not folder.exists():
                 raise
-            if read_meta(folder)["seal"] != meta["seal"]:
+            if read_meta(folder)[SEAL] != meta[SEAL]:
                 raise InputError(
                     f"{folder} holds other data: remove it or save under another name."
                 ) from None
@@ -65,11 +66,11 @@ def read_meta(folder: Path) -> dict[str, Any]:
         ) from None
     except ValueError:
         raise _damaged(folder, "meta.json") from None
-    if not isinstance(meta, dict) or meta.get("seal") != _seal(meta):
+    if not isinstance(meta, dict) or meta.get(SEAL) != seal(meta):
         raise _damaged(folder, "meta.json")
-    if meta["format"] != FORMAT:
+    if meta.get("format") != FORMAT:
         raise InputError(
-            f"{folder} has the format {meta['format']}, expected {FORMAT}: "
+            f"{folder} has the format {meta.get('format')}, expected {FORMAT}: "
             "remove it and make it again."
         )
     return meta
@@ -86,23 +87,21 @@ def read(folder: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     for name, expected in meta["sha256"].items():
         path = folder / f"{name}.npy"
         try:
-            intact = _digest(path) == expected
+            intact = path.parent == folder and _digest(path) == expected
         except OSError:
             intact = False
         if not intact:
             raise _damaged(folder, path.name)
-        arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError):  # no array of numbers, whatever its seal says
+            raise _damaged(folder, path.name) from None
     return arrays, meta
 
 
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _seal(meta: dict[str, Any]) -> str:
-    content = {key: value for key, value in meta.items() if key != "seal"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _damaged(folder: Path, file: str) -> InputError:

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from ..errors import InputError, unknown
 from ..groups.base import Group
+from .bounded import Bounded
+
+REWARDS = ("entropy", "share", "width", "none")
 
 
 class Extent(NamedTuple):
@@ -26,13 +29,13 @@ class Distribution(nn.Module, ABC):
     """A probability distribution on a group, with whatever of it can be learned.
 
     It owns its parameters, their constraints, its sampling and its reward for being wide.
-    `reward` is "entropy", "width" or "none": what `regularizer` returns.
+    `reward` is one of REWARDS: what `regularizer` returns.
     """
 
     def __init__(self, group: Group, reward: str = "entropy"):
         super().__init__()
-        if reward not in ("entropy", "width", "none"):
-            raise unknown("regularizer", reward, ("entropy", "width", "none"))
+        if reward not in REWARDS:
+            raise unknown("regularizer", reward, REWARDS)
         self.group, self.reward = group, reward
 
     @abstractmethod
@@ -66,6 +69,14 @@ class Distribution(nn.Module, ABC):
         """Nats relative to the widest member of the family: finite at width 0, 0 at the cap."""
         return torch.zeros(())
 
+    def share_reward(self) -> Tensor:
+        """The sum over generators of w / cap; separate elements, which have no w, have entropy.
+
+        Each generator is pushed alike and at any width alike, so that lambda is what may be paid
+        for opening one of them, from shut to its cap.
+        """
+        return self.entropy_reward()
+
     def at(self, x, *extra) -> Distribution:
         """The distribution for this batch, as the network sees it; itself, unless conditional."""
         return self
@@ -82,9 +93,14 @@ class Distribution(nn.Module, ABC):
 
     def regularizer(self) -> Tensor:
         """The scalar to be maximised beside the data's likelihood."""
-        if self.reward == "none":
-            return torch.zeros((), device=self.group.generators.device)
-        return self.width_reward() if self.reward == "width" else self.entropy_reward()
+        match self.reward:
+            case "width":
+                return self.width_reward()
+            case "share":
+                return self.share_reward()
+            case "entropy":
+                return self.entropy_reward()
+        return torch.zeros((), device=self.group.generators.device)
 
     def _where(self, generator: torch.Generator | None) -> dict:
         device = self.group.generators.device if generator is None else generator.device
@@ -123,44 +139,8 @@ class InAlgebra(Distribution, ABC):
     def width_reward(self) -> Tensor:
         return (self._scales() / self._scales.cap).norm()
 
-
-class Bounded(nn.Module):
-    """Positive numbers below their caps: cap * sigmoid(raw), started at `init`."""
-
-    cap: Tensor
-
-    def __init__(
-        self,
-        names: Sequence[str],
-        caps: float | Sequence[float],
-        init: float | Sequence[float],
-        learn: bool,
-    ):
-        super().__init__()
-        cap = each(caps, names, "cap")
-        start = each(init, names, "starting extent")
-        if not ((start > 0) & (start <= cap) & cap.isfinite()).all():
-            raise InputError(
-                f"expected a starting extent above 0 and at most a finite cap for "
-                f"{', '.join(names)}, "
-                f"got {start.tolist()} with caps {cap.tolist()}."
-            )
-        self.register_buffer("cap", cap, persistent=False)
-        share = (start.double() / cap.double()).clamp(1e-6, 1 - 1e-6)
-        self.raw = nn.Parameter(share.logit().to(cap.dtype), requires_grad=learn)
-
-    def forward(self) -> Float[Tensor, " k"]:
-        return self.cap * self.raw.sigmoid()
-
-
-def each(value: float | Sequence[float], names: Sequence[str], what: str) -> Tensor:
-    """One number for each name: `value` itself, or the same number for all."""
-    numbers = torch.as_tensor(value, dtype=torch.get_default_dtype())
-    if numbers.ndim > 1 or (numbers.ndim == 1 and len(numbers) != len(names)):
-        raise InputError(
-            f"expected one {what}, or one for each of {', '.join(names)}, got {numbers.tolist()}."
-        )
-    return numbers.expand(len(names)).clone()
+    def share_reward(self) -> Tensor:
+        return (self._scales() / self._scales.cap).sum()
 
 
 def relative_entropy(group: Group, log_density, xi: Float[Tensor, "n k"]) -> Tensor:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..groups.base import Group
-from .base import Bounded, Extent
+from .base import Extent
+from .bounded import Bounded
 from .scored import Scored, straight
 
 

@@ -88,6 +88,9 @@ class Composed(Scored):
         """The norm over both, as one box has it."""
         return torch.stack([self.a.width_reward(), self.b.width_reward()]).norm()
 
+    def share_reward(self) -> Tensor:
+        return self.a.share_reward() + self.b.share_reward()
+
     def entropy_reward(self) -> Tensor:
         return self.a.entropy_reward() + self.b.entropy_reward()
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..groups.base import Group
-from .base import Bounded, Distribution, Extent
+from .base import Distribution, Extent
+from .bounded import Bounded
 from .fingerprint import Fingerprint
 from .uniform_box import UniformBox
 
@@ -112,6 +113,9 @@ class Conditional(Distribution):
 
     def width_reward(self) -> Tensor:
         return (self.widths / self._start.cap).norm(dim=-1).mean()
+
+    def share_reward(self) -> Tensor:
+        return (self.widths / self._start.cap).sum(-1).mean()
 
     def entropy_reward(self) -> Tensor:
         share = self.widths / self._start.cap

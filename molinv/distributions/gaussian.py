@@ -78,6 +78,10 @@ class Gaussian(InAlgebra):
         widest = self.group.k * log(1 + _DELTA**2)
         return 0.5 * (torch.logdet(factor @ factor.mT + _DELTA**2 * eye) - widest)
 
+    def share_reward(self) -> Tensor:
+        """Of the standard deviations along the covariance's own axes, whichever these are."""
+        return torch.linalg.svdvals(self.factor() / self._scales.cap[:, None]).sum()
+
     def _rows(self) -> Float[Tensor, "k k"]:
         eye = torch.eye(self.group.k, dtype=self._lower.dtype, device=self._lower.device)
         rows = self._lower.tril(-1) + eye

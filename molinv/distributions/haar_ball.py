@@ -13,7 +13,8 @@ from ..groups.base import Group
 from ..groups.so2 import SO2
 from ..groups.so3 import SO3
 from ..groups.trig import excess_over, versine_over
-from .base import Bounded, Distribution, Extent
+from .base import Distribution, Extent
+from .bounded import Bounded
 
 _DELTA = 0.05
 
@@ -95,6 +96,10 @@ class HaarBall(Distribution):
 
     def width_reward(self) -> Tensor:
         return self._radius()[0] / self._radius.cap[0]
+
+    def share_reward(self) -> Tensor:
+        """Of the radius, once for each of the k directions."""
+        return self.group.k * self.width_reward()
 
     def entropy_reward(self) -> Tensor:
         """k log of the k-th root of the measure: its push does not vanish on a narrow ball."""

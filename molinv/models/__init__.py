@@ -21,6 +21,7 @@ import inspect
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
+from ..actions.kinds import SHAPES
 from ..errors import InputError, unknown
 from ..names import construct, external
 from . import pictures
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from .base import Model
 
 _SHARED = ("base", "convolution", "edges", "features", "pairs", "pictures", "plain")
-_OUTPUTS = ("scalar", "vector", "tensor")
+_OUTPUTS = tuple(SHAPES)
 
 
 def available() -> list[str]:
@@ -72,12 +73,13 @@ def find(name: str) -> type[nn.Module]:
     )
 
 
-def make(name: str, targets: int, settings: dict[str, Any]) -> Model:
-    """The model called `name` with `targets` outputs and its settings; see `find`.
+def make(name: str, targets: int, settings: dict[str, Any], output: str = "scalar") -> Model:
+    """The model called `name` with `targets` outputs of a kind and its settings; see `find`.
 
-    A torch module that is no Model is wrapped as one. Raises InputError for a name or a setting
-    that does not exist, for a kind of output that the model cannot be made for, and for a network
-    on pictures, which `pictures.make` makes.
+    Where the settings have an `output` too, that of a scalar gives way. A torch module that is no
+    Model is wrapped as one. Raises InputError for a name or a setting that does not exist, for a
+    kind of output that the model cannot be made for, and for a network on pictures, which
+    `pictures.make` makes.
     """
     from .base import Model
     from .pictures.base import PictureModel
@@ -89,9 +91,10 @@ def make(name: str, targets: int, settings: dict[str, Any]) -> Model:
             f"model {name} takes pictures; for molecules use another (see `molinv models`)."
         )
     if not issubclass(kind, Model):
-        return Plain(targets, kind, name, settings)
-    output = settings.get("output", "scalar")
-    if output not in kind.outputs:
+        return Plain(targets, kind, name, settings, output)
+    if output != "scalar":
+        settings = settings | {"output": output}
+    if (output := settings.get("output", "scalar")) not in kind.outputs:
         raise _other_output(name, kind, output)
     return construct(kind, f"model {name}", (targets,), settings)
 

@@ -21,9 +21,10 @@ class Model(nn.Module, ABC):
     action      how a group moves the first of its inputs
     symmetries  the groups under which it is equivariant by construction, of T(3), SO3 and O3;
                 the tests see that it has these and none of the others
-    outputs     the kinds of output it can be made for: "scalar" (b, t), "vector" (b, t, 3)
-                and "tensor" (b, t, 3, 3), symmetric; where there is more than one, a setting
-                called `output` chooses
+    outputs     the kinds of output it can be made for: "scalar" (b, t), "vector" (b, t, 3),
+                "tensor" (b, t, 3, 3), symmetric, "atom scalar" (b, t, n) and "atom vector"
+                (b, t, n, 3), zero for padding; where there is more than one, a setting called
+                `output` chooses
     max_atoms   the largest molecule it takes
 
     Its constructor takes the number of targets first, then settings with defaults that JSON can
@@ -41,4 +42,4 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, *inputs: Any) -> Float[Tensor, "b t *e"]:
-        """One row of outputs for each molecule."""
+        """One row of outputs for each molecule, or for each of its atoms."""

@@ -15,7 +15,13 @@ from .convolution import Convolution, Couplings, Features, Path, paths
 from .features import safe_norm
 from .pairs import Waves, from_centroid
 
-READ = {"scalar": (0,), "vector": (0, 1), "tensor": (0, 2)}
+READ = {
+    "scalar": (0,),
+    "vector": (0, 1),
+    "tensor": (0, 2),
+    "atom scalar": (0,),
+    "atom vector": (0, 1),
+}
 HIDDEN = 32  # of the radial network
 
 
@@ -67,12 +73,13 @@ class Equivariant(Model):
     "vector"  (b, t, 3)     sum of v + q r, as a dipole is
     "tensor"  (b, t, 3, 3)  sum of q I + T
 
-    each over 20. Raises InputError for an unknown output, for a degree too low for it and for
+    each over 20, and of each atom s, "atom scalar" (b, t, n), and v, "atom vector" (b, t, n, 3).
+    Raises InputError for an unknown output, for a degree too low for it and for
     fewer channels than every degree needs.
     """
 
     symmetries = ("T(3)", "SO3", "O3")
-    outputs = ("scalar", "vector", "tensor")
+    outputs = tuple(READ)
 
     def __init__(
         self,
@@ -123,16 +130,20 @@ class Equivariant(Model):
         x = {0: self.element(z)[:, :, None]}
         for layer in self.layers:
             x = layer(x, radial, couplings)
-        return self._read(x, from_centroid(pos, mask), mask) / 20
+        found = self._read(x, from_centroid(pos, mask), mask)
+        return found if self.output.startswith("atom") else found / 20
 
     def _read(
         self, x: Features, r: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]
     ) -> Float[Tensor, "b t *e"]:
         s = self.read(x[0][:, :, 0]) * mask[..., None]
         if self.turn is None:
-            return s.sum(1)
+            return s.sum(1) if self.output == "scalar" else s.mT
         q, gate = s.chunk(2, -1)
-        turned = (self.turn(x[max(x)]) * gate[:, :, None]).sum(1).mT  # (b, t, 3 or 5)
+        each = self.turn(x[max(x)]) * gate[:, :, None]
+        if self.output == "atom vector":
+            return each.permute(0, 3, 1, 2)
+        turned = each.sum(1).mT  # (b, t, 3 or 5)
         if self.output == "vector":
             return turned + q.mT @ r
         eye = torch.eye(3, dtype=r.dtype, device=r.device)

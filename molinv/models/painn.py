@@ -101,12 +101,16 @@ class Painn(Model):
     "vector"  (b, t, 3)     sum of v + q r, as a dipole is
     "tensor"  (b, t, 3, 3)  sum of q I + v r^T + r v^T, as a polarizability is
 
-    each over 20. Where the paper has none, scalars are normalised on their way into a network,
+    each over 20, and of each atom
+
+    "atom scalar"  (b, t, n)     s
+    "atom vector"  (b, t, n, 3)  v
+    Where the paper has none, scalars are normalised on their way into a network,
     which trains at a step of 1e-3. Raises InputError for an unknown output.
     """
 
     symmetries = ("T(3)", "SO3", "O3")
-    outputs = ("scalar", "vector", "tensor")
+    outputs = ("scalar", "vector", "tensor", "atom scalar", "atom vector")
 
     def __init__(
         self,
@@ -128,7 +132,7 @@ class Painn(Model):
         )
         self.updates = nn.ModuleList(Update(width) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
-        if output == "scalar":
+        if output in ("scalar", "atom scalar"):
             self.read = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, targets))
         else:
             self.narrow, self.last = Gated(width, width // 2), Gated(width // 2, targets)
@@ -146,16 +150,20 @@ class Painn(Model):
         for message, update in zip(self.messages, self.updates, strict=True):
             ds, dv = message(s, v, radial, unit)
             s, v = update(s + ds, v + dv)
-        return self._read(self.norm(s), v, from_centroid(pos, mask), mask) / 20
+        found = self._read(self.norm(s), v, from_centroid(pos, mask), mask)
+        return found if self.output.startswith("atom") else found / 20
 
     def _read(
         self, s: Scalars, v: Vectors, r: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]
     ) -> Float[Tensor, "b t *e"]:
-        if self.output == "scalar":
-            return (self.read(s) * mask[..., None]).sum(1)
+        if self.output in ("scalar", "atom scalar"):
+            each = self.read(s) * mask[..., None]
+            return each.sum(1) if self.output == "scalar" else each.mT
         s, v = self.narrow(s, v)
         q, v = self.last(nn.functional.silu(s), v)
         q, v = q * mask[..., None], v.mT * mask[..., None, None]  # (b, n, t), (b, n, t, 3)
+        if self.output == "atom vector":
+            return v.transpose(1, 2)
         r = r[:, :, None]
         if self.output == "vector":
             return (v + q[..., None] * r).sum(1)

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ..actions import Points
+from ..actions.kinds import SHAPES
 from ..datasets.batches import Batch
 from ..errors import InputError
 from ..names import construct
@@ -16,15 +17,24 @@ from .base import Model
 
 
 class Plain(Model):
-    """A torch module: net(pos (b, n, 3) in angstrom, z (b, n)) returns (b, targets).
+    """A torch module: net(pos (b, n, 3) in angstrom, z (b, n)) returns (b, targets, *e).
 
-    z is 0 for padding. No symmetry is claimed for it. The module's class is called with the
+    z is 0 for padding; e is (), (3,) or (3, 3) by the kind of `output`, after (n,) where each atom
+    has a value. No symmetry is claimed for it. The module's class is called with the
     number of targets first if it takes a positional argument, then with its settings. Raises
     InputError for a setting that it does not know and for an output of another shape.
     """
 
-    def __init__(self, targets: int, kind: type[nn.Module], name: str, settings: dict[str, Any]):
+    def __init__(
+        self,
+        targets: int,
+        kind: type[nn.Module],
+        name: str,
+        settings: dict[str, Any],
+        output: str = "scalar",
+    ):
         super().__init__()
+        self.shape, self.by_atom = SHAPES[output], output.startswith("atom")
         first = (targets,) if takes_a_number(kind) else ()
         self.action, self.targets, self.name = Points(), targets, name
         self.net = construct(kind, f"model {name}", first, settings)
@@ -32,12 +42,16 @@ class Plain(Model):
     def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
         return batch.pos, batch.z
 
-    def forward(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Float[Tensor, "b t"]:
+    def forward(
+        self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]
+    ) -> Float[Tensor, "b t *e"]:
         values = self.net(pos, z)
         came = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
-        if came != (len(z), self.targets):
+        each = (*(z.shape[1:] if self.by_atom else ()), *self.shape)
+        if came != (len(z), self.targets, *each):
+            expected = ", ".join(map(str, (len(z), self.targets, *each)))
             raise InputError(
-                f"model {self.name}: expected an output ({len(z)}, {self.targets}), one row a "
+                f"model {self.name}: expected an output ({expected}), one row a "
                 f"molecule and one column a target, got {came}."
             )
         return values

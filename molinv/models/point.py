@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ..actions import Points
+from ..actions.kinds import SHAPES
 from ..datasets.batches import Batch
 from ..errors import InputError, unknown
 from .base import Model
 from .features import SOFT, Gaussians, safe_norm
 
+# what each atom gives for one target
+NUMBERS = {"scalar": 1, "vector": 3, "tensor": 6, "atom scalar": 1, "atom vector": 3}
+SIXTH = [[0, 1, 2], [1, 3, 4], [2, 4, 5]]  # a symmetric tensor's entries in its six numbers
+LARGE = 100  # atoms, beyond which kernels are made for some of them at a time
+ROOM = 2**16  # pairs at a time: some 70 MB
 SYMMETRIES = {"absolute": (), "displacement": ("T(3)",), "distance": ("T(3)", "SO3", "O3")}
 
 
@@ -52,8 +61,13 @@ class Point(Model):
     "displacement"  pairs see distance and direction r_ij / (|r_ij| + 0.1): translations are
     "distance"      pairs see their distance alone: invariant by construction, the control
     Each sees all that the next one sees. forward(pos (b, n, 3) in angstrom, z (b, n) with 0 for
-    padding) returns (b, targets).
+    padding) returns (b, t) for `output` "scalar"; a "vector" (b, t, 3) and a symmetric "tensor"
+    (b, t, 3, 3) are three and six numbers that nothing makes turn, an "atom scalar" (b, t, n) and
+    an "atom vector" (b, t, n, 3) those of each atom. Raises InputError for an unknown geometry
+    or output, and for a vector or tensor made from distances alone.
     """
+
+    outputs = tuple(NUMBERS)
 
     def __init__(
         self,
@@ -63,10 +77,18 @@ class Point(Model):
         kernels: int = 16,
         hidden: int = 64,
         geometry: str = "absolute",
+        output: str = "scalar",
     ):
         super().__init__()
         if geometry not in SYMMETRIES:
             raise unknown("geometry", geometry, SYMMETRIES)
+        if output not in NUMBERS:
+            raise unknown("output", output, NUMBERS)
+        if geometry == "distance" and NUMBERS[output] > 1:
+            raise InputError(
+                f"point: no {output} follows from distances alone; use geometry absolute or "
+                "displacement."
+            )
         if width % kernels:
             raise InputError(
                 f"point: expected a width divisible by {kernels} kernels, got {width}."
@@ -82,8 +104,9 @@ class Point(Model):
             nn.Linear(seen, hidden), nn.SiLU(), nn.Linear(hidden, layers * kernels)
         )
         self.layers = nn.ModuleList(Layer(width) for _ in range(layers))
+        self.output, size = output, targets * NUMBERS[output]
         self.read = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, targets)
+            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, size)
         )
 
     def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -91,19 +114,67 @@ class Point(Model):
 
     def forward(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
         inside = (z > 0)[..., None].to(pos.dtype)
+        n = z.shape[1]
+        if n <= LARGE or torch.compiler.is_compiling():
+            x = self._states(pos, z, inside)
+        else:
+            parts = zip(*(t.split(max(1, ROOM // n**2)) for t in (pos, z, inside)), strict=True)
+            x = torch.cat([_remade(self._states, *part) for part in parts])
+        if self.output == "scalar":
+            return (self.read(x) * inside).sum(1) / 20
+        each = (self.read(x) * inside).unflatten(-1, (-1, NUMBERS[self.output]))
+        if self.output.startswith("atom"):
+            return each.transpose(1, 2).reshape(len(z), -1, z.shape[1], *SHAPES[self.output])
+        total = each.sum(1) / 20
+        return total[..., SIXTH] if self.output == "tensor" else total
+
+    def _states(
+        self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"], inside: Float[Tensor, "b n 1"]
+    ) -> Float[Tensor, "b n d"]:
+        """The atoms' states after the last layer."""
         x = self.element(z)
         if self.geometry == "absolute":
             x = x + self.place(pos)
         for layer, kernel in zip(self.layers, self._kernels(pos), strict=True):
             x = layer(x, kernel, inside)
-        return (self.read(x) * inside).sum(1) / 20
+        return x
 
     def _kernels(self, pos: Float[Tensor, "b n 3"]) -> Float[Tensor, "layers b k n n"]:
-        """Every layer's kernels at once."""
+        """Every layer's kernels at once.
+
+        What lies between positions and kernels takes several times their memory: for a large
+        molecule it is made for some of its atoms at a time.
+        """
         b, n, _ = pos.shape
-        vector = pos[:, :, None] - pos[:, None]
+        if n <= LARGE or torch.compiler.is_compiling():
+            return self._received(pos, pos)
+        blocks = pos.split(max(1, ROOM // (b * n)), 1)
+        if torch.is_grad_enabled():
+            return torch.cat([_remade(self._received, block, pos) for block in blocks], 3)
+        kernels, start = pos.new_empty(0), 0
+        for block in blocks:
+            made = self._received(block, pos)
+            if start == 0:
+                kernels = made.new_empty((*made.shape[:3], n, n))
+            kernels[..., start : start + made.shape[3], :] = made
+            start += made.shape[3]
+        return kernels
+
+    def _received(
+        self, own: Float[Tensor, "b r 3"], pos: Float[Tensor, "b n 3"]
+    ) -> Float[Tensor, "layers b k r n"]:
+        """Kernels of the atoms at `own` with all atoms."""
+        vector = own[:, :, None] - pos[:, None]
         distance = safe_norm(vector)
         seen = self.radial(distance)
         if self.geometry != "distance":
             seen = torch.cat([seen, vector / (distance[..., None] + SOFT)], -1)
-        return self.pair(seen).view(b, n, n, len(self.layers), -1).permute(3, 0, 4, 1, 2)
+        made = self.pair(seen).unflatten(-1, (len(self.layers), -1))
+        return made.permute(3, 0, 4, 1, 2)
+
+
+def _remade(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """function(*tensors), of which only these are kept: the backward pass makes the rest again."""
+    if torch.is_grad_enabled():
+        return checkpoint(function, *tensors, use_reentrant=False)
+    return function(*tensors)

@@ -17,7 +17,7 @@ from .. import pretrained
 from ..analysis.accuracy import evaluate, read_config
 from ..errors import InputError
 from ..training.conformal import EMBEDDED
-from ..training.saved import Saved, evaluated, load, write_json
+from ..training.saved import Saved, evaluated, load, sealed, write_json
 from ..training.source import prepare
 from .card import megabytes
 from .choose import looks_like_smiles
@@ -70,7 +70,7 @@ def _fill(made: Path, folder: Path) -> None:
     card: dict[str, Any] = json.loads((folder / "model.json").read_text())
     config = asdict(read_config(folder / "config.yaml"))
     data = Path(config["data"]).name
-    write_json(made / "model.json", card | {"data": data})
+    write_json(made / "model.json", sealed(card | {"data": data}))
     config |= {"data": data, "out": f"runs/{folder.name}"}
     (made / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 

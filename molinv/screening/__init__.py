@@ -2,6 +2,7 @@
 
 library   predict_library: a file of any length in, one table out
 chunk     Settings and predict_chunk: records in, rows out, the same wherever it runs
+on_ray    the same on a Ray cluster
 shards    what is already done, on disk; joined into one file at the end
 """
 

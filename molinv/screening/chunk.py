@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..chem.structure import Item, ReadOptions, Rejected, Structure, finish
+from ..errors import InputError
 from ..predict import Predictor, Values
 from ..training.conformal import EMBEDDED, GIVEN
 
@@ -99,6 +100,12 @@ def schema(settings: Settings) -> pa.Schema:
     import pyarrow as pa
 
     predictor, number = load(settings), pa.float64()
+    if any(t.kind != "scalar" for t in predictor.targets):
+        names = ", ".join(t.name for t in predictor.targets)
+        raise InputError(
+            f"a table of a library holds one number a molecule, which {names} is not: write .json "
+            "or .csv."
+        )
     fields = [("row", pa.int64()), ("name", pa.string()), ("smiles", pa.string())]
     fields += [("source", pa.string()), ("embedded", pa.bool_()), ("outside", pa.string())]
     fields += [("conformers", pa.int32())]

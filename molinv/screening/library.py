@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -27,11 +27,14 @@ from rich.text import Text
 from ..chem.parallel import finish_all
 from ..chem.readers import READERS, STDIN, records
 from ..chem.structure import Rejected, Structure
-from ..errors import InputError
+from ..errors import InputError, unknown
 from .chunk import Settings, load, schema, tabulate
 from .shards import Shards
 
+T = TypeVar("T")
+
 SUFFIXES = (".parquet", ".csv")
+ENGINES = ("local", "ray")
 CHUNK = 2048  # rows of a shard: what an interruption can cost
 _STEP = 16  # rows between two looks at the progress bar
 
@@ -61,19 +64,23 @@ def predict_library(
     chunk: int = CHUNK,
     trust: bool = False,
     progress: bool = True,
+    engine: str = "local",
 ) -> Summary:
     """Predict every molecule of one or more files; the output has one row for each, in order.
 
     Files are those of `molinv.chem.read`; `output` ends in .parquet or .csv, its columns are
     those of `chunk.tabulate`. A molecule that cannot be used has the reason in the column error.
     `workers` processes read the records and search conformers while the network runs here, on
-    this process's threads. Interrupted, killed even, the same call goes on from the last whole
-    `chunk` of rows, which wait in `<output>.parts`; memory does not grow with the input.
+    this process's threads; with the engine "ray", chunks go to a cluster instead (see `on_ray`).
+    Interrupted, killed even, the same call goes on from the last whole `chunk` of rows, which wait
+    in `<output>.parts`, with either engine; memory does not grow with the input.
 
     Raises InputError for bad input as `read` does, before anything is predicted; for an output
     that another process writes, and for one begun with other settings or another input.
     """
     path, files = _output(output), _files(input)
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
     if chunk < 1 or copies < 1:
         raise InputError(f"expected a chunk and copies of 1 or more, got {chunk} and {copies}.")
     settings = Settings(
@@ -101,16 +108,27 @@ def predict_library(
             resumed = min(done * chunk, total)
             task = bar.add_task("predicting", total=total, completed=resumed)
             items = islice(records(files, settings.options), resumed, None)
-            # twice a chunk: the processes go on while the network runs on one
-            finished = finish_all(items, settings.options, workers, ahead=2 * chunk)
-            counted = _counted(finished, bar, task)
-            for index in range(done, shards.count):
-                first = index * chunk
-                structures = list(islice(counted, min(chunk, total - first)))
-                shards.write(index, tabulate(structures, settings, first))
-                bar.update(task, completed=first + len(structures))
+            if engine == "ray":
+                from .on_ray import on_ray
+
+                parts = _parts(items, chunk, range(resumed, total, chunk))
+                tables = on_ray(parts, settings, workers)
+            else:
+                # twice a chunk: the processes go on while the network runs on one
+                finished = finish_all(items, settings.options, workers, ahead=2 * chunk)
+                parts = _parts(_counted(finished, bar, task), chunk, range(resumed, total, chunk))
+                tables = (tabulate(part, settings, first) for first, part in parts)
+            for index, table in enumerate(tables, done):
+                shards.write(index, table)
+                bar.update(task, completed=index * chunk + len(table))
             failed = shards.join(schema(settings))
     return Summary(path, total, failed, resumed, time.perf_counter() - start)
+
+
+def _parts(items: Iterator[T], chunk: int, rows: Iterable[int]) -> Iterator[tuple[int, list[T]]]:
+    """(the row of its first, `chunk` items), for each of the rows."""
+    for first in rows:
+        yield first, list(islice(items, chunk))
 
 
 def _output(output: str | os.PathLike[str]) -> Path:

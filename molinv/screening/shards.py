@@ -1,19 +1,18 @@
 """What is done of a run, on disk: a manifest, and a parquet file for every so many rows.
 
-Every file is written to another name, then renamed: what has its name is whole, whenever the
-process was killed.
+What has its name is whole, whenever the process was killed.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..training.saved import write_json
+from ..whole import whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -93,22 +92,16 @@ class Shards:
         import pyarrow.parquet as pq
 
         path = self._path(index)
-        temporary = path.with_suffix(".part")
-        with temporary.open("wb") as file:
-            pq.write_table(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with whole(path) as temporary:
+            pq.write_table(table, temporary)
 
     def join(self, schema: pa.Schema) -> int:
         """Write the output from all shards, delete them; returns how many rows have an error."""
-        temporary = self.output.with_name(self.output.name + ".part")
         bad = 0
-        with _writer(temporary, schema) as writer:
+        with whole(self.output) as temporary, _writer(temporary, schema) as writer:
             for table in self._groups():
                 writer.write_table(table)
                 bad += len(table) - table["error"].null_count
-        os.replace(temporary, self.output)
         write_json(self._manifest, self._key | {"joined": True})
         self._clear()
         return bad

@@ -8,12 +8,14 @@ import torch
 from torch import nn
 
 from .. import distributions, groups, models
+from ..actions.kinds import of_kind
 from ..augment import Augmented
 from ..datasets.batches import OnDevice
 from ..datasets.molecules import Molecules
 from ..errors import InputError
 from ..names import construct
 from .config import TrainConfig
+from .task import task
 
 
 def build(
@@ -26,12 +28,20 @@ def build(
     distribution_args: dict[str, Any],
     regularizer: str = "entropy",
     copies: int = 1,
+    kind: str = "scalar",
 ) -> Augmented:
-    """A model with `targets` outputs, wrapped with a distribution on a group.
+    """A model with `targets` outputs of a kind, wrapped with a distribution on a group.
 
-    Raises InputError for a name or a setting that does not exist.
+    Outputs are turned back as their kind says. Raises InputError for a name or a setting that
+    does not exist, and for a model without such outputs.
     """
-    network = models.make(model, targets, model_args)
+    asked = model_args.get("output", kind)
+    if asked != kind and ":" not in model:
+        raise InputError(
+            f"model_args ask for {asked} outputs, but the targets are of kind {kind}: leave out "
+            "output, which follows from the targets."
+        )
+    network = models.make(model, targets, model_args, kind)
     chosen = groups.find(group)
     mu = construct(
         distributions.find(distribution),
@@ -39,7 +49,7 @@ def build(
         (chosen,),
         {"reward": regularizer} | distribution_args,
     )
-    return Augmented(network, mu, input=network.action, copies=copies)
+    return Augmented(network, mu, network.action, of_kind(kind), copies)
 
 
 def check_sizes(name: str, model: nn.Module, molecules: Molecules) -> None:
@@ -59,12 +69,15 @@ def place(
     molecules: Molecules, config: TrainConfig, device: torch.device | str, rotate: bool = False
 ) -> OnDevice:
     """Molecules with the run's targets on a device; `rotate` turns them all by Haar."""
+    todo = task(molecules, config.target_names)
     return OnDevice(
         molecules,
-        molecules.select(config.target_names),
+        molecules.values(todo.names),
         device,
         center=config.center,
         shift=config.shift,
         seed=config.seed,
         rotate=rotate or config.rotate,
+        kind=todo.kind,
+        forces=None if todo.forces is None else molecules.values([todo.forces])[:, 0],
     )

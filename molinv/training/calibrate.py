@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,18 +21,39 @@ from .build import place
 from .config import TrainConfig
 from .conformal import COPIES, EMBEDDED, FILE, GIVEN, INSIDE, LEVEL, quantile
 from .domain import Composition, FeatureSpace
+from .masked import Errors, errors_of
 from .orbit_values import orbit_values
-from .saved import Saved, write_json
+from .saved import Saved, sealed, write_json
 
 MOST = 4000  # validation molecules: a coverage of 90 % is then uncertain by 0.5 %
 FITTED = 4000  # training molecules whose features say where the training data lies
 
 
 class Residuals(NamedTuple):
-    """Predicted minus true (m, t), NaN where no truth is known, and distances (m,) or None."""
+    """What `errors_of` says of each of m molecules, and distances (m,) or None."""
 
     values: Float64[np.ndarray, "m t"]
+    total: Float64[np.ndarray, "m t"]
+    count: Int64[np.ndarray, "m t"]
+    entries: Float64[np.ndarray, "m t"]
     distance: Float64[np.ndarray, " m"] | None
+
+    @classmethod
+    def of(
+        cls,
+        batches: Sequence[Errors],
+        order: Int64[np.ndarray, " m"] | None = None,
+        distance: Float64[np.ndarray, " m"] | None = None,
+    ) -> Residuals:
+        """All batches' errors, in that order."""
+        every = (torch.cat(part).numpy() for part in zip(*batches, strict=True))
+        value, total, count, entries = (x if order is None else x[order] for x in every)
+        return cls(value, total, count, entries, distance)
+
+    @property
+    def mae(self) -> list[float]:
+        """Mean absolute error of each target over what there is of it; NaN where nothing is."""
+        return mean_absolute(self.total, self.count)
 
 
 def residuals(
@@ -49,13 +71,21 @@ def residuals(
     for batch in _bar(Loader(store, chosen, 128, shuffle=False), what):
         found = orbit_values(saved, batch, copies)
         truth = standardizer.inverse(standardizer(batch.y, batch.z))
-        values.append((found.mean - truth).numpy())
+        values.append(errors_of(found.mean - truth, standardizer.kind))
         seen.append(batch.index.numpy())
         if space is not None and found.features is not None:
             distances.append(space.distance(found.features).double().numpy())
     order = np.argsort(np.concatenate(seen))[np.argsort(np.argsort(chosen))]
     distance = np.concatenate(distances)[order] if distances else None
-    return Residuals(np.concatenate(values)[order], distance)
+    return Residuals.of(values, order, distance)
+
+
+def mean_absolute(
+    total: Float64[np.ndarray, "m t"], count: Int64[np.ndarray, "m t"]
+) -> list[float]:
+    """Of each target over the values that there are; NaN for one without any."""
+    sums = zip(total.sum(0), count.sum(0), strict=True)
+    return [float(s / n) if n else float("nan") for s, n in sums]
 
 
 def calibrate(
@@ -73,6 +103,8 @@ def calibrate(
     `kinds` says what the data's own geometries are; with `embedded`, so many validation molecules
     that have a SMILES are embedded by RDKit for a second set. Raises InputError where none has.
     """
+    if embedded:
+        check_embedded(saved)
     composition = Composition.of(molecules, parts.train)
     space = _space(saved, molecules, config, parts.train[:FITTED])
     valid = parts.valid[: config.valid_size][:MOST]
@@ -91,7 +123,17 @@ def calibrate(
         "sets": sets,
         "domain": composition.to_json() | {"sha256": digest},
     }
-    write_json(folder / FILE, content)
+    write_json(folder / FILE, sealed(content))
+
+
+def check_embedded(saved: Saved) -> None:
+    """Raises InputError where the targets are not those of RDKit's geometries."""
+    if saved.standardizer.kind != "scalar" or saved.standardizer.forces is not None:
+        names = ", ".join(t.name for t in saved.standardizer.targets)
+        raise InputError(
+            f"RDKit's geometries lie otherwise than the data's, so that {names} of the data are "
+            "not theirs: leave out --embedded."
+        )
 
 
 def embed_some(

@@ -18,15 +18,21 @@ class TrainConfig:
         data: a data set's name (qm9), a folder of one, or a file of your own with values: .csv
             .sdf .xyz .extxyz .db, or one of these with .gz.
         targets: what to predict, names separated by commas; a file of your own has no units
-            unless given in brackets, as in "logS [log mol/L],dG [kcal/mol]".
+            unless given in brackets, as in "logS [log mol/L],dG [kcal/mol]". All are of one kind
+            (numbers, vectors such as dipole, values of atoms such as charges), or an energy and
+            its forces, which are then its gradient: "energy,forces".
         out: the folder of the run; a run that stopped there goes on.
         model: an architecture (see `molinv models`) or package.module:Name.
         model_args: settings of the architecture, e.g. {"geometry": "displacement"}.
         group: a group (see `molinv groups`) or package.module:Name.
         distribution: UniformBox, HaarBall or Gaussian (learned), Identity or Haar (fixed).
         distribution_args: its settings, e.g. {"init": 0.05}.
-        regularizer: what rewards a wide distribution: entropy, width or none.
+        regularizer: what rewards a wide distribution: entropy, share (of each cap), width (the
+            paper's norm) or none.
         lam: weight of that reward, per unit of standardised loss.
+        lam_start: its weight until `settle`, which then falls to lam; lam if not given.
+        settle: share of the run that is over when the weight begins to fall; half of what is
+            left it is lam.
         copies: group elements per molecule and step.
         init: a shipped model's name or a run folder to start from: its architecture, and its
             weights but for the last layer's where the targets are others.
@@ -36,6 +42,8 @@ class TrainConfig:
         smiles_column: the column of SMILES in a .csv file, where it is not found by its name.
         atomwise: targets that are total energies, from which fitted energies of the atoms are
             subtracted first; energy of .extxyz and .db files is one.
+        weights: how much the errors of some targets count in the loss, each in units of its spread,
+            e.g. {"forces": 10}; 1 if not given.
         train_size: molecules to train on; all of the training part if not given.
         valid_size: molecules to validate on; a tenth of the training ones, at least 1000,
             if not given.
@@ -51,6 +59,10 @@ class TrainConfig:
         lr: AdamW's learning rate.
         muon_lr: Muon's learning rate.
         group_lr: the distribution's learning rate.
+        group_end: the share of it that is left at the end of the run.
+        wait: share of the run that is over before the distribution learns, its rate then rising
+            over a tenth of the run. Without it a distribution can be wide before the network
+            knows what that costs, which it then never learns: 0.3 finds partial symmetries.
         weight_decay: of the network's matrices under Muon; of all its parameters under AdamW.
         warmup: steps until the learning rate is reached; a tenth of the run at most.
         clip: largest gradient norm of each parameter group; 0 for none.
@@ -76,11 +88,14 @@ class TrainConfig:
     distribution_args: dict[str, Any] = field(default_factory=dict)
     regularizer: str = "entropy"
     lam: float = 0.02
+    lam_start: float | None = None
+    settle: float = 0.6
     copies: int = 1
     init: str | None = None
     split: str = "random"
     smiles_column: str | None = None
     atomwise: str | None = None
+    weights: dict[str, float] = field(default_factory=dict)
     train_size: int | None = None
     valid_size: int | None = None
     center: bool = True
@@ -93,6 +108,8 @@ class TrainConfig:
     lr: float = 1e-3
     muon_lr: float = 5e-3
     group_lr: float = 3e-2
+    group_end: float = 0.01
+    wait: float = 0.0
     weight_decay: float = 0.01
     warmup: int = 200
     clip: float = 1.0
@@ -122,6 +139,19 @@ class TrainConfig:
         for name in ("lam", "shift", "clip", "weight_decay", "warmup", "seed"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name}: expected at least 0, got {getattr(self, name)}.")
+        if not 0 <= self.group_end <= 1:
+            raise InputError(f"group_end: expected a share from 0 to 1, got {self.group_end}.")
+        for name in ("wait", "settle"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(
+                    f"{name}: expected a share of the run from 0 up to, not including, 1, got "
+                    f"{getattr(self, name)}."
+                )
+        if self.lam_start is not None and not self.lam_start >= 0:
+            raise InputError(f"lam_start: expected at least 0, got {self.lam_start}.")
+        for name, weight in self.weights.items():
+            if not 0 <= weight < inf:
+                raise InputError(f"the weight of {name}: expected at least 0, got {weight}.")
         if not 0 <= self.ema < 1:
             raise InputError(
                 f"ema: expected a decay from 0 up to, not including, 1, got {self.ema}."

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from ..whole import edited
 from .domain import Composition, FeatureSpace
 
 FILE = "conformal.json"
@@ -69,7 +70,7 @@ def calibrated(folder: Path, card: dict[str, Any]) -> Calibration | None:
     """The calibration beside a model; None without one, or where it is of other weights."""
     try:
         content = json.loads((folder / FILE).read_text())
-        if content["sha256"] != card["sha256"]:
+        if content["sha256"] != card["sha256"] or edited(content):
             return None
         few, many = card["atoms"]
         composition = Composition.from_json((few, many), content["domain"])

@@ -9,7 +9,6 @@ Out-of-Distribution Samples" (NeurIPS 2018, equation 2) with a single class.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ..datasets.molecules import Molecules
 from ..datasets.ragged import take
+from ..whole import whole
 
 FILE = "domain.safetensors"
 RIDGE = 1e-4  # of the mean variance: directions in which nothing varied are not infinitely far
@@ -108,11 +109,10 @@ class FeatureSpace:
 
     def save(self, folder: Path) -> str:
         """Write it beside a model; returns the file's SHA-256."""
-        temporary = folder / f"{FILE}.part"
-        save_file({"mean": self.mean, "whiten": self.whiten}, temporary)
-        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-        os.replace(temporary, folder / FILE)
-        return digest
+        content = to_bytes({"mean": self.mean, "whiten": self.whiten})
+        with whole(folder / FILE) as temporary:
+            temporary.write_bytes(content)
+        return hashlib.sha256(content).hexdigest()
 
     @classmethod
     def load(cls, folder: Path, sha256: str | None) -> FeatureSpace | None:

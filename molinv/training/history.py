@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import lightning.pytorch as pl
 from rich.console import Console
 
+from ..whole import whole
 from .data import MoleculeData
 from .module import Joint
 from .orbit_share import MOLECULES, orbit_share
@@ -48,7 +48,7 @@ class History(pl.Callback):
         assert isinstance(pl_module, Joint)
         if not self.rows:
             start = {"epoch": 0, "step": 0, "seconds": 0.0, "train_seconds": 0.0}
-            self.rows.append(start | _extents(pl_module))
+            self.rows.append(start | extents(pl_module))
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Joint)
@@ -60,13 +60,13 @@ class History(pl.Callback):
             "train_seconds": round(self.schedule.seconds, 2),
         }
         for view, values in found.items():
-            for target, value in zip(pl_module.standardizer.targets, values.tolist(), strict=True):
+            for target, value in zip(pl_module.targets, values.tolist(), strict=True):
                 row[f"{target.name}_{view}"] = value
-        row |= _orbit_share(trainer, pl_module) | _extents(pl_module)
+        row |= _orbit_share(trainer, pl_module) | extents(pl_module)
         self.rows.append(row)
-        shares = found["stored"] / pl_module.standardizer.scale.to(found["stored"])
-        if trainer.is_global_zero and float(shares.nanmean()) < self.best:
-            self.best = float(shares.nanmean())
+        share = float(pl_module.relative(found["stored"]))
+        if trainer.is_global_zero and share < self.best:
+            self.best = share
             self._export(pl_module, row)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -84,7 +84,7 @@ class History(pl.Callback):
             "epoch": row["epoch"],
             "validation": {
                 t.name: {v: row[f"{t.name}_{v}"] for v in ("stored", "rotated")} | {"unit": t.unit}
-                for t in module.standardizer.targets
+                for t in module.targets
             },
             "extents": {
                 name: {"value": float(e.value.detach()), "unit": e.unit, "cap": e.cap}
@@ -96,7 +96,7 @@ class History(pl.Callback):
     def _line(self, module: Joint) -> str:
         row = self.rows[-1]
         parts = [f"epoch {row['epoch']:>3}  loss {row['train_loss']:.3f}"]
-        for t in module.standardizer.targets[:3]:
+        for t in module.targets[:3]:
             stored, rotated = row[f"{t.name}_stored"], row[f"{t.name}_rotated"]
             parts.append(f"{t.name} {stored:.4g} stored {rotated:.4g} rotated {t.unit}")
         reach = [f"{n} {row[f'extent_{n}']:.2f}" for n in module.network.distribution.extent()]
@@ -116,7 +116,8 @@ def _orbit_share(trainer: pl.Trainer, module: Joint) -> dict[str, float]:
         return orbit_share(module, batch, data.config.seed)
 
 
-def _extents(module: Joint) -> dict[str, float]:
+def extents(module: Any) -> dict[str, float]:
+    """A row's columns for the extents of `module.network`'s distribution, and its coverage."""
     mu = module.network.distribution
     row = {f"extent_{name}": float(e.value.detach()) for name, e in mu.extent().items()}
     coverage = mu.coverage()
@@ -124,11 +125,9 @@ def _extents(module: Joint) -> dict[str, float]:
 
 
 def write_csv(path: Path, rows: list[dict[str, float]]) -> None:
-    """Write rows to a temporary name, then rename; absent values stay empty."""
+    """Write rows, all or none; absent values stay empty."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", newline="") as file:
+    with whole(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
-    os.replace(temporary, path)

@@ -64,5 +64,6 @@ def start_from(network: Augmented, saved: Saved, targets: tuple[Target, ...]) ->
 def _of_targets(saved: Saved) -> set[str]:
     """The weights whose shape depends on the number of targets."""
     settings, targets = saved.card["build"], len(saved.standardizer.targets)
-    one, more = (build(n, **settings).state_dict() for n in (targets, targets + 1))
+    kind = saved.standardizer.kind
+    one, more = (build(n, kind=kind, **settings).state_dict() for n in (targets, targets + 1))
     return {name for name in one if one[name].shape != more[name].shape}

@@ -1,49 +1,117 @@
-"""Errors where some molecules lack a value of some target."""
+"""Errors where some molecules lack a value of some target, and of values that turn."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torchmetrics import Metric
 
+from ..actions.kinds import SHAPES
+
+TINY = 1e-12  # keeps the gradient of a length finite where it is 0, of standardised values
+
+
+def lengths(difference: Float[Tensor, "*b e"], kind: str, safe: bool = False) -> Tensor:
+    """|difference| of numbers, else the length of the vector or tensor: no rotation changes it.
+
+    `safe` makes its gradient finite at 0, where the length is then 1e-6.
+    """
+    axes = len(SHAPES[kind])
+    if not axes:
+        return difference.abs()
+    squares = difference.square().flatten(-axes).sum(-1)
+    return (squares + TINY).sqrt() if safe else squares.sqrt()
+
+
+def known(target: Float[Tensor, "*b e"], kind: str) -> Bool[Tensor, "*b"]:
+    """Where there is a value: a vector or tensor counts as a whole."""
+    axes = len(SHAPES[kind])
+    missing = target.isnan()
+    return ~(missing.flatten(-axes).any(-1) if axes else missing)
+
 
 def masked_l1(
-    outputs: Float[Tensor, "c b t"],
-    target: Float[Tensor, "b t"],
+    outputs: Float[Tensor, "c b t *e"],
+    target: Float[Tensor, "b t *e"],
     scores: Float[Tensor, "c b"] | None = None,
+    kind: str = "scalar",
+    weights: Float[Tensor, " t"] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Mean |outputs - target| over the values that there are, and how many (b, t) there are.
+    """Mean |outputs - target| over the values that there are, and how many there are.
 
-    A missing value is NaN in `target` and has no gradient; 0 where all are missing. `scores`, all
-    1, carry the gradient of a distribution over separate elements (see `Scored`).
+    A missing value is NaN in `target` and has no gradient; 0 where all are missing. Each atom's
+    value counts as one. `scores`, all 1, carry the gradient of a distribution over separate
+    elements (see `Scored`); `weights` count some targets more than others.
     """
-    known = ~target.isnan()
-    errors = (outputs - target.nan_to_num()).abs() * known
-    count = known.sum()
+    there = known(target, kind)
+    errors = lengths(outputs - target.nan_to_num(), kind, safe=True) * there
+    if weights is not None:
+        errors = errors * weights.view(-1, *[1] * (errors.ndim - 3))
+    count = there.sum()
     if scores is None or not count:
         return errors.sum() / (count.clamp_min(1) * len(outputs)), count
-    weight = scores[..., None]
-    return (weight * errors).sum() / (weight * known).sum(), count
+    weight = scores.view(*scores.shape, *[1] * (errors.ndim - 2))
+    return (weight * errors).sum() / (weight * there).sum(), count
+
+
+class Errors(NamedTuple):
+    """Errors of molecules (b, t), by target.
+
+    value  predicted minus true, of vectors and tensors the length of that, of values by atom the
+           largest over the molecule's atoms; NaN where there is no true value
+    total, count   sums of the absolute errors over all that there is, and how many these are
+    entries        as `total`, summed over components as well; the same for numbers
+    """
+
+    value: Tensor
+    total: Tensor
+    count: Tensor
+    entries: Tensor
+
+
+def errors_of(difference: Float[Tensor, "b t *e"], kind: str) -> Errors:
+    """The errors of molecules whose predicted minus true values these are, NaN where unknown."""
+    there, sizes = known(difference, kind), lengths(difference.nan_to_num(), kind)
+    axes = len(SHAPES[kind])
+    absolute = difference.nan_to_num().abs()
+    entries = (absolute.flatten(-axes).sum(-1) if axes else absolute) * there
+    if not kind.startswith("atom"):
+        value = torch.where(there, sizes, torch.nan) if axes else difference
+        return Errors(value, sizes * there, there.long(), entries)
+    value = (sizes * there).amax(-1).masked_fill(~there.any(-1), torch.nan)
+    return Errors(value, (sizes * there).sum(-1), there.sum(-1), entries.sum(-1))
 
 
 class MaskedError(Metric):
-    """Mean absolute error (t,) of each target over the molecules that have a value of it."""
+    """Mean absolute error (t,) of each target over the values that there are.
+
+    Of vectors and tensors it is the mean length of the error, of values by atom over all atoms.
+    """
 
     full_state_update = False
     total: Tensor
     count: Tensor
 
-    def __init__(self, outputs: int):
+    def __init__(self, outputs: int, kind: str = "scalar"):
         super().__init__()
+        self.kind = kind
         self.add_state("total", torch.zeros(outputs), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(outputs), dist_reduce_fx="sum")
 
-    def update(self, outputs: Float[Tensor, "b t"], truth: Float[Tensor, "b t"]) -> None:
-        known = ~truth.isnan()
-        self.total += ((outputs - truth.nan_to_num()).abs() * known).sum(0)
-        self.count += known.sum(0)
+    def update(self, outputs: Float[Tensor, "b t *e"], truth: Float[Tensor, "b t *e"]) -> None:
+        there = known(truth, self.kind)
+        errors = lengths(outputs - truth.nan_to_num(), self.kind) * there
+        self.total += per_target(errors)
+        self.count += per_target(there)
 
     def compute(self) -> Float[Tensor, " t"]:
         """NaN for a target without a value."""
         return self.total / self.count
+
+
+def per_target(values: Tensor) -> Float[Tensor, " t"]:
+    """Sums over molecules, and over atoms, of (b, t) or (b, t, n)."""
+    return values.sum(0) if values.ndim == 2 else values.sum((0, 2))

@@ -11,9 +11,10 @@ from ..augment import Augmented
 from ..datasets.batches import Batch
 from ..datasets.references import Standardizer
 from ..distributions.scored import Scored
-from ..errors import InputError
+from ..errors import InputError, unknown
 from .config import TrainConfig
 from .data import VIEWS
+from .forces import potential, standardised_forces, with_gradient
 from .masked import MaskedError, masked_l1
 from .noise import keyed_noise
 from .optim import MuonAdamW, parameter_groups
@@ -22,7 +23,8 @@ from .optim import MuonAdamW, parameter_groups
 class Joint(pl.LightningModule):
     """L1 on the standardised targets, averaged over copies, minus lam times the reward.
 
-    Values that are missing count for nothing.
+    Vectors and tensors, turned back, count by the length of their error. Where forces are learned
+    with their energy, theirs is added. Values that are missing count for nothing.
 
     A molecule's group elements are keyed by (seed, epoch, molecule) and the loss is the mean over
     the molecules of all processes, so that any number of processes gives the curve of one, and a
@@ -36,20 +38,34 @@ class Joint(pl.LightningModule):
         super().__init__()
         self.network, self.standardizer, self.config = network, standardizer, config
         self.molecules = molecules
+        self.lam = config.lam  # the schedule sets it for every step
         self._noise: tuple[int, Tensor] | None = None
-        outputs = len(standardizer.targets)
-        self.errors = nn.ModuleDict({v: MaskedError(outputs) for v in VIEWS})
+        outputs, kind, forces = len(standardizer.targets), standardizer.kind, standardizer.forces
+        self.errors = nn.ModuleDict({v: MaskedError(outputs, kind) for v in VIEWS})
+        self.weights = part_weights(config, standardizer)
+        self.targets = standardizer.targets if forces is None else (*standardizer.targets, forces)
+        if forces is not None:
+            self.force_errors = nn.ModuleDict({v: MaskedError(1, "atom vector") for v in VIEWS})
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
         target = self.standardizer(batch.y, batch.z)
+        batch = batch if batch.forces is None else with_gradient(batch)
         inputs = self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
         noise, mu = self.noise()[:, batch.index], self.network.distribution.at(*inputs)
         outputs = self.network(*inputs, noise=noise)
         scores = torch.stack([mu.weight(u) for u in noise]) if isinstance(mu, Scored) else None
-        share, known = masked_l1(outputs, target, scores)
-        error, weight, size = self._over_processes(share, known, len(batch))
+        weights = None if self.weights is None else self.weights.to(target)
+        of_targets = None if weights is None else weights[: target.shape[1]]
+        part = masked_l1(outputs, target, scores, self.standardizer.kind, of_targets)
+        share, error, size = self._over_processes(*part, len(batch))
+        if batch.forces is not None:
+            both = standardised_forces(self.standardizer, outputs, batch, self.config.center)
+            last = None if weights is None else weights[-1:]
+            part = masked_l1(*both, scores, "atom vector", last)
+            more = self._over_processes(*part, len(batch))
+            share, error = share + more[0], error + more[1]
         reward = mu.regularizer()
-        loss = error.detach() - self.config.lam * reward.detach()
+        loss = error.detach() - self.lam * reward.detach()
         if not torch.isfinite(loss):
             raise Diverged(
                 f"training diverged at epoch {self.current_epoch + 1}, step {step + 1} (the loss "
@@ -59,7 +75,7 @@ class Joint(pl.LightningModule):
         # the values are everyone's already: nothing to synchronise
         self.log("train/loss", loss, on_epoch=True, on_step=False, batch_size=size)
         self.log("train/error", error, on_epoch=True, on_step=True, prog_bar=True, batch_size=size)
-        return weight * share - self.config.lam * reward
+        return share - self.lam * reward
 
     def noise(self) -> Float[Tensor, "c n m"]:
         """The noise of this epoch's group elements, for every copy of every molecule."""
@@ -72,45 +88,67 @@ class Joint(pl.LightningModule):
 
     def _over_processes(
         self, share: Tensor, known: Tensor, size: int
-    ) -> tuple[Tensor, float | Tensor, int]:
-        """The error of the whole step, the weight of this process's share, and the step's size.
+    ) -> tuple[Tensor, Tensor, int]:
+        """This process's share of the error, weighted, the whole step's error, and its size.
 
         Shares differ in their `known` values where a batch does not divide or values are missing,
         and gradients are averaged over processes: with these weights that average is the gradient
         of the whole step's error.
         """
         if self.trainer.world_size == 1:
-            return share.detach(), 1.0, size
+            return share, share.detach(), size
         sums = torch.stack([share.detach() * known, known.to(share), torch.full_like(share, size)])
         torch.distributed.all_reduce(sums)
         total = sums[1].clamp_min(1)
-        return sums[0] / total, self.trainer.world_size * known / total, int(sums[2])
+        return self.trainer.world_size * known / total * share, sums[0] / total, int(sums[2])
 
     def validation_step(self, batch: Batch, step: int, dataloader_idx: int = 0) -> None:
-        inputs = self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-        outputs = self.network.orbit(*inputs, orbit="identity").mean
-        truth = self.standardizer(batch.y, batch.z)
-        self.errors[VIEWS[dataloader_idx]].update(  # pyright: ignore[reportCallIssue]
-            self.standardizer.inverse(outputs).float(), self.standardizer.inverse(truth).float()
-        )
+        view = VIEWS[dataloader_idx]
+        truth = self.standardizer.inverse(self.standardizer(batch.y, batch.z))
+        if batch.forces is None:
+            inputs = self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
+            outputs = self.network.orbit(*inputs, orbit="identity").mean
+            values = self.standardizer.inverse(outputs)
+        else:
+            found = potential(self.network, self.standardizer, batch, self.config.center)
+            values = found.energy[:, None]
+            self.force_errors[view].update(  # pyright: ignore[reportCallIssue]
+                found.forces[:, None].float(), batch.forces[:, None].float()
+            )
+        self.errors[view].update(values.float(), truth.float())  # pyright: ignore[reportCallIssue]
 
     def on_validation_epoch_end(self) -> None:
         found = self.measured()
-        shares = found["stored"] / self.standardizer.scale.to(found["stored"])
-        self.log("valid/error", shares.nanmean(), prog_bar=False)
+        self.log("valid/error", self.relative(found["stored"]), prog_bar=False)
         for view in VIEWS:
-            for target, value in zip(self.standardizer.targets, found[view], strict=True):
+            for target, value in zip(self.targets, found[view], strict=True):
                 self.log(f"valid/{target.name}_{view}", value, prog_bar=view == "stored")
         for name, extent in self.network.distribution.extent().items():
             self.log(f"extent/{name}", extent.value.detach(), prog_bar=True)
 
     def on_validation_epoch_start(self) -> None:
-        for error in self.errors.values():
-            error.reset()  # pyright: ignore[reportCallIssue]
+        for error in self._metrics():
+            error.reset()
 
     def measured(self) -> dict[str, Tensor]:
-        """MAE per target (t,), in its unit, for each view of the validation molecules."""
-        return {view: self.errors[view].compute().reshape(-1) for view in VIEWS}  # pyright: ignore
+        """MAE of each of `targets`, in its unit, for each view of the validation molecules."""
+        found: dict[str, list[Tensor]] = {view: [] for view in VIEWS}
+        for view, error in zip(2 * VIEWS, self._metrics(), strict=False):
+            found[view].append(error.compute().reshape(-1))
+        return {view: torch.cat(values) for view, values in found.items()}
+
+    def relative(self, errors: Tensor) -> Tensor:
+        """The mean of these errors in units of their spread, weighted as in the loss."""
+        scale = self.standardizer.scale
+        if self.standardizer.forces is not None:
+            scale = torch.cat([scale, self.standardizer.force_scale[None]])
+        shares = errors / scale.to(errors)
+        return (shares if self.weights is None else shares * self.weights.to(errors)).nanmean()
+
+    def _metrics(self) -> list[MaskedError]:
+        """Of the targets, view by view, then of the forces."""
+        every = [self.errors, *([self.force_errors] if self.standardizer.forces else [])]
+        return [errors[view] for errors in every for view in VIEWS]  # pyright: ignore
 
     def configure_optimizers(self):  # pyright: ignore[reportIncompatibleMethodOverride]
         c = self.config
@@ -137,6 +175,21 @@ class Joint(pl.LightningModule):
         for group in optimizer.param_groups:
             if group["clip"] > 0:
                 torch.nn.utils.clip_grad_norm_(group["params"], group["clip"])
+
+
+def part_weights(config: TrainConfig, standardizer: Standardizer) -> Tensor | None:
+    """How much each target's error counts in the loss, its forces' last; None where all do alike.
+
+    Raises InputError for a weight of what is no target.
+    """
+    forces = [] if standardizer.forces is None else [standardizer.forces]
+    names = [t.name for t in (*standardizer.targets, *forces)]
+    for name in config.weights:
+        if name not in names:
+            raise unknown("target with a weight:", name, names)
+    if not config.weights:
+        return None
+    return torch.tensor([float(config.weights.get(name, 1.0)) for name in names])
 
 
 class Diverged(InputError):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..datasets.batches import Batch
 from ..groups.so3 import SO3
+from .masked import known, lengths, per_target
 
 if TYPE_CHECKING:
     from .module import Joint
@@ -26,16 +27,25 @@ def orbit_share(module: Joint, batch: Batch, seed: int) -> dict[str, float]:
     """`<target>_orbit_variance` and `<target>_orbit_square` of a batch, in unit^2.
 
     Means over its molecules of Var_g f(g x), unbiased, and of |f(g x) - y|^2 over rotations about
-    the centroid drawn from Haar. They depend on the seed and the places in the batch alone, so
-    that all epochs see the same ones.
+    the centroid drawn from Haar, f turned back; of values by atom the means over atoms. They
+    depend on the seed and the places in the batch alone, so that all epochs see the same ones.
     """
     key = np.random.SeedSequence([seed, _STREAM]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(key >> np.uint64(1)))
     turns = SO3().haar(ROTATIONS * len(batch), generator).view(ROTATIONS, len(batch), 3, 3)
     truth = module.standardizer.inverse(module.standardizer(batch.y, batch.z))
     values = torch.stack([_outputs(module, batch, g) for g in turns.to(batch.pos)])
-    variance = values.var(0).mean(0).tolist()
-    square = (values - truth).square().mean(0).nanmean(0).tolist()  # of those known
+    kind = module.standardizer.kind
+    if kind == "scalar":
+        variance = values.var(0).mean(0).tolist()
+        square = (values - truth).square().mean(0).nanmean(0).tolist()  # of those known
+    else:
+        around = lengths(values - values.mean(0), kind).square().sum(0) / (ROTATIONS - 1)
+        away = lengths(values - truth.nan_to_num(), kind).square().mean(0)
+        there = known(truth, kind)
+        count = per_target(there)
+        variance = (per_target(around * there) / count).tolist()
+        square = (per_target(away * there) / count).tolist()
     row = {}
     for target, *both in zip(module.standardizer.targets, variance, square, strict=True):
         for name, value in zip(("variance", "square"), both, strict=True):
@@ -43,11 +53,12 @@ def orbit_share(module: Joint, batch: Batch, seed: int) -> dict[str, float]:
     return row
 
 
-def _outputs(module: Joint, batch: Batch, g: Tensor) -> Float64[Tensor, "b t"]:
-    """The outputs for the molecules turned about their centroids, in the targets' units."""
+def _outputs(module: Joint, batch: Batch, g: Tensor) -> Float64[Tensor, "b t *e"]:
+    """The outputs for the molecules turned about their centroids, turned back, with units."""
     inside = batch.mask[..., None]
     centroid = batch.pos.sum(1, keepdim=True) / inside.sum(1, keepdim=True)
     turned = ((batch.pos - centroid) @ g.mT + centroid).masked_fill(~inside, 0.0)
     network = module.network
     inputs = network.model.inputs(replace(batch, pos=turned))  # pyright: ignore[reportCallIssue]
-    return module.standardizer.inverse(network.orbit(*inputs, orbit="identity").mean)
+    outputs = module.standardizer.inverse(network.orbit(*inputs, orbit="identity").mean)
+    return network.output.pull_back(SO3(), g, outputs, None)[0]

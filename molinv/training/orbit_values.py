@@ -13,14 +13,14 @@ from .saved import Saved
 
 
 class OrbitValues(NamedTuple):
-    """Mean and standard deviation over orientations (b, t), in the targets' units, and features.
+    """Mean and deviation over orientations (b, t, *e), in the targets' units, and features.
 
     Features (b, d) are what the readout's last layer sees, averaged over atoms and orientations;
     None where `readout` finds no such layer. The deviation of one orientation is NaN.
     """
 
-    mean: Float64[Tensor, "b t"]
-    std: Float64[Tensor, "b t"]
+    mean: Float64[Tensor, "b t *e"]
+    std: Float64[Tensor, "b t *e"]
     features: Float[Tensor, "b d"] | None
 
 
@@ -30,7 +30,7 @@ def orbit_values(saved: Saved, batch: Batch, copies: int) -> OrbitValues:
     inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
     with Pooled(network.model, batch.mask) as pooled:
         found = network.orbit(*inputs, orbit="learned", copies=copies)
-    std = found.std.double() * standardizer.scale
+    std = standardizer.spread(found.std)
     if copies == 1:  # says nothing of the spread
         std = torch.full_like(std, torch.nan)
     return OrbitValues(standardizer.inverse(found.mean), std, pooled.mean())

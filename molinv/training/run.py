@@ -8,6 +8,7 @@ import sys
 import warnings
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
@@ -25,21 +26,25 @@ from .. import __version__
 from ..augment import Augmented
 from ..datasets.references import Standardizer
 from ..errors import InputError
+from ..whole import whole
 from .averaging import averaging
 from .build import build, check_sizes, count_parameters
 from .calibrate import calibrate
+from .checkpoint import SafeCheckpoints
 from .config import TrainConfig
 from .conformal import calibrated
 from .data import MoleculeData
+from .forces import check_gradient
 from .history import History
 from .initial import like_initial, start_from
 from .module import Joint
 from .saved import load as load_saved
 from .schedule import Schedule
 from .source import prepare, write_rejected
+from .task import task
 
 # settings that may change when a run is taken up again
-_FREE = ("epochs", "minutes", "accelerator", "devices", "strategy", "num_nodes", "compile")
+FREE = ("epochs", "minutes", "accelerator", "devices", "strategy", "num_nodes", "compile")
 
 
 def train(config: TrainConfig, trust: bool = False, workers: int = 0) -> Path:
@@ -57,11 +62,14 @@ def train(config: TrainConfig, trust: bool = False, workers: int = 0) -> Path:
     folder = Path(config.out)
     last = folder / "checkpoints" / "last.ckpt"
     config, initial = like_initial(config, trust)
-    _check_same(folder, config, last)
+    check_same(folder, config, last)
     source = prepare(config, workers)
     molecules, parts = source.molecules, source.parts
-    standardizer = Standardizer.fit(molecules, config.target_names, parts.train)
-    network = seeded(config, len(config.target_names))
+    todo = task(molecules, config.target_names)
+    if todo.forces is not None:
+        check_gradient(config.model, config.compile)
+    standardizer = Standardizer.fit(molecules, todo.names, parts.train, todo.forces)
+    network = seeded(config, len(todo.names), todo.kind)
     check_sizes(config.model, network.model, molecules)
     if initial is not None:
         start_from(network, initial, standardizer.targets)
@@ -90,7 +98,7 @@ def train(config: TrainConfig, trust: bool = False, workers: int = 0) -> Path:
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", module="torch.utils.tensorboard")
         try:
-            trainer = _trainer(config, folder, schedule, history)
+            trainer = make_trainer(config, folder, schedule, history, todo.forces is not None)
         except (MisconfigurationException, TypeError, ValueError) as error:
             text = " ".join(str(error).split())
             raise InputError(
@@ -98,7 +106,7 @@ def train(config: TrainConfig, trust: bool = False, workers: int = 0) -> Path:
                 f"strategy={config.strategy}, precision={config.precision}: {text}"
             ) from error
         if trainer.is_global_zero:
-            _write_config(folder, config)
+            write_config(folder, config)
             write_rejected(folder / "rejected.csv", source.rejected)
         trainer.fit(
             module,
@@ -115,7 +123,7 @@ def train(config: TrainConfig, trust: bool = False, workers: int = 0) -> Path:
     return folder
 
 
-def seeded(config: TrainConfig, targets: int) -> Augmented:
+def seeded(config: TrainConfig, targets: int, kind: str = "scalar") -> Augmented:
     """The network with initial weights that depend on the seed alone."""
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
@@ -128,6 +136,7 @@ def seeded(config: TrainConfig, targets: int) -> Augmented:
             distribution_args=config.distribution_args,
             regularizer=config.regularizer,
             copies=config.copies,
+            kind=kind,
         )
 
 
@@ -138,29 +147,39 @@ def elements(molecules, indices: np.ndarray) -> list[int]:
     return np.unique(molecules.z[np.repeat(inside, np.diff(molecules.ptr))]).tolist()
 
 
-def _check_same(folder: Path, config: TrainConfig, last: Path) -> None:
+def check_same(folder: Path, config: Any, last: Path) -> None:
     """See that a checkpoint that is already there belongs to the same run."""
     path = folder / "config.yaml"
     if not (last.is_file() and path.is_file()):
         return
     # a setting that came later was at its default when the run began
-    there = asdict(TrainConfig()) | yaml.safe_load(path.read_text())
+    try:
+        there = asdict(type(config)()) | dict(yaml.safe_load(path.read_text()))
+    except (yaml.YAMLError, ValueError, TypeError):
+        raise InputError(f"{path} is damaged: restore it, or delete {folder}.") from None
     for name, value in asdict(config).items():
-        if name not in (*_FREE, "out") and there[name] != value:
+        if name not in (*FREE, "out") and there[name] != value:
             raise InputError(
                 f"{folder} holds a run with {name}={there[name]!r}, not {value!r}: choose "
                 "another --out, or delete that folder."
             )
 
 
-def _write_config(folder: Path, config: TrainConfig) -> None:
+def write_config(folder: Path, config: Any) -> None:
+    """Write a run's settings, a dataclass, as config.yaml."""
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / "config.yaml.part"
-    temporary.write_text(yaml.safe_dump(asdict(config), sort_keys=False))
-    temporary.replace(folder / "config.yaml")
+    with whole(folder / "config.yaml") as temporary:
+        temporary.write_text(yaml.safe_dump(asdict(config), sort_keys=False))
 
 
-def _trainer(config: TrainConfig, folder: Path, schedule: Schedule, history: History) -> pl.Trainer:
+def make_trainer(
+    config: TrainConfig,
+    folder: Path,
+    schedule: Schedule,
+    history: pl.Callback,
+    gradients: bool = False,
+) -> pl.Trainer:
+    """The trainer of a run; `gradients` are those by coordinates that validation needs too."""
     for part in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(part).setLevel(logging.WARNING)
     callbacks: list[pl.Callback] = [schedule, history]
@@ -188,9 +207,11 @@ def _trainer(config: TrainConfig, folder: Path, schedule: Schedule, history: His
         precision=config.precision,  # pyright: ignore[reportArgumentType]
         logger=TensorBoardLogger(folder, name="tensorboard", version="") if board else False,
         callbacks=callbacks,
+        plugins=SafeCheckpoints(),
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
+        inference_mode=not gradients,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),
     )

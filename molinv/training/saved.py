@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import nn
 
 from ..augment import Augmented
 from ..datasets.references import Standardizer
 from ..errors import InputError
 from ..names import outside
+from ..whole import SEAL, edited, seal, whole
 from .build import build
 
 FORMAT = 1
@@ -40,7 +41,7 @@ def save(
     config: dict[str, Any],
     facts: dict[str, Any],
 ) -> None:
-    """Write model.safetensors and model.json, each to a temporary name first.
+    """Write model.safetensors and model.json, both or, where the disk is full, neither.
 
     Pictures have no standardizer; `facts` says in its place what their outputs are.
     """
@@ -49,17 +50,17 @@ def save(
     if standardizer is not None:
         tensors |= {f"standardizer.{k}": v.cpu() for k, v in standardizer.state_dict().items()}
         facts = {"standardizer": standardizer.config(), **facts}
-    temporary = folder / "model.safetensors.part"
-    save_file({k: v.clone() for k, v in tensors.items()}, temporary)
-    checksum = hashlib.sha256(temporary.read_bytes()).hexdigest()
-    os.replace(temporary, folder / "model.safetensors")
+    weights = to_bytes({k: v.clone() for k, v in tensors.items()})
     card = {
         "format": FORMAT,
-        "sha256": checksum,
+        "sha256": hashlib.sha256(weights).hexdigest(),
         "build": {k: config[k] for k in _BUILT},
         **facts,
     }
-    write_json(folder / "model.json", card)
+    # both are written before either is renamed
+    with whole(folder / "model.json") as described, whole(folder / "model.safetensors") as filled:
+        described.write_text(json.dumps(sealed(card), indent=1))
+        filled.write_bytes(weights)
 
 
 def load(path: str | Path, trust: bool = False) -> Saved:
@@ -72,7 +73,7 @@ def load(path: str | Path, trust: bool = False) -> Saved:
     if "task" in card:
         raise InputError(f"the model in {path} is of pictures, not of molecules.")
     standardizer = Standardizer.from_config(card["standardizer"])
-    network = build(len(standardizer.targets), **card["build"])
+    network = build(len(standardizer.targets), kind=standardizer.kind, **card["build"])
     fill(path, network, part(tensors, "network."))
     fill(path, standardizer, part(tensors, "standardizer."))
     return Saved(network.eval(), standardizer, card)
@@ -94,7 +95,7 @@ def read(path: str | Path, trust: bool = False) -> tuple[dict[str, Any], dict[st
         card = json.loads(description.read_text())
         tensors = load_file(weights)
         settings, version = card["build"], card["format"]
-        checksum = card["sha256"]
+        checksum, changed = card["sha256"], edited(card)
     except (ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InputError(f"the model in {folder} is damaged ({error}); train it again.") from error
     if version != FORMAT:
@@ -102,16 +103,20 @@ def read(path: str | Path, trust: bool = False) -> tuple[dict[str, Any], dict[st
             f"the model in {folder} has format {version}, this molinv reads {FORMAT}; use the "
             "molinv that wrote it."
         )
-    if hashlib.sha256(weights.read_bytes()).hexdigest() != checksum:
-        raise InputError(
-            f"the weights in {folder} are not those that model.json describes: a file was "
-            "changed or only half written; train again or restore both."
-        )
     foreign = outside(settings)
     if foreign and not trust:
         raise InputError(
             f"the model in {folder} needs code outside molinv ({', '.join(foreign)}); pass "
             "--trust if you know where it comes from."
+        )
+    if changed:
+        raise InputError(
+            f"{description} was edited since it was written: restore it, or train again."
+        )
+    if hashlib.sha256(weights.read_bytes()).hexdigest() != checksum:
+        raise InputError(
+            f"the weights in {folder} are not those that model.json describes: a file was "
+            "changed or only half written; train again or restore both."
         )
     return card, tensors
 
@@ -130,16 +135,21 @@ def evaluated(folder: Path, card: dict[str, Any]) -> dict[str, Any] | None:
     """The evaluation.json beside a model; None without one, or where it is of other weights."""
     try:
         result = json.loads((folder / "evaluation.json").read_text())
-        return result if result["sha256"] == card["sha256"] else None
+        same = result["sha256"] == card["sha256"] and not edited(result)
+        return result if same else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON to a temporary name, then rename."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(content, indent=1))
-    os.replace(temporary, path)
+    """Write JSON, whole or not at all."""
+    with whole(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1))
+
+
+def sealed(content: dict[str, Any]) -> dict[str, Any]:
+    """The same with its digest, by which an edited file is known."""
+    return content | {SEAL: seal(content)}
 
 
 def part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -22,11 +22,21 @@ class Schedule(pl.Callback):
     writing of models. It lives in the checkpoint, so a run that is taken up again goes on from
     there. With several processes the first one's clock is everyone's, so that all stop at the
     same step. Parameter groups have a "peak" learning rate and the number of "warmup" steps.
+
+    A network that knows nothing loses nothing by any motion: a distribution that moved from the
+    first step can open until no pose can be told from another, and the network would never learn
+    what poses mean. So it can `wait`. Where it comes to rest depends on the network as it is at
+    the end, so its rate need not fall as far: to `group_end` of its peak. The reward's weight is
+    `lam_start` until `settle` of the run is over, and falls linearly to `lam` over half of the
+    rest.
     """
 
     def __init__(self, config: TrainConfig, now: Callable[[], float] = time.monotonic):
         self.epochs = config.epochs
         self.budget = None if config.minutes is None else 60 * config.minutes
+        self.wait, self.settle, self.lam = config.wait, config.settle, config.lam
+        self.start = config.lam if config.lam_start is None else config.lam_start
+        self.end = config.group_end
         self.seconds = 0.0
         self._now = now
         self._since: float | None = None
@@ -50,15 +60,27 @@ class Schedule(pl.Callback):
             shares.append(self.seconds / self.budget)
         return min(1.0, max(shares))
 
-    def rate(self, step: int, steps_per_epoch: int, warmup: int = 0) -> float:
-        """The learning rate of a step in units of its peak; warm-up is a tenth of it at most."""
+    def rate(self, step: int, steps_per_epoch: int, warmup: int = 0, end: float = 0.01) -> float:
+        """The learning rate of a step in units of its peak, `end` when the run is over.
+
+        Warm-up is a tenth of the run at most.
+        """
         if self.epochs is not None:
             warmup = min(warmup, steps_per_epoch * self.epochs // 10)
         progress = self.progress(step, steps_per_epoch, warmup)
         ramp = (step + 1) / warmup if step < warmup else 1.0
         if self.budget is not None:
             ramp = max(ramp, min(1.0, 10 * self.seconds / self.budget))
-        return ramp * (0.01 + 0.99 * 0.5 * (1 + cos(pi * progress)))
+        return ramp * (end + (1 - end) * 0.5 * (1 + cos(pi * progress)))
+
+    def gate(self, over: float) -> float:
+        """The distribution's rate: 0 while it waits, then rising to 1 over a tenth of the run."""
+        return min(1.0, max(0.0, 10 * (over - self.wait))) if self.wait else 1.0
+
+    def weight(self, over: float) -> float:
+        """The reward's weight when this share of the run is over."""
+        fallen = 2 * (over - self.settle) / (1 - self.settle)
+        return self.start + (self.lam - self.start) * min(1.0, max(0.0, fallen))
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._stop_if_over(trainer)
@@ -71,10 +93,14 @@ class Schedule(pl.Callback):
     ) -> None:
         if self._since is None:
             self._since = self._now()
+        step, per_epoch = trainer.global_step, int(trainer.num_training_batches)
+        over = self.progress(step, per_epoch)
+        pl_module.lam = self.weight(over)  # pyright: ignore[reportArgumentType]
         for group in trainer.optimizers[0].param_groups:
-            group["lr"] = group["peak"] * self.rate(
-                trainer.global_step, int(trainer.num_training_batches), group["warmup"]
-            )
+            end, gate = 0.01, 1.0
+            if group["name"] == "distribution":
+                end, gate = self.end, self.gate(over)
+            group["lr"] = group["peak"] * gate * self.rate(step, per_epoch, group["warmup"], end)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any

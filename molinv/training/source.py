@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,12 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..chem.structure import Rejected
-from ..datasets import load
+from ..datasets import load, planted
 from ..datasets.molecules import Molecules, Target
+from ..datasets.moments import with_moments
 from ..datasets.own import is_own, read_own
 from ..datasets.partition import by_column, by_scaffold, by_time
+from ..datasets.ragged import take
 from ..datasets.split import Split, split
 from ..errors import InputError, unknown
+from ..whole import whole
 from .config import TrainConfig
 from .conformal import EMBEDDED, GIVEN
 
@@ -49,7 +51,8 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
         parts = _split(config, own.molecules, own.labels, Path(config.data))
         source = Source(own.molecules, parts, own.rejected, kinds, own.sha256)
     else:
-        molecules = load(config.data)
+        planted.check_center(config.data, config.center)
+        molecules = with_moments(load(config.data), config.target_names, config.units)
         _check_settings(config, molecules)
         source = Source(molecules, _split(config, molecules, None, None), [], (GIVEN,))
     _check_values(config, source)
@@ -60,12 +63,10 @@ def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
     """The rows that could not be used, and why, as a .csv file; none where there are none."""
     if not rejected:
         return
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", newline="") as file:
+    with whole(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["name", "source", "reason"])
         writer.writerows((r.name, r.source, r.reason) for r in rejected)
-    os.replace(temporary, path)
 
 
 def wanted(config: TrainConfig) -> list[Target]:
@@ -122,10 +123,12 @@ def _smiles(molecules: Molecules, path: Path | None) -> Sequence[str]:
 
 
 def _check_values(config: TrainConfig, source: Source) -> None:
-    y = source.molecules.select(config.target_names)
-    for part, what in ((source.parts.train, "train"), (source.parts.valid, "validate")):
-        for j, name in enumerate(config.target_names):
-            if np.isnan(y[part, j]).all():
+    molecules = source.molecules
+    for name in config.target_names:
+        y, by_atom = molecules.values([name]), molecules.describe([name])[0].by_atom
+        for part, what in ((source.parts.train, "train"), (source.parts.valid, "validate")):
+            rows = take(molecules.ptr, part)[0] if by_atom else part
+            if np.isnan(y[rows]).all():
                 raise InputError(
                     f"the target {name!r} has no value among the {len(part)} molecules to {what} "
                     "on: choose another --split or --seed, or leave it out."

@@ -30,6 +30,9 @@ def test_all_tasks_and_methods_share_one_setting(name, method):
 def test_every_truth_lies_within_what_meets_it():
     for task in TASKS.values():
         assert task.low <= (task.low if task.truth is None else task.truth) <= task.high
+    assert [TASKS[name].judged for name in ("position", "shear")] == [("tx", "ty"), ("shear",)]
+    assert TASKS["position"].reach({"tx": 0.01, "ty": 0.04, "rotation": 3.0}) == 0.04
+    assert TASKS["hue"].reach({"hue": 0.5}) == pytest.approx(28.65, abs=0.01)
     assert [TASKS[f"digits-k{k}"].truth for k in (1, 2, 3, 6)] == [180, 90, 60, 30]
     assert [(t.low, t.high) for t in (TASKS["digits-k6"], TASKS["digits-angle"])] == [
         pytest.approx((27, 33)),
@@ -57,6 +60,18 @@ def test_a_quick_round_is_kept_and_not_run_again(tmp_path, capsys, monkeypatch):
     capsys.readouterr()
     assert main(["bench", "pictures", "--quick", *flags, "--lam", "0.3"]) == 2
     assert "lam=0.1, not 0.3" in capsys.readouterr().err
+
+
+def test_a_group_without_haar_has_no_fixed_and_reports_its_other_extents(tmp_path, capsys):
+    flags = ["--out", str(tmp_path), "--tasks", "position", "--seeds", "0", "--copies", "1"]
+    assert main(["bench", "pictures", "--quick", *flags]) == 0
+    shown = capsys.readouterr().out
+    rows = json.loads((tmp_path / "pictures.json").read_text())
+    assert [row["method"] for row in rows] == ["none", "learned"]
+    extents = rows[1]["extents"]
+    assert set(extents) == {"tx", "ty", "rotation", "scale", "stretch", "shear"}
+    assert rows[1]["half_width"] == max(extents["tx"], extents["ty"])
+    assert f"rotation {extents['rotation']:.3f}" in shown
 
 
 def test_paired_differences_have_student_s_interval():

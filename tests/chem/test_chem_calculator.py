@@ -82,7 +82,7 @@ def test_values_are_the_predictors_in_electronvolts(folder):
     generator = torch.Generator().manual_seed(0)
     network = Predictor(folder).saved.network
     drawn = [network.distribution.rsample(1, generator) for _ in range(8)]
-    calculator.elements = torch.cat(drawn).detach()  # the predictor draws them one by one
+    calculator.averaged.elements = torch.cat(drawn).detach()  # the predictor draws them one by one
     (row,) = Predictor(folder, copies=8).predict([given])
     assert atoms.get_potential_energy() == pytest.approx(row["U0"] * 1e-3, abs=1e-5)
     assert calculator.results["free_energy"] == calculator.results["energy"]

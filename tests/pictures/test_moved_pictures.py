@@ -159,6 +159,17 @@ def test_collages_label_the_ink(digits):
         collages(digits["train"], 3, (30, 90))
 
 
+def test_collages_of_some_digits_have_no_other_class():
+    parts = pictures.load("collages", digits=(7, 1), size=(96, 96), each=1)
+    assert {k: len(v) for k, v in parts.items()} == {"train": 1600, "valid": 100, "test": 100}
+    assert parts["valid"].classes == ("background", "1", "7")
+    assert set(parts["valid"].y.unique().tolist()) == {0, 1, 2}
+    assert not torch.equal(parts["valid"].images, parts["test"].images)
+    for bad in ((), (3, 10)):
+        with pytest.raises(InputError, match="digits from 0 to 9"):
+            pictures.load("collages", digits=bad)
+
+
 @pytest.mark.parametrize(("scale", "least", "most"), [(1, 0.8, 0.9), (2, 0.9, 1.0)])
 def test_turned_labels_are_the_labels_of_turned_ink_where_strokes_are_wide(
     digits, scale, least, most

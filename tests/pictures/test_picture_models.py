@@ -100,6 +100,17 @@ def test_molecules_and_pictures_are_listed_apart():
     assert {"cnn", "unet"} <= set(models.pictures.available())
 
 
+def test_coordinates_reach_the_first_layer():
+    net = make("cnn", {"width": 8, "coordinates": True}, targets=2, channels=1)
+    seen = []
+    first = next(m for m in net.modules() if isinstance(m, torch.nn.Conv2d))
+    first.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    x = torch.rand(2, 1, 12, 20)
+    assert net(x).shape == (2, 2)
+    assert torch.equal(seen[0][:, :1], x)
+    assert seen[0][1, 1:, 0, -1].tolist() == pytest.approx([19 / 12, 11 / 12])  # upper right
+
+
 def test_a_few_steps_teach_digits():
     """Far from chance, a tenth, after less than an epoch."""
     parts = pictures.load("mnist")

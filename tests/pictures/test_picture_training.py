@@ -43,11 +43,15 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def streets(tmp_path_factory):
+    return write_streets(tmp_path_factory.mktemp("camvid"))
+
+
+def write_streets(root):
     """A folder like CamVid's: bright above, dark below, and labels that say which; some void."""
-    root, draw = tmp_path_factory.mktemp("camvid"), np.random.default_rng(0)
+    draw = np.random.default_rng(0)
     for part, n in (("train", 8), ("val", 3)):
         for folder in (part, f"{part}annot"):
-            (root / folder).mkdir()
+            (root / folder).mkdir(parents=True)
         for i in range(n):
             line = 8 + i
             labels = np.full((24, 32), 3, np.uint8)
@@ -192,6 +196,8 @@ def test_the_extents_wait_and_the_reward_s_weight_falls(tmp_path):
     assert found == pytest.approx([0.5, 0.5, 0.3, 0.1, 0.1])
     assert PictureSchedule(PictureConfig(lam=0.2, lam_start=None)).weight(0) == 0.2
     assert PictureSchedule(PictureConfig(settle=0.0)).weight(0.5) == pytest.approx(0.1)
+    found = [schedule.late(over) for over in (0.0, 0.75, 0.875, 1.0)]
+    assert found == pytest.approx([1, 1, 0.1**0.5, 0.1])
     train(small(tmp_path, wait=0.5, epochs=4))
     with (tmp_path / "metrics.csv").open() as file:
         widths = [float(row["extent_angle"]) for row in csv.DictReader(file)]
@@ -272,3 +278,13 @@ def test_colours_are_moved_by_colour_groups_and_maps_stay_where_they_are():
     assert isinstance(painted.input, Colour)
     assert isinstance(painted.output, Invariant)
     assert isinstance(build(4, 3, True, group="SE2", **named).output, Segmentation)
+
+
+@pytest.mark.slow
+def test_a_planted_boundary_is_found_to_a_tenth(tmp_path):
+    """A digit at one of three turns may be turned by 60 degrees before its label changes."""
+    data = {"task": "turns", "k": 3, "straight": True}
+    settings = {"data": "planted", "data_args": data, "epochs": 60, "model_args": TINY}
+    folder = train(PictureConfig(**settings, accelerator="cpu", out=str(tmp_path)))
+    (reach,) = (math.degrees(e["value"]) for e in load(folder).card["extents"].values())
+    assert 54 <= reach <= 66

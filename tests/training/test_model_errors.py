@@ -71,7 +71,7 @@ def test_code_named_inside_a_models_settings_needs_trust(tmp_path, capsys):
         (["--model", "canonical", "--model_args", '{"model_args": {"widht": 8}}'], ["'width'"]),
         (["--model", "visnet", "--model_args", '{"degree": 3}'], ["degree", "1 or 2"]),
         (["--model", "visnet", "--model_args", '{"width": 20, "heads": 8}'], ["visnet", "heads"]),
-        (["--model_args", '{"output": "vector"}'], ["point", "scalars only", "vector outputs use"]),
+        (["--model_args", '{"output": "vector"}'], ["vector outputs", "kind scalar", "leave out"]),
         (["--model", "plain_nets:Small"], ["plain_nets:Small", "at most 12", "27 atoms"]),
     ],
 )

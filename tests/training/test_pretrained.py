@@ -197,7 +197,8 @@ def test_the_models_and_the_card(shipped, capsys):
     shown = capsys.readouterr().out
     words = " ".join(shown.split())
     assert "equivariant  Irreps" in shown
-    assert "outputs: scalar, vector, tensor; symmetries by default: T(3), SO3, O3" in shown
+    outputs = "scalar, vector, tensor, atom scalar, atom vector"
+    assert f"outputs: {outputs}; symmetries by default: T(3), SO3, O3" in words
     card = json.loads((shipped / "model.json").read_text())
     for part in (card["split"], "on 200 molecules of qm9_sample", "H, C, N, O, F", "rad (at most"):
         assert part in words

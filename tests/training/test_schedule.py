@@ -69,6 +69,35 @@ def test_the_rates_follow_the_clock():
     assert at(6, minutes=1).rate(4, 10, 10) == falling  # up to a tenth of the run
 
 
+def test_a_distribution_that_waits_learns_nothing_before_and_its_rate_then_rises():
+    schedule = Schedule(TrainConfig(epochs=10, wait=0.3))
+    assert [schedule.gate(x) for x in (0.0, 0.29, 0.3, 0.35, 0.4, 1.0)] == pytest.approx(
+        [0, 0, 0, 0.5, 1, 1]
+    )
+    assert Schedule(TrainConfig(epochs=10)).gate(0.0) == 1  # as before there was any waiting
+
+
+def test_the_reward_settles_from_its_first_weight_to_its_last():
+    schedule = Schedule(TrainConfig(lam=0.02, lam_start=0.1, settle=0.5))
+    assert [schedule.weight(x) for x in (0.0, 0.5, 0.625, 0.75, 1.0)] == pytest.approx(
+        [0.1, 0.1, 0.06, 0.02, 0.02]
+    )
+    assert Schedule(TrainConfig(lam=0.02)).weight(0.1) == pytest.approx(0.02)
+
+
+def test_a_waiting_distribution_stays_as_it_starts_and_then_opens(tmp_path, seen):
+    config = small(tmp_path, wait=0.5, group_end=0.5, lam=0.5)
+    running.train(config)
+    widths = [float(r["extent_wx"]) for r in rows(tmp_path)]
+    assert widths[:3] == pytest.approx([0.05] * 3)
+    assert widths[4] > widths[3] > 0.05
+    rates = [rate[-1] for rate in seen]
+    assert rates[0] == rates[3] == 0
+    assert rates[-1] > 0.5
+    network = [rate[0] for rate in seen]
+    assert network[-1] < 0.3
+
+
 def test_of_two_ends_the_nearer_one_counts():
     both = {"minutes": 1, "epochs": 10}
     assert at(30, **both).progress(20, 10) == 0.5
@@ -81,6 +110,9 @@ def test_epochs_are_25_unless_there_are_minutes():
     for wrong in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(InputError, match="minutes"):
             TrainConfig(minutes=wrong)
+    for name, wrong in (("wait", 1.0), ("settle", -0.1), ("group_end", 2.0), ("lam_start", -1.0)):
+        with pytest.raises(InputError, match=name):
+            TrainConfig(**{name: wrong})  # pyright: ignore[reportArgumentType]
 
 
 def test_a_run_ends_with_its_minutes_within_an_epoch(tmp_path, seen):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ...whole import whole
 from ..section import Drawing, Section, Sphere
 from . import interactive, interactive_map, molecule, palette, pictures
 from .content import Figure, as_json, figures, file_names, named, plain, show, tabs
@@ -191,7 +192,6 @@ def _resource(name: str) -> str:
 
 
 def _save(path: Path, text: str) -> Path:
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return path

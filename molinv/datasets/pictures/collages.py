@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch.nn.functional import interpolate
 
 from ...errors import InputError
+from . import mnist
 from .digits import DIGITS
 from .moved import uniform
 from .store import Pictures
@@ -15,6 +17,32 @@ from .store import Pictures
 VOID = 255
 _STREAM = 4  # of random numbers, beside those of `moved` and `planted`
 _INK = 96  # of 255: from here on a pixel belongs to the digit
+_PARTS = {"train": 1600, "valid": 100, "test": 100}
+
+
+def load(
+    root: Path | None,
+    seed: int,
+    digits: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9),
+    size: tuple[int, int] = (112, 112),
+    each: int = 2,
+    scale: int = 2,
+) -> dict[str, Pictures]:
+    """1,600 / 100 / 100 canvases of mnist's digits (see there for `root`); see `collages`.
+
+    `digits` says which of them; the others are not strewn, and are no classes. Raises InputError
+    as `collages` does, and for digits that there are not.
+    """
+    chosen = sorted(set(digits))
+    if not chosen or not set(chosen) <= set(range(10)):
+        raise InputError(f"collages: expected digits from 0 to 9, at least one, got {digits}.")
+    made = {}
+    for i, (part, every) in enumerate(mnist.load(root, seed).items()):
+        some = every.take(torch.isin(every.y, torch.tensor(chosen)).nonzero()[:, 0])
+        y = torch.searchsorted(torch.tensor(chosen), some.y)
+        some = replace(some, y=y, classes=tuple(DIGITS[d] for d in chosen))
+        made[part] = collages(some, _PARTS[part], size, each, 3 * seed + i, scale)
+    return made
 
 
 def collages(
@@ -27,7 +55,7 @@ def collages(
 ) -> Pictures:
     """n canvases (h, w) of `each` digits, grey, with label maps: background, then the digits.
 
-    A digit's class is 1 + what it is; where strokes cross, the later digit is on top. Digits
+    A digit's class is 1 + its label; where strokes cross, the later digit is on top. Digits
     are whole and lie within the circle that the canvas's shorter side allows, so that a turn
     about its middle loses none. `scale` enlarges the digits: of strokes two pixels wide, a turn
     by any angle changes the label of every eighth pixel by rounding alone, of wider ones fewer.
@@ -57,4 +85,4 @@ def collages(
             ink, label = digits.images[index, 0], 1 + int(digits.y[index])
             images[i, 0][where] = torch.maximum(images[i, 0][where], ink)
             maps[i][where] = torch.where(ink >= _INK, label, maps[i][where])
-    return Pictures(images, maps, ("background", *DIGITS), VOID, "collages")
+    return Pictures(images, maps, ("background", *digits.classes), VOID, "collages")

@@ -10,6 +10,8 @@ range of the turns within one label.
 | "angle" | (cos, sin) of the turn, which is any | angle: 0, every turn changes the label |
 | "hue" | (cos, sin) of the hue, which is any | hue: 0 |
 | "any-hue" | the digit; the hue is any | hue: 180 degrees, all hues look alike already |
+| "position" | how far it is moved, (x, y) in half-sides | tx, ty: 0 |
+| "scale", "shear" | the coefficient by which it is | scale, or shear: 0 |
 
 Turns by exactly 180 / k meet the neighbouring label, so a learned extent ends near it, not
 beyond. Only the digits 2, 3, 4, 5 and 7: none of them looks the same upside down, as 0, 1, 6 with
@@ -36,7 +38,9 @@ from .moved import coloured_by, moved, turned_by, uniform
 from .store import Pictures
 
 DIGITS = (2, 3, 4, 5, 7)
-TASKS = ("turns", "angle", "hue", "any-hue")
+MOVED = {"position": ("tx", "ty"), "scale": ("scale",), "shear": ("shear",)}  # in Affine2
+TASKS = ("turns", "angle", "hue", "any-hue", *MOVED)
+_FAR = 0.25  # half-sides, or log-scale, to either side: digits stay inside the picture
 _STREAM = 3  # of random numbers, beside those of `moved`
 
 
@@ -78,6 +82,8 @@ def straightened(digits: Pictures) -> Pictures:
 def _plant(digits: Pictures, task: str, k: int, key: tuple[int, int, int]) -> Pictures:
     if task == "turns":
         return _turns(digits, k, key)
+    if task in MOVED:
+        return _moved(digits, MOVED[task], key)
     xi = pi * uniform(len(digits), 1, key)
     if task == "angle":
         g = SO2().exp(xi)
@@ -95,3 +101,12 @@ def _turns(digits: Pictures, k: int, key: tuple[int, int, int]) -> Pictures:
     g = SO2().exp(which[:, None].double() * (2 * pi / k))
     names = tuple(f"{360 * i / k:g} degrees" for i in range(k))
     return replace(turned_by(digits, g), y=which, classes=names)
+
+
+def _moved(digits: Pictures, names: tuple[str, ...], key: tuple[int, int, int]) -> Pictures:
+    """Each digit moved along some of Affine2's generators, by the numbers that are its label."""
+    group, y = Affine2(), _FAR * uniform(len(digits), len(names), key)
+    xi = torch.zeros(len(digits), group.k, dtype=torch.float64)
+    xi[:, [group.names.index(name) for name in names]] = y
+    images = moved(Image(), group, group.exp(xi), digits.images)
+    return replace(digits, images=images, y=y.float(), classes=names)

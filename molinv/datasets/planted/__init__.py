@@ -20,14 +20,18 @@
     mu = task.variants[0].build()
     task.molecules                                       # posed, with y
     [truth.holds(truth.measure(mu)) for truth in task.variants[0].truths]
+
+Where a data set is named by text, a task is `planted:axial`, or with its settings as JSON
+`planted:axial{"field": 2, "axis": [0, 1, 0]}`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
-from ...errors import unknown
+from ...errors import InputError, unknown
 from ...names import construct
 from .fields import axial, full, none, per_molecule, tilted
 from .handed import achiral, chirality
@@ -63,8 +67,15 @@ __all__ = [
     "Truth",
     "Variant",
     "auc",
+    "check_center",
+    "from_text",
+    "is_planted",
     "make",
+    "to_text",
 ]
+
+_PREFIX = "planted:"
+_UNCENTRED = ("translation", "size")  # where a molecule lies is part of the task
 
 
 def make(name: str, **settings: Any) -> Planted:
@@ -76,3 +87,46 @@ def make(name: str, **settings: Any) -> Planted:
     if name not in TASKS:
         raise unknown("planted task", name, TASKS)
     return construct(TASKS[name], f"planted task {name}", (), settings)  # pyright: ignore
+
+
+def is_planted(text: str) -> bool:
+    """Whether text names a planted task where a data set is expected."""
+    return text.startswith(_PREFIX)
+
+
+def to_text(name: str, settings: dict[str, Any]) -> str:
+    """What `from_text` reads."""
+    return f"{_PREFIX}{name}" + (json.dumps(settings, sort_keys=True) if settings else "")
+
+
+def from_text(text: str) -> Planted:
+    """A task from `planted:NAME{SETTINGS}`; the setting `source` names the molecules' data set.
+
+    Raises InputError for text of another form, as `make` does, and as `load` does for `source`.
+    """
+    name, settings = _parts(text)
+    if not is_planted(text) or settings is None or "molecules" in settings:
+        raise InputError(
+            f"expected a planted task such as 'planted:axial' or 'planted:axial{{\"field\": 2}}' "
+            f"with its settings as JSON, got {text!r}."
+        )
+    if "source" in settings:
+        from .. import load
+
+        settings["molecules"] = load(settings.pop("source"))
+    return make(name, **settings)
+
+
+def check_center(text: str, center: bool) -> None:
+    """Raises InputError where centring the molecules would undo what is planted."""
+    if is_planted(text) and center and (name := _parts(text)[0]) in _UNCENTRED:
+        raise InputError(f"planted:{name} is about where molecules lie: pass --center false.")
+
+
+def _parts(text: str) -> tuple[str, dict[str, Any] | None]:
+    """The task's name and its settings, None where they are no JSON."""
+    name, brace, rest = text.removeprefix(_PREFIX).partition("{")
+    try:
+        return name.strip(), json.loads(brace + rest) if brace else {}
+    except ValueError:
+        return name.strip(), None

@@ -16,6 +16,7 @@ from ...errors import InputError
 from ..molecules import Molecules, Target
 from ..placement import poses
 from ..split import permutation
+from ..targets import Field
 
 DEBYE = 4.803204712570263  # of one e angstrom, CODATA 2018
 
@@ -126,6 +127,11 @@ def scalar(molecules: Molecules, name: str) -> Float64[np.ndarray, "n 1"]:
     return molecules.select([name])
 
 
-def labelled(molecules: Molecules, y: Float64[np.ndarray, "n t"], *targets: Target) -> Molecules:
-    """The molecules with these targets alone."""
-    return replace(molecules, y=y, targets=targets)
+def labelled(
+    molecules: Molecules,
+    y: Float64[np.ndarray, "n t"],
+    *targets: Target,
+    fields: tuple[Field, ...] = (),
+) -> Molecules:
+    """The molecules with these targets alone: vectors that they came with are of other poses."""
+    return replace(molecules, y=y, targets=targets, fields=fields)

@@ -22,7 +22,7 @@ from .bodies import dipoles, frames, labelled, nuclear, oblique, pick, scalar, s
 from .task import Planted, Variant
 from .truths import width
 
-POLAR = 0.5  # D: from here on a dipole has a direction worth the name
+POLAR = 1.5  # D: a network that errs by 0.1 D knows the direction within 4 degrees from here on
 
 
 def sectors(
@@ -32,17 +32,19 @@ def sectors(
     target: str = "homo",
     field: float = 1.0,
     k: int = 4,
+    least: float = POLAR,
 ) -> Planted:
     """Dipoles in the xy plane at one of k equally spaced azimuths: half-width pi / k about z.
 
     The level belongs to the azimuth's sector; the spin of a molecule about its dipole is random.
-    Rotations about z are the group: about x and y no angle is known. Raises InputError for
-    fewer than two sectors.
+    Rotations about z are the group: about x and y no angle is known. Dipoles are of at least
+    `least` D: the half-width ends where a network no longer knows their direction. Raises
+    InputError for fewer than two sectors.
     """
     if k < 2:
         raise InputError(f"sectors: expected at least two, got {k}.")
     posed, drawn = source(molecules), np.random.PCG64(seed)
-    posed = posed.take(pick(posed, count, seed, _polar))
+    posed = posed.take(pick(posed, count, seed, lambda m: _polar(m, least)))
     place = (drawn.random_raw(count) % np.uint64(k)).astype(np.int64)
     azimuth = place * (2 * pi / k)
     mu, spin = dipoles(posed, posed.pos), poses(count, seed)[1].numpy()
@@ -72,11 +74,13 @@ def discrete(
     k: int = 2,
     axis: tuple[float, float, float] = (0.0, 0.0, 1.0),
     parallel: float = 0.9,
+    least: float = POLAR,
 ) -> Planted:
     """Molecules in their own frame, turned by one of k steps of 2 a about an axis: radius a.
 
     The frame has the dipole along x and v = sum_i Z_i (r_i - centroid) in the xy plane;
-    molecules in which these are nearly parallel are left out. The geodesic balls of radius a
+    molecules in which these are nearly parallel, or the dipole below `least` D, are left out. The
+    geodesic balls of radius a
     around neighbouring poses touch: HaarBall's radius is a (rad). Raises InputError where the
     steps go round and come nearer than 2 a.
     """
@@ -89,7 +93,7 @@ def discrete(
 
     def keep(m: Molecules):
         mu = dipoles(m, m.pos)
-        return _polar(m) & oblique(mu, nuclear(m, m.pos), parallel)
+        return _polar(m, least) & oblique(mu, nuclear(m, m.pos), parallel)
 
     posed = posed.take(pick(posed, count, seed, keep))
     place = (drawn.random_raw(count) % np.uint64(k)).astype(np.int64)
@@ -113,8 +117,8 @@ def discrete(
     )
 
 
-def _polar(m: Molecules):
-    return np.linalg.norm(dipoles(m, m.pos), axis=1) > POLAR
+def _polar(m: Molecules, least: float):
+    return np.linalg.norm(dipoles(m, m.pos), axis=1) > least
 
 
 def _levels(k: int) -> Float64[np.ndarray, " k"]:

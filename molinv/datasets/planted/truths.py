@@ -16,7 +16,12 @@ from ...groups import span as spanned
 
 
 class Truth(ABC):
-    """One known fact about the distribution that should be learned."""
+    """One known fact about the distribution that should be learned: `value`, in `unit`."""
+
+    name: str
+    unit: str
+    value: float
+    tolerance: float
 
     @abstractmethod
     def measure(self, mu: Distribution) -> float:

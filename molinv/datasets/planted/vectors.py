@@ -7,6 +7,7 @@ from math import pi
 from ...errors import unknown
 from ...groups import SO3
 from ..molecules import Molecules, Target
+from ..targets import Field
 from .bodies import at_random, dipoles, labelled, pick, source
 from .task import Planted, Variant
 from .truths import width
@@ -21,8 +22,8 @@ def dipole(
     """The dipole vector sum_i q_i r_i of the Mulliken charges (D), as the molecule is posed.
 
     With `output` "vector" the outputs are turned back, and every rotation is free; with
-    "scalar" they are taken as three numbers that do not turn, and none is. The components have
-    one spread and mean 0 over random poses: standardise them alike and don't shift them.
+    "scalar" they are taken as three numbers that do not turn, and none is. As a vector it is the
+    target `dipole`; its components, the targets `dipole_x` and so on, are there in either case.
     """
     if output not in ("vector", "scalar"):
         raise unknown("output", output, ("vector", "scalar"))
@@ -33,10 +34,13 @@ def dipole(
         return dipoles(posed, pos)
 
     free = pi if output == "vector" else 0.0
-    targets = [Target(f"dipole_{x}", "D", "of the Mulliken charges, as posed") for x in "xyz"]
+    about = "of the Mulliken charges, as posed"
+    targets = [Target(f"dipole_{x}", "D", about) for x in "xyz"]
+    y, vector = formula(posed.pos), Target("dipole", "D", about, kind="vector")
+    fields = (Field(vector, y),) if output == "vector" else ()
     return Planted(
         "dipole" if output == "vector" else "dipole_as_scalars",
-        labelled(posed, formula(posed.pos), *targets),
+        labelled(posed, y, *targets, fields=fields),
         formula,
         (
             Variant(SO3(), "HaarBall", (width("radius", free),)),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from ...errors import InputError, unknown
 from ..config import TrainConfig
@@ -16,8 +19,9 @@ class PictureConfig:
     """A training run on pictures.
 
     Args:
-        data: a data set of pictures: mnist, fashion_mnist, cifar10, camvid, planted, up_down.
-        root: the folder of its files; mnist, planted and up_down need none.
+        data: a data set of pictures: mnist, fashion_mnist, cifar10, camvid, planted, up_down,
+            collages.
+        root: the folder of its files; mnist, planted, up_down and collages need none.
         data_args: settings of the data set, e.g. {"size": [90, 120]} for camvid.
         rotated_within: turn every picture once, by an angle up to this (rad).
         colour: half-widths of one fixed jitter of every picture's colours, e.g. {"hue": 3.14}.
@@ -43,7 +47,7 @@ class PictureConfig:
         optimizer: muon (for matrices and convolutions, with AdamW for the rest) or adamw.
         lr: AdamW's learning rate.
         muon_lr: Muon's learning rate.
-        group_lr: the distribution's learning rate, which does not fall.
+        group_lr: the distribution's learning rate, which falls once the weight is lam.
         wait: share of the run that is over before the extents move: the network first learns.
         weight_decay: of the network's matrices under Muon; of all its parameters under AdamW.
         warmup: steps until the learning rate is reached; a tenth of the run at most.
@@ -76,7 +80,7 @@ class PictureConfig:
     regularizer: str = "entropy"
     lam: float = 0.1
     lam_start: float | None = 0.5
-    settle: float = 0.6
+    settle: float = 0.75
     copies: int = 1
     train_size: int | None = None
     valid_size: int | None = None
@@ -107,13 +111,6 @@ class PictureConfig:
         self.shared()
         if self.action not in ACTIONS:
             raise unknown("action", self.action, ACTIONS)
-        for name in ("wait", "settle"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(
-                    f"{name}: expected a share from 0 to below 1, got {getattr(self, name)}."
-                )
-        if self.lam_start is not None and not self.lam_start >= 0:
-            raise InputError(f"lam_start: expected at least 0, got {self.lam_start}.")
         if self.train_size is not None and self.train_size < 1:
             raise InputError(f"train_size: expected at least 1, got {self.train_size}.")
 
@@ -122,3 +119,12 @@ class PictureConfig:
         ours = {f.name for f in fields(self)} & {f.name for f in fields(TrainConfig)}
         given = {name: getattr(self, name) for name in ours if getattr(self, name) is not None}
         return TrainConfig(**{"epochs": None, **given})
+
+
+def read_config(path: Path) -> PictureConfig:
+    """The settings in a run's config.yaml; raises InputError where it is not one."""
+    try:
+        return PictureConfig(**yaml.safe_load(path.read_text()))
+    except (OSError, yaml.YAMLError, ValueError, TypeError) as error:
+        text = " ".join(str(error).split())
+        raise InputError(f"cannot read {path} as settings of a run on pictures: {text}") from error

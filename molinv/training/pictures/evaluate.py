@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -16,7 +15,7 @@ from ...datasets.pictures.batches import PictureBatch, PicturesOnDevice
 from ...datasets.pictures.store import Pictures
 from ...errors import InputError
 from ..saved import write_json
-from .config import PictureConfig
+from .config import read_config
 from .data import fingerprint, load, moved_once
 from .saved import SavedPictures
 from .saved import load as load_saved
@@ -42,7 +41,7 @@ def evaluate(
         raise InputError(f"expected 0 or more copies, got {copies}.")
     folder = Path(run)
     saved = load_saved(folder, trust)
-    config = PictureConfig(**yaml.safe_load((folder / "config.yaml").read_text()))
+    config = read_config(folder / "config.yaml")
     parts = load(config)
     if (found := fingerprint(parts["train"])) != saved.card["split"]:
         raise InputError(

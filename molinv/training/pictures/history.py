@@ -9,7 +9,7 @@ from typing import Any
 import lightning.pytorch as pl
 from rich.console import Console
 
-from ..history import write_csv
+from ..history import extents, write_csv
 from .module import PictureJoint
 from .saved import save
 from .schedule import PictureSchedule
@@ -48,7 +48,7 @@ class PictureHistory(pl.Callback):
         assert isinstance(pl_module, PictureJoint)
         if not self.rows:
             start = {"epoch": 0, "step": 0, "seconds": 0.0, "train_seconds": 0.0}
-            self.rows.append(start | _extents(pl_module))
+            self.rows.append(start | extents(pl_module))
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, PictureJoint)
@@ -60,7 +60,7 @@ class PictureHistory(pl.Callback):
             "train_seconds": round(self.schedule.seconds, 2),
         }
         row |= {f"metric_{view}": value for view, value in found.items()}
-        self.rows.append(row | _extents(pl_module))
+        self.rows.append(row | extents(pl_module))
         if trainer.is_global_zero:
             self._export(pl_module, found, trainer.current_epoch + 1)
 
@@ -75,13 +75,12 @@ class PictureHistory(pl.Callback):
             self.console.print(self._line(pl_module), highlight=False)
 
     def _export(self, module: PictureJoint, found: dict[str, float], epoch: int) -> None:
-        extents = module.network.distribution.extent().items()
         facts = self.facts | {
             "epoch": epoch,
             "validation": {**found, "unit": module.task.unit},
             "extents": {
                 name: {"value": float(e.value.detach()), "unit": e.unit, "cap": e.cap}
-                for name, e in extents
+                for name, e in module.network.distribution.extent().items()
             },
         }
         save(self.folder, module.network.state_dict(), module.task, self.config, facts)
@@ -95,8 +94,3 @@ class PictureHistory(pl.Callback):
 
     def _seconds(self) -> float:
         return self._before + time.monotonic() - getattr(self, "_start", time.monotonic())
-
-
-def _extents(module: PictureJoint) -> dict[str, float]:
-    found = module.network.distribution.extent().items()
-    return {f"extent_{name}": float(e.value.detach()) for name, e in found}

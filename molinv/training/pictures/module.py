@@ -14,7 +14,6 @@ from ...datasets.pictures.batches import PictureBatch
 from ..data import VIEWS
 from ..module import Diverged, Joint
 from ..noise import keyed_noise
-from ..optim import MuonAdamW, parameter_groups
 from .config import PictureConfig
 from .tasks import Task
 
@@ -91,21 +90,5 @@ class PictureJoint(pl.LightningModule):
         """The metric for each view of the validation pictures."""
         return {view: float(self.metrics[view].compute()) for view in VIEWS}  # pyright: ignore
 
-    def configure_optimizers(self):  # pyright: ignore[reportIncompatibleMethodOverride]
-        c = self.config
-        groups = parameter_groups(
-            self.network.model,
-            self.network.distribution,
-            method=c.optimizer,
-            lr=c.lr,
-            muon_lr=c.muon_lr,
-            group_lr=c.group_lr,
-            weight_decay=c.weight_decay,
-            clip=c.clip,
-        )
-        for group in groups:
-            group["peak"] = group["lr"]
-            group["warmup"] = c.warmup
-        return MuonAdamW(groups)
-
+    configure_optimizers = Joint.configure_optimizers
     configure_gradient_clipping = Joint.configure_gradient_clipping

@@ -7,14 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from ... import __version__
 from ...augment import Augmented
 from ...errors import InputError
 from ..build import count_parameters
-from ..run import _FREE, _trainer, _write_config
+from ..run import check_same, make_trainer, write_config
 from .build import build
 from .config import PictureConfig
 from .data import PictureData, fingerprint, load
@@ -37,7 +36,7 @@ def train(config: PictureConfig) -> Path:
     train = parts["train"]
     task = Task.of(train)
     config.model = config.model or ("unet" if task.kind == "maps" else "cnn")
-    _check_same(folder, config, last)
+    check_same(folder, config, last)
     n, channels, h, w = train.images.shape
     network = seeded(config, task, channels)
     module = PictureJoint(network, task, config, n)
@@ -60,7 +59,7 @@ def train(config: PictureConfig) -> Path:
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", module="torch.utils.tensorboard")
         try:
-            trainer = _trainer(config.shared(), folder, schedule, history)  # pyright: ignore
+            trainer = make_trainer(config.shared(), folder, schedule, history)
         except (MisconfigurationException, TypeError, ValueError) as error:
             text = " ".join(str(error).split())
             raise InputError(
@@ -68,7 +67,7 @@ def train(config: PictureConfig) -> Path:
                 f"strategy={config.strategy}, precision={config.precision}: {text}"
             ) from error
         if trainer.is_global_zero:
-            _write_config(folder, config)  # pyright: ignore[reportArgumentType]
+            write_config(folder, config)
         trainer.fit(
             module,
             datamodule=PictureData(parts, network.input, config),
@@ -100,18 +99,3 @@ def seeded(config: PictureConfig, task: Task, channels: int) -> Augmented:
             copies=config.copies,
             reduce=task.reduce,
         )
-
-
-def _check_same(folder: Path, config: PictureConfig, last: Path) -> None:
-    """See that a checkpoint that is already there belongs to the same run."""
-    path = folder / "config.yaml"
-    if not (last.is_file() and path.is_file()):
-        return
-    # a setting that came later was at its default when the run began
-    there = asdict(PictureConfig()) | yaml.safe_load(path.read_text())
-    for name, value in asdict(config).items():
-        if name not in (*_FREE, "out") and there[name] != value:
-            raise InputError(
-                f"{folder} holds a run with {name}={there[name]!r}, not {value!r}: choose "
-                "another --out, or delete that folder."
-            )

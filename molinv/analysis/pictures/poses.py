@@ -1,0 +1,112 @@
+"""Test pictures moved along each generator of a group, and what a model says of them there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64, Shaped
+from torch import Tensor
+
+from ...actions import Invariant, Segmentation
+from ...augment import Orbit
+from ...datasets.batches import Loader
+from ...datasets.pictures.batches import PictureBatch, PicturesOnDevice
+from ...datasets.pictures.store import Pictures
+from ...training.pictures.evaluate import outputs
+from ...training.pictures.saved import SavedPictures
+from ...training.pictures.tasks import IGNORED
+
+_SIZE = 64  # pictures a batch
+
+
+@dataclass(frozen=True, eq=False)
+class Poses:
+    """What a model says along one generator, at p places on each side of 0 and in it.
+
+    name, unit  the generator's
+    at          the coefficients, from -cap to cap; the middle one is 0
+    values      (2 p + 1, n, ...): of label maps the classes, IGNORED where nothing was seen; of
+                classes their probabilities, else outputs in the data's units (see Task.values)
+    own         (2 p + 1, n, h, w) of label maps: those of pictures that were not moved, moved
+                now; None of the rest
+    rounded     (2 p + 1,): the share of pixels that rounding alone changes in those
+    metric      (2 p + 1,) against the truth, which label maps take along and the rest keep
+    """
+
+    name: str
+    unit: str
+    at: list[float]
+    values: Shaped[Tensor, "m n ..."]
+    own: Int64[Tensor, "m n h w"] | None
+    rounded: Float[Tensor, " m"] | None
+    metric: list[float]
+
+
+def poses(
+    saved: SavedPictures,
+    pictures: Pictures,
+    places: int,
+    copies: int,
+    tick: Callable[[int], None] = lambda done: None,
+) -> Iterator[Poses]:
+    """For each generator of the learned distribution's group, out to its caps.
+
+    Outputs are averaged over `copies`, or the network's own where that is 0. `tick` is called
+    with 1 for each pose of all pictures.
+    """
+    group, task = saved.network.distribution.group, saved.task
+    for i, (name, unit, cap) in enumerate(zip(group.names, group.units, group.caps, strict=True)):
+        at = torch.linspace(-cap, cap, 2 * places + 1, dtype=torch.float64)
+        at[places] = 0.0
+        still = [_said(saved, outputs(saved, b, copies)) for b in _batches(pictures)]
+        values, own, rounded, metrics = [], [], [], []
+        for t in at:
+            xi = torch.zeros(group.k, dtype=torch.float64)
+            xi[i] = t
+            g = group.exp(xi).float()
+            metric, here, moved, lost = task.metric(), [], [], []
+            for batch, before in zip(_batches(pictures), still, strict=True):
+                h = g.expand(len(batch), -1, -1)
+                x, y = saved.network.input.act(group, h, batch.x), batch.y
+                if task.kind == "maps":
+                    y = _along(saved, h, batch.y)
+                    moved.append(_along(saved, h, before))
+                    back = _along(saved, group.inverse(h), moved[-1])
+                    known = back != IGNORED
+                    lost.append((back != before)[known].double().mean())
+                found = outputs(saved, PictureBatch(x, y, batch.index), copies)
+                task.update(metric, found.mean, y, found.weight)
+                here.append(_said(saved, found))
+            values.append(torch.cat(here))
+            metrics.append(float(metric.compute()))
+            if moved:
+                own.append(torch.cat(moved))
+                rounded.append(torch.stack(lost).mean())
+            tick(1)
+        maps = (torch.stack(own), torch.stack(rounded)) if own else (None, None)
+        yield Poses(name, unit, at.tolist(), torch.stack(values), *maps, metrics)
+
+
+def _batches(pictures: Pictures) -> Loader[PictureBatch]:
+    store = PicturesOnDevice(pictures, "cpu")
+    return Loader(store, store.indices, _SIZE, shuffle=False)
+
+
+def _along(saved: SavedPictures, g: Float[Tensor, "b d d"], labels: Tensor) -> Tensor:
+    """Label maps (b, h, w) where g takes them; colours leave them where they are."""
+    if isinstance(saved.network.output, Invariant):
+        return labels
+    return Segmentation(IGNORED).act(saved.network.distribution.group, g, labels)
+
+
+def _said(saved: SavedPictures, found: Orbit) -> Tensor:
+    """The labels, probabilities or numbers that outputs (b, ...) stand for."""
+    task = saved.task
+    if task.kind == "maps":
+        labels = found.mean.argmax(1)
+        return (
+            labels if found.weight is None else labels.where(found.weight[:, 0] > 0, other=IGNORED)
+        )
+    return found.mean.exp() if task.kind == "classes" else task.values(found.mean)

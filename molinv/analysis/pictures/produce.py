@@ -1,0 +1,88 @@
+"""From a run folder on pictures to the folder with its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from ...errors import InputError
+from ...training.pictures.config import read_config
+from ...training.pictures.data import fingerprint, load
+from ...training.pictures.saved import load as load_saved
+from ..learned import distribution
+from ..runs import read_history
+from ..section import Section
+from ..settings import Settings
+from .changes import Ways, accuracy, changes
+from .poses import poses
+
+
+def produce(
+    run: str | Path,
+    pictures: int = 100,
+    places: int = 9,
+    copies: int = 8,
+    out: Path | None = None,
+    trust: bool = False,
+) -> tuple[Path, list[str]]:
+    """Analyse a run on its first test pictures and write the report: its page and its verdict.
+
+    Pictures are moved along each generator to `places` on either side, out to the caps, and the
+    network is asked alone and, unless `copies` is 0, averaged over so many elements of what it
+    learned. Raises InputError without a model, where the data is no longer the same, and for a
+    group without generators.
+    """
+    for name, value, least in (("pictures", pictures, 1), ("places", places, 1),
+                               ("copies", copies, 0)):  # fmt: skip
+        if value < least:
+            raise InputError(f"--{name}: expected at least {least}, got {value}.")
+    folder = Path(run)
+    saved = load_saved(folder, trust)
+    config = read_config(folder / "config.yaml")
+    mu = saved.network.distribution
+    if mu.group.k == 0:
+        raise InputError(f"analyse: {mu.group} has no generators to move pictures along.")
+    parts = load(config)
+    if fingerprint(parts["train"]) != saved.card["split"]:
+        raise InputError(f"the training pictures of {config.data} have changed since {folder}.")
+    test = parts["test"].take(torch.arange(min(pictures, len(parts["test"]))))
+    ways: Ways = {}
+    with _progress((2 if copies else 1) * mu.group.k * (2 * places + 1)) as tick:
+        ways["network alone"] = list(poses(saved, test, places, 0, tick))
+        if copies:
+            ways[f"averaged over {copies} copies"] = list(poses(saved, test, places, copies, tick))
+    reach = {name: float(e.value.detach()) for name, e in mu.extent().items()}
+    history = read_history(folder / "metrics.csv")
+    sections: list[Section] = [
+        changes(saved.task, ways, reach),
+        accuracy(saved.task, ways, reach),
+        distribution(mu, history, Settings(seed=config.seed)),
+    ]
+    facts = {
+        "model": f"{config.model}, {saved.card['parameters']:,} parameters",
+        "data": f"{config.data}, {saved.card['pictures']['train']:,} training pictures, "
+        f"seed {config.seed}",
+        "distribution": f"{config.distribution} on {config.group}, {config.regularizer} reward "
+        f"with lambda {config.lam:g}",
+        "pictures": f"{len(test):,} test pictures at {2 * places + 1} poses along each generator",
+    }
+    verdict = [line for section in sections[:2] for line in section.findings]
+    from ..report import write
+
+    where = folder / "analysis" if out is None else out
+    write(where, f"Symmetry of {folder.name}", verdict, facts, sections)
+    return where / "report.html", verdict
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """One bar, on stderr."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"{total} poses", total=total)
+        yield lambda done: bar.advance(task, done)

@@ -1,0 +1,134 @@
+"""The table and the figure of `recover`: truth beside learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib.figure import Figure
+from rich.table import Table
+
+from ..whole import whole
+
+COLUMNS = ("task", "recipe", "what", "truth", "learned, by seed", "right", "seconds")
+_RIGHT, _WRONG = "C0", "C3"
+
+
+def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row for each task, recipe and truth, with what every run learned, in the runs' order.
+
+    `right` counts the runs all of whose truths hold, and is the same in all rows of a task. A run
+    that diverged is counted in `runs` and learned nothing.
+    """
+    rows = []
+    for key in dict.fromkeys((r["row"], r["recipe"]) for r in results):
+        runs = [r for r in results if (r["row"], r["recipe"]) == key]
+        done = [r for r in runs if r["truths"]]
+        shared = {
+            "task": key[0],
+            "recipe": key[1],
+            "right": sum(r["right"] for r in runs),
+            "runs": len(runs),
+            "seconds": mean(r["seconds"] for r in done) if done else None,
+        }
+        names = list(dict.fromkeys(t["name"] for r in done for t in r["truths"])) or ["diverged"]
+        for name in names:
+            found = [t for r in done for t in r["truths"] if t["name"] == name]
+            rows.append(
+                shared
+                | {
+                    "name": name,
+                    "unit": found[0]["unit"] if found else "",
+                    "truth": [t["truth"] for t in found],
+                    "tolerance": [t["tolerance"] for t in found],
+                    "learned": [t["learned"] for t in found],
+                    "holds": [t["right"] for t in found],
+                }
+            )
+    return rows
+
+
+def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """The rows as text; a task and its recipe, count and time stand in its first row alone."""
+    made, before = [], None
+    for row in rows:
+        first = (row["task"], row["recipe"]) != before
+        before = row["task"], row["recipe"]
+        truths = list(dict.fromkeys(row["truth"]))
+        learned = (
+            f"{value:.2f}" + ("" if holds else " x")
+            for value, holds in zip(row["learned"], row["holds"], strict=True)
+        )
+        seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f}"
+        made.append(
+            (
+                row["task"] if first else "",
+                row["recipe"] if first else "",
+                row["name"],
+                f"{', '.join(f'{t:.3g}' for t in truths)} {row['unit']}".strip(),
+                ", ".join(learned),
+                f"{row['right']} of {row['runs']}" if first else "",
+                seconds if first else "",
+            )
+        )
+    return made
+
+
+def totals(rows: list[dict[str, Any]]) -> str:
+    """How many runs of each recipe came out right."""
+    parts = []
+    for recipe in dict.fromkeys(row["recipe"] for row in rows):
+        once = {r["task"]: (r["right"], r["runs"]) for r in rows if r["recipe"] == recipe}
+        right, runs = (sum(pair[i] for pair in once.values()) for i in (0, 1))
+        parts.append(f"{recipe}: {right} of {runs} runs right ({right / runs:.0%})")
+    return "; ".join(parts)
+
+
+def show(rows: list[dict[str, Any]]) -> Table:
+    """The rows as a table to print; x marks what is wrong."""
+    made = Table(title="Truth beside learned (x: wrong)", caption=totals(rows))
+    for column in COLUMNS:
+        made.add_column(column, justify="left" if column in COLUMNS[:3] else "right")
+    for row in cells(rows):
+        made.add_row(*row)
+    return made
+
+
+def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
+    """The same table as Markdown."""
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
+    lines += ["| " + " | ".join(row) + " |" for row in cells(rows)]
+    with whole(path) as temporary:
+        temporary.write_text("\n".join([*lines, "", totals(rows), ""]))
+
+
+def draw(path: Path, rows: list[dict[str, Any]]) -> None:
+    """A line a truth: learned values as points on a scale where the truth is at 0.
+
+    In units of the tolerance, so that what is right lies within the band from -1 to 1; what is
+    further off than 4 is drawn at 4. Open points are the plain recipe's.
+    """
+    labels = list(dict.fromkeys((row["task"], row["name"], row["unit"]) for row in rows))
+    figure = Figure(figsize=(7, 1.4 + 0.24 * len(labels)), layout="constrained")
+    axes = figure.subplots()
+    axes.axvspan(-1, 1, color="0.92", zorder=0)
+    axes.axvline(0, color="0.6", lw=0.8, zorder=1)
+    for row in rows:
+        y = labels.index((row["task"], row["name"], row["unit"]))
+        for truth, tolerance, learned, holds in zip(
+            row["truth"], row["tolerance"], row["learned"], row["holds"], strict=True
+        ):
+            off = max(-4.0, min(4.0, (learned - truth) / tolerance))
+            colour = _RIGHT if holds else _WRONG
+            face = "none" if row["recipe"] == "plain" else colour
+            axes.plot(off, y, "o", ms=5, mec=colour, mfc=face, alpha=0.8)
+    axes.set_yticks(range(len(labels)), [f"{task}: {name}" for task, name, _ in labels])
+    axes.set(xlim=(-4.3, 4.3), xlabel="(learned - truth) / tolerance; open: the plain recipe")
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", labelsize=7)
+    with whole(path) as temporary:
+        figure.savefig(temporary, dpi=150, format="png")

@@ -1,0 +1,48 @@
+"""Make a set of energies, forces and dipoles by GFN2-xTB."""
+
+from __future__ import annotations
+
+import os
+
+from .parsing import parse
+
+SUMMARY = "label perturbed geometries of a data set with GFN2-xTB"
+
+TEXT = """Label perturbed geometries of QM9, or of a folder of a data set, with GFN2-xTB (tblite).
+
+Writes OUT/xtb.extxyz with energies (eV), forces (eV/angstrom) and dipoles (e angstrom). Where it
+was interrupted, the same command goes on with the shard it was at. Its molecules are divided into parts:
+
+    molinv data xtb --molecules 300 --copies 4 --out data/xtb
+    molinv train --data data/xtb/xtb.extxyz --targets energy,forces --split column:split ..."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; its exit code."""
+
+    def fill(parser):
+        parser.add_argument("--out", required=True, help="the folder to write")
+        parser.add_argument("--of", default="qm9", help="qm9, or a folder of a data set")
+        parser.add_argument("--molecules", type=int, default=300, help="how many, drawn at random")
+        parser.add_argument(
+            "--copies", type=int, default=4, help="geometries of each, the first as stored"
+        )
+        parser.add_argument(
+            "--sigma", type=float, default=0.08, help="largest displacement's deviation (angstrom)"
+        )
+        parser.add_argument("--seed", type=int, default=0, help="of the draw and displacements")
+        parser.add_argument(
+            "--workers", type=int, default=os.cpu_count() or 1, help="processes that compute"
+        )
+
+    args = parse("data xtb", SUMMARY, arguments, fill, TEXT)
+    from pathlib import Path
+
+    from ..datasets import load
+    from ..datasets.xtb import Settings, label
+
+    settings = Settings(args.molecules, args.copies, args.sigma, args.seed)
+    path, count, failed = label(load(args.of), settings, Path(args.out), args.workers)
+    bad = f"; {failed:,} did not converge and are left out" if failed else ""
+    print(f"wrote {count:,} geometries of {settings.molecules:,} molecules to {path}{bad}")
+    return 0

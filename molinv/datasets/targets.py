@@ -1,0 +1,84 @@
+"""What there is to predict: its name, its unit and how it turns with the molecule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from ..actions.kinds import SHAPES
+from ..errors import InputError, unknown
+from .ragged import take
+
+
+@dataclass(frozen=True)
+class Target:
+    """A property of molecules or of their atoms: its name, its unit and what it is.
+
+    `atomwise` marks an energy that is nearly a sum over atoms, from which fitted atom
+    references are subtracted before training (U0, U, H and G in QM9). `kind` says how it turns:
+    scalar, vector, tensor (symmetric), atom scalar or atom vector.
+    """
+
+    name: str
+    unit: str
+    description: str = ""
+    atomwise: bool = False
+    kind: str = "scalar"
+
+    def __post_init__(self):
+        if self.kind not in SHAPES:
+            raise unknown(f"kind of the target {self.name}:", self.kind, SHAPES)
+
+    @property
+    def by_atom(self) -> bool:
+        """Whether there is a value for each atom."""
+        return self.kind.startswith("atom")
+
+    def to_json(self) -> dict[str, Any]:
+        """For JSON; scalars as they were written before there were other kinds."""
+        content = asdict(self)
+        if self.kind == "scalar":
+            del content["kind"]
+        return content
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """The values of a target that is not one number a molecule, in its unit.
+
+    (n, *e) for n molecules, or (atoms, *e) for all their atoms, where e is (), (3,) or (3, 3) by
+    the target's kind. NaN where a value is missing. Raises InputError for another shape.
+    """
+
+    target: Target
+    values: Float64[np.ndarray, " rows *e"]
+
+    def __post_init__(self):
+        expected = SHAPES[self.target.kind]
+        if self.values.shape[1:] != expected:
+            raise InputError(
+                f"{self.target.name}, a {self.target.kind}: expected values "
+                f"{('atoms' if self.target.by_atom else 'molecules', *expected)}, got "
+                f"{self.values.shape}."
+            )
+
+    def take(self, ptr: Int64[np.ndarray, " ends"], indices: Int64[np.ndarray, " m"]) -> Field:
+        """Those of the chosen molecules; molecule i has the atoms ptr[i] to ptr[i + 1]."""
+        rows = take(ptr, indices)[0] if self.target.by_atom else indices
+        return Field(self.target, self.values[rows])
+
+
+def one_kind(targets: Sequence[Target]) -> str:
+    """The kind that all these targets are of; raises InputError where they are of several."""
+    kinds = {t.kind: t.name for t in reversed(targets)}
+    if len(kinds) > 1:
+        said = " and ".join(f"{name} (a {kind})" for kind, name in reversed(kinds.items()))
+        raise InputError(
+            f"the targets of one run have to be of one kind, got {said}: train one run for each "
+            "kind, or an energy with its forces, as in --targets energy,forces."
+        )
+    return next(iter(kinds))

@@ -1,0 +1,116 @@
+"""A training killed with SIGKILL goes on to the bits of one that was left alone."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+
+import pytest
+import torch
+import yaml
+from small_run import small
+
+from molinv.training.run import train
+from molinv.training.saved import read
+
+PATIENCE = 240  # seconds that a process may take to reach the moment at which it is killed
+
+
+def start(folder, changes):
+    """`molinv train` in a process of its own, by a config."""
+    config = folder.with_suffix(".yaml")
+    config.write_text(yaml.safe_dump(asdict(small(folder, **changes))))
+    command = [sys.executable, "-m", "molinv", "train", "--config", str(config)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def wait(process, what):
+    """Until what() is true, or the process is over."""
+    deadline = time.monotonic() + PATIENCE
+    while not what() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.0005)
+
+
+def kill(folder, changes, moment, chance):
+    """Start or go on, and kill: True where it was killed before its end.
+
+    "anywhere" from the first line of Python on; "later", some epochs on; "writing", while a file
+    is only half there.
+    """
+    last = folder / "checkpoints" / "last.ckpt"
+    before = last.stat().st_mtime_ns if last.exists() else 0
+    process = start(folder, changes)
+    try:
+        if moment == "anywhere":
+            time.sleep(chance.uniform(0, 12))
+        else:
+            wait(process, lambda: last.exists() and last.stat().st_mtime_ns != before)
+            if moment == "later":
+                time.sleep(chance.uniform(0, 1.5))
+            else:
+                wait(process, lambda: any(folder.rglob("*.part")))
+        alive = process.poll() is None
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    return alive
+
+
+def same(one, other):
+    """Equal bits: weights, and all that the checkpoint holds of tensors."""
+    for here, there in zip(
+        (read(one)[1], tensors(one)), (read(other)[1], tensors(other)), strict=True
+    ):
+        assert here.keys() == there.keys()
+        for name, value in here.items():
+            assert torch.equal(value, there[name]), name
+
+
+def tensors(folder):
+    """Everything in the last checkpoint that is a tensor, by where it is."""
+    state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    found = {}
+
+    def collect(at, value):
+        if isinstance(value, torch.Tensor):
+            found[at] = value
+        elif isinstance(value, dict):
+            for key, inner in value.items():
+                collect(f"{at}.{key}", inner)
+        elif isinstance(value, list | tuple):
+            for key, inner in enumerate(value):
+                collect(f"{at}.{key}", inner)
+
+    collect("", {key: state[key] for key in ("state_dict", "optimizer_states", "global_step")})
+    assert len(found) > 20
+    return found
+
+
+def hold(tmp_path, kills, epochs, moments):
+    chance, killed = random.Random(6), []
+    changes = {"epochs": epochs, "ema": 0.9}
+    train(small(tmp_path / "whole", **changes))
+    for number in range(kills):
+        moment = moments[number % len(moments)]
+        assert kill(tmp_path / "parts", changes, moment, chance), f"kill {number}: it was over"
+        killed.append(moment)
+    assert not (tmp_path / "parts" / "conformal.json").exists()  # made at the end
+    train(small(tmp_path / "parts", **changes))
+    same(tmp_path / "whole", tmp_path / "parts")
+    assert not list((tmp_path / "parts").rglob("*.part"))
+    return killed
+
+
+def test_a_run_killed_twice_goes_on_to_the_same_bits(tmp_path):
+    hold(tmp_path, 2, 7, ["writing", "writing"])
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_twenty_random_moments_goes_on_to_the_same_bits(tmp_path):
+    moments = ["later", "writing", "anywhere", "later", "writing"]
+    assert len(hold(tmp_path, 20, 120, moments)) == 20
+    assert os.path.getsize(tmp_path / "parts" / "model.safetensors") > 1000

@@ -1,0 +1,142 @@
+"""`molinv analyse` of runs on pictures: errors of label maps and outputs, whose truth is known."""
+
+import json
+import math
+
+import pytest
+import torch
+
+from molinv import Augmented, actions, distributions, groups
+from molinv.analysis.pictures.changes import agreement, change, changes, foreground, orbit_std
+from molinv.analysis.pictures.poses import poses
+from molinv.analysis.section import Chart
+from molinv.cli import main
+from molinv.datasets import pictures
+from molinv.datasets.pictures.collages import collages
+from molinv.datasets.pictures.store import Pictures
+from molinv.models.pictures.base import PictureModel
+from molinv.training.pictures.saved import SavedPictures
+from molinv.training.pictures.tasks import Task
+
+TINY = ["--model_args", '{"width": 8}', "--epochs", "1", "--accelerator", "cpu"]
+
+
+class Bright(PictureModel):
+    """Every pixel's class is whether it is bright: it moves with the picture by construction."""
+
+    maps = True
+
+    def forward(self, x):
+        return torch.cat([0.5 - x, x - 0.5], 1) * 20
+
+
+class Above(PictureModel):
+    """The upper half is of one class, the lower of another, whatever is there."""
+
+    maps = True
+
+    def forward(self, x):
+        rows = torch.linspace(1, -1, x.shape[2])[:, None].expand(x.shape[2:])
+        return torch.stack([rows, -rows]).expand(len(x), -1, -1, -1)
+
+
+class Slope(PictureModel):
+    """How much of the ink is above the middle: its sign turns over with the picture."""
+
+    def forward(self, x):
+        rows = torch.linspace(1, -1, x.shape[2])[:, None]
+        return torch.stack([(x[:, 0] * rows).mean((1, 2)), x[:, 0].mean((1, 2))], 1)
+
+
+def saved(net: PictureModel, task: Task, init: float = 0.3) -> SavedPictures:
+    mu = distributions.UniformBox(groups.SO2(), init=init)
+    network = Augmented(net, mu, input=actions.Image(), output=net.output, reduce=task.reduce)
+    return SavedPictures(network.eval(), task, {})
+
+
+@pytest.fixture(scope="module")
+def canvases():
+    made = collages(pictures.load("mnist")["test"], 8, (64, 64), 2, scale=1)
+    return Pictures(made.images, (made.y > 0).byte(), ("background", "ink"), made.void)
+
+
+MAPS = Task("maps", ("background", "ink"), void=255)
+
+
+def test_labels_of_what_each_pixel_shows_move_with_it_but_for_rounding(canvases):
+    for copies in (0, 4):
+        (found,) = poses(saved(Bright(), MAPS), canvases, 4, copies)
+        assert found.name == "angle"
+        assert found.rounded is not None
+        assert found.at == pytest.approx(torch.linspace(-math.pi, math.pi, 9).tolist(), abs=1e-6)
+        errors = [change(MAPS, found, j) for j in range(9)]
+        assert errors[4] == 0
+        assert max(errors) < 0.06
+        assert max(errors) < 2 * float(found.rounded.max())
+        for exact in (0, 2, 6, 8):  # quarter turns round nothing away
+            assert float(found.rounded[exact]) < 1e-3
+            assert errors[exact] < (0.03 if copies else 1e-3)
+        assert agreement(MAPS, found, 4) == pytest.approx(1)
+
+
+def test_labels_that_stay_where_they_are_differ_by_the_wedge_they_leave(canvases):
+    (found,) = poses(saved(Above(), MAPS), canvases, 4, 0)
+    # turned by t, the share 2 t / 2 pi of a disc has the other label; of the square at 90 and
+    # 180 degrees exactly, a half and all of it
+    assert [change(MAPS, found, j) for j in (4, 6, 8)] == pytest.approx([0, 0.5, 1], abs=0.01)
+    assert foreground(found, 8) == 0
+    assert foreground(found, 6) == pytest.approx(1 / 3, abs=0.02)
+    assert agreement(MAPS, found, 8) < 0.01
+    assert agreement(MAPS, found, 6) == pytest.approx(1 / 3, abs=0.02)
+
+
+def test_pixels_from_outside_count_for_nothing(canvases):
+    (found,) = poses(saved(Bright(), MAPS), canvases, 4, 0)
+    assert found.own is not None
+    at_45 = found.own[5]
+    assert (at_45[:, 0, 0] == -1).all()
+    assert (found.own[4] >= 0).all()
+
+
+def test_the_orbit_s_spread_of_outputs_is_theirs():
+    digits = pictures.load("mnist")["test"].take(torch.arange(12))
+    numbers = Pictures(digits.images, torch.zeros(12, 2), ("up", "ink"))
+    task = Task("numbers", ("up", "ink"), None, (0.0, 0.0), (0.01, 0.1))
+    (found,) = poses(saved(Slope(), task), numbers, 6, 0)
+    flip = [found.values[0, :, 0], found.values[6, :, 0]]
+    assert torch.allclose(flip[0], -flip[1], atol=1e-5)
+    want = found.values.double().std(0, correction=0) / torch.tensor([0.01, 0.1])
+    assert orbit_std(task, found) == pytest.approx(float(want.mean()), rel=1e-5)
+    gap = (found.values[12] - found.values[6]).abs() / torch.tensor([0.01, 0.1])
+    assert change(task, found, 12) == pytest.approx(float(gap.mean()), rel=1e-5)
+    section = changes(task, {"network alone": [found]}, {"angle": 0.3})
+    (chart,) = section.figures
+    assert isinstance(chart, Chart)
+    assert chart.vertical[1][0] == pytest.approx(math.degrees(0.3))
+
+
+@pytest.mark.parametrize("kind", ["classes", "maps", "hue"])
+def test_a_run_makes_a_report(kind, tmp_path, capsys):
+    flags = ["--data", "mnist", "--group", "Affine2"]
+    if kind == "hue":
+        flags = ["--data", "planted", "--data_args", '{"task": "hue"}', "--group", "Hue"]
+    if kind == "maps":
+        from test_picture_training import write_streets
+
+        flags = ["--data", "camvid", "--root", str(write_streets(tmp_path / "s"))]
+        flags += ["--batch_size", "4"]
+    out = str(tmp_path / "run")
+    small = [] if kind == "maps" else ["--train_size", "48", "--valid_size", "8"]
+    assert main(["train", *flags, *small, *TINY, "--out", out]) == 0
+    capsys.readouterr()
+    assert main(["analyse", out, "--pictures", "3", "--places", "1", "--copies", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert "Averaged over 2 copies" in shown
+    found = json.loads((tmp_path / "run" / "analysis" / "analysis.json").read_text())
+    names = {"classes": "shear", "maps": "angle", "hue": "hue"}
+    numbers = found["sections"]["equivariance"]["numbers"][names[kind]]
+    assert set(numbers) == {"network alone", "averaged over 2 copies"}
+    assert (tmp_path / "run" / "analysis" / f"change_{names[kind]}.png").stat().st_size > 5000
+    assert (tmp_path / "run" / "analysis" / "report.html").stat().st_size > 1e5
+    assert main(["analyse", out, "--places", "0"]) == 2
+    assert "--places" in capsys.readouterr().err

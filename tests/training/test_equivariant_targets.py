@@ -1,0 +1,221 @@
+"""Dipoles, quadrupoles and charges from training to prediction: what turns, and how."""
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from small_run import SAMPLE, small
+
+from molinv import InputError
+from molinv.analysis.accuracy import evaluate
+from molinv.analysis.runs import held_out, of_run
+from molinv.chem.structure import Structure
+from molinv.cli import main
+from molinv.datasets import load as load_data
+from molinv.datasets.batches import OnDevice
+from molinv.groups import SO3
+from molinv.predict import Predictor
+from molinv.training.build import build
+from molinv.training.masked import MaskedError, errors_of, masked_l1
+from molinv.training.run import train
+from molinv.training.saved import load
+
+NAMES = {"dipole": "vector", "quadrupole": "tensor", "charges": "atom scalar"}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A finished run of painn on each target, two of its epochs."""
+    root = tmp_path_factory.mktemp("kinds")
+    for name in NAMES:
+        train(small(root / name, targets=name, model="painn", epochs=2, copies=2))
+        evaluate(root / name, copies=2)
+    return root
+
+
+def turned(structure, g):
+    return replace(structure, pos=structure.pos @ g.T)
+
+
+def rotation():
+    return SO3().double().haar(1, torch.Generator().manual_seed(5))[0].double().numpy()
+
+
+def structures(n=4):
+    molecules = load_data(SAMPLE)
+    pairs = [molecules.molecule(i) for i in range(n)]
+    return [
+        Structure(str(i), z.astype(np.int64), pos.astype(float), "test", embedded=False)
+        for i, (z, pos) in enumerate(pairs)
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_equivariant_network_errs_alike_however_molecules_lie(folders, name):
+    result = json.loads((folders / name / "evaluation.json").read_text())
+    row = result["targets"][name]
+    assert row["stored"] == pytest.approx(row["rotated"], rel=1e-4)
+    assert row["averaged"] == pytest.approx(row["rotated"], rel=1e-4)
+    with (folders / name / "metrics.csv").open() as file:
+        last = list(csv.DictReader(file))[-1]
+    assert float(last[f"{name}_stored"]) == pytest.approx(float(last[f"{name}_rotated"]), rel=1e-4)
+    assert float(last[f"{name}_orbit_variance"]) < 1e-6 * float(last[f"{name}_orbit_square"])
+    assert ("components" in row) == (name != "charges")
+    if name != "charges":  # these do depend on the frame
+        assert row["components"]["stored"] < row["stored"]
+        assert row["components"]["stored"] != pytest.approx(row["components"]["rotated"], rel=1e-4)
+    interval = result["intervals"]["given"]["targets"][name]
+    assert interval["half"] > 0
+    assert 0.7 < interval["coverage"] <= 1
+
+
+def test_predictions_turn_with_the_molecule(folders):
+    g, items = rotation(), structures()
+    for name in NAMES:
+        predictor = Predictor(folders / name)
+        here = list(predictor.predict(items))
+        there = list(predictor.predict([turned(s, g) for s in items]))
+        for s, a, b in zip(items, here, there, strict=True):
+            assert a[f"{name}_unit"].startswith("e")
+            assert a[f"{name}_radius"] > 0
+            assert a[f"{name}_std"] < 1e-4
+            if name == "dipole":
+                vector, moved = (np.array([r[f"dipole_{c}"] for c in "xyz"]) for r in (a, b))
+                assert np.abs(moved - vector).max() > 1e-4
+                assert np.allclose(moved, g @ vector, atol=1e-5)
+            elif name == "quadrupole":
+                tensor, moved = (six(row) for row in (a, b))
+                assert np.allclose(moved, g @ tensor @ g.T, atol=1e-4)
+            else:
+                assert len(a["charges"]) == len(s.z)
+                assert np.allclose(a["charges"], b["charges"], atol=1e-5)
+
+
+def six(row):
+    found = np.zeros((3, 3))
+    for i, a in enumerate("xyz"):
+        for j, b in enumerate("xyz"[i:], i):
+            found[i, j] = found[j, i] = row[f"quadrupole_{a}{b}"]
+    return found
+
+
+def test_files_and_the_screen_show_them(folders, tmp_path, capsys):
+    out = tmp_path / "out.csv"
+    assert main(["predict", str(folders / "dipole"), "CCO", "O", "-o", str(out)]) == 0
+    with out.open() as file:
+        rows = list(csv.DictReader(file))
+    columns = {"dipole_x", "dipole_y", "dipole_z", "dipole_std", "dipole_mae", "dipole_unit"}
+    assert columns < set(rows[0])
+    assert rows[0]["dipole_unit"] == "e angstrom"
+    out = tmp_path / "out.json"
+    assert main(["predict", str(folders / "charges"), "O", "-o", str(out)]) == 0
+    assert len(json.loads(out.read_text())[0]["charges"]) == 3
+    assert main(["predict", str(folders / "charges"), "O"]) == 0
+    assert "3 atoms" in capsys.readouterr().out
+
+
+def test_what_an_analysis_is_given(folders):
+    for name, kind in NAMES.items():
+        subject, config, saved = of_run(folders / name)
+        given = held_out(config, saved, 5)
+        assert subject.kind == kind
+        pos, z = given.batch(range(5), int(given.sizes.max()))
+        with torch.no_grad():
+            values = subject(pos, z)
+        assert given.y is not None
+        assert given.y.shape == values.shape
+        assert given.y.isfinite().all()
+        if subject.by_atom:  # nothing where there is no atom
+            assert not values[:, 0][z == 0].any()
+
+
+def test_the_loss_is_that_of_vectors_and_does_not_see_the_frame():
+    generator = torch.Generator().manual_seed(0)
+    y = torch.randn(5, 2, 3, generator=generator)
+    outputs = torch.randn(3, 5, 2, 3, generator=generator)
+    y[1, 0, 2] = torch.nan  # the vector counts as a whole
+    g = torch.from_numpy(rotation()).float()
+    loss, count = masked_l1(outputs, y, kind="vector")
+    moved, _ = masked_l1(outputs @ g.mT, y @ g.mT, kind="vector")
+    errors = (outputs - y).norm(dim=-1)
+    assert int(count) == 9
+    assert loss == pytest.approx(float(errors[:, ~y.isnan().any(-1)].mean()), rel=1e-5)
+    assert moved == pytest.approx(float(loss), rel=1e-5)
+    one = outputs[:1].clone().requires_grad_()
+    masked_l1(one, outputs[0], kind="vector")[0].backward()  # where all is right already
+    assert one.grad is not None
+    assert one.grad.isfinite().all()
+    weighted, _ = masked_l1(outputs, y, kind="vector", weights=torch.tensor([0.0, 2.0]))
+    assert weighted == pytest.approx(2 * float(errors[:, :, 1].mean()) * 5 / 9, rel=1e-5)
+    metric = MaskedError(2, "vector")
+    metric.update(outputs[0], y)
+    assert metric.compute()[0] == pytest.approx(float(errors[0, [0, 2, 3, 4], 0].mean()), rel=1e-5)
+    found = errors_of(outputs[0] - y, "vector")
+    assert found.value.isnan().sum() == 1
+    assert found.count.sum() == 9
+
+
+def test_outputs_are_turned_back_before_the_loss():
+    """A network of vectors in a distribution sees no loss from turning where it is equivariant."""
+    molecules = load_data(SAMPLE)
+    batch = OnDevice(molecules, molecules.select(["homo"]), "cpu").gather(np.arange(6))
+    made = {}
+    for name in ("painn", "point"):
+        settings = {"width": 32, "layers": 2}
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = build(
+                1,
+                model=name,
+                model_args=settings,
+                group="SO3",
+                distribution="UniformBox",
+                distribution_args={"init": 1.0},
+                copies=4,
+                kind="vector",
+            ).train()
+        outputs = network(batch.pos, batch.z, generator=torch.Generator().manual_seed(1))
+        assert outputs.shape == (4, 6, 1, 3)
+        made[name] = float((outputs.std(0) / outputs.std()).max().detach())
+        (outputs.square().sum() / outputs.square().sum().detach()).backward()
+        slopes = [float(p.grad.abs().max()) for p in network.distribution.parameters()]
+        assert (max(slopes) > 1e-4) == (name == "point")  # the extents see what turning costs
+    assert made["painn"] < 1e-4
+    assert made["point"] > 1e-2
+
+
+def test_what_cannot_be_trained_or_asked_is_refused_in_a_sentence(folders, tmp_path, capsys):
+    for changes, reason in (
+        ({"targets": "homo,dipole"}, "homo (a scalar) and dipole (a vector)"),
+        ({"targets": "dipole,quadrupole"}, "one kind"),
+        ({"targets": "dipole", "model": "schnet", "model_args": {}}, "use equivariant or painn"),
+        ({"targets": "homo", "model": "painn", "model_args": {"output": "vector"}}, "leave out"),
+        ({"targets": "dipole [Debye]"}, "gives dipole in e angstrom"),
+        ({"targets": "dipol"}, "did you mean 'dipole'"),
+        ({"targets": "dipole", "weights": {"dipoles": 2}}, "did you mean 'dipole'"),
+    ):
+        with pytest.raises(InputError) as error:
+            train(small(tmp_path / "none", **changes))
+        assert reason in str(error.value)
+    run = str(folders / "dipole")
+    for command in (
+        ["evaluate", run, "--embedded", "10"],
+        ["predict", run, "CCO", "--conformers", "2"],
+        ["predict", run, "CCO", "-o", str(tmp_path / "x.parquet")],
+    ):
+        capsys.readouterr()
+        assert main(command) == 2
+        assert capsys.readouterr().err.strip().count("\n") == 0
+
+
+def test_a_run_goes_on_from_numbers_to_vectors(tmp_path, run):
+    """`--init` with another kind of target keeps all but the last layer."""
+    folder = train(small(tmp_path / "next", targets="dipole [D]", epochs=1, init=str(run)))
+    first, then = load(run).network.state_dict(), load(folder).network.state_dict()
+    assert first.keys() == then.keys()
+    other = [k for k in first if first[k].shape != then[k].shape]
+    assert sorted(other) == ["model.read.3.bias", "model.read.3.weight"]
+    assert load(folder).standardizer.targets[0].unit == "D"
