@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from math import isnan
@@ -11,13 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from .chem.structure import Rejected, Structure
-from .datasets.batches import Batch
 from .datasets.molecules import Target
 from .errors import unknown
 from .models import too_large
+from .predict_batches import PAIRS, by_size, conformers_of, over_conformers, pad
 from .predict_fields import check_one_geometry, columns, gathered
 from .pretrained import locate, shipped_name
 from .training.conformal import EMBEDDED, GIVEN, calibrated
@@ -27,8 +25,9 @@ from .training.orbit_values import orbit_values
 from .training.saved import Saved, evaluated
 from .training.saved import load as load_saved
 
+__all__ = ["PAIRS", "Predictor", "Values", "by_size", "pad", "symbols"]
+
 WINDOW = 16  # batches that are read before they are sorted by size
-PAIRS = 2**18  # of atoms in a batch: 64 molecules of 64 atoms, and one of 500
 
 
 class Values(NamedTuple):
@@ -152,7 +151,7 @@ class Predictor:
 
     def values(self, structures: Sequence[Structure], batch_size: int = 64) -> Values:
         """Numbers of usable structures, at least one; run by size, so that little is padding."""
-        each = [conformer for s in structures for conformer in _conformers(s)]
+        each = [conformer for s in structures for conformer in conformers_of(s)]
         parts = by_size(each, batch_size)
         order = np.concatenate(parts)
         runs = [self._run([each[i] for i in part]) for part in parts]
@@ -162,7 +161,7 @@ class Predictor:
         far = np.add.reduceat(far, start) / counts
         outside = [self._outside(s, float(d)) for s, d in zip(structures, far, strict=True)]
         half = np.stack([self._half[self.kind(s)] for s in structures])
-        return Values(*_over_conformers(mean, std, counts), half, outside)
+        return Values(*over_conformers(mean, std, counts), half, outside)
 
     @cached_property
     def _half(self) -> dict[str, np.ndarray]:
@@ -264,52 +263,6 @@ class Predictor:
                 row[f"{target.name}_unit"] = target.unit
             rows.append(row | forces[i])
         return rows
-
-
-def by_size(structures: Sequence[Structure], batch_size: int) -> list[np.ndarray]:
-    """The indices of structures in batches, the smallest first."""
-    sizes = np.array([len(s.z) for s in structures])
-    order, parts = np.argsort(sizes, kind="stable"), []
-    while len(order):
-        # sizes grow: the last of as many as there is room for is the largest of its batch
-        fits = sizes[order[:batch_size]] ** 2 * np.arange(1, len(order[:batch_size]) + 1) <= PAIRS
-        count = max(1, int(fits.sum()))
-        parts.append(order[:count])
-        order = order[count:]
-    return parts
-
-
-def _conformers(structure: Structure) -> list[Structure]:
-    """A structure for each conformer."""
-    if structure.others is None:
-        return [structure]
-    return [replace(structure, pos=p, others=None) for p in (structure.pos, *structure.others)]
-
-
-def _over_conformers(
-    mean: np.ndarray, std: np.ndarray, counts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values (c, t) of all conformers to values (b, t) of the molecules that have `counts`."""
-    start, n = np.cumsum(counts) - counts, counts[:, None]
-    centre = np.add.reduceat(mean, start) / n
-    within = np.sqrt(np.add.reduceat(std**2, start) / n)
-    rest = np.add.reduceat((mean - np.repeat(centre, counts, axis=0)) ** 2, start)
-    return centre, within, np.where(n > 1, np.sqrt(rest / np.maximum(n - 1, 1)), np.nan)
-
-
-def pad(structures: Sequence[Structure], center: bool = True) -> Batch:
-    """Structures as one padded batch; targets are NaN."""
-    b, n = len(structures), max(len(s.z) for s in structures)
-    pos, z = np.zeros((b, n, 3), np.float32), np.zeros((b, n), np.int64)
-    for i, s in enumerate(structures):
-        origin = s.pos.mean(0) if center else 0.0
-        pos[i, : len(s.z)], z[i, : len(s.z)] = s.pos - origin, s.z
-    return Batch(
-        torch.from_numpy(pos),
-        torch.from_numpy(z),
-        torch.full((b, 1), torch.nan, dtype=torch.float64),
-        torch.arange(b),
-    )
 
 
 def symbols(numbers: Iterable[int]) -> str:

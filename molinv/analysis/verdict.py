@@ -37,6 +37,7 @@ def _invariance(analysis: Analysis, q: int) -> str:
     size = float(orbits.power[:, q, 0].mean().sqrt())
     std = float(orbits.variance[:, q].mean().sqrt())
     where = f"{len(orbits.variance):,} molecules in {len(orbits.weights)} orientations"
+    where += ", the length over all atoms of each" if subject.by_atom else ""
     unit = f" {quantity.unit}".rstrip()
     if invariant(subject, orbits)[q]:
         return (

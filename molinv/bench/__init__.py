@@ -21,6 +21,7 @@ _SHARED = (
     "methods",
     "picture_results",
     "picture_tasks",
+    "potential_measures",
     "recover_results",
     "recover_tasks",
     "steps",

@@ -2,8 +2,8 @@
 
     geometries    `molinv predict library.xyz -o out.parquet`, beside the network alone on batches
                   that lie ready, sorted by size
-    smiles        the same of SMILES, beside RDKit alone: parsing, ETKDGv3 and MMFF94 in as many
-                  processes
+    smiles        the same of SMILES, beside RDKit alone: parsing, ETKDGv3, from random coordinates
+                  where that fails, and MMFF94, in as many processes
 
 Each is timed from its call to its end, with the start of its processes, in turn in one run; ratios
 are taken within a round. The network runs while the processes embed: it needs a core that they
@@ -166,7 +166,10 @@ def _embed(smiles: list[str]) -> int:
         mol = Chem.AddHs(Chem.MolFromSmiles(text))
         settings = rdDistGeom.ETKDGv3()
         settings.randomSeed = 0
-        if rdDistGeom.EmbedMolecule(mol, settings) == 0:
+        for settings.useRandomCoords in (False, True):  # for those that fail without
+            if made := rdDistGeom.EmbedMolecule(mol, settings) == 0:
+                break
+        if made:
             if types := fields.MMFFGetMoleculeProperties(mol):
                 field = fields.MMFFGetMoleculeForceField(mol, types)
                 field.Initialize()

@@ -14,14 +14,14 @@ import torch
 from ..datasets.batches import Batch
 from .batches import random_batch
 from .contenders import Contender
-from .steps import TrainingStep
+from .steps import Inference, TrainingStep
 
 STEPS = 2
 STATUS = Path("/proc/self/status")
 
 
-def peak_memory(contender: Contender, batch: Batch) -> float | None:
-    """MiB that a training step on the batch takes at most, beyond what was there before it.
+def peak_memory(contender: Contender, batch: Batch, training: bool = True) -> float | None:
+    """MiB that a training step on the batch, or a pass of inference, takes at most beyond before.
 
     A fresh process makes the model and takes a step on a molecule of three atoms, so that
     libraries, weights and the optimizer's state are there already; what it then grows by in two
@@ -36,16 +36,17 @@ def peak_memory(contender: Contender, batch: Batch) -> float | None:
     arrays = [t.cpu().numpy() for t in (batch.pos, batch.z, batch.y, batch.index)]
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         try:
-            return pool.submit(_measure, contender, arrays, str(device)).result() / 2**20
+            measured = pool.submit(_measure, contender, arrays, str(device), training)
+            return measured.result() / 2**20
         except BrokenProcessPool:
             return None
 
 
-def _measure(contender: Contender, arrays: list[np.ndarray], where: str) -> int:
+def _measure(contender: Contender, arrays: list[np.ndarray], where: str, training: bool) -> int:
     """In the fresh process: bytes."""
     device = torch.device(where)
     batch = Batch(*(torch.from_numpy(a).to(device) for a in arrays))
-    step = TrainingStep(contender.network(device))
+    step = (TrainingStep if training else Inference)(contender.network(device))
     step(random_batch(1, 3, device))
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

@@ -36,7 +36,8 @@ def main(
     out: str = "recover",
     tasks: str | None = None,
     seeds: int = 3,
-    minutes: float = 3.3,
+    steps: int = 8000,
+    minutes: float | None = None,
     variants: int = 0,
     recipes: str = "molinv,plain",
     molecules: int | None = None,
@@ -51,15 +52,19 @@ def main(
         out: the folder to work in.
         tasks: rows of the table, separated by commas; all if not given.
         seeds: runs a row: the molecules, their poses, the initial weights and the draws differ.
-        minutes: minutes of training a run.
+        steps: steps of training a run, rounded up to whole epochs.
+        minutes: minutes of training a run, in place of steps.
         variants: instead of the tasks as they are, so many hidden variants of each: another axis,
             angle, field strength or property, drawn from a seed.
         recipes: molinv, and plain for the first seed of one row a task, as the baseline.
         molecules: molecules of a task at most; 40,000 if not given.
         data: the data set that they are of; it needs charges and the targets of QM9.
     """
-    if seeds < 1 or variants < 0:
-        raise InputError(f"expected seeds >= 1 and variants >= 0, got {seeds} and {variants}.")
+    if seeds < 1 or variants < 0 or steps < 1:
+        raise InputError(
+            f"expected seeds >= 1, variants >= 0 and steps >= 1, got {seeds}, {variants} and "
+            f"{steps}."
+        )
     chosen = _named(tasks, "task", ROWS) if tasks else list(ROWS)
     ways = _named(recipes, "recipe", RECIPES)
     console, folder = Console(), Path(out)
@@ -78,16 +83,15 @@ def main(
         text = row.text(seed, number, data, molecules)
         mark = "" if number is None else f"-hidden{number}"
         run = folder / "runs" / f"{row.name}-{way}{mark}-seed{seed}"
-        config = configure(row, way, text, seed, minutes, str(run))
-        path = run / "result.json"
+        config = configure(row, way, text, seed, str(run), steps, minutes)
+        path, new = run / "result.json", False
         if not path.is_file():
             console.print(f"[{count}/{len(plan)}] {run.name}", highlight=False)
             write_json(path, _measure(row, way, config, run))
-            results.append(read(path, config))
+            new = True
+        results.append(read(path, config))
+        if new or count == len(plan):
             report(console, folder, results)
-        else:
-            results.append(read(path, config))
-    report(console, folder, results)
 
 
 def _named(text: str, what: str, known: dict[str, Any]) -> list[str]:

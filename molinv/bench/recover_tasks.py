@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from ..datasets import planted
+from ..datasets.split import split
 from ..training.config import TrainConfig
 
 # one for all tasks: the reward, its weight, the distribution's learning rate and its first step
 RECIPES: dict[str, dict[str, Any]] = {
     "molinv": {
         "regularizer": "share",
-        "lam": 0.2,
-        "group_lr": 0.03,
+        "lam": 0.5,
+        "group_lr": 0.015,
         "group_end": 0.2,
         "wait": 0.3,
     },
@@ -27,6 +28,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 NETWORK = {"width": 64, "layers": 3, "hidden": 32, "kernels": 8}
 COUNT = {"per_molecule": 4_000}  # molecules; QM9 has few non-polar ones
 MOST = 40_000
+BATCH = 32
 PROPERTIES = ("homo", "lumo", "gap", "alpha")
 
 
@@ -134,12 +136,19 @@ def drawn(task: str, number: int) -> dict[str, Any]:
 
 
 def configure(
-    row: Row, recipe: str, text: str, seed: int, minutes: float, out: str, batch_size: int = 32
+    row: Row,
+    recipe: str,
+    text: str,
+    seed: int,
+    out: str,
+    steps: int,
+    minutes: float | None = None,
 ) -> TrainConfig:
     """The settings of a run; the same for all rows but for what the task itself says."""
     task = planted.from_text(text)
     variant = task.variants[row.chosen(recipe) or 0]
     molecules = task.molecules
+    epoch = -(-len(split(len(molecules), seed).train) // BATCH)  # steps
     vectors = [field.target for field in molecules.fields]  # of a target that turns
     return TrainConfig(
         data=text,
@@ -152,8 +161,9 @@ def configure(
         distribution_args=dict(variant.settings),
         valid_size=1000,
         center=task.center,
+        epochs=-(-steps // epoch) if minutes is None else None,
         minutes=minutes,
-        batch_size=batch_size,
+        batch_size=BATCH,
         seed=seed,
         **RECIPES[recipe],
     )

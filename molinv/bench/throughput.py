@@ -6,8 +6,9 @@ say little on a machine that does other work; the ratios hold. Three parts:
 
     models    molecules/s of a training step and of a pass of inference, on batches of real
               molecules as the trainer makes them, and the peak memory of a training step
-    cost      against atoms a molecule (10 to 200, 400 atoms a batch, random points about as
-              dense as QM9's molecules), against the batch and against copies
+    cost      against atoms a molecule (10 to 500, 400 atoms a batch or one molecule, random
+              points about as dense as QM9's molecules; beside it the peak memory of a pass on
+              one molecule), against the batch and against copies
               (which share the optimizer's step, so that a copy costs less the more there are)
     sampling  the share of a training step that goes into sampling the group, acting on the
               coordinates and the backward pass through both; beside it the whole step over one
@@ -19,7 +20,7 @@ averaging over rotations. canonical-all and -one are point in its principal fram
 one in training, always four in inference. faenet is the network alone. visnet takes about
 5 GiB of memory at the default batch.
 
-    molinv bench throughput                               all of it, some 15 minutes on one core
+    molinv bench throughput                               all of it, some 25 minutes on one core
     molinv bench throughput --quick                       one short round, to see that it works
     molinv bench throughput --models point,schnet --rounds 9
     OMP_NUM_THREADS=1 molinv bench throughput             on one core
@@ -46,7 +47,7 @@ from ..training.saved import write_json
 from . import throughput_pictures as pictures
 from . import throughput_results as results
 from . import throughput_tasks as tasks
-from .batches import real_batches
+from .batches import random_batch, real_batches
 from .contenders import choose, reference
 from .memory import peak_memory
 from .turns import in_turn, ticks
@@ -59,12 +60,13 @@ class Plan:
     rounds: int = 5
     batches: int = 2
     least: float = 0.5
-    atoms: tuple[int, ...] = (10, 25, 50, 100, 200)
+    atoms: tuple[int, ...] = (10, 25, 50, 100, 200, 500)
+    large: tuple[int, ...] = (50, 200, 500)
     batch: tuple[int, ...] = (1, 8, 32, 128, 512)
     copies: tuple[int, ...] = (1, 2, 4, 8)
 
 
-QUICK = Plan(1, 1, 0.0, (10, 50), (1, 32), (1, 2))
+QUICK = Plan(1, 1, 0.0, (10, 50), (50,), (1, 32), (1, 2))
 
 
 def main(
@@ -117,7 +119,9 @@ def main(
         parts["sampling"] = tasks.of_sampling(learned, batches, where)
     console = Console()
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        total = len(chosen) + sum(ticks(part, rounds) for part in parts.values())
+        curves = plain or chosen
+        total = len(chosen) + len(curves) * len(plan.large)
+        total += sum(ticks(part, rounds) for part in parts.values())
         bar = progress.add_task("", total=total)
 
         def tick(text: str) -> None:
@@ -127,6 +131,11 @@ def main(
         for c in chosen:
             tick(f"memory: {c.name}")
             memory[c.name] = peak_memory(c, batches[-1])
+        large: dict[str, dict[int, float | None]] = {c.name: {} for c in curves}
+        for c in curves:
+            for n in plan.large:
+                tick(f"memory: {c.name}, {n} atoms")
+                large[c.name][n] = peak_memory(c, random_batch(1, n, where), training=False)
         seconds = {
             name: in_turn(part, rounds, plan.least, lambda text, name=name: tick(f"{name}: {text}"))
             for name, part in parts.items()
@@ -140,6 +149,7 @@ def main(
             seconds["models"], base, {n: count_parameters(f) for n, f in networks.items()}, memory
         ),
         "atoms": results.curve(seconds["atoms"]),
+        "memory": results.memory(large),
     }
     if learned is not None:
         found["batch"] = results.curve(seconds["batch"])
@@ -157,6 +167,8 @@ def report(found: dict[str, Any], folder: Path, console: Console) -> None:
     if found["atoms"]:
         title = "ms a molecule against its atoms"
         console.print(results.curve_table(found["atoms"], title, "model"))
+        title = "peak MiB of a pass on one molecule against its atoms"
+        console.print(results.curve_table(found["memory"], title, "model"))
     if name is not None:
         title = f"{name}: ms a molecule against the batch"
         console.print(results.curve_table(found["batch"], title, "batch"))

@@ -43,6 +43,14 @@ def curve(seconds: Seconds, unit: float = 1e3) -> dict[str, Any]:
     return made
 
 
+def memory(found: dict[str, dict[int, float | None]]) -> dict[str, Any]:
+    """By model and atoms of a molecule: MiB; sizes at which it was not measured are left out."""
+    return {
+        name: {n: spread([value]) for n, value in sizes.items() if value is not None}
+        for name, sizes in found.items()
+    }
+
+
 def copies(seconds: Seconds) -> dict[str, Any]:
     """By number of copies: ms a molecule and copy, and the ratio of that to one copy's."""
     one = seconds[min(seconds)]

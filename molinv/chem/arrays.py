@@ -24,6 +24,9 @@ class ByAtom:
         """As float64."""
         return self.make()
 
+    def __str__(self) -> str:
+        return "numbers of each atom"
+
 
 def of_rows(comment: str, rows: Sequence[Line]) -> Iterator[tuple[str, ByAtom]]:
     """The columns of an extended XYZ frame that its Properties name, but for the geometry's."""

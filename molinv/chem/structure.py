@@ -104,14 +104,15 @@ def check(z: np.ndarray, pos: np.ndarray) -> None:
         raise InputError("expected at least one atom, got none: remove the empty record")
     if z.dtype.kind not in "iu":
         raise InputError(f"expected atomic numbers as integers, got {z.dtype}: convert z first")
-    if (odd := np.flatnonzero((z < 1) | (z > HEAVIEST))).size:
+    if z.min() < 1 or z.max() > HEAVIEST:
+        odd = np.flatnonzero((z < 1) | (z > HEAVIEST))
         raise InputError(
             f"atom {odd[0] + 1} has no known element (atomic number {z[odd[0]]}): "
             f"expected 1 to {HEAVIEST}"
         )
-    bad = ~(np.isfinite(pos) & (np.abs(pos) < FARTHEST)).all(axis=1)
-    if bad.any():
-        atom = int(np.argmax(bad))
+    near = np.abs(pos) < FARTHEST  # False of NaN
+    if not near.all():
+        atom = int(np.argmin(near.all(axis=1)))
         raise InputError(
             f"atom {atom + 1} is at {_point(pos[atom])}: expected finite coordinates in angstrom"
         )

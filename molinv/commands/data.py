@@ -29,10 +29,13 @@ def main(arguments: list[str]) -> int:
         )
 
     args = parse("data", SUMMARY, arguments, fill)
+    import numpy as np
     from rich import print as show
     from rich.table import Table
 
+    from ..actions.kinds import SHAPES
     from ..datasets import load
+    from ..datasets.moments import TARGETS, with_moments
     from ..datasets.own import is_own
     from ..datasets.split import split
 
@@ -47,12 +50,18 @@ def main(arguments: list[str]) -> int:
         )
     show(f"{len(molecules):,} molecules, {text}")
     table = Table("target", "unit", "what", "values", "missing", "mean", "std")
-    for t in molecules.targets:
-        y = molecules.select([t.name])[:, 0]
+    molecules = with_moments(molecules, [t.name for t in TARGETS])
+    for t in (*molecules.targets, *(field.target for field in molecules.fields)):
+        y = molecules.values([t.name])[:, 0]
+        y = np.linalg.norm(y.reshape(len(y), -1), axis=1) if SHAPES[t.kind] else y
         known = y[y == y]
         counts = f"{len(known):,}", f"{len(y) - len(known):,}"
         mean, std = (f"{known.mean():.5g}", f"{known.std():.5g}") if len(known) else ("", "")
-        table.add_row(t.name, t.unit or "not given", t.description, *counts, mean, std)
+        kind = (
+            "" if t.kind == "scalar" else f"{t.kind}{', by its length' if SHAPES[t.kind] else ''}"
+        )
+        what = "; ".join(text for text in (kind, t.description) if text)
+        table.add_row(t.name, t.unit or "not given", what, *counts, mean, std)
     show(table)
     return 0
 

@@ -11,7 +11,8 @@ SUMMARY = "label perturbed geometries of a data set with GFN2-xTB"
 TEXT = """Label perturbed geometries of QM9, or of a folder of a data set, with GFN2-xTB (tblite).
 
 Writes OUT/xtb.extxyz with energies (eV), forces (eV/angstrom) and dipoles (e angstrom). Where it
-was interrupted, the same command goes on with the shard it was at. Its molecules are divided into parts:
+was interrupted, the same command goes on with the shard it was at. The column split keeps all
+geometries of a molecule in one part:
 
     molinv data xtb --molecules 300 --copies 4 --out data/xtb
     molinv train --data data/xtb/xtb.extxyz --targets energy,forces --split column:split ..."""

@@ -70,10 +70,10 @@ class Distribution(nn.Module, ABC):
         return torch.zeros(())
 
     def share_reward(self) -> Tensor:
-        """The sum over generators of w / cap; separate elements, which have no w, have entropy.
+        """The mean over generators of w / cap; separate elements, which have no w, have entropy.
 
-        Each generator is pushed alike and at any width alike, so that lambda is what may be paid
-        for opening one of them, from shut to its cap.
+        Each generator is pushed alike and at any width alike, and lambda is what may be paid for
+        opening them all: less than a model that knows nothing loses, so that it is never made one.
         """
         return self.entropy_reward()
 
@@ -140,7 +140,7 @@ class InAlgebra(Distribution, ABC):
         return (self._scales() / self._scales.cap).norm()
 
     def share_reward(self) -> Tensor:
-        return (self._scales() / self._scales.cap).sum()
+        return (self._scales() / self._scales.cap).mean()
 
 
 def relative_entropy(group: Group, log_density, xi: Float[Tensor, "n k"]) -> Tensor:

@@ -89,7 +89,9 @@ class Composed(Scored):
         return torch.stack([self.a.width_reward(), self.b.width_reward()]).norm()
 
     def share_reward(self) -> Tensor:
-        return self.a.share_reward() + self.b.share_reward()
+        """The mean over the generators of both, a finite part counting as one."""
+        k = max(self.a.group.k, 1), max(self.b.group.k, 1)
+        return (k[0] * self.a.share_reward() + k[1] * self.b.share_reward()) / sum(k)
 
     def entropy_reward(self) -> Tensor:
         return self.a.entropy_reward() + self.b.entropy_reward()

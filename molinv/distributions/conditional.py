@@ -115,7 +115,7 @@ class Conditional(Distribution):
         return (self.widths / self._start.cap).norm(dim=-1).mean()
 
     def share_reward(self) -> Tensor:
-        return (self.widths / self._start.cap).sum(-1).mean()
+        return (self.widths / self._start.cap).mean()
 
     def entropy_reward(self) -> Tensor:
         share = self.widths / self._start.cap

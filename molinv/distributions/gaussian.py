@@ -80,7 +80,7 @@ class Gaussian(InAlgebra):
 
     def share_reward(self) -> Tensor:
         """Of the standard deviations along the covariance's own axes, whichever these are."""
-        return torch.linalg.svdvals(self.factor() / self._scales.cap[:, None]).sum()
+        return torch.linalg.svdvals(self.factor() / self._scales.cap[:, None]).mean()
 
     def _rows(self) -> Float[Tensor, "k k"]:
         eye = torch.eye(self.group.k, dtype=self._lower.dtype, device=self._lower.device)

@@ -98,8 +98,7 @@ class HaarBall(Distribution):
         return self._radius()[0] / self._radius.cap[0]
 
     def share_reward(self) -> Tensor:
-        """Of the radius, once for each of the k directions."""
-        return self.group.k * self.width_reward()
+        return self.width_reward()
 
     def entropy_reward(self) -> Tensor:
         """k log of the k-th root of the measure: its push does not vanish on a narrow ball."""

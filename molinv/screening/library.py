@@ -28,6 +28,7 @@ from ..chem.parallel import finish_all
 from ..chem.readers import READERS, STDIN, records
 from ..chem.structure import Rejected, Structure
 from ..errors import InputError, unknown
+from .ahead import ahead
 from .chunk import Settings, load, schema, tabulate
 from .shards import Shards
 
@@ -116,7 +117,9 @@ def predict_library(
             else:
                 # twice a chunk: the processes go on while the network runs on one
                 finished = finish_all(items, settings.options, workers, ahead=2 * chunk)
-                parts = _parts(_counted(finished, bar, task), chunk, range(resumed, total, chunk))
+                counted = _counted(finished, bar, task)
+                read = counted if workers else ahead(counted, chunk)
+                parts = _parts(read, chunk, range(resumed, total, chunk))
                 tables = (tabulate(part, settings, first) for first, part in parts)
             for index, table in enumerate(tables, done):
                 shards.write(index, table)

@@ -6,6 +6,7 @@ a shipped model; the library itself is read here, and rows come back here.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -69,13 +70,13 @@ def _cluster(workers: int) -> Iterator[Any]:
         yield ray
         return
     try:
-        ray.init(address="auto", log_to_driver=False, logging_level="error")
+        ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
     except ConnectionError:
         ray.init(
             num_cpus=workers or None,
             include_dashboard=False,
             log_to_driver=False,
-            logging_level="error",
+            logging_level=logging.ERROR,
         )
     try:
         yield ray

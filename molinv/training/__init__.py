@@ -3,7 +3,10 @@
 config.py    every setting, with its default
 build.py     from names to a network with its distribution
 data.py      the batches of a run
+task.py      what a run predicts: numbers, what turns, values of atoms, an energy with forces
 module.py    the loss, the schedule, the clipping
+masked.py    errors where values are missing, and of what turns
+forces.py    forces as the gradient of the averaged energy
 optim.py     Muon with AdamW
 history.py   metrics.csv and the best model so far
 run.py       a run from its settings to its folder

@@ -91,7 +91,8 @@ def potential(
 ) -> Potential:
     """Energies and forces averaged over an orbit (see `Augmented.orbit`).
 
-    The energy is the network's first output; `center` as in `slopes`. Works where gradients are switched off, too.
+    The energy is the network's first output; `center` as in `slopes`. Works where gradients are
+    switched off, too.
     """
     first = second = force = torch.zeros((), device=batch.pos.device)
     with torch.enable_grad():

@@ -41,8 +41,10 @@ def test_line_ends_blank_lines_comments_and_byte_order_marks(write, end, encodin
 
 
 SHEETS = {
-    "excel": "\ufeffID;Name;SMILES;pIC50\r\n1;Äpfelsäure;OC(=O)CC(O)C(=O)O;4,2\r\n;;;\r\n2;x;C;1\r\n",
-    "quoted": '"Name","Smiles","note"\n"Äpfelsäure","OC(=O)CC(O)C(=O)O","a ""b"", c\nd"\n"x","C",""\n',
+    "excel": "\ufeffID;Name;SMILES;pIC50\r\n1;Äpfelsäure;OC(=O)CC(O)C(=O)O;4,2\r\n"
+    ";;;\r\n2;x;C;1\r\n",
+    "quoted": '"Name","Smiles","note"\n"Äpfelsäure","OC(=O)CC(O)C(=O)O","a ""b"", c\nd"\n'
+    '"x","C",""\n',
     "tabs": "title\tcanonical_smiles\nÄpfelsäure\tOC(=O)CC(O)C(=O)O\t\n\nx\tC\n",
 }
 
@@ -139,7 +141,7 @@ def test_records_of_other_programs(write):
 
 FRAMES = {
     "windows": "3\r\nwater\r\nO 0 0 0\r\nH 0 0.76 0.59\r\nH 0 -0.76 0.59\r\n\r\n",
-    "fortran": "  3\nwater\n O   0.0D+00   0.0D+00   0.0D+00\n H 0 .76D0 .59D0\n H 0 -.76D0 5.9D-1\n",
+    "fortran": "  3\nwater\n O   0.0D+00 0.0D+00 0.0D+00\n H 0 .76D0 .59D0\n H 0 -.76D0 5.9D-1\n",
     "numbers": "3\nwater\n8 0 0 0\n1 0 0.76 0.59\n1 0 -0.76 0.59\n",
     "forces": "3\nwater\nO 0 0 0 0.1 0 0\nH 0 0.76 0.59 0 0 0\nH 0 -0.76 0.59 0 0 0\n",
     "capitals": "3\nwater\no 0 0 0\nh 0 0.76 0.59\nD 0 -0.76 0.59\n\n\n",

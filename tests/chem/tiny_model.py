@@ -31,10 +31,11 @@ def tiny_model(
     settings |= changes
     standardizer = Standardizer(targets)
     standardizer.scale.fill_(scale)
-    standardizer.mean.fill_(-50.0)
+    standardizer.mean.fill_(-50.0 if standardizer.kind == "scalar" else 0.0)
+    kind = settings.pop("kind", "scalar")
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = build(len(targets), **settings)
+        network = build(len(targets), kind=kind, **settings)
     facts = {
         "elements": [1, 6, 7, 8, 9],
         "atoms": [3, 29],

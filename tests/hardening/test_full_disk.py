@@ -1,4 +1,4 @@
-"""A disk that is full half-way through a file leaves the file of before, for all that is written."""
+"""A disk that is full half-way through a file leaves the file of before, whatever is written."""
 
 import ast
 import resource

@@ -1,4 +1,4 @@
-"""What a file names is never imported, what it pickles never run, unless the user passes --trust."""
+"""What a file names is not imported without --trust, and what it pickles is never run."""
 
 import hashlib
 import json
@@ -137,7 +137,7 @@ def test_no_array_lies_outside_its_folder(tmp_path):
     meta = json.loads((folder / "meta.json").read_text())
     meta["sha256"]["../y"] = meta["sha256"].pop("y")
     (folder / "meta.json").write_text(json.dumps(sealed(meta)))
-    with pytest.raises(InputError, match="y.npy is missing, truncated or edited"):
+    with pytest.raises(InputError, match=r"y\.npy is missing, truncated or edited"):
         storage.read(folder)
 
 
@@ -248,7 +248,7 @@ def test_weights_with_a_description_of_their_own_need_their_own_numbers(copy):
     tensors = load_file(copy / "model.safetensors")
     name = next(iter(tensors))
     save_file(tensors | {name: tensors[name] + 1}, copy / "model.safetensors")
-    with pytest.raises(InputError, match="not those that model.json describes"):
+    with pytest.raises(InputError, match=r"not those that model\.json describes"):
         Predictor(copy)
 
 

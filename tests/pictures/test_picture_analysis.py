@@ -15,7 +15,10 @@ from molinv.datasets import pictures
 from molinv.datasets.pictures.collages import collages
 from molinv.datasets.pictures.store import Pictures
 from molinv.models.pictures.base import PictureModel
-from molinv.training.pictures.saved import SavedPictures
+from molinv.training.pictures import data
+from molinv.training.pictures.config import PictureConfig
+from molinv.training.pictures.run import train
+from molinv.training.pictures.saved import SavedPictures, load
 from molinv.training.pictures.tasks import Task
 
 TINY = ["--model_args", '{"width": 8}', "--epochs", "1", "--accelerator", "cpu"]
@@ -140,3 +143,17 @@ def test_a_run_makes_a_report(kind, tmp_path, capsys):
     assert (tmp_path / "run" / "analysis" / "report.html").stat().st_size > 1e5
     assert main(["analyse", out, "--places", "0"]) == 2
     assert "--places" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_averaged_label_maps_of_collages_turn_with_them(tmp_path):
+    """A trained network's, averaged over the circle, at turns that are no quarters."""
+    settings = {"data": "collages", "data_args": {"digits": [0, 1, 4]}, "distribution": "Haar"}
+    settings |= {"model_args": {"width": 8}, "batch_size": 8, "valid_size": 20, "lr": 5e-3}
+    config = PictureConfig(**settings, epochs=4, accelerator="cpu", out=str(tmp_path))
+    trained = load(train(config))
+    test = data.load(config)["test"].take(torch.arange(12))
+    (found,) = poses(trained, test, 3, 8)
+    shares = [foreground(found, j) for j in (1, 2, 4, 5)]  # 60 and 120 degrees, both ways
+    assert min(shares) >= 0.9
+    assert max(shares) < 1

@@ -17,12 +17,15 @@ from molinv.training.pictures import tasks
 from molinv.training.pictures.build import build, in_pictures
 from molinv.training.pictures.config import PictureConfig
 from molinv.training.pictures.evaluate import evaluate
+from molinv.training.pictures.module import PictureJoint
 from molinv.training.pictures.run import train
 from molinv.training.pictures.saved import load
 from molinv.training.pictures.schedule import PictureSchedule
 from molinv.training.pictures.tasks import Task
 
 TINY = {"width": 8}
+PLAIN = {"model": "cnn", "model_args": TINY, "padding": "zeros", "action": "auto"}
+PLAIN |= {"distribution": "UniformBox", "distribution_args": {}}
 
 
 def small(out, **settings):
@@ -124,7 +127,9 @@ def test_classes_numbers_and_circles():
     assert standard.mean(0).abs().max() < 1e-5
     assert (standard.std(0, correction=0) - 1).abs().max() < 1e-5
     assert torch.allclose(task.values(standard), numbers.y, atol=1e-5)
-    assert task.loss(standard[None] + 0.5, numbers.y).item() == pytest.approx(0.5, rel=1e-4)
+    shifted = standard + torch.tensor([0.5, -0.25])
+    likelihood = math.log(0.501) + math.log(0.251)  # of two numbers, in nats
+    assert task.loss(shifted[None], numbers.y).item() == pytest.approx(likelihood, rel=1e-4)
     assert Task.from_json(json.loads(json.dumps(task.__dict__))) == task
     circle = Task.of(Pictures(labels.images, random(6, 2), ("cos", "sin")))
     metric = circle.metric()
@@ -195,9 +200,15 @@ def test_the_extents_wait_and_the_reward_s_weight_falls(tmp_path):
     found = [schedule.weight(over) for over in (0.0, 0.5, 0.625, 0.75, 1.0)]
     assert found == pytest.approx([0.5, 0.5, 0.3, 0.1, 0.1])
     assert PictureSchedule(PictureConfig(lam=0.2, lam_start=None)).weight(0) == 0.2
-    assert PictureSchedule(PictureConfig(settle=0.0)).weight(0.5) == pytest.approx(0.1)
+    assert PictureSchedule(PictureConfig(settle=0.0, lam=0.1)).weight(0.5) == pytest.approx(0.1)
     found = [schedule.late(over) for over in (0.0, 0.75, 0.875, 1.0)]
     assert found == pytest.approx([1, 1, 0.1**0.5, 0.1])
+    for lam, want in ((0.01, 0.5 / 6), (0.2, 0.2), (0.9, 0.5)):
+        schedule = PictureSchedule(PictureConfig(lam=lam, epochs=1))
+        network = build(10, 1, False, group="Affine2", **PLAIN)
+        module = PictureJoint(network, Task("classes", tuple("0123456789")), PictureConfig(), 1)
+        schedule.on_train_start(None, module)  # pyright: ignore[reportArgumentType]
+        assert schedule.weight(0) == pytest.approx(want)
     train(small(tmp_path, wait=0.5, epochs=4))
     with (tmp_path / "metrics.csv").open() as file:
         widths = [float(row["extent_angle"]) for row in csv.DictReader(file)]

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import pyarrow.parquet as pq
 import pytest
@@ -47,7 +48,7 @@ def test_two_workers_give_the_rows_of_one_process(model, library, tmp_path):
     script.write_text(SCRIPT)
     environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}
     command = [sys.executable, str(script), str(library), str(model), str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
     assert done.returncode == 0, done.stderr
     assert "rows=22, failed=3" in done.stdout
     predict_library(library, local, model, copies=2, progress=False)
@@ -71,13 +72,10 @@ def test_a_run_goes_on_with_the_other_engine(model, library, tmp_path, monkeypat
         return tabulate(*args)
 
     options = {"copies": 2, "chunk": 5, "progress": False}
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(module, "tabulate", failing)
-        predict_library(library, out, model, **options)
-    environment = {"PYTHONWARNINGS": "ignore"}
-    monkeypatch.setenv(*environment.popitem())
-    import warnings
-
+        with pytest.raises(KeyboardInterrupt):
+            predict_library(library, out, model, **options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray's own
         done = predict_library(library, out, model, workers=2, engine="ray", **options)

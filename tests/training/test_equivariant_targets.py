@@ -219,3 +219,14 @@ def test_a_run_goes_on_from_numbers_to_vectors(tmp_path, run):
     other = [k for k in first if first[k].shape != then[k].shape]
     assert sorted(other) == ["model.read.3.bias", "model.read.3.weight"]
     assert load(folder).standardizer.targets[0].unit == "D"
+
+
+@pytest.mark.slow
+def test_a_run_is_analysed(folders, tmp_path):
+    quick = ["--molecules", "4", "--degree", "3"]
+    for name, word in (("dipole", "equivariant"), ("charges", "invariant")):
+        out = tmp_path / name
+        assert main(["analyse", str(folders / name), *quick, "-o", str(out)]) == 0
+        found = json.loads((out / "analysis.json").read_text())
+        assert f"is {word} under all rotations to rounding" in found["verdict"][0]
+        assert not any("not measured" in line for line in found["verdict"])

@@ -41,10 +41,12 @@ def changes(task: Task, ways: Ways, reach: dict[str, float]) -> Section:
             if maps:
                 shared = [agreement(task, here, j) for j in range(len(here.at))]
                 overlap.append(Series(way, _shown(here), shared))
-                spread[way]["miou"] = sum(shared) / len(shared)
+                away = [j for j, t in enumerate(here.at) if t]
+                spread[way]["miou"] = sum(shared[j] for j in away) / len(away)
                 if task.classes[0] == "background":
-                    ious = [foreground(here, j) for j in range(len(here.at)) if here.at[j]]
-                    spread[way]["foreground_iou"] = sum(ious) / len(ious)
+                    front = [foreground(here, j) for j in away]
+                    spread[way]["foreground_iou"] = sum(front) / len(front)
+                    spread[way]["lowest_foreground_iou"] = min(front)
             else:
                 spread[way]["orbit_std"] = orbit_std(task, here)
         if first.rounded is not None:

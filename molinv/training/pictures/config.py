@@ -34,8 +34,9 @@ class PictureConfig:
         distribution: UniformBox, HaarBall or Gaussian (learned), Identity or Haar (fixed).
         distribution_args: its settings, e.g. {"init": 0.05}.
         regularizer: what rewards a wide distribution: entropy, width or none.
-        lam: weight of that reward, per nat of the loss (per unit of standardised L1 for numbers).
-        lam_start: its weight until `settle`, which then falls to lam; lam if not given.
+        lam: weight of that reward, per nat of the loss.
+        lam_start: its weight until `settle`, which then falls to lam, shared among the group's
+            generators as far as that leaves lam; lam if not given.
         settle: share of the run that is over when the weight begins to fall; half of what is
             left it is lam.
         copies: group elements per picture and step.
@@ -78,7 +79,7 @@ class PictureConfig:
     distribution: str = "UniformBox"
     distribution_args: dict[str, Any] = field(default_factory=dict)
     regularizer: str = "entropy"
-    lam: float = 0.1
+    lam: float = 0.08
     lam_start: float | None = 0.5
     settle: float = 0.75
     copies: int = 1

@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 
 from ..schedule import Schedule
 from .config import PictureConfig
+from .module import PictureJoint
 
 _LEAST = 0.1  # of its peak: the distribution's rate at the end
 
@@ -24,11 +25,19 @@ class PictureSchedule(Schedule):
 
     What lies beyond the extents the network has never seen: opened only as far as `lam` allows,
     they would stay within what it happens to do well there. Pushed further by `lam_start`, it
-    learns where the labels' boundary is, and the extents come back to it.
+    learns where the labels' boundary is, and the extents come back to it. That push is shared
+    among the group's generators: six extents at the weight of one could together outbid the label,
+    and a network that sees nothing of it has no slope by which they would come back.
     """
 
     def __init__(self, config: PictureConfig, **clock: Any):
         super().__init__(config.shared(), **clock)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, PictureJoint)
+        k = max(1, pl_module.network.distribution.group.k)
+        self.start = max(min(self.start, self.lam), self.start / k)
+        super().on_train_start(trainer, pl_module)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int

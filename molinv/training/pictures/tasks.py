@@ -5,13 +5,15 @@
 | classes | a score for each | cross entropy | accuracy |
 | maps | a score for each class, at every pixel | cross entropy of known pixels | mIoU of those |
 | circle | (a, b), see below | von Mises likelihood | mean error of the angle, degrees |
-| numbers | standardised numbers | L1 | L1 in their own units |
+| numbers | standardised numbers | Laplace likelihood, see below | L1 in their own units |
 
 A circle is a pair of numbers called cos and sin. The outputs are the natural parameters of a
 von Mises density, p(angle) = exp(a cos + b sin) / (2 pi I0(|(a, b)|)), so that the loss is in
 nats like a cross entropy and one weight of the reward suits both. With L1 or squared errors the
 same weight would buy a wider distribution wherever targets are circular: their loss stays finite
-however sure the network could have been.
+however sure the network could have been, and a reward that outbids it opens what the label is
+about until nothing is left to learn. So numbers too have a likelihood: each one's errors are
+Laplace's with the scale that fits them best, which leaves the logarithm of their mean size.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from torchmetrics import Accuracy, JaccardIndex, MeanMetric, Metric
 from ...datasets.pictures.store import Pictures
 
 IGNORED = -1  # the class of pixels that nobody sees
+_SMALLEST = 1e-3  # of a standard deviation: errors below it are worth nothing more
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,8 @@ class Task:
         y = y.expand(len(values), *y.shape).flatten(0, 1)
         values = values.flatten(0, 1)
         if self.kind == "numbers":
-            return (values - self.standardise(y)).abs().mean()
+            size = (values - self.standardise(y)).abs().mean(0)
+            return (size + _SMALLEST).log().sum()
         if self.kind == "circle":
             return von_mises(values, y).mean()
         if self.kind == "classes":

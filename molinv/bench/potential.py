@@ -1,0 +1,132 @@
+"""A potential from energies and forces: how far it is from the xTB that it learned, and what holds.
+
+Finite differences, a relaxation and dynamics at constant energy of held-out molecules, by the
+model of a run on a set that `molinv data xtb` made.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+from rich.console import Console
+from rich.table import Table
+
+from ..analysis.accuracy import evaluate, read_config
+from ..analysis.accuracy import table as accuracy_table
+from ..chem import MolInvCalculator
+from ..datasets import load
+from ..datasets.xtb import Settings, label
+from ..errors import InputError, unknown
+from ..pretrained import locate
+from ..training.config import TrainConfig
+from ..training.run import train
+from ..training.saved import write_json
+from ..training.source import prepare
+from .potential_measures import differences, dynamics, relaxation
+
+MODELS: dict[str, dict[str, Any]] = {
+    "point": {"width": 96, "layers": 3, "geometry": "displacement"},
+    "painn": {"width": 64, "layers": 3},
+}
+
+
+def main(
+    out: str = "potential",
+    run: str | None = None,
+    model: str = "point",
+    minutes: float = 12.0,
+    molecules: int = 5,
+    picoseconds: float = 1.0,
+    kelvin: float = 300.0,
+    orbit: str | None = None,
+    seed: int = 0,
+) -> None:
+    """Label 1,600 molecules of QM9, three geometries each, train on them, measure the potential.
+
+    Args:
+        out: the folder to write into, from which an interrupted benchmark goes on.
+        run: a run folder to measure instead of training one, of an energy with its forces.
+        model: the architecture that is trained, point or painn.
+        minutes: minutes of training.
+        molecules: how many of the test molecules are measured.
+        picoseconds: length of each trajectory, in steps of 0.5 fs.
+        kelvin: temperature of the starting velocities.
+        orbit: what the energy is averaged over, as for MolInvCalculator; identity where the network
+            is invariant by construction.
+        seed: of the set, of training, and of displacements and velocities.
+    """
+    folder = locate(run) if run else _trained(Path(out), model, minutes, seed)
+    calculator = MolInvCalculator(str(folder), orbit=orbit, double=True)
+    if calculator.predictor.saved.standardizer.forces is None:
+        raise InputError(f"{folder} learned no forces: train with --targets energy,forces.")
+    config = read_config(folder / "config.yaml")
+    source = prepare(config)
+    atoms = [
+        Atoms(numbers=z, positions=pos)
+        for z, pos in (source.molecules.molecule(int(i)) for i in source.parts.test)
+    ]
+    chosen = atoms[:: max(1, len(atoms) // molecules)][:molecules]
+    rows = [measured(a, calculator, picoseconds, kelvin, seed) for a in chosen]
+    Path(out).mkdir(parents=True, exist_ok=True)
+    write_json(Path(out) / "potential.json", {"run": str(folder), "rows": rows})
+    Console().print(table(rows))
+
+
+def _trained(out: Path, model: str, minutes: float, seed: int) -> Path:
+    if model not in MODELS:
+        raise unknown("model of this benchmark:", model, MODELS)
+    path, *_ = label(load("qm9"), Settings(1600, 3, seed=seed), out / "xtb", os.cpu_count() or 1)
+    config = TrainConfig(
+        data=str(path),
+        targets="energy,forces",
+        split="column:split",
+        weights={"forces": 10.0},
+        model=model,
+        model_args=MODELS[model],
+        minutes=minutes,
+        batch_size=16,
+        ema=0.99,
+        seed=seed,
+        out=str(out / model),
+    )
+    folder = train(config)
+    Console().print(accuracy_table(evaluate(folder, copies=1)))
+    return folder
+
+
+def measured(
+    atoms: Atoms, calculator: MolInvCalculator, picoseconds: float, kelvin: float, seed: int
+) -> dict[str, Any]:
+    """The figures of one molecule."""
+    relaxed = relaxation(atoms, calculator, seed)
+    drift, swing = dynamics(atoms, calculator, picoseconds, kelvin, seed)
+    return {
+        "molecule": atoms.get_chemical_formula(),
+        "differences": differences(atoms, calculator),
+        **relaxed._asdict(),
+        "drift": drift,
+        "swing": swing,
+    }
+
+
+COLUMNS = {
+    "differences": "forces against differences (eV/angstrom)",
+    "start": "start to xTB's minimum (angstrom)",
+    "distance": "model's minimum to xTB's (angstrom)",
+    "above": "its xTB energy above the minimum (eV)",
+    "drift": "drift (meV/atom/ps)",
+    "swing": "deviation (meV/atom)",
+}
+
+
+def table(rows: list[dict[str, Any]]) -> Table:
+    """The figures as a table to print."""
+    made = Table("molecule", title="A learned potential beside GFN2-xTB, on held-out molecules")
+    for text in COLUMNS.values():
+        made.add_column(text, justify="right")
+    for row in rows:
+        made.add_row(row["molecule"], *(f"{row[name]:.2g}" for name in COLUMNS))
+    return made

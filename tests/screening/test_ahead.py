@@ -1,0 +1,53 @@
+"""Reading in a thread changes neither the items nor their order nor their end."""
+
+import threading
+import time
+
+import pytest
+
+from molinv.errors import InputError
+from molinv.screening.ahead import PIECE, ahead
+
+
+@pytest.mark.parametrize("count", [0, 1, PIECE - 1, PIECE, PIECE + 1, 1000])
+@pytest.mark.parametrize("most", [1, PIECE, 5000])
+def test_everything_comes_once_and_in_order(count, most):
+    assert list(ahead(iter(range(count)), most)) == list(range(count))
+
+
+def test_an_error_comes_in_its_place():
+    def failing():
+        yield from range(PIECE + 3)
+        raise InputError("the file ends here")
+
+    seen = []
+    with pytest.raises(InputError, match="ends here"):
+        seen.extend(ahead(failing(), 100))
+    assert seen == list(range(PIECE + 3))
+
+
+def test_no_more_is_read_than_was_allowed():
+    read = []
+
+    def counting():
+        for i in range(10_000):
+            read.append(i)
+            yield i
+
+    stream = ahead(counting(), 4 * PIECE)
+    assert next(stream) == 0
+    time.sleep(0.3)
+    assert len(read) <= 7 * PIECE
+    stream.close()
+
+
+def test_a_reader_that_is_left_ends():
+    before = threading.active_count()
+    stream = ahead(iter(range(10**9)), PIECE)
+    next(stream)
+    assert threading.active_count() == before + 1
+    stream.close()
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert threading.active_count() == before
