@@ -13,7 +13,7 @@ from .analyse import PARTS, Analysis, analyse
 from .callables import PROPERTIES, load_calculator, of_calculator, of_callable
 from .runs import given_structures, held_out, of_run
 from .settings import Settings
-from .subject import Structures, Subject
+from .subject import Structures, Subject, only
 from .verdict import verdict
 
 
@@ -30,12 +30,13 @@ def produce(
     seed: int = 0,
     out: Path | None = None,
     trust: bool = False,
+    targets: Sequence[str] | None = None,
 ) -> tuple[Path, list[str]]:
     """Analyse runs, a function or a calculator and write the report: its page and its verdict.
 
     One subject makes a page of its own, two stand side by side, three or more runs of one kind
-    make a figure of what they learned against lambda and seed. Nothing is written where the
-    input is bad, for which InputError is raised.
+    make a figure of what they learned against lambda and seed. `targets` keeps some of a run's, in
+    their order. Nothing is written where the input is bad, for which InputError is raised.
     """
     for name in parts or ():
         if name not in PARTS:
@@ -58,6 +59,8 @@ def produce(
             raise unknown("property", property, PROPERTIES)
         given = _structures(calculator, structures, molecules)
         chosen = [(of_calculator(load_calculator(calculator), property), given)]
+    if targets is not None:
+        chosen = [only(subject, given, targets) for subject, given in chosen]
     with _progress() as progress:
         settings = Settings(degree=degree, molecules=molecules, seed=seed, progress=progress)
         found = [analyse(subject, given, settings, parts) for subject, given in chosen]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +128,24 @@ class Subject:
         if not torch.isfinite(values).all():
             raise InputError(f"{self.name} returned a value that is not finite.")
         return values
+
+
+def only(
+    subject: Subject, structures: Structures, names: Sequence[str]
+) -> tuple[Subject, Structures]:
+    """The same with these quantities alone, in this order; maps are of the first.
+
+    Raises InputError for a name that is not among the subject's.
+    """
+    known = [q.name for q in subject.quantities]
+    for name in names:
+        if name not in known:
+            raise unknown(f"target of {subject.name}:", name, known)
+    columns = [known.index(name) for name in dict.fromkeys(names)]
+
+    def call(pos: Tensor, z: Tensor) -> Tensor:
+        return subject.call(pos, z)[:, columns]
+
+    chosen = tuple(subject.quantities[i] for i in columns)
+    y = None if structures.y is None else structures.y[:, columns]
+    return replace(subject, call=call, quantities=chosen), replace(structures, y=y)

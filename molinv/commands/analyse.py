@@ -50,6 +50,9 @@ def main(arguments: list[str]) -> int:
             help="of the quadrature: 9 takes 380 orientations and knows powers up to degree 4",
         )
         parser.add_argument("--parts", help="some of them only, as in orbit,spectrum (all)")
+        parser.add_argument(
+            "--targets", help="of those a run has; maps are of the first: gap,homo (all)"
+        )
         parser.add_argument("--seed", type=int, default=0, help="of all that is drawn")
         parser.add_argument("-o", "--out", help="folder to write to (RUN/analysis)")
         parser.add_argument("--trust", action="store_true", help="import code the model names")
@@ -64,8 +67,10 @@ def main(arguments: list[str]) -> int:
     from ..analysis.produce import produce
 
     parts = None if args.parts is None else [p.strip() for p in args.parts.split(",")]
-    given: dict[str, Any] = {k: v for k, v in args.as_dict().items() if k not in ("parts", "out")}
-    page, verdict = produce(parts=parts, out=None if args.out is None else Path(args.out), **given)
+    targets = None if args.targets is None else [t.strip() for t in args.targets.split(",")]
+    given: dict[str, Any] = args.as_dict() | {"parts": parts, "targets": targets}
+    given["out"] = None if args.out is None else Path(args.out)
+    page, verdict = produce(**given)
     print("\n".join(verdict))
     print(f"wrote {page}")
     return 0

@@ -67,7 +67,7 @@ def label(
     and for a folder that holds another set.
     """
     if importlib.util.find_spec("tblite") is None:
-        raise InputError("GFN2-xTB needs the package tblite: pip install tblite.")
+        raise InputError("GFN2-xTB needs the package tblite: pip install 'molinv[xtb]'.")
     if settings.molecules > len(molecules):
         raise InputError(
             f"expected at most {len(molecules):,} molecules, got {settings.molecules}."

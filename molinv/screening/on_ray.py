@@ -62,8 +62,8 @@ def on_ray(parts: Iterable[Part], settings: Settings, workers: int = 0) -> Itera
 def _cluster(workers: int) -> Iterator[Any]:
     """Ray, connected to a cluster; what was started here is stopped."""
     try:
-        import ray
-        import ray.exceptions
+        import ray  # pyright: ignore[reportMissingImports]
+        import ray.exceptions  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise InputError("engine ray needs the package: pip install 'molinv[ray]'.") from None
     if ray.is_initialized():

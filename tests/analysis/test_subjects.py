@@ -10,7 +10,7 @@ from molinv import InputError
 from molinv.analysis.callables import load_calculator, of_calculator, of_callable
 from molinv.analysis.orbits import sweep
 from molinv.analysis.runs import held_out, of_run, read_history
-from molinv.analysis.subject import Structures
+from molinv.analysis.subject import Structures, only
 
 
 def given(*names):
@@ -87,6 +87,21 @@ def test_a_run_brings_its_model_its_history_and_its_test_molecules(run):
     assert found.error.isfinite().all()
     scale = saved.standardizer.scale
     assert (found.error.mean(0) < 3 * scale).all()
+
+
+def test_some_of_a_runs_targets_in_another_order(run):
+    subject, config, saved = of_run(run)
+    structures, names = held_out(config, saved, 5), config.target_names[::-1]
+    turned, given = only(subject, structures, names)
+    assert [q.name for q in turned.quantities] == names
+    pos, z = structures.batch([0, 1])
+    with torch.no_grad():
+        assert torch.equal(turned(pos, z), subject(pos, z).flip(1))
+    assert torch.equal(given.y, structures.y.flip(1))
+    last, alone = only(subject, structures, names[:1])
+    assert sweep(last, alone, 3).variance.shape == (5, 1)
+    with pytest.raises(InputError, match=r"unknown target of .*: 'home'"):
+        only(subject, structures, ["home"])
 
 
 def test_a_folder_without_a_history_has_none(tmp_path):
