@@ -22,11 +22,12 @@ from typing import Any
 
 from rich.console import Console
 
-from ..errors import InputError, unknown
+from ..errors import InputError
 from ..training.pictures.config import PictureConfig
 from ..training.pictures.evaluate import evaluate
 from ..training.pictures.run import train
 from ..training.saved import write_json
+from .listed import listed
 from .picture_results import figure, others, pairs, shown, table
 from .picture_tasks import METHODS, TASKS, WITHOUT_HAAR, PictureTask
 
@@ -58,7 +59,7 @@ def main(
         quick: 200 pictures and two epochs, which shows that it works and no more.
     """
     console, folder, rows = Console(), Path(out), []
-    runs = _runs(_chosen(tasks, root), _names(methods, "method", METHODS), _seeds(seeds))
+    runs = _runs(_chosen(tasks, root), listed(methods, "method", METHODS), _seeds(seeds))
     for task, method, seed in runs:
         config = configure(task, method, seed, lam) | {"accelerator": accelerator}
         if epochs:
@@ -157,20 +158,10 @@ def _runs(
 def _chosen(tasks: str, root: str) -> list[PictureTask]:
     if not tasks:
         return [task for task in TASKS.values() if root or not task.root]
-    chosen = [TASKS[name] for name in _names(tasks, "task", TASKS)]
+    chosen = [TASKS[name] for name in listed(tasks, "task", TASKS)]
     if alone := [task.name for task in chosen if task.root and not root]:
         raise InputError(f"{', '.join(alone)}: needs CamVid's folder; give --root.")
     return chosen
-
-
-def _names(text: str, what: str, known: dict[str, Any]) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    for name in names:
-        if name not in known:
-            raise unknown(what, name, known)
-    if not names or len(set(names)) < len(names):
-        raise InputError(f"expected different {what}s, got {text!r}.")
-    return names
 
 
 def _seeds(text: str) -> list[int]:

@@ -23,11 +23,12 @@ from ..datasets import planted
 from ..datasets.batches import OnDevice
 from ..datasets.split import split
 from ..distributions import Distribution
-from ..errors import InputError, unknown
+from ..errors import InputError
 from ..training.config import TrainConfig
 from ..training.module import Diverged
 from ..training.run import train
 from ..training.saved import load, write_json
+from .listed import listed
 from .recover_results import draw, show, summarise, write_markdown
 from .recover_tasks import RECIPES, ROWS, Row, configure
 
@@ -65,8 +66,8 @@ def main(
             f"expected seeds >= 1, variants >= 0 and steps >= 1, got {seeds}, {variants} and "
             f"{steps}."
         )
-    chosen = _named(tasks, "task", ROWS) if tasks else list(ROWS)
-    ways = _named(recipes, "recipe", RECIPES)
+    chosen = listed(tasks, "task", ROWS) if tasks else list(ROWS)
+    ways = listed(recipes, "recipe", RECIPES)
     console, folder = Console(), Path(out)
     if not console.is_terminal:
         console.width = 140  # a log wraps no columns
@@ -92,16 +93,6 @@ def main(
         results.append(read(path, config))
         if new or count == len(plan):
             report(console, folder, results)
-
-
-def _named(text: str, what: str, known: dict[str, Any]) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    for name in names:
-        if name not in known:
-            raise unknown(what, name, known)
-    if not names or len(set(names)) < len(names):
-        raise InputError(f"expected different {what}s, got {text!r}.")
-    return names
 
 
 def read(path: Path, config: TrainConfig) -> dict[str, Any]:

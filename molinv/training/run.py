@@ -97,14 +97,7 @@ def train(config: TrainConfig, trust: bool = False, workers: int = 0) -> Path:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", module="torch.utils.tensorboard")
-        try:
-            trainer = make_trainer(config, folder, schedule, history, todo.forces is not None)
-        except (MisconfigurationException, TypeError, ValueError) as error:
-            text = " ".join(str(error).split())
-            raise InputError(
-                f"no trainer for accelerator={config.accelerator}, devices={config.devices}, "
-                f"strategy={config.strategy}, precision={config.precision}: {text}"
-            ) from error
+        trainer = make_trainer(config, folder, schedule, history, todo.forces is not None)
         if trainer.is_global_zero:
             write_config(folder, config)
             write_rejected(folder / "rejected.csv", source.rejected)
@@ -179,7 +172,10 @@ def make_trainer(
     history: pl.Callback,
     gradients: bool = False,
 ) -> pl.Trainer:
-    """The trainer of a run; `gradients` are those by coordinates that validation needs too."""
+    """The trainer of a run; `gradients` are those by coordinates that validation needs too.
+
+    Raises InputError for processors, a strategy or a precision that are not there.
+    """
     for part in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(part).setLevel(logging.WARNING)
     callbacks: list[pl.Callback] = [schedule, history]
@@ -198,23 +194,30 @@ def make_trainer(
         )
     )
     board = importlib.util.find_spec("tensorboard") is not None
-    return pl.Trainer(
-        max_epochs=-1 if config.epochs is None else config.epochs,
-        accelerator=config.accelerator,
-        devices=config.devices,
-        strategy=config.strategy,
-        num_nodes=config.num_nodes,
-        precision=config.precision,  # pyright: ignore[reportArgumentType]
-        logger=TensorBoardLogger(folder, name="tensorboard", version="") if board else False,
-        callbacks=callbacks,
-        plugins=SafeCheckpoints(),
-        reload_dataloaders_every_n_epochs=1,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        inference_mode=not gradients,
-        enable_model_summary=False,
-        enable_progress_bar=sys.stderr.isatty(),
-    )
+    try:
+        return pl.Trainer(
+            max_epochs=-1 if config.epochs is None else config.epochs,
+            accelerator=config.accelerator,
+            devices=config.devices,
+            strategy=config.strategy,
+            num_nodes=config.num_nodes,
+            precision=config.precision,  # pyright: ignore[reportArgumentType]
+            logger=TensorBoardLogger(folder, name="tensorboard", version="") if board else False,
+            callbacks=callbacks,
+            plugins=SafeCheckpoints(),
+            reload_dataloaders_every_n_epochs=1,
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+            inference_mode=not gradients,
+            enable_model_summary=False,
+            enable_progress_bar=sys.stderr.isatty(),
+        )
+    except (MisconfigurationException, TypeError, ValueError) as error:
+        text = " ".join(str(error).split())
+        raise InputError(
+            f"no trainer for accelerator={config.accelerator}, devices={config.devices}, "
+            f"strategy={config.strategy}, precision={config.precision}: {text}"
+        ) from error
 
 
 class _Bar(RichProgressBar):

@@ -41,14 +41,14 @@ def turned_std(model, x, vectors=False, count=400):
     return torch.stack(outputs).std(0)
 
 
-@pytest.mark.parametrize("degree", [1, 2, 3, 5])
+@pytest.mark.parametrize("degree", [1, 2, 3, 4, 5])
 def test_no_dependence_up_to_the_degree_is_left(degree):
     net, x = Polynomial(degree), clouds()
     model = Guaranteed(net, SO3, degree=degree)
     assert turned_std(net, x).min() > 0.1
     assert turned_std(model, x, count=20).max() < 1e-12
     certificate = model.certificate(x)
-    assert certificate.bound.max() < 1e-6  # the root of a rounding error
+    assert (certificate.bound < 1e-6 * certificate.before).all()  # the root of a rounding error
     exact = turned_std(net, x, count=4000)
     assert torch.allclose(certificate.before, exact, rtol=0.1)
 

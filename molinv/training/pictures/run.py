@@ -7,11 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from ... import __version__
 from ...augment import Augmented
-from ...errors import InputError
 from ..build import count_parameters
 from ..run import check_same, make_trainer, write_config
 from .build import build
@@ -58,14 +56,7 @@ def train(config: PictureConfig) -> Path:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", module="torch.utils.tensorboard")
-        try:
-            trainer = make_trainer(config.shared(), folder, schedule, history)
-        except (MisconfigurationException, TypeError, ValueError) as error:
-            text = " ".join(str(error).split())
-            raise InputError(
-                f"no trainer for accelerator={config.accelerator}, devices={config.devices}, "
-                f"strategy={config.strategy}, precision={config.precision}: {text}"
-            ) from error
+        trainer = make_trainer(config.shared(), folder, schedule, history)
         if trainer.is_global_zero:
             write_config(folder, config)
         trainer.fit(
