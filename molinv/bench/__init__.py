@@ -17,6 +17,7 @@ _SHARED = (
     "contenders",
     "equal_time_results",
     "faenet",
+    "listed",
     "memory",
     "methods",
     "picture_results",

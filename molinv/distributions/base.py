@@ -49,6 +49,14 @@ class Distribution(nn.Module, ABC):
     def transform(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n d d"]:
         """Group elements from noise, differentiable in the parameters."""
 
+    def mirrored(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n m"] | None:
+        """Noise of the inverse elements where they are as likely as these; None where unknown.
+
+        The two of a pair cancel what is odd in the coefficients, which says nothing of a width
+        and is most of its gradient's variance (antithetic variates; Hammersley and Morton 1956).
+        """
+        return None
+
     @abstractmethod
     def extent(self) -> dict[str, Extent]:
         """How far it reaches along each generator, by the generator's name."""
@@ -127,6 +135,9 @@ class InAlgebra(Distribution, ABC):
         if group.k == 0:
             raise InputError(f"{type(self).__name__}: {group} has no generators to spread over.")
         self._scales = Bounded(group.names, self.widest() if cap is None else cap, init, learn)
+
+    def mirrored(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n m"]:
+        return -noise
 
     def widest(self) -> list[float]:
         """The caps where none are given: the group's."""

@@ -80,6 +80,9 @@ class Conditional(Distribution):
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n k"]:
         return torch.rand(n, self.group.k, **self._where(generator)) * 2 - 1
 
+    def mirrored(self, noise: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        return -noise
+
     def transform(self, noise: Float[Tensor, "b k"]) -> Float[Tensor, "b d d"]:
         if len(noise) != len(self.widths):
             raise InputError(

@@ -78,6 +78,10 @@ class HaarBall(Distribution):
         axis = axis / axis.norm(dim=-1, keepdim=True).clamp_min(1e-12)
         return torch.cat([torch.rand(n, 1, **where), axis], -1)
 
+    def mirrored(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n m"]:
+        """The same angle about the opposite direction."""
+        return torch.cat([noise[:, :1], -noise[:, 1:]], -1)
+
     def transform(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n d d"]:
         radius = self._radius()
         angle = ball_quantile(noise[:, :1].to(radius), radius, self.group.k)

@@ -25,7 +25,9 @@ class LearnedBasis(Group):
     Give it more generators than the symmetry has, all d^2 at best: those in use are what
     `span` finds. With no more than needed one of them can stay shut, its direction unfound:
     tried on so(3) in 3 x 3 matrices, 3 generators came to rank 2 from one of four starts, and 9
-    to rank 3 from each. Raises InputError where there are fewer than k such matrices.
+    to rank 3 from each. A Gaussian finds the span where a box may not: two generators of equal
+    width share a direction between them for as long as they are equal, which a covariance does
+    not. Raises InputError where there are fewer than k such matrices.
     """
 
     def __init__(

@@ -106,6 +106,12 @@ def schema(settings: Settings) -> pa.Schema:
             f"a table of a library holds one number a molecule, which {names} is not: write .json "
             "or .csv."
         )
+    if settings.targets is None and (forces := predictor.saved.standardizer.forces) is not None:
+        names = ",".join(t.name for t in predictor.targets)
+        raise InputError(
+            f"a table of a library holds one number a molecule, which {forces.name} is not: write "
+            f".json or .csv, or choose --targets {names}."
+        )
     fields = [("row", pa.int64()), ("name", pa.string()), ("smiles", pa.string())]
     fields += [("source", pa.string()), ("embedded", pa.bool_()), ("outside", pa.string())]
     fields += [("conformers", pa.int32())]

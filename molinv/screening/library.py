@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 SUFFIXES = (".parquet", ".csv")
 ENGINES = ("local", "ray")
-CHUNK = 2048  # rows of a shard: what an interruption can cost
+CHUNK = 512  # rows of a shard: what an interruption can cost
 _STEP = 16  # rows between two looks at the progress bar
 
 
@@ -94,7 +94,7 @@ def predict_library(
         trust=trust,
     )
     settings = replace(settings, sha256=load(settings).saved.card["sha256"])
-    start = time.perf_counter()
+    columns, start = schema(settings), time.perf_counter()
     with _bar(progress) as bar:
         looking = bar.add_task("reading", total=None)
         total = 0
@@ -124,7 +124,7 @@ def predict_library(
             for index, table in enumerate(tables, done):
                 shards.write(index, table)
                 bar.update(task, completed=index * chunk + len(table))
-            failed = shards.join(schema(settings))
+            failed = shards.join(columns)
     return Summary(path, total, failed, resumed, time.perf_counter() - start)
 
 

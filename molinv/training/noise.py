@@ -20,9 +20,14 @@ def keyed_noise(
     Row i of copy c depends on (key, c, i) and on the number of molecules of the data set. It is
     drawn on the CPU for the whole data set, which costs an epoch of QM9 some milliseconds:
     a batch indexes it by its molecules, so that neither the device nor the number of devices
-    nor the order of the batches changes anyone's group elements.
+    nor the order of the batches changes anyone's group elements. The second of two copies is
+    the inverse of the first where the distribution allows it (`Distribution.mirrored`).
     """
-    rows = [distribution.noise(molecules, _generator([*key, copy])) for copy in range(copies)]
+    rows: list[Tensor] = []
+    for copy in range(copies):
+        pair = distribution.mirrored(rows[-1]) if copy % 2 else None
+        drawn = distribution.noise(molecules, _generator([*key, copy])) if pair is None else pair
+        rows.append(drawn)
     return torch.stack(rows)
 
 

@@ -20,6 +20,7 @@ from molinv.datasets.own import read_own
 from molinv.datasets.references import Standardizer
 from molinv.groups import SO3
 from molinv.predict import Predictor
+from molinv.screening import predict_library
 from molinv.training.build import build
 from molinv.training.forces import potential, slopes, with_gradient
 from molinv.training.run import train
@@ -194,6 +195,14 @@ def test_predict_and_the_calculator_give_the_same(folder, frames):
     atoms.calc.averaged.elements = torch.cat(drawn).detach()
     assert atoms.get_potential_energy() == pytest.approx(row["energy"], abs=1e-5)
     assert np.allclose(atoms.get_forces(), row["forces"], atol=1e-4)
+
+
+def test_a_library_has_no_columns_for_forces_and_says_so(folder, path, tmp_path):
+    out = tmp_path / "out.parquet"
+    with pytest.raises(InputError, match=r"forces is not: write .*--targets energy\.$"):
+        predict_library(path, out, folder, progress=False)
+    assert not list(tmp_path.iterdir())
+    assert predict_library(path, out, folder, targets=["energy"], progress=False).failed == 0
 
 
 def test_gradients_reach_the_network_and_the_extents(path):

@@ -14,13 +14,18 @@ from molinv.training.run import train
 @pytest.mark.parametrize("kind", ["UniformBox", "HaarBall", "Gaussian", "Haar", "Identity"])
 def test_keys_make_the_noise(kind):
     mu = distributions.find(kind)(groups.SO3())
-    noise = keyed_noise(mu, 2, 1000, (3, 5))
-    assert noise.shape[:2] == (2, 1000)
-    assert torch.equal(noise, keyed_noise(mu, 2, 1000, (3, 5)))
+    noise = keyed_noise(mu, 3, 1000, (3, 5))
+    assert noise.shape[:2] == (3, 1000)
+    assert torch.equal(noise, keyed_noise(mu, 3, 1000, (3, 5)))
     assert torch.equal(noise[:1], keyed_noise(mu, 1, 1000, (3, 5)))
-    assert mu.transform(noise[1]).shape == (1000, 3, 3)
+    first, second = mu.transform(noise[0]), mu.transform(noise[1])
+    assert second.shape == (1000, 3, 3)
+    mirrored = mu.mirrored(noise[0]) is not None
+    assert torch.allclose(first @ second, mu.group.identity(1000), atol=1e-5) == (
+        mirrored or kind == "Identity"
+    )
     if kind != "Identity":
-        others = [noise[1]] + [keyed_noise(mu, 1, 1000, k)[0] for k in ((4, 5), (3, 6), (5, 3))]
+        others = [noise[2]] + [keyed_noise(mu, 1, 1000, k)[0] for k in ((4, 5), (3, 6), (5, 3))]
         for other in others:
             together = torch.stack([noise[0, :, -1], other[:, -1]])
             assert torch.corrcoef(together)[0, 1].abs() < 0.15

@@ -42,7 +42,7 @@ def full(
         (
             Variant(so3, "HaarBall", (width("radius", pi),)),
             Variant(so3, "UniformBox", box),
-            Variant(LearnedBasis(9, 3), "UniformBox", (SpanIs(so3),)),
+            Variant(LearnedBasis(9, 3), "Gaussian", (SpanIs(so3),), {"init": 0.3}),
         ),
     )
 
@@ -81,7 +81,7 @@ def axial(
     )
     box = Variant(SO3(), "UniformBox", shut)
     gauss = Variant(SO3(), "Gaussian", (AxisIs(tuple(n.tolist())),))
-    basis = Variant(LearnedBasis(9, 3), "UniformBox", (SpanIs(About(*n.tolist())),))
+    basis = Variant(LearnedBasis(9, 3), "Gaussian", (SpanIs(About(*n.tolist())),), {"init": 0.3})
     return Planted(
         "axial" if straight else "tilted",
         _labelled(posed, target, formula),
