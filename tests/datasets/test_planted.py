@@ -12,6 +12,7 @@ from molinv import distributions as D
 from molinv import groups, testing
 from molinv.datasets import planted
 from molinv.datasets.planted.bodies import dipoles, frames, nuclear, oblique
+from molinv.datasets.planted.handed import moments
 from molinv.errors import InputError
 
 COUNT = {"per_molecule": 40, "none": 300, "discrete": 300, "chirality": 300}
@@ -216,8 +217,14 @@ def test_handedness_changes_its_sign_in_a_mirror_and_nowhere_else(sample):
     np.testing.assert_allclose(task.formula(task.moved(o3, flip)), -task.molecules.y, rtol=1e-9)
     assert task.conflict(o3, flip) > 1
     assert np.abs(task.molecules.y).min() > 0.5
-    # either hand is as common, so that its mean is no way out
+    # either hand is as common, so that its mean is no way out, and so is either pose: a molecule
+    # that was reflected lies as its stored mirror image would
     assert abs((task.molecules.y > 0).mean() - 0.5) < 0.15
+    first, second, third = moments(task.molecules, task.molecules.pos)
+    assert abs((second[:, 0] > 0).mean() - 0.5) < 0.15
+    for stored in (second, third):
+        assert np.abs(stored[:, 2]).max() < 1e-3 * np.abs(stored).max()
+    assert (np.sign(first[:, 2]) == np.sign(task.molecules.y[:, 0])).all()
     achiral = make("achiral", sample)
     assert achiral.conflict(o3, -torch.eye(3).double().expand(len(achiral.molecules), 3, 3)) == 0
 
