@@ -220,11 +220,12 @@ def test_handedness_changes_its_sign_in_a_mirror_and_nowhere_else(sample):
     # either hand is as common, so that its mean is no way out, and so is either pose: a molecule
     # that was reflected lies as its stored mirror image would
     assert abs((task.molecules.y > 0).mean() - 0.5) < 0.15
+    task = make("chirality", sample, spread=1e-3)
     first, second, third = moments(task.molecules, task.molecules.pos)
     assert abs((second[:, 0] > 0).mean() - 0.5) < 0.15
     for stored in (second, third):
-        assert np.abs(stored[:, 2]).max() < 1e-3 * np.abs(stored).max()
-    assert (np.sign(first[:, 2]) == np.sign(task.molecules.y[:, 0])).all()
+        assert np.abs(stored[:, 2]).max() < 2e-3 * np.abs(stored).max()
+    assert (np.sign(first[:, 2]) == np.sign(task.molecules.y[:, 0])).mean() > 0.97
     achiral = make("achiral", sample)
     assert achiral.conflict(o3, -torch.eye(3).double().expand(len(achiral.molecules), 3, 3)) == 0
 

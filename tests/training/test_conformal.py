@@ -22,7 +22,7 @@ from molinv.training.build import place
 from molinv.training.calibrate import residuals
 from molinv.training.conformal import COPIES, calibrated, quantile
 from molinv.training.domain import Composition, FeatureSpace
-from molinv.training.saved import load
+from molinv.training.saved import load, sealed
 from molinv.training.source import prepare
 
 
@@ -40,7 +40,7 @@ def copy(run, tmp_path):
     path = folder / "conformal.json"  # without what another test may have added
     content = json.loads(path.read_text())
     content["sets"] = {"given": content["sets"]["given"]}
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(sealed(content)))
     return folder
 
 

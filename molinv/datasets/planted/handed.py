@@ -5,7 +5,9 @@ from __future__ import annotations
 from math import pi
 
 import numpy as np
+import torch
 
+from ...distributions import HaarBall
 from ...groups import O3, SO3
 from ..molecules import Molecules, Target
 from .bodies import at_random, centred, frames, labelled, pick, scalar, source, sums, turned
@@ -45,21 +47,25 @@ def chirality(
     count: int = 10_000,
     seed: int = 0,
     least: float = 0.5,
+    spread: float = 1.0,
 ) -> Planted:
     """A pseudoscalar: rotations are free, the probability of a reflection is 0.
 
     Molecules whose handedness is below `least` (angstrom^3) in size are left out: planar ones,
-    those without N, O or F, and others that are their own mirror images. They are stored with
-    v_2 along x and v_3 in the xy plane, half of them turned by pi about z: there the sign is that
-    of v_1's third component, which a small network learns, and keeps as the distribution opens;
-    at random poses it never began to (8,000 steps). The half turn is what makes a reflection
+    those without N, O or F, and others that are their own mirror images. They are stored
+    within `spread` (rad) of v_2 along x and v_3 in the xy plane, half of them turned by pi about
+    z before: there the sign is nearly that of v_1's third component, which a small network
+    learns, while at random poses it never began to (8,000 steps). The half turn makes a reflection
     forbidden: with one pose alone a network could see from v_2 that a molecule was reflected.
     """
     whole = source(molecules)
     posed = whole.take(pick(whole, count, seed, lambda m: np.abs(handedness(m, m.pos)) > least))
     half = np.random.PCG64(seed).random_raw(count) % np.uint64(2) == 0
     about_z = np.where(half[:, None, None], np.eye(3), np.diag([-1.0, -1.0, 1.0]))
-    posed = turned(posed, about_z @ frames(*moments(posed, posed.pos)[1:]))
+    near = HaarBall(SO3().double(), init=spread).double()
+    with torch.no_grad():
+        tilt = near.rsample(count, torch.Generator().manual_seed(seed)).numpy()
+    posed = turned(posed, tilt @ about_z @ frames(*moments(posed, posed.pos)[1:]))
 
     def formula(pos):
         return handedness(posed, pos)[:, None]
