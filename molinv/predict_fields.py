@@ -8,15 +8,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .actions.irreps import Irreps
+from .actions.kinds import Kinds
 from .chem.structure import Structure
 from .datasets.targets import Target
 from .errors import InputError
 
 # the entries of one value, as the columns' names end
-ENDS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
-    "vector": tuple((f"_{a}", (i,)) for i, a in enumerate("xyz")),
-    "tensor": tuple((f"_{'xyz'[i]}{'xyz'[j]}", (i, j)) for i in range(3) for j in range(i, 3)),
-}
+ENDS = Kinds[tuple[tuple[str, tuple[int, ...]], ...]](
+    {
+        "vector": tuple((f"_{a}", (i,)) for i, a in enumerate("xyz")),
+        "tensor": tuple((f"_{'xyz'[i]}{'xyz'[j]}", (i, j)) for i in range(3) for j in range(i, 3)),
+    },
+    lambda irreps: tuple((f"_{i}", (i,)) for i in range(Irreps(irreps).dim)),
+)
 
 
 class FieldValues(NamedTuple):
@@ -67,10 +72,10 @@ def columns(
 ) -> dict[str, Any]:
     """One target's columns in a molecule's row.
 
-    Vectors have `_x`, `_y`, `_z`, tensors `_xx` to `_zz`, in the pose that was given; values by
-    atom a list. Then come `_std`, `_radius`, within which of it (of all atoms', each of its own)
-    the true value lies with a probability of 90 %, `_mae` and `_unit`. `std`, `half` and
-    `mae` are None where they are not known.
+    Vectors have `_x`, `_y`, `_z`, tensors `_xx` to `_zz`, irreps `_0` and on in e3nn's order, in
+    the pose that was given; values by atom a list. Then come `_std`, `_radius`, within which of it
+    (of all atoms', each of its own) the true value lies with a probability of 90 %, `_mae` and
+    `_unit`. `std`, `half` and `mae` are None where they are not known.
     """
     row: dict[str, Any] = {}
     if target.by_atom:

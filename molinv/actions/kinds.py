@@ -2,25 +2,67 @@
 
 from __future__ import annotations
 
-from ..errors import unknown
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from ..errors import InputError, unknown
 from .base import Action
+from .irreps import Irreps, parse
 from .tensors import Invariant, SymmetricTensor, Vector
 
+T = TypeVar("T")
+
+IRREPS = "irreps "  # what the kinds begin with that go on as e3nn writes irreps: "irreps 0e + 3o"
+
+
+class Kinds(dict[str, T]):
+    """What is known of each kind. It lists those that have a name, and knows all irreps too."""
+
+    def __init__(self, named: dict[str, T], of_irreps: Callable[[str], T]):
+        super().__init__(named)
+        self._of_irreps = of_irreps
+
+    def __contains__(self, kind: object) -> bool:
+        if super().__contains__(kind) or not isinstance(kind, str):
+            return super().__contains__(kind)
+        try:
+            return bool(kind.startswith(IRREPS) and parse(kind.removeprefix(IRREPS)))
+        except InputError:
+            return False
+
+    def __missing__(self, kind: str) -> T:
+        if kind not in self:
+            raise KeyError(kind)
+        return self._of_irreps(kind.removeprefix(IRREPS))
+
+
 # of one target: of a molecule (b, t, *e), or of its n atoms (b, t, n, *e)
-SHAPES: dict[str, tuple[int, ...]] = {
-    "scalar": (),
-    "vector": (3,),
-    "tensor": (3, 3),
-    "atom scalar": (),
-    "atom vector": (3,),
-}
-ACTIONS: dict[str, type[Action]] = {
-    "scalar": Invariant,
-    "vector": Vector,
-    "tensor": SymmetricTensor,
-    "atom scalar": Invariant,
-    "atom vector": Vector,
-}
+SHAPES = Kinds[tuple[int, ...]](
+    {
+        "scalar": (),
+        "vector": (3,),
+        "tensor": (3, 3),
+        "atom scalar": (),
+        "atom vector": (3,),
+    },
+    lambda irreps: (Irreps(irreps).dim,),
+)
+ACTIONS = Kinds[Callable[[], Action]](
+    {
+        "scalar": Invariant,
+        "vector": Vector,
+        "tensor": SymmetricTensor,
+        "atom scalar": Invariant,
+        "atom vector": Vector,
+    },
+    lambda irreps: partial(Irreps, irreps),
+)
+
+
+def family(kind: str) -> str:
+    """The kind's name, which is "irreps" for all of those."""
+    return IRREPS.strip() if kind.startswith(IRREPS) else kind
 
 
 def of_kind(kind: str) -> Action:

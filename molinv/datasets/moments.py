@@ -1,4 +1,4 @@
-"""Targets that follow from the charges of a molecule's atoms: those, their dipole and quadrupole.
+"""Targets that follow from the charges of a molecule's atoms: those, and their moments.
 
 QM9's are Mulliken's at B3LYP/6-31G(2df,p). Point charges are not the electron density: the length
 of their dipole goes with that of the density's (mu) at a correlation of 0.94, not of 1.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import sqrt
 
 import numpy as np
+import torch
 from jaxtyping import Float64
 
+from ..actions.irreps import harmonics
 from .molecules import Molecules
 from .targets import Field, Target
 
@@ -25,6 +28,12 @@ TARGETS = (
         "e angstrom^2",
         "of the Mulliken charges: sum of q r r^T about the centroid",
         kind="tensor",
+    ),
+    Target(
+        "octupole",
+        "e angstrom^3",
+        "of the Mulliken charges: sum of q |r|^3 C_3 about the centroid, as e3nn orders it",
+        kind="irreps 3o",
     ),
 )
 
@@ -41,8 +50,9 @@ def with_moments(
     if molecules.charges is None or known.issuperset(names):
         return molecules
     fields = list(molecules.fields)
+    mistyped = not known.union(t.name for t in TARGETS).issuperset(names)  # all are to choose from
     for target in TARGETS:
-        if target.name in known:
+        if target.name in known or not (mistyped or target.name in names):
             continue
         values = _values(molecules, target.name)
         asked = (units or {}).get(target.name)
@@ -62,4 +72,9 @@ def _values(molecules: Molecules, name: str) -> Float64[np.ndarray, " rows *e"]:
     r = pos - np.repeat(centroid, sizes, axis=0)
     if name == "dipole":
         return np.add.reduceat(q[:, None] * r, start)
-    return np.add.reduceat(q[:, None, None] * r[:, :, None] * r[:, None], start)
+    if name == "quadrupole":
+        return np.add.reduceat(q[:, None, None] * r[:, :, None] * r[:, None], start)
+    length = np.linalg.norm(r, axis=1, keepdims=True)
+    unit = torch.from_numpy(r / np.maximum(length, 1e-12))
+    racah = harmonics(unit, 3).numpy() / sqrt(7)  # Stone, The Theory of Intermolecular Forces
+    return np.add.reduceat(q[:, None] * length**3 * racah, start)

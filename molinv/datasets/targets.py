@@ -20,7 +20,8 @@ class Target:
 
     `atomwise` marks an energy that is nearly a sum over atoms, from which fitted atom
     references are subtracted before training (U0, U, H and G in QM9). `kind` says how it turns:
-    scalar, vector, tensor (symmetric), atom scalar or atom vector.
+    scalar, vector, tensor (symmetric), atom scalar, atom vector, or irreps of O(3) as e3nn writes
+    them, "irreps 3o".
     """
 
     name: str
@@ -50,8 +51,9 @@ class Target:
 class Field:
     """The values of a target that is not one number a molecule, in its unit.
 
-    (n, *e) for n molecules, or (atoms, *e) for all their atoms, where e is (), (3,) or (3, 3) by
-    the target's kind. NaN where a value is missing. Raises InputError for another shape.
+    (n, *e) for n molecules, or (atoms, *e) for all their atoms, where e is (), (3,), (3, 3)
+    or the irreps' dimension, by the target's kind. NaN where a value is missing. Raises InputError
+    for another shape.
     """
 
     target: Target

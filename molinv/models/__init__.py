@@ -21,7 +21,7 @@ import inspect
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from ..actions.kinds import SHAPES
+from ..actions.kinds import SHAPES, family
 from ..errors import InputError, unknown
 from ..names import construct, external
 from . import pictures
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from .base import Model
 
 _SHARED = ("base", "convolution", "edges", "features", "pairs", "pictures", "plain")
-_OUTPUTS = tuple(SHAPES)
 
 
 def available() -> list[str]:
@@ -94,7 +93,8 @@ def make(name: str, targets: int, settings: dict[str, Any], output: str = "scala
         return Plain(targets, kind, name, settings, output)
     if output != "scalar":
         settings = settings | {"output": output}
-    if (output := settings.get("output", "scalar")) not in kind.outputs:
+    output = str(settings.get("output", "scalar"))
+    if output not in SHAPES or family(output) not in kind.outputs:
         raise _other_output(name, kind, output)
     return construct(kind, f"model {name}", (targets,), settings)
 
@@ -109,9 +109,10 @@ def too_large(name: str, limit: int, atoms: int) -> str:
 
 def _other_output(name: str, kind: type[Model], output: Any) -> InputError:
     """What the model predicts, and which architectures predict what was asked for."""
-    if output not in _OUTPUTS:
-        return unknown(f"output of model {name}:", str(output), _OUTPUTS)
-    able = [other for other in available() if output in find(other).outputs]  # pyright: ignore
+    if output not in SHAPES:
+        return unknown(f"output of model {name}:", str(output), SHAPES)
+    what = family(output)
+    able = [other for other in available() if what in find(other).outputs]  # pyright: ignore
     use = " or ".join(able) if able else "a model of your own"
-    has = " and ".join(f"{o}s" for o in kind.outputs)
+    has = " and ".join(o if o.endswith("s") else f"{o}s" for o in kind.outputs)
     return InputError(f"model {name} predicts {has} only; for {output} outputs use {use}.")

@@ -23,8 +23,9 @@ class Model(nn.Module, ABC):
                 the tests see that it has these and none of the others
     outputs     the kinds of output it can be made for: "scalar" (b, t), "vector" (b, t, 3),
                 "tensor" (b, t, 3, 3), symmetric, "atom scalar" (b, t, n) and "atom vector"
-                (b, t, n, 3), zero for padding; where there is more than one, a setting called
-                `output` chooses
+                (b, t, n, 3), zero for padding, "irreps", of which it is given those wanted as
+                "irreps 3o", (b, t, d); where there is more than one, a setting called `output`
+                chooses
     max_atoms   the largest molecule it takes
 
     Its constructor takes the number of targets first, then settings with defaults that JSON can

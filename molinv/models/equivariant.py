@@ -8,6 +8,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from ..actions import Points
+from ..actions.irreps import parse
+from ..actions.kinds import IRREPS, SHAPES, Kinds
 from ..datasets.batches import Batch
 from ..errors import InputError, unknown
 from .base import Model
@@ -15,14 +17,57 @@ from .convolution import Convolution, Couplings, Features, Path, paths
 from .features import safe_norm
 from .pairs import Waves, from_centroid
 
-READ = {
-    "scalar": (0,),
-    "vector": (0, 1),
-    "tensor": (0, 2),
-    "atom scalar": (0,),
-    "atom vector": (0, 1),
-}
+READ = Kinds[tuple[int, ...]](
+    {
+        "scalar": (0,),
+        "vector": (0, 1),
+        "tensor": (0, 2),
+        "atom scalar": (0,),
+        "atom vector": (0, 1),
+    },
+    lambda irreps: _degrees(irreps),
+)
 HIDDEN = 32  # of the radial network
+
+
+class IrrepsOut(nn.Module):
+    """Sums over atoms of features and of harmonics of their places, each weighed by a scalar."""
+
+    def __init__(self, output: str, targets: int, channels: int):
+        super().__init__()
+        self.terms, self.targets = parse(output.removeprefix(IRREPS)), targets
+        turned = [(n, l) for n, l, _ in self.terms if l]
+        self.turns = nn.ModuleList(
+            nn.Linear(channels >> l, targets * n, bias=False) for n, l in turned
+        )
+        self.places = nn.ModuleList(o3.SphericalHarmonics(l, False, "component") for _, l in turned)
+        self.sizes = [targets * n * (2 if l else 1) for n, l, _ in self.terms]
+        self.scalars = sum(self.sizes)
+
+    def forward(
+        self, x: Features, s: Float[Tensor, "b n s"], r: Float[Tensor, "b n 3"]
+    ) -> Float[Tensor, "b t d"]:
+        made, turned = [], iter(zip(self.turns, self.places, strict=True))
+        for (_, l, _), weights in zip(self.terms, s.split(self.sizes, -1), strict=True):
+            if l:
+                turn, place = next(turned)
+                gate, q = weights.chunk(2, -1)
+                each = (turn(x[l]) * gate[:, :, None]).sum(1).mT + q.mT @ place(r / 3)
+            else:
+                each = weights.sum(1)
+            made.append(each.reshape(len(s), self.targets, -1))
+        return torch.cat(made, -1)
+
+
+def _degrees(irreps: str) -> tuple[int, ...]:
+    """Those that are read; InputError for a pseudoscalar and the like, which are not made."""
+    terms = parse(irreps)
+    if any(parity != (-1) ** l for _, l, parity in terms):
+        raise InputError(
+            f"equivariant: expected irreps of parity (-1)^degree, such as 0e, 1o, 2e and 3o, got "
+            f"{irreps}; use model point."
+        )
+    return tuple(sorted({0, *(l for _, l, _ in terms)}))
 
 
 class Layer(nn.Module):
@@ -74,12 +119,14 @@ class Equivariant(Model):
     "tensor"  (b, t, 3, 3)  sum of q I + T
 
     each over 20, and of each atom s, "atom scalar" (b, t, n), and v, "atom vector" (b, t, n, 3).
-    Raises InputError for an unknown output, for a degree too low for it and for
+    "irreps TEXT" (b, t, d), such as "irreps 0e + 3o", are for every term of degree l a sum of
+    x_l + q |r / 3|^l Y_l(r), over 20; of degree 0 it is that of s. Raises InputError for an unknown
+    output, for irreps of another parity than (-1)^l, for a degree too low for the output and for
     fewer channels than every degree needs.
     """
 
     symmetries = ("T(3)", "SO3", "O3")
-    outputs = tuple(READ)
+    outputs = (*READ, "irreps")
 
     def __init__(
         self,
@@ -91,30 +138,34 @@ class Equivariant(Model):
         output: str = "scalar",
     ):
         super().__init__()
-        if output not in READ:
+        if output not in SHAPES:
             raise unknown("output", output, READ)
-        if degree < max(READ[output]) or channels >> degree < 1 or layers < 1:
+        read = READ[output]
+        if degree < max(read) or channels >> degree < 1 or layers < 1:
             raise InputError(
-                f"expected a degree of at least {max(READ[output])} for output {output!r}, at "
+                f"expected a degree of at least {max(read)} for output {output!r}, at "
                 f"least {2**degree} channels for degree {degree} and a layer, got {degree}, "
                 f"{channels} and {layers}."
             )
         self.action, self.output = Points(), output
         every = tuple(range(degree + 1))
-        steps = [(0,)] + [every] * (layers - 1) + [READ[output]]
+        steps = [(0,)] + [every] * (layers - 1) + [read]
         used = [paths(steps[i], degree, steps[i + 1]) for i in range(layers)]
         self.element = nn.Embedding(119, channels)
         self.waves = Waves(23, cutoff)
         self.radial = nn.Sequential(nn.Linear(24, HIDDEN), nn.SiLU())
         self.couplings = Couplings(degree, sorted({path for each in used for path in each}))
         self.layers = nn.ModuleList(Layer(each, channels) for each in used)
-        top = max(READ[output])
-        self.turn = nn.Linear(channels >> top, targets, bias=False) if top else None
+        top = max(read)
+        self.terms = IrrepsOut(output, targets, channels) if output.startswith(IRREPS) else None
+        turned = top and self.terms is None
+        self.turn = nn.Linear(channels >> top, targets, bias=False) if turned else None
+        scalars = 2 * targets if turned else targets
         self.read = nn.Sequential(
             nn.LayerNorm(channels),
             nn.Linear(channels, channels),
             nn.SiLU(),
-            nn.Linear(channels, 2 * targets if top else targets),
+            nn.Linear(channels, scalars if self.terms is None else self.terms.scalars),
         )
         self.register_buffer("cartesian", 5**0.5 * o3.wigner_3j(1, 1, 2), persistent=False)
 
@@ -137,6 +188,8 @@ class Equivariant(Model):
         self, x: Features, r: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]
     ) -> Float[Tensor, "b t *e"]:
         s = self.read(x[0][:, :, 0]) * mask[..., None]
+        if self.terms is not None:
+            return self.terms(x, s, r)
         if self.turn is None:
             return s.sum(1) if self.output == "scalar" else s.mT
         q, gate = s.chunk(2, -1)

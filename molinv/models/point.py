@@ -10,14 +10,18 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..actions import Points
-from ..actions.kinds import SHAPES
+from ..actions.irreps import Irreps
+from ..actions.kinds import SHAPES, Kinds
 from ..datasets.batches import Batch
 from ..errors import InputError, unknown
 from .base import Model
 from .features import SOFT, Gaussians, safe_norm
 
 # what each atom gives for one target
-NUMBERS = {"scalar": 1, "vector": 3, "tensor": 6, "atom scalar": 1, "atom vector": 3}
+NUMBERS = Kinds(
+    {"scalar": 1, "vector": 3, "tensor": 6, "atom scalar": 1, "atom vector": 3},
+    lambda irreps: Irreps(irreps).dim,
+)
 SIXTH = [[0, 1, 2], [1, 3, 4], [2, 4, 5]]  # a symmetric tensor's entries in its six numbers
 LARGE = 100  # atoms, beyond which kernels are made for some of them at a time
 ROOM = 2**16  # pairs at a time: some 70 MB
@@ -63,11 +67,11 @@ class Point(Model):
     Each sees all that the next one sees. forward(pos (b, n, 3) in angstrom, z (b, n) with 0 for
     padding) returns (b, t) for `output` "scalar"; a "vector" (b, t, 3) and a symmetric "tensor"
     (b, t, 3, 3) are three and six numbers that nothing makes turn, an "atom scalar" (b, t, n) and
-    an "atom vector" (b, t, n, 3) those of each atom. Raises InputError for an unknown geometry
-    or output, and for a vector or tensor made from distances alone.
+    an "atom vector" (b, t, n, 3) those of each atom; "irreps 3o" and the like are (b, t, d). Raises
+    InputError for an unknown geometry or output, and for what turns made from distances alone.
     """
 
-    outputs = tuple(NUMBERS)
+    outputs = (*NUMBERS, "irreps")
 
     def __init__(
         self,
@@ -82,7 +86,7 @@ class Point(Model):
         super().__init__()
         if geometry not in SYMMETRIES:
             raise unknown("geometry", geometry, SYMMETRIES)
-        if output not in NUMBERS:
+        if output not in SHAPES:
             raise unknown("output", output, NUMBERS)
         if geometry == "distance" and NUMBERS[output] > 1:
             raise InputError(

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from e3nn import o3
 
 from molinv import InputError, datasets
 from molinv.datasets.batches import OnDevice
@@ -123,3 +124,17 @@ def test_kinds_are_not_mixed_and_shapes_are_checked(molecules):
     assert with_moments(without, ["dipole"]) is without
     with pytest.raises(InputError, match=r"expected y \(1, targets, 3\)"):
         OnDevice(without, np.zeros((1, 1)), "cpu", kind="vector")
+
+
+def test_the_octupole_is_a_harmonic_polynomial_of_degree_three(molecules):
+    """Each component against e3nn's harmonics; of one charge its length is |q| |r|^3."""
+    some = with_moments(datasets.load(SAMPLE), ["octupole"])
+    assert [f.target.name for f in some.fields] == ["octupole"]  # no other is made
+    for i in (0, 7, 999):
+        atoms = slice(some.ptr[i], some.ptr[i + 1])
+        r = torch.tensor(some.pos[atoms], dtype=torch.float64)
+        q = torch.tensor(np.asarray(some.charges[atoms], np.float64))[:, None]
+        r = r - r.mean(0)
+        each = o3.spherical_harmonics(3, r, normalize=False, normalization="norm")
+        assert torch.allclose(each.norm(dim=1), r.norm(dim=1) ** 3)
+        assert np.allclose(some.values(["octupole"])[i, 0], (q * each).sum(0).numpy(), atol=1e-5)

@@ -2,20 +2,28 @@
 
 from pathlib import Path
 
+import e3nn
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import l1_loss
 
 from molinv import InputError, datasets, groups, models, testing
-from molinv.actions import Invariant, SymmetricTensor, Vector
+from molinv.actions import Invariant, Irreps, SymmetricTensor, Vector
 from molinv.datasets.batches import Batch, OnDevice
 
 SAMPLE = Path(__file__).parents[2] / "data" / "qm9_sample"
 SMALL = {"painn": {"width": 32, "layers": 2}, "equivariant": {"channels": 16, "layers": 2}}
-ACTIONS = {"scalar": Invariant(), "vector": Vector(), "tensor": SymmetricTensor()}
-SHAPES = {"scalar": (), "vector": (3,), "tensor": (3, 3)}
+IRREPS = "irreps 0e + 2x1o + 3o + 1o"
+ACTIONS = {
+    "scalar": Invariant(),
+    "vector": Vector(),
+    "tensor": SymmetricTensor(),
+    IRREPS: Irreps("0e + 2x1o + 3o + 1o"),
+}
+SHAPES = {"scalar": (), "vector": (3,), "tensor": (3, 3), IRREPS: (17,)}
 CASES = [(name, output) for name in SMALL for output in ACTIONS]
+CASES.remove(("painn", IRREPS))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +41,8 @@ def net(request):
 def make(name, output="scalar", seed=0, targets=2, **settings):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return models.find(name)(targets, output=output, **(SMALL[name] | settings)).eval()
+        settings = SMALL[name] | ({"degree": 3} if output == IRREPS else {}) | settings
+        return models.find(name)(targets, output=output, **settings).eval()
 
 
 def batch_of(pos, z):
@@ -145,10 +154,13 @@ def test_weights_of_a_file_give_the_same_outputs(net, store, tmp_path):
 
 
 def charges(batch):
-    """Dipoles (b, 1, 3) and second moments (b, 1, 3, 3) of the nuclei's charges."""
+    """Dipoles (b, 1, 3), second moments (b, 1, 3, 3) and irreps of the nuclei's charges."""
     z = batch.z.to(batch.pos)[..., None]
     r = batch.pos - batch.pos.sum(1, keepdim=True) / batch.mask.sum(1)[:, None, None]
-    return (z * r).sum(1, keepdim=True) / 10, ((z * r).mT @ r)[:, None] / 100
+    third = z * e3nn.o3.spherical_harmonics(3, r, normalize=False)
+    dipole, third = (z * r).sum(1, keepdim=True) / 10, third.sum(1, keepdim=True) / 500
+    irreps = torch.cat([dipole[..., :1] ** 0, dipole, -dipole, third, dipole], -1)
+    return dipole, ((z * r).mT @ r)[:, None] / 100, irreps
 
 
 @pytest.mark.parametrize(("name", "output"), CASES)
@@ -199,3 +211,19 @@ def test_what_cannot_be_made_is_refused_in_a_sentence():
         with pytest.raises(InputError, match="expected a degree of at least"):
             equivariant(1, **settings)
     equivariant(1, output="vector", degree=1, channels=2)
+
+
+def test_irreps_that_are_none_or_cannot_be_made_are_refused():
+    for output, reason in (
+        ("irreps 1e", "parity (-1)^degree"),
+        ("irreps 4e", "degree of at least 4"),
+        ("irreps 1x", "unknown output"),
+        ("irreps", "unknown output"),
+    ):
+        with pytest.raises(InputError) as error:
+            make("equivariant", output)
+        assert reason in str(error.value)
+    with pytest.raises(InputError, match="use equivariant or point"):
+        models.make("painn", 1, {}, "irreps 3o")
+    with pytest.raises(InputError, match="distances alone"):
+        models.make("point", 1, {"geometry": "distance"}, "irreps 3o")

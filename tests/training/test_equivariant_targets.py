@@ -4,6 +4,7 @@ import csv
 import json
 from dataclasses import replace
 
+import e3nn
 import numpy as np
 import pytest
 import torch
@@ -23,15 +24,31 @@ from molinv.training.masked import MaskedError, errors_of, masked_l1
 from molinv.training.run import train
 from molinv.training.saved import load
 
-NAMES = {"dipole": "vector", "quadrupole": "tensor", "charges": "atom scalar"}
+NAMES = {
+    "dipole": "vector",
+    "quadrupole": "tensor",
+    "charges": "atom scalar",
+    "octupole": "irreps 3o",
+}
+SETTINGS = {
+    "octupole": {"model": "equivariant", "model_args": {"channels": 16, "layers": 2, "degree": 3}}
+}
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """A finished run of painn on each target, two of its epochs."""
+    """A finished run of an equivariant network on each target, two of its epochs."""
     root = tmp_path_factory.mktemp("kinds")
     for name in NAMES:
-        train(small(root / name, targets=name, model="painn", epochs=2, copies=2))
+        train(
+            small(
+                root / name,
+                targets=name,
+                epochs=2,
+                copies=2,
+                **SETTINGS.get(name, {"model": "painn"}),
+            )
+        )
         evaluate(root / name, copies=2)
     return root
 
@@ -89,6 +106,11 @@ def test_predictions_turn_with_the_molecule(folders):
             elif name == "quadrupole":
                 tensor, moved = (six(row) for row in (a, b))
                 assert np.allclose(moved, g @ tensor @ g.T, atol=1e-4)
+            elif name == "octupole":
+                seven, moved = (np.array([r[f"octupole_{i}"] for i in range(7)]) for r in (a, b))
+                d = e3nn.o3.Irrep("3o").D_from_matrix(torch.from_numpy(g)).numpy()
+                assert np.abs(moved - seven).max() > 1e-4
+                assert np.allclose(moved, d @ seven, atol=1e-4)
             else:
                 assert len(a["charges"]) == len(s.z)
                 assert np.allclose(a["charges"], b["charges"], atol=1e-5)
