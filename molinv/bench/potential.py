@@ -72,7 +72,10 @@ def main(
     rows = [measured(a, calculator, picoseconds, kelvin, seed) for a in chosen]
     Path(out).mkdir(parents=True, exist_ok=True)
     write_json(Path(out) / "potential.json", {"run": str(folder), "rows": rows})
-    Console().print(table(rows))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 140  # a log wraps no columns
+    console.print(table(rows))
 
 
 def _trained(out: Path, model: str, minutes: float, seed: int) -> Path:

@@ -35,7 +35,7 @@ def test_a_turned_molecule_is_at_no_distance_and_a_mirrored_one_at_some():
 def test_xtb_measured_against_itself_is_right():
     """The limits of the measures: SCF convergence, and where relaxations stop."""
     atoms = molecule("CH3OH")
-    assert differences(atoms, XTB()) < 2e-2  # xTB's energies are converged to 1e-6 eV or so
+    assert differences(atoms, XTB(), 2e-4) < 2e-2  # xTB's energies are converged to 1e-6 eV or so
     found = relaxation(atoms, XTB(), seed=0)
     assert found.distance < 1e-3 < 0.02 < found.start
     assert abs(found.above) < 1e-4

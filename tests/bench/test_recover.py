@@ -1,5 +1,6 @@
 """The suite of planted symmetries: its plumbing, its verdicts, and going on after a stop."""
 
+import importlib.util
 import json
 import math
 from pathlib import Path
@@ -200,9 +201,11 @@ def test_bad_arguments_are_one_sentence():
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("qm9pack") is None, reason="QM9 comes from the package qm9pack"
+)
 @pytest.mark.parametrize("name", ["axial", "full"])
 def test_a_symmetry_is_recovered_from_real_molecules(name, tmp_path):
-    pytest.importorskip("qm9pack", reason="QM9's molecules come from the package qm9pack")
     recover.main(str(tmp_path), name, seeds=1, steps=3000, recipes="molinv")
     (run,) = json.loads((tmp_path / "recover.json").read_text())["runs"]
     assert run["right"], run["truths"]
