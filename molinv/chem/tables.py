@@ -62,7 +62,10 @@ def table_rows(path: Path, options: ReadOptions) -> Table | None:
         return None
     text = chain([top + "\n"], (line + "\n" for _, line in lines))
     rows = _rows(path, csv.reader(text, delimiter=_delimiter(top)), start)
-    columns = [cell.strip() for cell in next(rows)[1]]
+    found = next(rows, None)
+    if found is None:
+        raise InputError(f"{path}: expected a header and a SMILES column, got empty cells only.")
+    columns = [cell.strip() for cell in found[1]]
     return Table(columns, _smiles_column(path, columns, options.smiles_column), rows)
 
 

@@ -93,6 +93,12 @@ def test_a_missing_or_doubtful_column_lists_the_columns(write, header):
         list(read([write("a.csv", f"{header}\n1,C\n")]))
 
 
+@pytest.mark.parametrize("text", [",,,\n", '""\n', '"\n', " ;\n\n;\n"])
+def test_a_table_of_nothing_but_separators_says_so(write, text):
+    with pytest.raises(InputError, match="got empty cells only"):
+        list(read([write("a.csv", text)]))
+
+
 def test_quoted_cells_with_line_breaks_keep_the_line_numbers(write):
     text = 'note,smiles\n"two\nlines",C\n\nx,"C\nC"\ny,O\n'
     items = list(read([write("a.csv", text)]))
