@@ -173,7 +173,11 @@ class Augmented(nn.Module):
                 n = max(8, self.copies) if copies is None else copies
                 for _ in range(n):
                     # one draw for the whole batch: a value must not depend on its neighbours
-                    yield mu.transform(mu.noise(1, generator).expand(size, -1)), 1 / n
+                    noise = mu.noise(1, generator)
+                    if mu is self.distribution:
+                        yield mu.transform(noise).expand(size, -1, -1), 1 / n
+                    else:  # bound to the inputs, each with extents of its own
+                        yield mu.transform(noise.expand(size, -1)), 1 / n
             case "haar" if copies is not None:
                 for _ in range(copies):
                     yield group.haar(1, generator).expand(size, -1, -1), 1 / copies

@@ -36,7 +36,8 @@ T = TypeVar("T")
 
 SUFFIXES = (".parquet", ".csv")
 ENGINES = ("local", "ray")
-CHUNK = 512  # rows of a shard: what an interruption can cost
+CHUNK = 512  # rows of a shard: what an interruption can cost, or so many shards as a window has
+_WINDOW = 4  # shards predicted together where no conformers are searched beside
 _STEP = 16  # rows between two looks at the progress bar
 
 
@@ -118,9 +119,16 @@ def predict_library(
                 # twice a chunk: the processes go on while the network runs on one
                 finished = finish_all(items, settings.options, workers, ahead=2 * chunk)
                 counted = _counted(finished, bar, task)
-                read = counted if workers else ahead(counted, chunk)
-                parts = _parts(read, chunk, range(resumed, total, chunk))
-                tables = (tabulate(part, settings, first) for first, part in parts)
+                read = counted if workers else ahead(counted, _WINDOW * chunk)
+                # sorted by size so that little is padding, by more at once where none is waited for
+                many = chunk if workers else _WINDOW * chunk
+                parts = _parts(read, many, range(resumed, total, many))
+                tables = (
+                    table.slice(start, chunk)
+                    for first, part in parts
+                    for table in [tabulate(part, settings, first)]
+                    for start in range(0, len(part), chunk)
+                )
             for index, table in enumerate(tables, done):
                 shards.write(index, table)
                 bar.update(task, completed=index * chunk + len(table))

@@ -9,6 +9,7 @@ Out-of-Distribution Samples" (NeurIPS 2018, equation 2) with a single class.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,10 +75,10 @@ class Composition:
             return why
         if (heavy := int((z > 1).sum())) > self.heavy:
             return f"{heavy} atoms other than H, where training molecules had at most {self.heavy}"
-        from ase.data import chemical_symbols
+        for k, count in sorted(Counter(z.tolist()).items()):
+            if count > self.most.get(k, 0):
+                from ase.data import chemical_symbols
 
-        for k, count in zip(*np.unique(z, return_counts=True), strict=True):
-            if count > self.most.get(int(k), 0):
                 symbol, most = chemical_symbols[k], self.most.get(int(k), 0)
                 return f"{count} {symbol}, where training molecules had at most {most}"
         return None

@@ -212,6 +212,7 @@ def watched() -> float:
 def main(seed: int, count: int, folder: Path) -> dict[str, object]:
     """Attack with so many mutated real files; the figures of it."""
     resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
+    folder.mkdir(parents=True, exist_ok=True)
     files, chance, seen = real_files(folder), random.Random(seed), collections.Counter()
     slowest, endings = (0.0, ""), list(files)
     for number in range(count):

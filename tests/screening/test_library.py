@@ -150,6 +150,7 @@ def interrupted(monkeypatch, library, out, model, **changes):
         return tabulate(*args)
 
     monkeypatch.setattr(module, "tabulate", failing)
+    monkeypatch.setattr(module, "_WINDOW", 1)
     with pytest.raises(KeyboardInterrupt):
         predict_library(library, out, model, copies=2, chunk=5, progress=False, **changes)
     monkeypatch.setattr(module, "tabulate", tabulate)
