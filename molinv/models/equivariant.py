@@ -17,6 +17,18 @@ from .convolution import Convolution, Couplings, Features, Path, paths
 from .features import safe_norm
 from .pairs import Waves, from_centroid
 
+
+def _degrees(irreps: str) -> tuple[int, ...]:
+    """Those that are read; InputError for a pseudoscalar and the like, which are not made."""
+    terms = parse(irreps)
+    if any(parity != (-1) ** l for _, l, parity in terms):
+        raise InputError(
+            f"equivariant: expected irreps of parity (-1)^degree, such as 0e, 1o, 2e and 3o, got "
+            f"{irreps}; use model point."
+        )
+    return tuple(sorted({0, *(l for _, l, _ in terms)}))
+
+
 READ = Kinds[tuple[int, ...]](
     {
         "scalar": (0,),
@@ -25,7 +37,7 @@ READ = Kinds[tuple[int, ...]](
         "atom scalar": (0,),
         "atom vector": (0, 1),
     },
-    lambda irreps: _degrees(irreps),
+    _degrees,
 )
 HIDDEN = 32  # of the radial network
 
@@ -57,17 +69,6 @@ class IrrepsOut(nn.Module):
                 each = weights.sum(1)
             made.append(each.reshape(len(s), self.targets, -1))
         return torch.cat(made, -1)
-
-
-def _degrees(irreps: str) -> tuple[int, ...]:
-    """Those that are read; InputError for a pseudoscalar and the like, which are not made."""
-    terms = parse(irreps)
-    if any(parity != (-1) ** l for _, l, parity in terms):
-        raise InputError(
-            f"equivariant: expected irreps of parity (-1)^degree, such as 0e, 1o, 2e and 3o, got "
-            f"{irreps}; use model point."
-        )
-    return tuple(sorted({0, *(l for _, l, _ in terms)}))
 
 
 class Layer(nn.Module):

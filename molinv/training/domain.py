@@ -79,7 +79,7 @@ class Composition:
             if count > self.most.get(k, 0):
                 from ase.data import chemical_symbols
 
-                symbol, most = chemical_symbols[k], self.most.get(int(k), 0)
+                symbol, most = chemical_symbols[k], self.most.get(k, 0)
                 return f"{count} {symbol}, where training molecules had at most {most}"
         return None
 

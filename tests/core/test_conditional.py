@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from molinv import actions, groups, testing
+from molinv import Augmented, actions, groups, testing
 from molinv import distributions as D
 from molinv.errors import InputError
 
@@ -153,3 +153,27 @@ def test_without_an_input_it_says_what_to_do():
     assert not any(p.requires_grad for p in frozen.parameters())
     D.Conditional(groups.T(3)).at(pos, z)  # not compact
     assert D.Conditional(groups.T(3)).at(pos, z).coverage() is None
+
+
+def test_an_averaged_molecule_is_turned_by_its_own_extents():
+    """One draw serves the batch, scaled by each molecule's half-widths."""
+    pos, z = molecules()
+    mu = D.Conditional(groups.SO3(), trained(D.Fingerprint(3))).double()
+    model = Augmented(Place(), mu).eval()
+    found = model.orbit(pos, z, copies=4, generator=seed(3))
+    draws = seed(3)
+    outputs = []
+    for _ in range(4):
+        noise = mu.at(pos, z).noise(1, draws).double()
+        g = mu.group.exp(noise * mu.at(pos, z).widths)
+        outputs.append((pos @ g.mT)[:, 0])
+    assert torch.allclose(found.mean, torch.stack(outputs).mean(0))
+    alone = model.orbit(pos[2:3], z[2:3], copies=4, generator=seed(3)).mean
+    assert torch.allclose(alone, found.mean[2:3])
+
+
+class Place(torch.nn.Module):
+    """The first atom's place, which turns with the molecule."""
+
+    def forward(self, pos, z):
+        return pos[:, 0]

@@ -225,10 +225,7 @@ def strange(structure: Structure) -> list[Structure]:
 
 
 def test_molecules_of_the_kind_are_inside_the_shipped_model_and_others_are_not():
-    folder = pretrained.ROOT / "qm9"
-    if not (folder / "conformal.json").is_file():
-        pytest.skip("the shipped model has no calibration")
-    predictor, molecules = Predictor(folder), load_data(SAMPLE)
+    predictor, molecules = Predictor(pretrained.ROOT / "qm9"), load_data(SAMPLE)
     known = [
         Structure("m", z.astype(np.int64), pos.astype(np.float64), "here", False)
         for z, pos in (molecules.molecule(i) for i in range(300))
