@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +15,7 @@ from .distributions import Distribution
 from .errors import InputError, unknown
 
 _REDUCE = ("mean", "prob", "log_prob")
+_HALF = (torch.bfloat16, torch.float16)
 
 
 class Orbit(NamedTuple):
@@ -93,17 +94,21 @@ class Augmented(nn.Module):
                 f"Augmented: expected noise ({self.copies}, {size}, m) for {self.copies} copies "
                 f"of {size} examples, got {tuple(noise.shape)}."
             )
-        runs = [self.run(mu.transform(u), x, *extra) for u in draws]
+        runs = [self.run(_exactly(mu.transform, u), x, *extra) for u in draws]
         values, weights = zip(*runs, strict=True)
         if weights[0] is None:
             return torch.stack(values)
         return torch.stack(values), torch.stack(weights)
 
     def run(self, g: Float[Tensor, "b d d"], x: Any, *extra: Any) -> tuple[Tensor, Tensor | None]:
-        """rho_out(g)^-1 f(rho_in(g) x) for one element an example, and the entries' weights."""
+        """rho_out(g)^-1 f(rho_in(g) x) for one element an example, and the entries' weights.
+
+        Under autocast the model alone has the lower precision: a rotation in it is none.
+        """
         group = self.distribution.group
-        y = self.model(self.input.act(group, g, x), *extra)
-        return self.output.pull_back(group, g, y, x)
+        y = self.model(_exactly(self.input.act, group, g, x), *extra)
+        y = y.float() if y.dtype in _HALF else y
+        return _exactly(self.output.pull_back, group, g, y, x)
 
     @torch.no_grad()
     def orbit(
@@ -175,9 +180,9 @@ class Augmented(nn.Module):
                     # one draw for the whole batch: a value must not depend on its neighbours
                     noise = mu.noise(1, generator)
                     if mu is self.distribution:
-                        yield mu.transform(noise).expand(size, -1, -1), 1 / n
+                        yield _exactly(mu.transform, noise).expand(size, -1, -1), 1 / n
                     else:  # bound to the inputs, each with extents of its own
-                        yield mu.transform(noise.expand(size, -1)), 1 / n
+                        yield _exactly(mu.transform, noise.expand(size, -1)), 1 / n
             case "haar" if copies is not None:
                 for _ in range(copies):
                     yield group.haar(1, generator).expand(size, -1, -1), 1 / copies
@@ -187,3 +192,9 @@ class Augmented(nn.Module):
                     yield node.to(group.generators).expand(size, -1, -1), weight
             case _:
                 raise unknown("orbit", orbit, ("identity", "learned", "haar"))
+
+
+def _exactly(function: Callable[..., Any], *args: Any) -> Any:
+    """function(*args) as it is outside of autocast."""
+    with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+        return function(*args)

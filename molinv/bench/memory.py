@@ -14,13 +14,15 @@ import torch
 from ..datasets.batches import Batch
 from .batches import random_batch
 from .contenders import Contender
-from .steps import Inference, TrainingStep
+from .steps import PRECISIONS, Inference, TrainingStep
 
 STEPS = 2
 STATUS = Path("/proc/self/status")
 
 
-def peak_memory(contender: Contender, batch: Batch, training: bool = True) -> float | None:
+def peak_memory(
+    contender: Contender, batch: Batch, training: bool = True, precision: str = PRECISIONS[0]
+) -> float | None:
     """MiB that a training step on the batch, or a pass of inference, takes at most beyond before.
 
     A fresh process makes the model and takes a step on a molecule of three atoms, so that
@@ -36,17 +38,19 @@ def peak_memory(contender: Contender, batch: Batch, training: bool = True) -> fl
     arrays = [t.cpu().numpy() for t in (batch.pos, batch.z, batch.y, batch.index)]
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         try:
-            measured = pool.submit(_measure, contender, arrays, str(device), training)
+            measured = pool.submit(_measure, contender, arrays, str(device), training, precision)
             return measured.result() / 2**20
         except BrokenProcessPool:
             return None
 
 
-def _measure(contender: Contender, arrays: list[np.ndarray], where: str, training: bool) -> int:
+def _measure(
+    contender: Contender, arrays: list[np.ndarray], where: str, training: bool, precision: str
+) -> int:
     """In the fresh process: bytes."""
     device = torch.device(where)
     batch = Batch(*(torch.from_numpy(a).to(device) for a in arrays))
-    step = (TrainingStep if training else Inference)(contender.network(device))
+    step = (TrainingStep if training else Inference)(contender.network(device), precision)
     step(random_batch(1, 3, device))
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

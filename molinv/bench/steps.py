@@ -16,6 +16,7 @@ from ..training.optim import MuonAdamW, parameter_groups
 
 # far below the trainer's: however many steps are timed, the model stays near its first weights
 RATE = 1e-7
+PRECISIONS = ("32-true", "bf16-mixed")
 
 
 class TrainingStep:
@@ -28,9 +29,9 @@ class TrainingStep:
     InputError if the loss is not finite.
     """
 
-    def __init__(self, network: Augmented):
-        c = self.config = TrainConfig()
-        self.network = network
+    def __init__(self, network: Augmented, precision: str = PRECISIONS[0]):
+        c = self.config = TrainConfig(precision=precision)
+        self.network, half = network, precision != PRECISIONS[0]
         self.optimizer = MuonAdamW(
             parameter_groups(
                 network.model,
@@ -41,7 +42,8 @@ class TrainingStep:
                 group_lr=RATE,
                 weight_decay=c.weight_decay,
                 clip=c.clip,
-            )
+            ),
+            torch.bfloat16 if half else torch.float32,
         )
         self.generator = torch.Generator(next(network.parameters()).device).manual_seed(0)
 
@@ -49,8 +51,9 @@ class TrainingStep:
         network = self.network
         if not network.training:  # walking through the modules is no part of a step
             network.train()
-        outputs = network(*inputs(network, batch), generator=self.generator)
-        error = (outputs - batch.y.float()).abs().mean()
+        with forward(batch, self.config.precision):
+            outputs = network(*inputs(network, batch), generator=self.generator)
+        error = (outputs.float() - batch.y.float()).abs().mean()
         loss = error - self.config.lam * network.distribution.regularizer()
         if not torch.isfinite(loss):
             raise InputError(f"the loss of {type(network.model).__name__} became {loss.item()}.")
@@ -64,14 +67,25 @@ class TrainingStep:
 class Inference:
     """One pass of the network alone, without gradients and without averaging over an orbit."""
 
-    def __init__(self, network: Augmented):
-        self.network = network
+    def __init__(self, network: Augmented, precision: str = PRECISIONS[0]):
+        self.network, self.precision = network, precision
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Float[Tensor, "b 1"]:
         if self.network.training:
             self.network.eval()
-        return self.network.model(*inputs(self.network, batch))
+        with forward(batch, self.precision):
+            return self.network.model(*inputs(self.network, batch))
+
+
+def forward(batch: Batch, precision: str) -> torch.autocast:
+    """The precision in which Lightning would run the network."""
+    return torch.autocast(
+        batch.pos.device.type,
+        torch.bfloat16,
+        enabled=precision != PRECISIONS[0],
+        cache_enabled=False,
+    )
 
 
 def inputs(network: Augmented, batch: Batch) -> tuple[Any, ...]:

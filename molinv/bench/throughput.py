@@ -23,6 +23,7 @@ one in training, always four in inference. faenet is the network alone. visnet t
     molinv bench throughput                               all of it, some 25 minutes on one core
     molinv bench throughput --quick                       one short round, to see that it works
     molinv bench throughput --models point,schnet --rounds 9
+    molinv bench throughput --precision bf16-mixed        every model in that precision
     OMP_NUM_THREADS=1 molinv bench throughput             on one core
 
 Writes throughput.json, models.png and cost.png into the folder.
@@ -40,7 +41,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from .. import __version__
-from ..errors import InputError
+from ..errors import InputError, unknown
 from ..models import too_large
 from ..training.build import count_parameters
 from ..training.saved import write_json
@@ -50,6 +51,7 @@ from . import throughput_tasks as tasks
 from .batches import random_batch, real_batches
 from .contenders import choose, reference
 from .memory import peak_memory
+from .steps import PRECISIONS
 from .turns import in_turn, ticks
 
 
@@ -76,6 +78,7 @@ def main(
     batch: int = 128,
     data: str = "qm9",
     device: str = "cpu",
+    precision: str = PRECISIONS[0],
     quick: bool = False,
 ) -> None:
     """Measure speed and memory, print tables, write them and pictures of them.
@@ -88,9 +91,13 @@ def main(
         batch: molecules a batch.
         data: where the molecules come from: qm9, or a folder of a data set.
         device: where to run: cpu, cuda.
+        precision: of every model, as in training: 32-true, or bf16-mixed, in which a processor
+            without instructions for bfloat16 is slower.
         quick: one short round, which shows that it works and little more.
     """
     where, chosen = find_device(device), choose(models)
+    if precision not in PRECISIONS:
+        raise unknown("precision", precision, PRECISIONS)
     for name, value in (("batch", batch), ("rounds", 1 if rounds is None else rounds)):
         if value < 1:
             raise InputError(f"{name}: expected at least 1, got {value}.")
@@ -107,16 +114,16 @@ def main(
     folder.mkdir(parents=True, exist_ok=True)
     plain = [c for c in chosen if not c.settings]  # variants would only crowd the curves
     parts: dict[str, dict[Any, Any]] = {
-        "models": tasks.of_models(networks, batches),
+        "models": tasks.of_models(networks, batches, precision),
         "atoms": tasks.of_atoms(
-            {c.name: networks[c.name] for c in plain or chosen}, plan.atoms, where
+            {c.name: networks[c.name] for c in plain or chosen}, plan.atoms, where, precision
         ),
     }
     learned = next((c for c in chosen if list(networks[c.name].distribution.parameters())), None)
     if learned is not None:
-        parts["batch"] = tasks.of_batch(networks[learned.name], plan.batch, where)
-        parts["copies"] = tasks.of_copies(learned, plan.copies, where)
-        parts["sampling"] = tasks.of_sampling(learned, batches, where)
+        parts["batch"] = tasks.of_batch(networks[learned.name], plan.batch, where, precision)
+        parts["copies"] = tasks.of_copies(learned, plan.copies, where, precision)
+        parts["sampling"] = tasks.of_sampling(learned, batches, where, precision)
     console = Console()
     with Progress(console=Console(stderr=True), transient=True) as progress:
         curves = plain or chosen
@@ -130,19 +137,25 @@ def main(
         memory = {}
         for c in chosen:
             tick(f"memory: {c.name}")
-            memory[c.name] = peak_memory(c, batches[-1])
+            memory[c.name] = peak_memory(c, batches[-1], precision=precision)
         large: dict[str, dict[int, float | None]] = {c.name: {} for c in curves}
         for c in curves:
             for n in plan.large:
                 tick(f"memory: {c.name}, {n} atoms")
-                large[c.name][n] = peak_memory(c, random_batch(1, n, where), training=False)
+                large[c.name][n] = peak_memory(c, random_batch(1, n, where), False, precision)
         seconds = {
             name: in_turn(part, rounds, plan.least, lambda text, name=name: tick(f"{name}: {text}"))
             for name, part in parts.items()
         }
     found: dict[str, Any] = {
         "machine": machine(where),
-        "settings": {"batch": batch, "rounds": rounds, "data": data, "quick": quick},
+        "settings": {
+            "batch": batch,
+            "rounds": rounds,
+            "data": data,
+            "precision": precision,
+            "quick": quick,
+        },
         "reference": base,
         "learned": learned and learned.name,
         "models": results.models(

@@ -23,18 +23,18 @@ STAGES = ("sampling", "acting", "backward")
 
 
 def of_models(
-    networks: dict[str, Augmented], batches: Sequence[Batch]
+    networks: dict[str, Augmented], batches: Sequence[Batch], precision: str
 ) -> dict[tuple[str, str], Task]:
     """(model, mode): a pass over the batches."""
     return {
-        (name, mode): Task(run(network), batches)
+        (name, mode): Task(run(network, precision), batches)
         for name, network in networks.items()
         for mode, run in MODES.items()
     }
 
 
 def of_atoms(
-    networks: dict[str, Augmented], sizes: Sequence[int], device: torch.device
+    networks: dict[str, Augmented], sizes: Sequence[int], device: torch.device, precision: str
 ) -> dict[tuple[str, str, int], Task]:
     """(model, mode, atoms of a molecule): a batch of random molecules with 400 atoms in all.
 
@@ -42,7 +42,7 @@ def of_atoms(
     """
     batches = {n: [random_batch(max(1, ATOMS_A_BATCH // n), n, device)] for n in sizes}
     return {
-        (name, mode, n): Task(run(network), batches[n])
+        (name, mode, n): Task(run(network, precision), batches[n])
         for name, network in networks.items()
         for mode, run in MODES.items()
         for n in sizes
@@ -51,23 +51,30 @@ def of_atoms(
 
 
 def of_batch(
-    network: Augmented, sizes: Sequence[int], device: torch.device
+    network: Augmented, sizes: Sequence[int], device: torch.device, precision: str
 ) -> dict[tuple[str, int], Task]:
     """(mode, molecules of a batch): random molecules of 18 atoms."""
     batches = {b: [random_batch(b, ATOMS, device)] for b in sizes}
-    return {(mode, b): Task(run(network), batches[b]) for mode, run in MODES.items() for b in sizes}
+    return {
+        (mode, b): Task(run(network, precision), batches[b])
+        for mode, run in MODES.items()
+        for b in sizes
+    }
 
 
-def of_copies(contender: Contender, counts: Sequence[int], device: torch.device) -> dict[int, Task]:
+def of_copies(
+    contender: Contender, counts: Sequence[int], device: torch.device, precision: str
+) -> dict[int, Task]:
     """Copies a molecule: a training step on 128 random molecules of 18 atoms."""
     batch = random_batch(COPIES_BATCH, ATOMS, device)
     return {
-        count: Task(TrainingStep(contender.network(device, count)), [batch]) for count in counts
+        count: Task(TrainingStep(contender.network(device, count), precision), [batch])
+        for count in counts
     }
 
 
 def of_sampling(
-    contender: Contender, batches: Sequence[Batch], device: torch.device
+    contender: Contender, batches: Sequence[Batch], device: torch.device, precision: str
 ) -> dict[str, Task]:
     """The whole step, the same with the Identity as its distribution, and what moving x takes.
 
@@ -76,8 +83,8 @@ def of_sampling(
     """
     network = contender.network(device)
     tasks = {
-        "step": Task(TrainingStep(network), batches),
-        "unmoved": Task(TrainingStep(contender.network(device, learned=False)), batches),
+        "step": Task(TrainingStep(network, precision), batches),
+        "unmoved": Task(TrainingStep(contender.network(device, learned=False), precision), batches),
     }
     return tasks | {stage: Task(Moving(network, batches, stage), batches) for stage in STAGES}
 

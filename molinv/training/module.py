@@ -64,7 +64,8 @@ class Joint(pl.LightningModule):
             part = masked_l1(*both, scores, "atom vector", last)
             more = self._over_processes(*part, len(batch))
             share, error = share + more[0], error + more[1]
-        reward = mu.regularizer()
+        with torch.autocast(self.device.type, enabled=False):
+            reward = mu.regularizer()
         loss = error.detach() - self.lam * reward.detach()
         if not torch.isfinite(loss):
             raise Diverged(
@@ -165,7 +166,8 @@ class Joint(pl.LightningModule):
         for group in groups:
             group["peak"] = group["lr"]
             group["warmup"] = 0 if group["name"] == "distribution" else c.warmup
-        return MuonAdamW(groups)
+        half = c.precision.startswith("bf16")
+        return MuonAdamW(groups, torch.bfloat16 if half else torch.float32)
 
     def configure_gradient_clipping(self, optimizer, *args, **kwargs) -> None:
         """Each parameter group by itself, so that the network's norm does not hold back theta.

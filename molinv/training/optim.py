@@ -18,8 +18,8 @@ _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 def orthogonalise(matrices: Float[Tensor, "m r c"], steps: int = 5) -> Float[Tensor, "m r c"]:
     """Roughly U V^T of each matrix U S V^T, by the quintic Newton-Schulz iteration.
 
-    In the dtype that comes in: torch.optim.Muon rounds to bfloat16, which is slow on most
-    processors. Source: Jordan et al. 2024, "Muon".
+    In the dtype that comes in: torch.optim.Muon rounds to bfloat16, which is slow on processors
+    without instructions for it. Source: Jordan et al. 2024, "Muon".
     """
     a, b, c = _COEFFICIENTS
     tall = matrices.shape[-2] > matrices.shape[-1]
@@ -35,11 +35,12 @@ class MuonAdamW(Optimizer):
     """One optimizer whose parameter groups have method "muon" or "adamw".
 
     A Muon step has length lr * 0.2 sqrt(max(rows, columns)), that of an AdamW step, and
-    decoupled weight decay. Matrices of one shape are orthogonalised together; a kernel of a
-    convolution is a matrix whose rows are its outputs.
+    decoupled weight decay. Matrices of one shape are orthogonalised together, in `dtype`; a
+    kernel of a convolution is a matrix whose rows are its outputs.
     """
 
-    def __init__(self, params: Iterable[dict[str, Any]]):
+    def __init__(self, params: Iterable[dict[str, Any]], dtype: torch.dtype = torch.float32):
+        self.dtype = dtype
         defaults = {
             "lr": 1e-3,
             "method": "adamw",
@@ -74,10 +75,10 @@ class MuonAdamW(Optimizer):
             buffers = [self._state(p, "momentum") for p in same]
             torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])  # pyright: ignore
             nesterov = torch._foreach_lerp(grads, buffers, group["momentum"])  # pyright: ignore
-            update = orthogonalise(torch.stack(nesterov).flatten(2))
+            update = orthogonalise(torch.stack(nesterov).flatten(2).to(self.dtype))
             torch._foreach_mul_(same, 1 - group["lr"] * group["weight_decay"])  # pyright: ignore
             scale = group["lr"] * 0.2 * max(update.shape[1:]) ** 0.5
-            steps = [u.view(shape) for u in update.unbind()]
+            steps = [u.view(shape) for u in update.to(same[0]).unbind()]
             torch._foreach_add_(same, steps, alpha=-scale)  # pyright: ignore
 
     def _adamw(self, group: dict[str, Any], params: list[Tensor]) -> None:

@@ -44,7 +44,16 @@ from .source import prepare, write_rejected
 from .task import task
 
 # settings that may change when a run is taken up again
-FREE = ("epochs", "minutes", "accelerator", "devices", "strategy", "num_nodes", "compile")
+FREE = (
+    "epochs",
+    "minutes",
+    "accelerator",
+    "devices",
+    "strategy",
+    "num_nodes",
+    "precision",
+    "compile",
+)
 
 
 def train(config: TrainConfig, trust: bool = False, workers: int = 0) -> Path:

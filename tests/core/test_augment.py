@@ -220,3 +220,23 @@ def test_import_loads_nothing_heavy():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_under_autocast_the_model_alone_has_the_lower_precision(training):
+    class Seen(torch.nn.Module):
+        def forward(self, x):
+            self.got = x
+            return x.bfloat16()
+
+    model = Augmented(Seen(), D.UniformBox(groups.SO3(), init=2.0), output=actions.Points())
+    x = X.float()
+    model.train(training)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = model(x)
+    bonds = (model.model.got[:, :, None] - model.model.got[:, None]).norm(dim=-1)
+    assert torch.allclose(
+        bonds, torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist"), atol=1e-5
+    )
+    assert y.dtype == torch.float32
+    assert torch.allclose(y.squeeze(0), x, atol=0.02)  # what the model rounded, turned back
