@@ -12,7 +12,7 @@ from ..augment import Augmented
 from ..datasets.batches import Batch
 from .batches import random_batch
 from .contenders import Contender
-from .steps import Inference, TrainingStep, inputs
+from .steps import PRECISIONS, Inference, TrainingStep, inputs
 from .turns import Task
 
 MODES = {"training": TrainingStep, "inference": Inference}
@@ -23,7 +23,7 @@ STAGES = ("sampling", "acting", "backward")
 
 
 def of_models(
-    networks: dict[str, Augmented], batches: Sequence[Batch], precision: str
+    networks: dict[str, Augmented], batches: Sequence[Batch], precision: str = PRECISIONS[0]
 ) -> dict[tuple[str, str], Task]:
     """(model, mode): a pass over the batches."""
     return {
@@ -34,7 +34,10 @@ def of_models(
 
 
 def of_atoms(
-    networks: dict[str, Augmented], sizes: Sequence[int], device: torch.device, precision: str
+    networks: dict[str, Augmented],
+    sizes: Sequence[int],
+    device: torch.device,
+    precision: str = PRECISIONS[0],
 ) -> dict[tuple[str, str, int], Task]:
     """(model, mode, atoms of a molecule): a batch of random molecules with 400 atoms in all.
 
@@ -51,7 +54,7 @@ def of_atoms(
 
 
 def of_batch(
-    network: Augmented, sizes: Sequence[int], device: torch.device, precision: str
+    network: Augmented, sizes: Sequence[int], device: torch.device, precision: str = PRECISIONS[0]
 ) -> dict[tuple[str, int], Task]:
     """(mode, molecules of a batch): random molecules of 18 atoms."""
     batches = {b: [random_batch(b, ATOMS, device)] for b in sizes}
@@ -63,7 +66,10 @@ def of_batch(
 
 
 def of_copies(
-    contender: Contender, counts: Sequence[int], device: torch.device, precision: str
+    contender: Contender,
+    counts: Sequence[int],
+    device: torch.device,
+    precision: str = PRECISIONS[0],
 ) -> dict[int, Task]:
     """Copies a molecule: a training step on 128 random molecules of 18 atoms."""
     batch = random_batch(COPIES_BATCH, ATOMS, device)
@@ -74,7 +80,10 @@ def of_copies(
 
 
 def of_sampling(
-    contender: Contender, batches: Sequence[Batch], device: torch.device, precision: str
+    contender: Contender,
+    batches: Sequence[Batch],
+    device: torch.device,
+    precision: str = PRECISIONS[0],
 ) -> dict[str, Task]:
     """The whole step, the same with the Identity as its distribution, and what moving x takes.
 

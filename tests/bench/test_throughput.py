@@ -14,7 +14,7 @@ from molinv.augment import Augmented
 from molinv.bench import batches as made
 from molinv.bench import contenders, throughput
 from molinv.bench.memory import peak_memory
-from molinv.bench.steps import Inference, TrainingStep
+from molinv.bench.steps import PRECISIONS, Inference, TrainingStep
 from molinv.bench.throughput_tasks import STAGES, Moving, of_atoms
 from molinv.cli import main
 from molinv.datasets import load
@@ -101,13 +101,15 @@ def test_only_a_model_without_rotations_built_in_learns_a_distribution(name):
     assert bool(list(network.distribution.parameters())) == (name == "point")
 
 
-def test_the_step_has_the_trainers_optimizer():
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_step_has_the_trainers_optimizer(precision):
     network = contenders.known()["point"].network(CPU)
-    molecules, config = load(SAMPLE), TrainConfig()
+    molecules, config = load(SAMPLE), TrainConfig(precision=precision)
     standardizer = Standardizer.fit(molecules, ["homo"], np.arange(100))
     theirs = Joint(network, standardizer, config, len(molecules)).configure_optimizers()
-    ours = TrainingStep(network).optimizer
+    ours = TrainingStep(network, precision).optimizer
     assert type(ours) is type(theirs)
+    assert ours.dtype == theirs.dtype
     free = {"params", "lr", "peak", "warmup"}
     for a, b in zip(ours.param_groups, theirs.param_groups, strict=True):
         assert {k: v for k, v in a.items() if k not in free} == {
@@ -116,14 +118,16 @@ def test_the_step_has_the_trainers_optimizer():
         assert [id(p) for p in a["params"]] == [id(p) for p in b["params"]]
 
 
-def test_a_step_moves_the_network_and_its_distribution_and_inference_neither():
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_step_moves_the_network_and_its_distribution_and_inference_neither(precision):
     network = contenders.known()["point"].network(CPU)
     batch = made.random_batch(4, 5, CPU)
-    step, infer = TrainingStep(network), Inference(network)
+    step, infer = TrainingStep(network, precision), Inference(network, precision)
     for group in step.optimizer.param_groups:
         group["lr"] = 1e-3
     before = [p.clone() for p in network.parameters()]
     assert infer(batch).shape == (4, 1)
+    assert torch.equal(infer(batch), Inference(network)(batch)) == (precision == "32-true")
     assert all(torch.equal(p, q) for p, q in zip(network.parameters(), before, strict=True))
     step(batch)
     # the displacement of a first bias can be 0, not of a matrix or of the extents
