@@ -31,6 +31,7 @@ def main(
     batch_size: int = 32,
     test: int = 5_000,
     data: str = "qm9",
+    precision: str = "32-true",
 ) -> None:
     """Train every method for the same time, one after the other, and compare them.
 
@@ -51,6 +52,7 @@ def main(
         batch_size: molecules a step.
         test: test molecules to measure the errors on.
         data: the data set.
+        precision: of every method's network: 32-true, bf16-mixed.
     """
     chosen = choose(methods)
     budget = minutes if minutes is not None else 20.0 if full else 5.0
@@ -64,6 +66,7 @@ def main(
         "batch_size": batch_size,
         "train_size": None if full else molecules,
         "valid_size": 1000,
+        "precision": precision,
     }
     plan = [(method, seed) for seed in range(seeds) for method in chosen]
     for count, (method, seed) in enumerate(plan, 1):
@@ -73,8 +76,8 @@ def main(
             console.print(label, highlight=False)
             config = TrainConfig(**shared, **method.settings(), seed=seed, out=str(run))
             write_json(run / "result.json", _measure(config, run, test))
-            _report(console, folder, chosen, seeds, budget)
-    _report(console, folder, chosen, seeds, budget)
+            _report(console, folder, chosen, seeds, budget, precision)
+    _report(console, folder, chosen, seeds, budget, precision)
 
 
 def choose(names: str | None) -> list[Method]:
@@ -112,7 +115,12 @@ def _measure(config: TrainConfig, run: Path, test: int) -> dict[str, Any]:
 
 
 def _report(
-    console: Console, folder: Path, methods: list[Method], seeds: int, minutes: float
+    console: Console,
+    folder: Path,
+    methods: list[Method],
+    seeds: int,
+    minutes: float,
+    precision: str,
 ) -> None:
     """Print the table so far, and write it with its picture."""
     results = {
@@ -128,7 +136,7 @@ def _report(
         raise InputError(f"no run in {folder} came to an end: see what it printed above.")
     console.print(show(rows, minutes))
     facts = {"machine": platform.processor() or platform.machine(), "torch": torch.__version__}
-    facts |= {"threads": torch.get_num_threads(), "minutes": minutes}
+    facts |= {"threads": torch.get_num_threads(), "minutes": minutes, "precision": precision}
     write_json(folder / "table.json", {"facts": facts, "rows": rows})
     for picture in draw(folder, methods, rows, seeds):
         console.print(f"wrote {picture}", highlight=False)

@@ -137,6 +137,14 @@ def test_a_step_moves_the_network_and_its_distribution_and_inference_neither(pre
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in raw)
 
 
+@pytest.mark.parametrize("name", contenders.known())
+def test_every_model_and_peer_takes_a_step_in_bfloat16(name):
+    network, batch = contenders.known()[name].network(CPU), made.random_batch(4, 5, CPU)
+    exact, half = (Inference(network, p)(batch).float() for p in PRECISIONS)
+    assert 0 < (half - exact).abs().mean() < 0.1 * exact.abs().mean()
+    TrainingStep(network, "bf16-mixed")(batch)  # which sees to it that the loss is finite
+
+
 def test_a_loss_that_is_not_finite_is_refused():
     network = contenders.Contender("broken", "small_nets:Broken").network(CPU)
     with pytest.raises(InputError, match="nan"):

@@ -205,8 +205,13 @@ def test_a_place_is_free_and_a_size_is_not(sample):
         assert (found > 0.1) if unit == "log-scale" else (found < 1e-4), name
         truth = task.variants[0].truths[i]
         assert (truth.name, truth.value > 0) == (name, unit != "log-scale")
+    bonds = [np.linalg.norm(p[1] - p[0]) for _, p in map(task.molecules.molecule, range(n))]
+    assert np.std(bonds) > 0.2  # a bond's length does not tell how a molecule was deformed
+    task = make("size", sample, strain=0.0)
     r2 = stored(sample, "r2", task.molecules.ids)
     assert np.corrcoef(task.molecules.y[:, 0], r2)[0, 1] > 0.99
+    with pytest.raises(InputError, match="strain"):
+        make("size", sample, strain=-0.1)
 
 
 def test_handedness_changes_its_sign_in_a_mirror_and_nowhere_else(sample):
