@@ -8,7 +8,8 @@ module.py    the loss, the schedule, the clipping
 masked.py    errors where values are missing, and of what turns
 forces.py    forces as the gradient of the averaged energy
 optim.py     Muon with AdamW
-history.py   metrics.csv and the best model so far
+rows.py      metrics.csv and the screen: a row an epoch
+history.py   what is measured, and the best model so far
 run.py       a run from its settings to its folder
 saved.py     model.safetensors and model.json
 source.py    the molecules of a run and their parts

@@ -24,7 +24,7 @@ from molinv.screening.shards import Shards
 from molinv.training.build import build
 from molinv.training.checkpoint import SafeCheckpoints
 from molinv.training.domain import FeatureSpace
-from molinv.training.history import write_csv
+from molinv.training.rows import write_csv
 from molinv.training.run import write_config
 from molinv.training.saved import load, save, write_json
 from molinv.training.source import write_rejected

@@ -6,7 +6,7 @@ tasks.py     what is learned: classes, label maps, circles or numbers: losses an
 data.py      the batches of a run
 module.py    the joint loss
 schedule.py  the extents wait for the network, the reward's weight falls
-history.py   metrics.csv and the model
+history.py   what is measured, and the model
 run.py       a run from its settings to its folder
 saved.py     the model of a run folder
 evaluate.py  errors on test pictures: stored, turned, averaged
