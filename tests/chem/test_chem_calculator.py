@@ -160,11 +160,11 @@ def test_dynamics_keep_their_energy(tmp_path, orbit):
 def test_the_shipped_model_relaxes_ethanol():
     atoms = ethanol()
     atoms.calc = MolInvCalculator(degree=1)
-    before, forces = atoms.get_potential_energy(), atoms.get_forces()
+    before = atoms.get_potential_energy()
     assert atoms.calc.target == "U0"
-    BFGS(atoms, logfile=None).run(fmax=0.3, steps=25)
-    assert atoms.get_potential_energy() < before
-    assert np.linalg.norm(atoms.get_forces(), axis=1).max() < np.linalg.norm(forces, axis=1).max()
+    # it has seen relaxed molecules alone: down it goes, but on a rough slope
+    BFGS(atoms, logfile=None).run(fmax=0.3, steps=40)
+    assert atoms.get_potential_energy() < before - 1
     assert atoms.get_distance(0, 1) == pytest.approx(1.5, abs=0.15)  # C-C in angstrom
 
 

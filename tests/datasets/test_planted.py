@@ -69,6 +69,8 @@ def test_every_task_is_posed_labelled_and_made_again(name, sample):
         if not isinstance(mu, D.Conditional):
             learned = [t.measure(mu) for t in variant.truths]
             assert all(math.isfinite(x) for x in learned)
+    if name == "size":  # which deforms them
+        m = make(name, sample, strain=0.0).molecules
     # nothing but pose and place changed: distances within each molecule are QM9's
     ids = {sample.ids[i]: i for i in range(len(sample))}
     for i in (0, len(m) - 1):
