@@ -94,7 +94,7 @@ class Augmented(nn.Module):
                 f"Augmented: expected noise ({self.copies}, {size}, m) for {self.copies} copies "
                 f"of {size} examples, got {tuple(noise.shape)}."
             )
-        runs = [self.run(_exactly(mu.transform, u), x, *extra) for u in draws]
+        runs = [self.run(self._exactly(mu.transform, u), x, *extra) for u in draws]
         values, weights = zip(*runs, strict=True)
         if weights[0] is None:
             return torch.stack(values)
@@ -106,9 +106,9 @@ class Augmented(nn.Module):
         Under autocast the model alone has the lower precision: a rotation in it is none.
         """
         group = self.distribution.group
-        y = self.model(_exactly(self.input.act, group, g, x), *extra)
+        y = self.model(self._exactly(self.input.act, group, g, x), *extra)
         y = y.float() if y.dtype in _HALF else y
-        return _exactly(self.output.pull_back, group, g, y, x)
+        return self._exactly(self.output.pull_back, group, g, y, x)
 
     @torch.no_grad()
     def orbit(
@@ -180,9 +180,9 @@ class Augmented(nn.Module):
                     # one draw for the whole batch: a value must not depend on its neighbours
                     noise = mu.noise(1, generator)
                     if mu is self.distribution:
-                        yield _exactly(mu.transform, noise).expand(size, -1, -1), 1 / n
+                        yield self._exactly(mu.transform, noise).expand(size, -1, -1), 1 / n
                     else:  # bound to the inputs, each with extents of its own
-                        yield _exactly(mu.transform, noise.expand(size, -1)), 1 / n
+                        yield self._exactly(mu.transform, noise.expand(size, -1)), 1 / n
             case "haar" if copies is not None:
                 for _ in range(copies):
                     yield group.haar(1, generator).expand(size, -1, -1), 1 / copies
@@ -193,8 +193,7 @@ class Augmented(nn.Module):
             case _:
                 raise unknown("orbit", orbit, ("identity", "learned", "haar"))
 
-
-def _exactly(function: Callable[..., Any], *args: Any) -> Any:
-    """function(*args) as it is outside of autocast."""
-    with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
-        return function(*args)
+    def _exactly(self, function: Callable[..., Any], *args: Any) -> Any:
+        """function(*args) as it is outside of autocast."""
+        with torch.autocast(self.distribution.group.generators.device.type, enabled=False):
+            return function(*args)

@@ -187,7 +187,8 @@ def report(found: dict[str, Any], folder: Path, console: Console) -> None:
         console.print(results.curve_table(found["batch"], title, "batch"))
         console.print(results.copies_table(found["copies"], name))
         console.print(results.sampling_table(found["sampling"], name))
-    console.print(", ".join(f"{k} {v}" for k, v in found["machine"].items()), highlight=False)
+    facts = found["machine"] | {"precision": found["settings"]["precision"]}
+    console.print(", ".join(f"{k} {v}" for k, v in facts.items()), highlight=False)
     path = folder / "throughput.json"
     write_json(path, results.plain(found))
     drawn = pictures.draw_models(found["models"], base, folder / "models.png")

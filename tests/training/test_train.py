@@ -228,6 +228,18 @@ def test_each_parameter_group_is_clipped_by_itself():
     assert quiet.grad.norm() == pytest.approx(0.2)
 
 
+def test_muon_in_bfloat16_takes_nearly_the_same_step():
+    moved = []
+    for dtype in (torch.float32, torch.bfloat16):
+        weight = torch.nn.Parameter(torch.zeros(8, 12))
+        weight.grad = torch.randn(8, 12, generator=torch.Generator().manual_seed(0))
+        MuonAdamW([{"params": [weight], "method": "muon", "lr": 1.0}], dtype).step()
+        moved.append(weight.detach())
+    exact, half = moved
+    assert half.dtype == torch.float32
+    assert 0 < (half - exact).norm() < 0.05 * exact.norm()
+
+
 def test_matrices_decay():
     weight = torch.nn.Parameter(torch.ones(3, 3))
     weight.grad = torch.zeros(3, 3)
