@@ -33,6 +33,9 @@ class TrainConfig:
         lam_start: its weight until `settle`, which then falls to lam; lam if not given.
         settle: share of the run that is over when the weight begins to fall; half of what is
             left it is lam.
+        cost: error that moving may cost, in units of the targets' spread, in place of a fixed
+            weight: the weight starts at lam and is steered so that the extents are as wide as that
+            allows. 0.02 finds partial symmetries up to their edges.
         copies: group elements per molecule and step.
         init: a shipped model's name or a run folder to start from: its architecture, and its
             weights but for the last layer's where the targets are others.
@@ -90,6 +93,7 @@ class TrainConfig:
     lam: float = 0.02
     lam_start: float | None = None
     settle: float = 0.6
+    cost: float | None = None
     copies: int = 1
     init: str | None = None
     split: str = "random"
@@ -147,6 +151,10 @@ class TrainConfig:
                     f"{name}: expected a share of the run from 0 up to, not including, 1, got "
                     f"{getattr(self, name)}."
                 )
+        if self.cost is not None and not 0 < self.cost < inf:
+            raise InputError(f"cost: expected an error above 0, got {self.cost}.")
+        if self.cost is not None and self.lam_start is not None:
+            raise InputError("cost steers the weight that lam_start would set: give one of them.")
         if self.lam_start is not None and not self.lam_start >= 0:
             raise InputError(f"lam_start: expected at least 0, got {self.lam_start}.")
         for name, weight in self.weights.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import lightning.pytorch as pl
 import torch
 from jaxtyping import Float
@@ -12,6 +14,7 @@ from ..datasets.batches import Batch
 from ..datasets.references import Standardizer
 from ..distributions.scored import Scored
 from ..errors import InputError, unknown
+from .allowance import EVERY, Allowance
 from .config import TrainConfig
 from .data import VIEWS
 from .forces import potential, standardised_forces, with_gradient
@@ -38,7 +41,7 @@ class Joint(pl.LightningModule):
         super().__init__()
         self.network, self.standardizer, self.config = network, standardizer, config
         self.molecules = molecules
-        self.lam = config.lam  # the schedule sets it for every step
+        self.lam, self.opens = config.lam, True  # the schedule sets them for every step
         self._noise: tuple[int, Tensor] | None = None
         outputs, kind, forces = len(standardizer.targets), standardizer.kind, standardizer.forces
         self.errors = nn.ModuleDict({v: MaskedError(outputs, kind) for v in VIEWS})
@@ -46,6 +49,11 @@ class Joint(pl.LightningModule):
         self.targets = standardizer.targets if forces is None else (*standardizer.targets, forces)
         if forces is not None:
             self.force_errors = nn.ModuleDict({v: MaskedError(1, "atom vector") for v in VIEWS})
+        self.allowance: Allowance | None = None
+        if config.cost is not None:
+            if forces is not None:
+                raise InputError("cost: not with forces, whose error it does not see: use lam.")
+            self.allowance = Allowance(config.cost, config.lam)
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
         target = self.standardizer(batch.y, batch.z)
@@ -66,7 +74,16 @@ class Joint(pl.LightningModule):
             share, error = share + more[0], error + more[1]
         with torch.autocast(self.device.type, enabled=False):
             reward = mu.regularizer()
-        loss = error.detach() - self.lam * reward.detach()
+        lam = self.lam
+        if self.allowance is not None:
+            self.allowance.follow(error)
+            if self.opens and self.global_step % EVERY == 0:
+                with torch.no_grad():
+                    part = self._unmoved(inputs, target, of_targets)
+                    _, unmoved, _ = self._over_processes(*part, len(batch))
+                self.allowance.compare(error, unmoved)
+            lam = self.allowance.weight()
+        loss = error.detach() - lam * reward.detach()
         if not torch.isfinite(loss):
             raise Diverged(
                 f"training diverged at epoch {self.current_epoch + 1}, step {step + 1} (the loss "
@@ -76,7 +93,16 @@ class Joint(pl.LightningModule):
         # the values are everyone's already: nothing to synchronise
         self.log("train/loss", loss, on_epoch=True, on_step=False, batch_size=size)
         self.log("train/error", error, on_epoch=True, on_step=True, prog_bar=True, batch_size=size)
-        return share - self.lam * reward
+        return share - lam * reward
+
+    def _unmoved(
+        self, inputs: tuple[Any, ...], target: Tensor, weights: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The error of the inputs as they are, and its known values."""
+        x, *extra = inputs
+        identity = self.network.distribution.group.identity(self.network.input.size(x))
+        values, _ = self.network.run(identity, x, *extra)
+        return masked_l1(values[None], target, None, self.standardizer.kind, weights)
 
     def noise(self) -> Float[Tensor, "c n m"]:
         """The noise of this epoch's group elements, for every copy of every molecule."""

@@ -96,6 +96,7 @@ class Schedule(pl.Callback):
         step, per_epoch = trainer.global_step, int(trainer.num_training_batches)
         over = self.progress(step, per_epoch)
         pl_module.lam = self.weight(over)  # pyright: ignore[reportArgumentType]
+        pl_module.opens = self.gate(over) > 0  # pyright: ignore[reportArgumentType]
         for group in trainer.optimizers[0].param_groups:
             end, gate = 0.01, 1.0
             if group["name"] == "distribution":

@@ -15,7 +15,7 @@ from molinv.datasets.planted.bodies import dipoles, frames, nuclear, oblique
 from molinv.datasets.planted.handed import moments
 from molinv.errors import InputError
 
-COUNT = {"per_molecule": 40, "none": 300, "discrete": 300, "chirality": 300}
+COUNT = {"per_molecule": 40, "none": 300, "discrete": 300, "chirality": 300, "sectors": 200}
 SETTINGS = {"per_molecule": {"free": 0.1}}  # the sample has a handful of non-polar ones
 
 

@@ -32,7 +32,7 @@ def sectors(
     target: str = "homo",
     field: float = 1.0,
     k: int = 4,
-    least: float = POLAR,
+    least: float = 3.0,
 ) -> Planted:
     """Dipoles in the xy plane at one of k equally spaced azimuths: half-width pi / k about z.
 
