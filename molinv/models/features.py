@@ -34,7 +34,7 @@ class Gaussians(nn.Module):
                 torch.stack([x.square(), x], -1).view(-1, 2),
                 torch.stack([-torch.ones_like(c), 2 * c]),
             )
-        return exponent.exp2().view(*distance.shape, -1)
+        return exponent.exp2().view(*distance.shape, len(c))
 
 
 def safe_norm(vector: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
