@@ -14,7 +14,7 @@ from ..analysis.accuracy import evaluate
 from ..errors import InputError, unknown
 from ..training.config import TrainConfig
 from ..training.module import Diverged
-from ..training.run import train
+from ..training.run import check_same, train
 from ..training.saved import write_json
 from .equal_time_results import draw, show, summarise
 from .methods import METHODS, Method
@@ -39,7 +39,8 @@ def main(
     alone is on the clock, the learning rates follow it, and the epoch with the least validation
     error counts. A run that is done is not made again, and one that was interrupted goes on, so
     the same command finishes what was begun; the table is printed after every run. All methods
-    share one recipe: Muon with AdamW, at molinv's own settings.
+    share one recipe: Muon with AdamW, at molinv's own settings. Raises InputError where the folder
+    holds runs with other settings.
 
     Args:
         out: the folder to work in.
@@ -71,10 +72,11 @@ def main(
     plan = [(method, seed) for seed in range(seeds) for method in chosen]
     for count, (method, seed) in enumerate(plan, 1):
         run = folder / method.folder / f"seed{seed}"
+        config = TrainConfig(**shared, **method.settings(), seed=seed, out=str(run))
+        check_same(run, config, run / "result.json", free=())
         if not (run / "result.json").is_file():
             label = f"[{count}/{len(plan)}] {method.name}, seed {seed}, {budget:g} minutes"
             console.print(label, highlight=False)
-            config = TrainConfig(**shared, **method.settings(), seed=seed, out=str(run))
             write_json(run / "result.json", _measure(config, run, test))
             _report(console, folder, chosen, seeds, budget, precision)
     _report(console, folder, chosen, seeds, budget, precision)

@@ -149,8 +149,11 @@ def elements(molecules, indices: np.ndarray) -> list[int]:
     return np.unique(molecules.z[np.repeat(inside, np.diff(molecules.ptr))]).tolist()
 
 
-def check_same(folder: Path, config: Any, last: Path) -> None:
-    """See that a checkpoint that is already there belongs to the same run."""
+def check_same(folder: Path, config: Any, last: Path, free: tuple[str, ...] = FREE) -> None:
+    """See that what is already there belongs to the same run, but for `free` settings.
+
+    `last` is the checkpoint or the result that is there. Raises InputError otherwise.
+    """
     path = folder / "config.yaml"
     if not (last.is_file() and path.is_file()):
         return
@@ -160,7 +163,7 @@ def check_same(folder: Path, config: Any, last: Path) -> None:
     except (yaml.YAMLError, ValueError, TypeError):
         raise InputError(f"{path} is damaged: restore it, or delete {folder}.") from None
     for name, value in asdict(config).items():
-        if name not in (*FREE, "out") and there[name] != value:
+        if name not in (*free, "out") and there[name] != value:
             raise InputError(
                 f"{folder} holds a run with {name}={there[name]!r}, not {value!r}: choose "
                 "another --out, or delete that folder."

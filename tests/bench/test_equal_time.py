@@ -50,6 +50,14 @@ def test_it_runs_reports_and_makes_no_run_twice(bench, capsys):
     assert "[1/4]" in capsys.readouterr().out
 
 
+def test_results_of_other_settings_are_refused(bench, capsys):
+    arguments = bench[1]
+    cli.main(arguments)
+    capsys.readouterr()
+    assert cli.main([*arguments, "--minutes", "0.02"]) == 2
+    assert "holds a run with minutes=0.01, not 0.02" in capsys.readouterr().err
+
+
 def test_an_invariant_network_has_equal_errors_as_stored_and_rotated(bench):
     out, arguments = bench
     cli.main(arguments)
