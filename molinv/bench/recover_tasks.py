@@ -27,7 +27,6 @@ RECIPES: dict[str, dict[str, Any]] = {
     "plain": {"regularizer": "width", "lam": 0.05 * pi, "group_lr": 0.03},
 }
 NETWORK = {"width": 64, "layers": 3, "hidden": 32, "kernels": 8}
-FRAMED = {"model": "point", "model_args": NETWORK, "frames": "one"}
 # molecules; QM9 has few non-polar ones, and few with a large dipole
 COUNT = {"per_molecule": 4_000, "sectors": 30_000}
 MOST = 40_000
@@ -40,9 +39,7 @@ class Row:
     """A planted task and which of its variants (a distribution with its truths) is learned.
 
     `plain` is the variant that the plain recipe learns, a box where there is one; None where
-    another row of the task stands for it. `settings` are the task's own, over its defaults. With
-    `framed` the network sees molecules in their own frames: rotations are free by construction,
-    and what is left to find is the rest.
+    another row of the task stands for it. `settings` are the task's own, over its defaults.
     """
 
     name: str
@@ -50,7 +47,6 @@ class Row:
     variant: int = 0
     plain: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    framed: bool = False
 
     def chosen(self, recipe: str) -> int | None:
         """The variant that a recipe learns here; None for nothing."""
@@ -84,7 +80,6 @@ ROWS = {
         Row("translation", "translation", plain=0),
         Row("size", "size", plain=0),
         Row("chirality", "chirality", plain=0),
-        Row("chirality-framed", "chirality", framed=True),
         Row("achiral", "achiral", plain=0),
         Row("per-molecule", "per_molecule", plain=0),
         Row("dipole", "dipole", plain=1),
@@ -161,8 +156,8 @@ def configure(
         data=text,
         targets=",".join(t.name for t in vectors or molecules.targets),
         out=out,
-        model="canonical" if row.framed else "point",
-        model_args=FRAMED if row.framed else dict(NETWORK),
+        model="point",
+        model_args=dict(NETWORK),
         group=str(variant.group),
         distribution=variant.distribution,
         distribution_args=dict(variant.settings),

@@ -13,7 +13,7 @@ from molinv import InputError, cli, groups
 from molinv import distributions as D
 from molinv.bench import recover
 from molinv.bench.recover_results import cells, summarise, totals
-from molinv.bench.recover_tasks import NETWORK, RECIPES, ROWS, configure, drawn
+from molinv.bench.recover_tasks import RECIPES, ROWS, configure, drawn
 from molinv.datasets import load, planted
 from molinv.datasets.split import split
 
@@ -156,8 +156,6 @@ def test_every_row_is_configured_alike_but_for_its_task(name):
     assert group.caps == task.variants[row.variant].group.caps
     assert found.center == task.center
     assert len(load(found.data)) == len(task.molecules)
-    inner = found.model_args["model_args"] if row.framed else found.model_args
-    assert (found.model, inner) == ("canonical" if row.framed else "point", NETWORK)
 
 
 @pytest.mark.parametrize("task", planted.TASKS)
