@@ -10,7 +10,9 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from rich.table import Table
 
 from .methods import Method
@@ -99,7 +101,8 @@ def _draw_errors(folder: Path, rows: list[dict[str, Any]]) -> Path:
             )
     axes.set_yticks(range(len(done)), [row["method"] for row in done])
     axes.set(xscale="log", xlabel=f"{target}, mean absolute test error ({entry['unit']})")
-    axes.grid(axis="x", which="both", alpha=0.2)
+    _label(axes.xaxis)
+    axes.grid(axis="x", alpha=0.2)
     axes.legend(frameon=False)
     return _save(figure, folder / "errors.png")
 
@@ -122,9 +125,17 @@ def _draw_curves(folder: Path, curves: dict[Method, list[dict[str, str]]]) -> Pa
         ylabel=f"{target}, validation error, rotated (meV)",
         yscale="log",
     )
-    axes.grid(which="both", alpha=0.2)
+    _label(axes.yaxis)
+    axes.grid(alpha=0.2)
     axes.legend(frameon=False, fontsize=7, ncols=2)
     return _save(figure, folder / "curves.png")
+
+
+def _label(axis: Axis) -> None:
+    """Numbers rather than powers of ten along a logarithmic axis, some within a decade."""
+    axis.set_major_locator(LogLocator(subs=(1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
 
 
 def _history(path: Path) -> list[dict[str, str]]:
