@@ -112,5 +112,5 @@ def test_a_run_killed_twice_goes_on_to_the_same_bits(tmp_path):
 @pytest.mark.slow
 def test_a_run_killed_at_twenty_random_moments_goes_on_to_the_same_bits(tmp_path):
     moments = ["later", "writing", "anywhere", "later", "writing"]
-    assert len(hold(tmp_path, 20, 120, moments)) == 20
+    assert len(hold(tmp_path, 20, 400, moments)) == 20
     assert os.path.getsize(tmp_path / "parts" / "model.safetensors") > 1000

@@ -81,7 +81,7 @@ class PictureConfig:
     regularizer: str = "entropy"
     lam: float = 0.08
     lam_start: float | None = 0.5
-    settle: float = 0.75
+    settle: float = 0.35
     copies: int = 1
     train_size: int | None = None
     valid_size: int | None = None

@@ -25,9 +25,11 @@ class PictureSchedule(Schedule):
 
     What lies beyond the extents the network has never seen: opened only as far as `lam` allows,
     they would stay within what it happens to do well there. Pushed further by `lam_start`, it
-    learns where the labels' boundary is, and the extents come back to it. That push is shared
-    among the group's generators: six extents at the weight of one could together outbid the label,
-    and a network that sees nothing of it has no slope by which they would come back.
+    learns where the labels' boundary is, and the extents come back to it. They do so early in the
+    run: while poses overlap a network is unsure far around the boundary, and how near the extents
+    come to it depends on how long it then has to become sharp at rates that still move it. The push
+    is shared among the group's generators: six extents at the weight of one could together outbid
+    the label, and a network that sees nothing of it has no slope by which they would come back.
     """
 
     def __init__(self, config: PictureConfig, **clock: Any):
