@@ -38,7 +38,7 @@ def main(
     methods: str = "none,fixed,learned",
     seeds: str = "0,1,2",
     epochs: int = 0,
-    lam: float = 0.08,
+    lam: float = 0.1,
     copies: int = 8,
     root: str = "",
     accelerator: str = "cpu",

@@ -79,7 +79,7 @@ class PictureConfig:
     distribution: str = "UniformBox"
     distribution_args: dict[str, Any] = field(default_factory=dict)
     regularizer: str = "entropy"
-    lam: float = 0.08
+    lam: float = 0.1
     lam_start: float | None = 0.5
     settle: float = 0.35
     copies: int = 1
