@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from inspect import signature
 
 import pytest
 
@@ -18,7 +19,8 @@ ONE = ("lam", "lam_start", "settle", "wait", "group_lr", "lr", "muon_lr", "optim
 @pytest.mark.parametrize("name", TASKS)
 @pytest.mark.parametrize("method", METHODS)
 def test_all_tasks_and_methods_share_one_setting(name, method):
-    config = asdict(PictureConfig(**pictures.configure(TASKS[name], method, 3, 0.08)))
+    lam = signature(pictures.main).parameters["lam"].default
+    config = asdict(PictureConfig(**pictures.configure(TASKS[name], method, 3, lam)))
     plain = asdict(PictureConfig())
     assert config["seed"] == 3
     assert {k: config[k] for k in ONE} == {k: plain[k] for k in ONE}
@@ -59,7 +61,7 @@ def test_a_quick_round_is_kept_and_not_run_again(tmp_path, capsys, monkeypatch):
     assert main(["bench", "pictures", "--quick", *flags]) == 0
     capsys.readouterr()
     assert main(["bench", "pictures", "--quick", *flags, "--lam", "0.3"]) == 2
-    assert "lam=0.08, not 0.3" in capsys.readouterr().err
+    assert "lam=0.1, not 0.3" in capsys.readouterr().err
 
 
 def test_a_group_without_haar_has_no_fixed_and_reports_its_other_extents(tmp_path, capsys):
