@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 from rdkit import Chem
+from rdkit.Chem import rdForceFieldHelpers
 
-from molinv.chem import check, embed
+from molinv.chem import check, conformers, embed
 from molinv.errors import InputError
 
 
@@ -105,3 +106,22 @@ def test_rdkit_stays_quiet(capfd):
 def test_seeds_that_would_not_reproduce_are_refused(seed):
     with pytest.raises(InputError, match="seed"):
         embed("C", seed)
+
+
+@pytest.mark.parametrize(("carbons", "steps"), [(20, 1000), (150, 146)])
+def test_a_large_molecules_relaxation_takes_fewer_steps(carbons, steps, monkeypatch):
+    """482 atoms took 29 s: one record could hold up a whole library."""
+    taken = []
+
+    class Field:
+        def Initialize(self):
+            pass
+
+        def Minimize(self, maxIts):
+            taken.append(maxIts)
+
+    monkeypatch.setattr(
+        rdForceFieldHelpers, "MMFFGetMoleculeForceField", lambda *args, **settings: Field()
+    )
+    conformers._relax(Chem.AddHs(Chem.MolFromSmiles("C" * carbons)))
+    assert taken == [steps]
