@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_CONFORMERS = 1000  # of one molecule
 MOST_ATOMS = 500  # with hydrogens; beyond it one search takes minutes
 SECONDS = 60  # for one attempt at an embedding
-WORK = 3 * 10**7  # pairs of atoms over a relaxation's steps: some two seconds
+WORK = 3 * 10**7  # pairs of atoms over a relaxation's steps: about a second
 UNREADABLE = "cannot read the SMILES"
 GAP = 3.0  # angstrom between the fragments of a salt before they relax
 

@@ -110,7 +110,7 @@ def test_seeds_that_would_not_reproduce_are_refused(seed):
 
 @pytest.mark.parametrize(("carbons", "steps"), [(20, 1000), (150, 146)])
 def test_a_large_molecules_relaxation_takes_fewer_steps(carbons, steps, monkeypatch):
-    """482 atoms took 29 s: one record could hold up a whole library."""
+    """482 atoms took 7.5 s, and 1.1 s with this bound: one record could hold up a library."""
     taken = []
 
     class Field:
