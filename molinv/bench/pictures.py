@@ -38,7 +38,7 @@ def main(
     methods: str = "none,fixed,learned",
     seeds: str = "0,1,2",
     epochs: int = 0,
-    lam: float = 0.1,
+    lam: float | None = None,
     copies: int = 8,
     root: str = "",
     accelerator: str = "cpu",
@@ -52,7 +52,8 @@ def main(
         methods: of none, fixed, learned.
         seeds: whole numbers separated by commas.
         epochs: of training a run; each task's own, if not given.
-        lam: weight of the reward for a wide distribution, one for all tasks.
+        lam: weight of the reward for a wide distribution; if not given, 0.1 for all tasks but those
+            of label maps, which share 0.03.
         copies: group elements that test outputs are averaged over, for every method.
         root: CamVid's folder.
         accelerator: Lightning's: cpu, gpu, auto.
@@ -80,7 +81,7 @@ def main(
     console.print(f"wrote {figure(rows, chosen, folder / 'extents.png')}", highlight=False)
 
 
-def configure(task: PictureTask, method: str, seed: int, lam: float) -> dict[str, Any]:
+def configure(task: PictureTask, method: str, seed: int, lam: float | None) -> dict[str, Any]:
     """The settings of a run, as PictureConfig takes them."""
     return {"group": task.group, "lam": lam, "seed": seed} | task.settings | METHODS[method]
 

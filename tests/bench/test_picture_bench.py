@@ -61,7 +61,7 @@ def test_a_quick_round_is_kept_and_not_run_again(tmp_path, capsys, monkeypatch):
     assert main(["bench", "pictures", "--quick", *flags]) == 0
     capsys.readouterr()
     assert main(["bench", "pictures", "--quick", *flags, "--lam", "0.3"]) == 2
-    assert "lam=0.1, not 0.3" in capsys.readouterr().err
+    assert "lam=None, not 0.3" in capsys.readouterr().err
 
 
 def test_a_group_without_haar_has_no_fixed_and_reports_its_other_extents(tmp_path, capsys):

@@ -18,7 +18,7 @@ from molinv.training.pictures.build import build, in_pictures
 from molinv.training.pictures.config import PictureConfig
 from molinv.training.pictures.evaluate import evaluate
 from molinv.training.pictures.module import PictureJoint
-from molinv.training.pictures.run import train
+from molinv.training.pictures.run import fill, train
 from molinv.training.pictures.saved import load
 from molinv.training.pictures.schedule import PictureSchedule
 from molinv.training.pictures.tasks import Task
@@ -204,7 +204,7 @@ def test_the_extents_wait_and_the_reward_s_weight_falls(tmp_path):
     found = [schedule.late(over) for over in (0.0, 0.75, 0.875, 1.0)]
     assert found == pytest.approx([1, 1, 0.1**0.5, 0.1])
     for lam, want in ((0.01, 0.5 / 6), (0.2, 0.2), (0.9, 0.5)):
-        schedule = PictureSchedule(PictureConfig(lam=lam, epochs=1))
+        schedule = PictureSchedule(PictureConfig(lam=lam, lam_start=0.5, epochs=1))
         network = build(10, 1, False, group="Affine2", **PLAIN)
         module = PictureJoint(network, Task("classes", tuple("0123456789")), PictureConfig(), 1)
         schedule.on_train_start(None, module)  # pyright: ignore[reportArgumentType]
@@ -214,6 +214,15 @@ def test_the_extents_wait_and_the_reward_s_weight_falls(tmp_path):
         widths = [float(row["extent_angle"]) for row in csv.DictReader(file)]
     assert widths[:3] == [widths[0]] * 3
     assert len(set(widths)) == 3
+
+
+def test_label_maps_are_pushed_less_than_classes_if_nothing_is_given(run, masks):
+    for folder, want in ((run, (0.1, 0.5)), (masks, (0.03, 0.1))):
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        assert (config["lam"], config["lam_start"]) == want
+    config = PictureConfig(lam=0.2, lam_start=0.3, model="picture_nets:Net")
+    fill(config, Task("maps", ("a", "b")))
+    assert (config.lam, config.lam_start, config.model) == (0.2, 0.3, "picture_nets:Net")
 
 
 def test_maps_are_learned_and_predicted_at_the_picture_s_own_size(masks, streets, tmp_path, capsys):

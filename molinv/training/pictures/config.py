@@ -34,9 +34,9 @@ class PictureConfig:
         distribution: UniformBox, HaarBall or Gaussian (learned), Identity or Haar (fixed).
         distribution_args: its settings, e.g. {"init": 0.05}.
         regularizer: what rewards a wide distribution: entropy, width or none.
-        lam: weight of that reward, per nat of the loss.
+        lam: weight of that reward, per nat of the loss; 0.1, for label maps 0.03, if not given.
         lam_start: its weight until `settle`, which then falls to lam, shared among the group's
-            generators as far as that leaves lam; lam if not given.
+            generators as far as that leaves lam; 0.5, for label maps 0.1, if not given.
         settle: share of the run that is over when the weight begins to fall; half of what is
             left it is lam.
         copies: group elements per picture and step.
@@ -79,8 +79,8 @@ class PictureConfig:
     distribution: str = "UniformBox"
     distribution_args: dict[str, Any] = field(default_factory=dict)
     regularizer: str = "entropy"
-    lam: float = 0.1
-    lam_start: float | None = 0.5
+    lam: float | None = None
+    lam_start: float | None = None
     settle: float = 0.35
     copies: int = 1
     train_size: int | None = None

@@ -30,7 +30,7 @@ class PictureJoint(pl.LightningModule):
     def __init__(self, network: Augmented, task: Task, config: PictureConfig, pictures: int):
         super().__init__()
         self.network, self.task, self.config, self.pictures = network, task, config, pictures
-        self.lam = config.lam  # the schedule sets it for every step
+        self.lam = 0.0  # the schedule sets it for every step
         self._noise: tuple[int, Tensor] | None = None
         self.metrics = nn.ModuleDict({view: task.metric() for view in VIEWS})
 

@@ -33,7 +33,7 @@ def train(config: PictureConfig) -> Path:
     parts = load(config)
     train = parts["train"]
     task = Task.of(train)
-    config.model = config.model or ("unet" if task.kind == "maps" else "cnn")
+    fill(config, task)
     check_same(folder, config, last)
     n, channels, h, w = train.images.shape
     network = seeded(config, task, channels)
@@ -68,6 +68,21 @@ def train(config: PictureConfig) -> Path:
     if trainer.interrupted:
         raise KeyboardInterrupt
     return folder
+
+
+def fill(config: PictureConfig, task: Task) -> None:
+    """Sets what was not given by what is learned.
+
+    Classes are pushed open first, so that the network sees what lies beyond their edge (see
+    `PictureSchedule`). Label maps have no such edge: pushed as hard, upright streets open to the
+    whole circle, which a network learns at little loss, and then has no slope to come back by.
+    """
+    maps = task.kind == "maps"
+    config.model = config.model or ("unet" if maps else "cnn")
+    if config.lam is None:
+        config.lam = 0.03 if maps else 0.1
+    if config.lam_start is None:
+        config.lam_start = 0.1 if maps else 0.5
 
 
 def seeded(config: PictureConfig, task: Task, channels: int) -> Augmented:
