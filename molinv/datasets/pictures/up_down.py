@@ -11,7 +11,7 @@ is "up" then lie within 45 + w degrees of upright, those that are "down" within 
 two ranges meet where 45 + w = 180 - (45 + w), at w = 45 degrees, and the label has no say on any
 narrower one: the half-width is 45 degrees. Beyond it by e degrees the ranges overlap by 2 e on
 either side, and a turn by w itself falls there with chance 2 e / 90 and costs a nat on average;
-what is learned exceeds 45 by up to 45 lam degrees for a weight lam of the reward, 3.6 for 0.08.
+what is learned exceeds 45 by some 45 lam degrees for a weight lam of the reward, 4.5 for 0.1.
 
 Source: Benton et al., NeurIPS 2020 (arXiv 2010.11882), section 5.1.
 """
