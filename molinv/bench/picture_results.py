@@ -12,8 +12,6 @@ from rich.table import Table
 
 from .picture_tasks import METHODS, PictureTask
 
-_COLOURS = {"none": "0.6", "fixed": "C1", "learned": "C0"}
-
 
 def table(rows: list[dict[str, Any]], tasks: list[PictureTask]) -> Table:
     """A row a task: the truth, each seed's half-width, and the metrics of all methods.
@@ -105,15 +103,16 @@ def figure(rows: list[dict[str, Any]], tasks: list[PictureTask], path: Path) -> 
             panel.axhline(task.truth, color="C2", ls="--", lw=1)
         for row in _of(rows, task.name):
             if row["method"] == "learned":
-                seconds, reach = zip(*row["history"], strict=True)
-                panel.plot([s / 60 for s in seconds], reach, color=_COLOURS["learned"], lw=1.2)
+                reach = [value for _, value in row["history"]]
+                over = [i / (len(reach) - 1) for i in range(len(reach))]
+                panel.plot(over, reach, color="C0", lw=1.2)
         panel.set_title(f"{task.name}: {task.what}", fontsize=8)
         if task.circle:
             panel.set(ylim=(0, 185), yticks=(0, 45, 90, 135, 180))
         panel.tick_params(labelsize=7)
     for panel in panels[len(tasks) :]:
         panel.set_axis_off()
-    made.supxlabel("minutes of training", fontsize=8)
+    made.supxlabel("share of the epochs that are over", fontsize=8)
     made.supylabel("learned half-width (of circles in degrees)", fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.stem + ".part.png")

@@ -5,7 +5,7 @@ the whole circle (fixed), and with half-widths that are learned from 0.05. All h
 number of steps, and at test time as many averaged copies. The truth of a planted task is how far
 its label lets a picture be moved. Finished runs are kept in the folder and not run again; one that
 was interrupted goes on. Needs the extra `pictures`; CamVid's tasks need its folder as --root.
-All tasks and seeds take about nine hours of one CPU core, a third of them CamVid's.
+All tasks and seeds take some five and a half hours of one CPU core, two of them CamVid's.
 
     molinv bench pictures
     molinv bench pictures --tasks digits-k3,digits-angle --seeds 0 --methods learned
