@@ -2,47 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from . import quadrature
-from .actions import Action, Invariant, Points
+from .actions import Action, Invariant, Points, as_action
+from .actions.base import graph_of_row
+from .actions.parts import flatten, rebuild
 from .distributions import Distribution
 from .errors import InputError, unknown
 
 _REDUCE = ("mean", "prob", "log_prob")
 _HALF = (torch.bfloat16, torch.float16)
+FEW = 4  # elements of a finite distribution that are summed exactly at no one's request
+
+Actions = Action | Sequence[Action] | Mapping[str, Action]
 
 
 class Orbit(NamedTuple):
     """The model's outputs over an orbit of the group: mean, standard deviation, how many.
 
-    Where the output action weighs its entries, `weight` is the mean of their weights: 0 where no
-    element of the orbit saw the entry, whose mean then says nothing. None where none is weighed.
+    Mean and deviation have the form of the output, a tuple or a dict where it is one. With
+    reduce="log_prob" the deviation is that of the probability relative to its mean, to first order
+    the one of its logarithm, which is what `mean` holds. Where the output action weighs its
+    entries, `weight` is the mean of their weights: 0 where no element of the orbit saw the entry,
+    whose mean then says nothing. None where none is weighed.
     """
 
-    mean: Tensor
-    std: Tensor
+    mean: Any
+    std: Any
     count: int
-    weight: Tensor | None = None
+    weight: Any = None
+
+
+class Term(NamedTuple):
+    """A mean loss over the entries that count, and the sum of their weights in one copy."""
+
+    mean: Float[Tensor, ""]
+    count: Float[Tensor, ""]
+
+
+class Risk(NamedTuple):
+    """What is minimised: `loss` - lambda * `reward`, loss being the sum of the terms' means."""
+
+    loss: Float[Tensor, ""]
+    reward: Float[Tensor, ""]
+    terms: list[Term]
 
 
 class Augmented(nn.Module):
     """h(x) = E_g [ rho_out(g)^-1 f(rho_in(g) x) ] with g drawn from a learnable distribution.
 
-    model         called as model(x, *extra); only x is acted on
+    model         called as model(x, *extra, **named); only x is acted on
     distribution  on the group; its parameters train with the network's
-    input, output the actions on x and on what the model returns
+    input, output the actions on x and on what the model returns. Where these are tuples or
+                  dicts, a sequence or mapping of actions, one for each part
     copies        group elements per example: in training the output gains a leading axis of
                   this length, over which the *loss* is averaged; in evaluation, outputs are
     reduce        "mean", or for logits (b, classes, ...) "prob", the mean probability, or
                   "log_prob", its logarithm
 
-    In evaluation model(x) is the learned average with a fixed seed, the same on every call.
+    `risk` is the loss to train with, on every distribution. In evaluation model(x) is the learned
+    average with a fixed seed, the same on every call.
     Source: Benton et al., NeurIPS 2020 (arXiv 2010.11882), equations 2 to 5.
     """
 
@@ -50,8 +76,8 @@ class Augmented(nn.Module):
         self,
         model: nn.Module,
         distribution: Distribution,
-        input: Action | None = None,
-        output: Action | None = None,
+        input: Actions | None = None,
+        output: Actions | None = None,
         copies: int = 1,
         reduce: str = "mean",
     ):
@@ -61,8 +87,8 @@ class Augmented(nn.Module):
         if reduce not in _REDUCE:
             raise unknown("reduce", reduce, _REDUCE)
         self.model, self.distribution = model, distribution
-        self.input = Points() if input is None else input
-        self.output = Invariant() if output is None else output
+        self.input = Points() if input is None else as_action(input)
+        self.output = Invariant() if output is None else as_action(output)
         self.copies, self.reduce = copies, reduce
 
     def forward(
@@ -71,6 +97,7 @@ class Augmented(nn.Module):
         *extra: Any,
         generator: torch.Generator | None = None,
         noise: Float[Tensor, "c b m"] | None = None,
+        **named: Any,
     ) -> Any:
         """(copies, b, ...) in training, the learned average (b, ...) in evaluation.
 
@@ -78,39 +105,76 @@ class Augmented(nn.Module):
         returns (value, weight), both with the copies axis. In training `noise`, made beforehand
         by the distribution's `noise`, takes the place of drawing it from `generator`, so that an
         example can have the same elements in any batch. Raises InputError for noise in
-        evaluation, and for noise of another number of copies or examples.
+        evaluation, for noise of another number of copies or examples, and in training for a
+        distribution whose gradient a plain mean of losses does not have: `risk` serves all.
         """
         if not self.training:
             if noise is not None:
                 raise InputError("Augmented: noise is for training; in evaluation use orbit().")
-            return self.orbit(x, *extra, generator=generator).mean
-        mu, size = self.distribution.at(x, *extra), self.input.size(x)
-        if noise is None:
-            draws = (mu.noise(size, generator) for _ in range(self.copies))
-        elif noise.shape[:-1] == (self.copies, size):
-            draws = noise.unbind()
-        else:
+            return self.orbit(x, *extra, generator=generator, **named).mean
+        mu = self._exactly(self.distribution.at, x, *extra)
+        if not mu.plain:
             raise InputError(
-                f"Augmented: expected noise ({self.copies}, {size}, m) for {self.copies} copies "
-                f"of {size} examples, got {tuple(noise.shape)}."
+                f"Augmented: a mean of losses over drawn elements has no gradient for "
+                f"{type(mu).__name__} on {mu.group}: train with model.risk(loss, x, ...)."
             )
-        runs = [self.run(self._exactly(mu.transform, u), x, *extra) for u in draws]
+        draws = self._noise(mu, self.input.size(x), generator, noise, self.copies)
+        runs = [self.run(self._exactly(mu.transform, u), x, *extra, **named) for u in draws]
         values, weights = zip(*runs, strict=True)
-        if weights[0] is None:
-            return torch.stack(values)
-        return torch.stack(values), torch.stack(weights)
+        value = _stacked(values)
+        return value if weights[0] is None else (value, _stacked(weights))
 
-    def run(self, g: Float[Tensor, "b d d"], x: Any, *extra: Any) -> tuple[Tensor, Tensor | None]:
+    def risk(
+        self,
+        loss: Callable[[Any], Any],
+        x: Any,
+        *extra: Any,
+        generator: torch.Generator | None = None,
+        noise: Float[Tensor, "c b m"] | None = None,
+        exact: int = FEW,
+        **named: Any,
+    ) -> Risk:
+        """The mean loss over copies, examples and entries that count, and the reward beside it.
+
+        `loss(output)` gets the output of one copy, turned back, and returns the losses (b, ...)
+        of every entry, not reduced; or (losses, weights), with weights of 0 for entries that do
+        not count; or a list of such terms, whose means are added. Right for every distribution:
+        finite parts of at most `exact` elements are summed exactly, others drawn and weighed by
+        their score, and a conditional distribution reads the inputs once. Minimise
+        risk.loss - lam * risk.reward. Raises InputError for losses that are reduced already.
+        """
+        mu, size = self._exactly(self.distribution.at, x, *extra), self.input.size(x)
+        support = mu.support()
+        draws = 1 if support is not None and len(support[0]) <= exact else self.copies
+        sums: list[Term] = []
+        count = 0
+        for u in self._noise(mu, size, generator, noise, draws):
+            elements, weight = self._exactly(mu.weighted, u, exact)
+            for g, w in zip(elements, weight, strict=True):
+                value, inside = self.run(g, x, *extra, **named)
+                found = loss(value)
+                found = found if isinstance(found, list) else [found]
+                seen = _weights(inside, len(found))
+                parts = [_term(*pair, w, size, x) for pair in zip(found, seen, strict=True)]
+                sums = [_sum(*both) for both in zip(sums, parts, strict=True)] if sums else parts
+            count += 1
+            if count * len(elements) >= self.copies:
+                break
+        terms = [Term(a / torch.where(n == 0, 1.0, n), n.detach() / count) for a, n in sums]
+        reward = self._exactly(mu.regularizer)
+        return Risk(torch.stack([t.mean for t in terms]).sum(), reward, terms)
+
+    def run(self, g: Float[Tensor, "b d d"], x: Any, *extra: Any, **named: Any) -> tuple[Any, Any]:
         """rho_out(g)^-1 f(rho_in(g) x) for one element an example, and the entries' weights.
 
-        Under autocast the model alone has the lower precision: a rotation in it is none.
+        Under autocast only the model runs in reduced precision: a rotation rounded to bfloat16
+        is not orthogonal.
         """
         group = self.distribution.group
-        y = self.model(self._exactly(self.input.act, group, g, x), *extra)
-        y = y.float() if y.dtype in _HALF else y
+        y = self.model(self._exactly(self.input.act, group, g, x), *extra, **named)
+        y = rebuild(y, [part.float() if part.dtype in _HALF else part for part in flatten(y)])
         return self._exactly(self.output.pull_back, group, g, y, x)
 
-    @torch.no_grad()
     def orbit(
         self,
         x: Any,
@@ -119,42 +183,45 @@ class Augmented(nn.Module):
         copies: int | None = None,
         degree: int | None = None,
         generator: torch.Generator | None = None,
+        gradients: bool = False,
+        **named: Any,
     ) -> Orbit:
         """Mean and standard deviation of the outputs over an orbit, streamed over copies.
 
         orbit   "identity" runs the model once; "learned" draws `copies` (default 8, or the
-                model's own number if that is larger) elements; "haar" averages over the whole
-                compact group, exactly up to `degree` (default 4) by quadrature, or over `copies`
-                drawn elements. All examples share the draws, so that the result for one does not
-                depend on the others in its batch.
+                model's own number if that is larger) elements, and sums a finite distribution
+                exactly where it has no more than that, or where `copies` is not given; "haar"
+                averages over the whole compact group, exactly up to `degree` (default 4) by
+                quadrature, or over `copies` drawn elements. All examples share the draws, so that
+                the result for one does not depend on the others in its batch.
+        gradients  the mean can be differentiated: the network runs once more for each element in
+                the backward pass, which keeps memory flat.
         Memory does not grow with the number of copies. Standard deviations are the population's
-        for a quadrature and the unbiased estimate for drawn elements. Raises InputError for
+        for exact sums and the unbiased estimate for drawn elements. Raises InputError for
         "haar" on a group that is not compact.
         """
-        total = mean = square = torch.zeros(())
-        count, weighed = 0, False
-        elements = self.elements(
-            x, *extra, orbit=orbit, copies=copies, degree=degree, generator=generator
-        )
-        for g, weight in elements:
-            value, inside = self.run(g, x, *extra)
-            weighed = inside is not None
-            value = value if self.reduce == "mean" else value.softmax(1)
-            part = value.new_tensor(weight) if inside is None else weight * inside
-            if count == 0:
-                mean, square, total = torch.zeros_like(value), torch.zeros_like(value), 0 * part
-            before, total = total, total + part
-            step, share = value - mean, part / torch.where(total == 0, 1.0, total)
-            mean = mean + step * share
-            square = square + step.square() * share * before  # exactly 0 after one
-            count += 1
+        with torch.set_grad_enabled(gradients and torch.is_grad_enabled()):
+            nodes, draws = self._plan(x, extra, orbit, copies, degree, generator)
+            sums: list[_Moments] = []
+            count = 0
+            for g, weight in nodes:
+                if gradients and orbit != "identity":
+                    made = checkpoint(self.run, g, x, *extra, use_reentrant=False, **named)
+                else:
+                    made = self.run(g, x, *extra, **named)
+                value, inside = made  # pyright: ignore[reportGeneralTypeIssues]
+                leaves = [y if self.reduce == "mean" else y.softmax(1) for y in flatten(value)]
+                parts = [weight if w is None else weight * w for w in _weights(inside, len(leaves))]
+                sums = sums or [_Moments(y) for y in leaves]
+                for moments, y, part in zip(sums, leaves, parts, strict=True):
+                    moments.add(y, part)
+                count += 1
         if count == 0:
             raise InputError(f"Augmented: expected at least one copy, got {copies}.")
-        drawn = orbit == "learned" or copies is not None
-        bessel = count / (count - 1) if drawn and count > 1 else 1.0
-        std = (bessel * square / torch.where(total == 0, 1.0, total)).clamp_min(0).sqrt()
-        mean = mean.log() if self.reduce == "log_prob" else mean
-        return Orbit(mean, std, count, total if weighed else None)
+        bessel = draws / (draws - 1) if draws > 1 else 1.0
+        means, stds, totals = zip(*(m.result(bessel, self.reduce) for m in sums), strict=True)
+        seen = None if inside is None else rebuild(value, totals)
+        return Orbit(rebuild(value, means), rebuild(value, stds), count, seen)
 
     def elements(
         self,
@@ -164,36 +231,164 @@ class Augmented(nn.Module):
         copies: int | None = None,
         degree: int | None = None,
         generator: torch.Generator | None = None,
-    ) -> Iterator[tuple[Tensor, float]]:
+    ) -> Iterator[tuple[Float[Tensor, "b d d"], float]]:
         """What `orbit` averages over: elements (b, d, d) and their weights, one copy at a time."""
+        return self._plan(x, extra, orbit, copies, degree, generator)[0]
+
+    def _plan(
+        self,
+        x: Any,
+        extra: tuple,
+        orbit: str,
+        copies: int | None,
+        degree: int | None,
+        generator: torch.Generator | None,
+    ) -> tuple[Iterator[tuple[Tensor, float]], int]:
+        """The elements with their weights, and how many draws they come from: 0 where none."""
         group, size = self.distribution.group, self.input.size(x)
-        device = group.generators.device
         if generator is None:
-            generator = torch.Generator(device).manual_seed(0)
+            generator = torch.Generator(group.generators.device).manual_seed(0)
+
+        def same(nodes: Tensor, weights: Tensor) -> Iterator[tuple[Tensor, float]]:
+            for node, weight in zip(nodes.to(group.generators), weights.tolist(), strict=True):
+                yield node.expand(size, -1, -1), weight
+
         match orbit:
             case "identity":
-                yield group.identity(size), 1.0
-            case "learned":
-                mu = self.distribution.at(x, *extra)
-                n = max(8, self.copies) if copies is None else copies
-                for _ in range(n):
-                    # one draw for the whole batch: a value must not depend on its neighbours
-                    noise = mu.noise(1, generator)
-                    if mu is self.distribution:
-                        yield self._exactly(mu.transform, noise).expand(size, -1, -1), 1 / n
-                    else:  # bound to the inputs, each with extents of its own
-                        yield self._exactly(mu.transform, noise.expand(size, -1)), 1 / n
+                return iter([(group.identity(size), 1.0)]), 0
             case "haar" if copies is not None:
-                for _ in range(copies):
-                    yield group.haar(1, generator).expand(size, -1, -1), 1 / copies
+                drawn = (group.haar(1, generator) for _ in range(copies))
+                return ((g.expand(size, -1, -1), 1 / copies) for g in drawn), copies
             case "haar":
-                nodes, weights = quadrature.rule(group, 4 if degree is None else degree)
-                for node, weight in zip(nodes.to(device), weights.tolist(), strict=True):
-                    yield node.to(group.generators).expand(size, -1, -1), weight
+                return same(*quadrature.rule(group, 4 if degree is None else degree)), 0
+            case "learned":
+                mu = self._exactly(self.distribution.at, x, *extra)
+                support = mu.support()
+                if support is not None and (copies is None or len(support[0]) <= copies):
+                    return same(*support), 0
+                n = max(8, self.copies) if copies is None else copies
+                bound = mu is not self.distribution  # to the inputs, each with its own extents
+                return self._drawn(mu, size if bound else 1, size, n, generator)
             case _:
                 raise unknown("orbit", orbit, ("identity", "learned", "haar"))
+
+    def _drawn(
+        self, mu: Distribution, rows: int, size: int, n: int, generator: torch.Generator
+    ) -> tuple[Iterator[tuple[Tensor, float]], int]:
+        """n elements, all examples' from the same noise: a value must not depend on the others."""
+
+        def draw() -> tuple[Tensor, Tensor]:
+            noise = mu.noise(1, generator).expand(rows, -1)
+            elements, weight = self._exactly(mu.weighted, noise, n)
+            return elements.expand(-1, size, -1, -1), weight[:, 0]
+
+        if n < 1:
+            return iter([]), 0
+        first = draw()
+        draws = max(1, n // len(first[0]))
+
+        def every() -> Iterator[tuple[Tensor, float]]:
+            for i in range(draws):
+                elements, weight = draw() if i else first
+                for g, w in zip(elements, weight.tolist(), strict=True):
+                    yield g, w / draws
+
+        return every(), draws
+
+    def _noise(
+        self,
+        mu: Distribution,
+        size: int,
+        generator: torch.Generator | None,
+        noise: Float[Tensor, "c b m"] | None,
+        draws: int,
+    ) -> Iterator[Float[Tensor, "b m"]]:
+        """The noise given, or fresh noise, for so many copies."""
+        if noise is None:
+            return (mu.noise(size, generator) for _ in range(draws))
+        if noise.shape[:-1] == (self.copies, size):
+            return iter(noise[:draws])
+        raise InputError(
+            f"Augmented: expected noise ({self.copies}, {size}, m) for {self.copies} copies "
+            f"of {size} examples, got {tuple(noise.shape)}."
+        )
 
     def _exactly(self, function: Callable[..., Any], *args: Any) -> Any:
         """function(*args) as it is outside of autocast."""
         with torch.autocast(self.distribution.group.generators.device.type, enabled=False):
             return function(*args)
+
+
+class _Moments:
+    """A running weighted mean and sum of squares about it (West 1979)."""
+
+    def __init__(self, like: Tensor):
+        self.total = like.new_zeros(())
+        self.mean, self.square = torch.zeros_like(like), torch.zeros_like(like)
+
+    def add(self, value: Tensor, weight: Tensor | float) -> None:
+        """One more value and its weight, which may differ from entry to entry."""
+        before = self.total
+        self.total = before + weight
+        step, share = value - self.mean, weight / torch.where(self.total == 0, 1.0, self.total)
+        self.mean = self.mean + step * share
+        self.square = self.square + (step.square() * share * before).detach()  # 0 after one
+
+    def result(self, bessel: float, reduce: str) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean, standard deviation and total weight."""
+        variance = bessel * self.square / torch.where(self.total == 0, 1.0, self.total)
+        std = variance.clamp_min(0).sqrt()
+        if reduce == "log_prob":
+            return self.mean.log(), std / self.mean.detach(), self.total
+        return self.mean, std, self.total
+
+
+def _stacked(copies: Sequence[Any]) -> Any:
+    """The copies' outputs on a new first axis, part by part."""
+    parts = zip(*map(flatten, copies), strict=True)
+    return rebuild(copies[0], [None if p[0] is None else torch.stack(p) for p in parts])
+
+
+def _weights(inside: Any, parts: int) -> list[Tensor | None]:
+    """The weights of each part of an output, or of each term of a loss."""
+    if inside is None:
+        return [None] * parts
+    found = flatten(inside)
+    if len(found) != parts:
+        raise InputError(
+            f"Augmented: the output has weights for {len(found)} parts, but the loss returned "
+            f"{parts} terms: return a list with a term for each part."
+        )
+    return found
+
+
+def _term(found: Any, inside: Tensor | None, weight: Tensor, size: int, x: Any) -> Term:
+    """sum(weight * loss) and sum(weight) over the examples of one copy.
+
+    Dividing one by the other subtracts the mean loss from each in the gradient of drawn elements:
+    the usual baseline, for one factor 1 - 1/n in its length.
+    """
+    losses, own = found if isinstance(found, tuple) else (found, None)
+    if not isinstance(losses, Tensor) or losses.ndim == 0:
+        raise InputError(
+            "Augmented.risk: expected the losses (b, ...) of every entry from the loss, got one "
+            'number: leave out its reduction, as in l1_loss(output, y, reduction="none").'
+        )
+    if len(losses) != size:
+        node = graph_of_row(x, losses)
+        if node is None:
+            raise InputError(
+                f"Augmented.risk: expected losses ({size}, ...) for {size} examples, got "
+                f"{tuple(losses.shape)}."
+            )
+        weight = weight[node]
+    weight = weight.to(losses.dtype).view(-1, *[1] * (losses.ndim - 1))
+    if inside is not None:
+        weight = weight * (inside.squeeze(1) if inside.ndim > losses.ndim else inside)
+    if own is not None:
+        weight = weight * own
+    return Term((weight * losses).sum(), weight.expand(losses.shape).sum())
+
+
+def _sum(a: Term, b: Term) -> Term:
+    return Term(a.mean + b.mean, a.count + b.count)

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .actions.irreps import Irreps
-from .actions.kinds import Kinds
 from .chem.structure import Structure
+from .datasets.kinds import Kinds
 from .datasets.targets import Target
 from .errors import InputError
 

@@ -5,6 +5,7 @@
     Invariant   the trivial action
     Vector      dipoles, forces
     SymmetricTensor  polarizabilities
+    Parts       tuples and dicts of these
     Irreps      features of any degree and parity, as e3nn orders them
     Image       pictures (b, c, h, w)
     Segmentation     scores of every pixel, label maps
@@ -21,6 +22,7 @@ from .colour import Colour
 from .graphs import Graph
 from .images import Image
 from .irreps import Irreps
+from .parts import Parts, as_action
 from .points import Points
 from .segmentation import Segmentation
 from .tensors import Invariant, SymmetricTensor, Vector
@@ -32,10 +34,12 @@ __all__ = [
     "Image",
     "Invariant",
     "Irreps",
+    "Parts",
     "Points",
     "Segmentation",
     "SymmetricTensor",
     "Vector",
+    "as_action",
     "available",
 ]
 

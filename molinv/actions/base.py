@@ -6,21 +6,24 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ..groups.base import Group
+
+_FULL = (torch.float32, torch.float64)
 
 
 class Action(ABC):
     """Moves one kind of object by elements (b, d, d), one for each example of a batch.
 
     As an input action it has `act` and `size`; as an output action `pull_back` takes a model's
-    output back to the pose the input came in.
+    output back to the pose the input came in. Whole numbers and half precision are moved in the
+    elements' own precision, and come back in it: a rotation rounded to their type is not one.
 
     tolerance  how far an action that interpolates may miss the law of composition, in units of
                the largest value; None where it is exact but for rounding
-    reach      the share of half a group's caps out to which the laws are tested
+    reach      the fraction of half a group's caps out to which the laws are tested
     """
 
     tolerance: ClassVar[float | None] = None
@@ -34,9 +37,9 @@ class Action(ABC):
     def act(self, group: Group, g: Float[Tensor, "b d d"], x: Any) -> Any:
         """g x, for every example its own g."""
 
-    @abstractmethod
     def size(self, x: Any) -> int:
         """The number of examples in a batch."""
+        return len(x)
 
     @abstractmethod
     def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Any:
@@ -45,5 +48,36 @@ class Action(ABC):
     def pull_back(
         self, group: Group, g: Float[Tensor, "b d d"], y: Any, context: Any
     ) -> tuple[Any, Tensor | None]:
-        """g^-1 y and the weight of each entry (None: all count); context is the model's input."""
-        return self.act(group, group.inverse(g), y), None
+        """g^-1 y and the weight of each entry (None: all count); context is the model's input.
+
+        Where that is a PyG graph, a tensor with a row for every node is moved node by node.
+        """
+        back = group.inverse(g)
+        node = graph_of_row(context, y)
+        return self.act(group, back if node is None else back[node], y), None
+
+
+def same_precision(g: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in x's type where it is float32 or float64, else in g's, float32 at least."""
+    dtype = x.dtype if x.dtype in _FULL else torch.promote_types(g.dtype, torch.float32)
+    return g.to(dtype), x.to(dtype)
+
+
+def graph_of_row(context: Any, y: Any) -> Int64[Tensor, " rows"] | None:
+    """The graph of each row of y where the context has a PyG graph with as many nodes, or None."""
+    if isinstance(context, dict):
+        context = tuple(context.values())
+    if isinstance(context, tuple | list):
+        found = (graph_of_row(part, y) for part in context)
+        return next((node for node in found if node is not None), None)
+    pos = None if isinstance(context, Tensor) else getattr(context, "pos", None)
+    if pos is None or not isinstance(y, Tensor) or y.ndim == 0 or len(y) != len(pos):
+        return None
+    return graph_of_node(context)
+
+
+def graph_of_node(x: Any) -> Int64[Tensor, " nodes"]:
+    """The index of each node's graph; all 0 for a single Data."""
+    if x.batch is None:
+        return torch.zeros(len(x.pos), dtype=torch.long, device=x.pos.device)
+    return x.batch

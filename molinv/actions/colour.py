@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..groups.base import Group
-from .base import Action
+from .base import Action, same_precision
 
 
 class Colour(Action):
@@ -19,6 +19,7 @@ class Colour(Action):
     """
 
     def check(self, group: Group) -> None:
+        """Raises InputError for a group that does not act on three channels."""
         if group.dim != 3:
             raise InputError(
                 f"Colour({group}): expected a group on RGB, with 3 x 3 or homogeneous 4 x 4 "
@@ -28,6 +29,7 @@ class Colour(Action):
     def act(
         self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b 3 h w"]
     ) -> Float[Tensor, "b 3 h w"]:
+        """L x plus the offset of g, at every pixel."""
         self.check(group)
         if x.ndim == 4 and x.shape[1] == 1:
             raise InputError(
@@ -40,12 +42,10 @@ class Colour(Action):
                 f"Colour({group}): expected floating-point pictures (b, 3, h, w), got "
                 f"{tuple(x.shape)} of {x.dtype}, with b = {len(g)} group elements."
             )
-        g = g.to(x.dtype)
+        g, x = same_precision(g, x)
         moved = (group.linear(g) @ x.flatten(2)).view_as(x)
         return moved + g[:, :3, 3, None, None] if group.homogeneous else moved
 
-    def size(self, x: Tensor) -> int:
-        return len(x)
-
-    def example(self, generator: torch.Generator, group: Group, n: int = 4):
+    def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Tensor:
+        """Uniform pictures (n, 3, 4, 5)."""
         return torch.rand(n, 3, 4, 5, generator=generator, dtype=torch.float64)

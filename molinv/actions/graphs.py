@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..groups.base import Group
-from .base import Action
+from .base import Action, graph_of_node, same_precision
 
 
 class Graph(Action):
@@ -26,6 +26,7 @@ class Graph(Action):
         self.vectors = tuple(vectors)
 
     def act(self, group: Group, g: Float[Tensor, "b d d"], x: Any) -> Any:
+        """A copy of x with moved positions and vectors."""
         if x.pos is None or x.pos.shape[-1] != group.dim:
             shape = None if x.pos is None else tuple(x.pos.shape)
             raise InputError(f"Graph({group}): expected pos (nodes, {group.dim}), got {shape}.")
@@ -40,22 +41,25 @@ class Graph(Action):
                 f"Graph({group}): expected one element for each of {self.size(x)} graphs, "
                 f"got {len(g)}."
             )
-        g = g.to(x.pos.dtype)[graph_of_node(x)]
+        g, pos = same_precision(g, x.pos)
+        g = g[graph_of_node(x)]
         linear = group.linear(g)
         moved = copy(x)
-        moved.pos = (linear @ x.pos[..., None]).squeeze(-1)
+        moved.pos = (linear @ pos[..., None]).squeeze(-1)
         if group.homogeneous:
             moved.pos = moved.pos + g[:, :-1, -1]
         for name in self.vectors:
-            moved[name] = (linear @ x[name][..., None]).squeeze(-1)
+            moved[name] = (linear @ x[name].to(pos.dtype)[..., None]).squeeze(-1)
         return moved
 
     def size(self, x: Any) -> int:
+        """The number of graphs."""
         if "ptr" in x:
             return len(x.ptr) - 1
-        return 1 if x.batch is None else int(x.batch.max()) + 1
+        return 1 if x.batch is None else int(x.batch.max()) + 1 if len(x.batch) else 0
 
     def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Any:
+        """A batch of n graphs of 3, 4, ... nodes."""
         from torch_geometric.data import Batch, Data
 
         def draw(nodes: int) -> Tensor:
@@ -63,10 +67,3 @@ class Graph(Action):
 
         graphs = [Data(pos=draw(3 + i), **{v: draw(3 + i) for v in self.vectors}) for i in range(n)]
         return Batch.from_data_list(graphs)  # pyright: ignore[reportArgumentType]
-
-
-def graph_of_node(x: Any) -> Tensor:
-    """(nodes,): the index of each node's graph; all 0 for a single Data."""
-    if x.batch is None:
-        return torch.zeros(len(x.pos), dtype=torch.long, device=x.pos.device)
-    return x.batch

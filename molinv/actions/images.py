@@ -32,19 +32,19 @@ class Image(Action):
         self.padding = padding
 
     def check(self, group: Group) -> None:
+        """Raises InputError for a group that does not act on the plane."""
         check_planar("Image", group)
 
     def act(
         self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b c h w"]
     ) -> Float[Tensor, "b c h w"]:
+        """The values that come to each pixel from its place moved by g^-1."""
         self.check(group)
         check_pictures("Image", group, g, x)
         return pick(x, sources(group, group.inverse(g), x), self.padding)
 
-    def size(self, x: Float[Tensor, "b c h w"]) -> int:
-        return len(x)
-
-    def example(self, generator: torch.Generator, group: Group, n: int = 4):
+    def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Tensor:
+        """Smooth pictures: see `bumps`."""
         return bumps(generator, n)
 
 

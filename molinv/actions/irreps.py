@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from functools import cache
-from math import factorial, sqrt
 
 import torch
 from jaxtyping import Float
-from scipy.special import lpmv
 from torch import Tensor
 
 from ..errors import InputError
 from ..groups.base import Group
-from .base import Action
+from ..groups.wigner import wigner_d
+from .base import Action, same_precision
 
 _TERM = re.compile(r"(?:(\d+)x)?(\d+)([eo])")
 HIGHEST = 11  # e3nn's own limit
@@ -35,6 +33,7 @@ class Irreps(Action):
         self.dim = sum(n * (2 * l + 1) for n, l, _ in self.terms)
 
     def check(self, group: Group) -> None:
+        """Raises InputError for a group that does more than rotate and reflect space."""
         if group.dim == 3:
             linear = group.linear(group.generators) if group.k else group.generators
             if group.homogeneous and group.k:
@@ -53,27 +52,26 @@ class Irreps(Action):
     def act(
         self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b *m c"]
     ) -> Float[Tensor, "b *m c"]:
+        """D(g) x, degree by degree."""
         self.check(group)
         if x.ndim < 2 or x.shape[-1] != self.dim or len(x) != len(g):
             raise InputError(
                 f"Irreps: expected {len(g)} x (..., {self.dim}), got {tuple(x.shape)}."
             )
-        linear = group.linear(g).to(x.dtype)
+        linear, x = same_precision(group.linear(g), x)
         sign = torch.linalg.det(linear).sign().detach()
         wigner = wigner_d(sign[:, None, None] * linear, max(l for _, l, _ in self.terms))
-        flat, parts, start = x.reshape(len(x), -1, self.dim), [], 0
+        flat, parts, start = x[:, None] if x.ndim == 2 else x.flatten(1, -2), [], 0
         for n, l, parity in self.terms:
             size = n * (2 * l + 1)
-            part = flat[..., start : start + size].reshape(len(x), -1, 2 * l + 1)
+            part = flat[..., start : start + size].unflatten(-1, (n, 2 * l + 1)).flatten(1, 2)
             d = wigner[l] if parity > 0 else wigner[l] * sign[:, None, None]
-            parts.append((part @ d.mT).reshape(len(x), flat.shape[1], size))
+            parts.append((part @ d.mT).unflatten(1, (flat.shape[1], n)).flatten(2))
             start += size
         return torch.cat(parts, -1).reshape(x.shape)
 
-    def size(self, x: Tensor) -> int:
-        return len(x)
-
     def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Tensor:
+        """Normal features (n, 2, dim)."""
         return torch.randn(n, 2, self.dim, generator=generator, dtype=torch.float64)
 
 
@@ -89,46 +87,3 @@ def parse(irreps: str) -> list[tuple[int, int, int]]:
             )
         terms.append((int(match[1] or 1), int(match[2]), 1 if match[3] == "e" else -1))
     return terms
-
-
-def wigner_d(rotation: Float[Tensor, "b 3 3"], degree: int) -> list[Float[Tensor, "b _ _"]]:
-    """D^0 to D^degree of rotations, (b, 2 l + 1, 2 l + 1), polynomials in their entries."""
-    made = [torch.ones_like(rotation[:, :1, :1]), rotation][: degree + 1]
-    for l in range(2, degree + 1):
-        couple = _couple(l).to(rotation)
-        product = torch.einsum("bij,bmn->bimjn", rotation, made[l - 1])
-        product = product.reshape(len(rotation), couple.shape[1], -1)
-        made.append(couple @ product @ couple.mT)
-    return made
-
-
-@cache
-def _couple(l: int) -> Float[Tensor, "m k"]:
-    """What makes degree l of vector x degree (l - 1), (2 l + 1, 3 (2 l - 1)), orthonormal rows.
-
-    Y_l(r) = A (r x Y_(l-1)(r)) for all r; of all such A, the one of least norm has nothing of the
-    other degrees in the product, and a rotation turns it as it turns Y_l.
-    """
-    generator = torch.Generator().manual_seed(l)
-    r = torch.randn(16 * l * l, 3, generator=generator, dtype=torch.float64)
-    r = r / r.norm(dim=1, keepdim=True)
-    product = (r[:, :, None] * harmonics(r, l - 1)[:, None]).flatten(1)
-    couple = torch.linalg.pinv(product, rtol=1e-10) @ harmonics(r, l)
-    return couple.mT / couple.norm(dim=0)[:, None]
-
-
-def harmonics(r: Float[Tensor, "k 3"], l: int) -> Float[Tensor, "k m"]:
-    """Real spherical harmonics of unit vectors, m = -l..l, with y for the polar axis as e3nn's.
-
-    Of mean square 1, each on the sphere.
-    """
-    x, y, z = r.unbind(1)
-    angle = torch.atan2(x, z)
-    columns = []
-    for m in range(-l, l + 1):
-        k = abs(m)
-        norm = sqrt((2 * l + 1) * factorial(l - k) / factorial(l + k)) * (sqrt(2) if m else 1)
-        legendre = torch.from_numpy(lpmv(k, l, y.numpy())) * (-1) ** k
-        turn = torch.cos(k * angle) if m >= 0 else torch.sin(k * angle)
-        columns.append(norm * legendre * turn)
-    return torch.stack(columns, 1)

@@ -33,11 +33,13 @@ class Segmentation(Action):
         self.void = void
 
     def check(self, group: Group) -> None:
+        """Raises InputError for a group that does not act on the plane."""
         check_planar("Segmentation", group)
 
     def act(
         self, group: Group, g: Float[Tensor, "b d d"], x: Shaped[Tensor, "b *c h w"]
     ) -> Shaped[Tensor, "b *c h w"]:
+        """Moved scores, or moved labels with `void` where they come from outside."""
         self.check(group)
         if x.ndim == 3 and not x.is_floating_point():
             return self._labels(group, g, x)
@@ -51,10 +53,8 @@ class Segmentation(Action):
         value, weight = self._scores(group, g, y)
         return value, weight.to(value.dtype)
 
-    def size(self, x: Tensor) -> int:
-        return len(x)
-
-    def example(self, generator: torch.Generator, group: Group, n: int = 4):
+    def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Tensor:
+        """Smooth scores: see `bumps`."""
         return bumps(generator, n)
 
     def _scores(self, group: Group, back: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

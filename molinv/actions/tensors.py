@@ -10,49 +10,48 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..groups.base import Group
-from .base import Action
-from .graphs import graph_of_node
+from .base import Action, same_precision
 
 
 class Invariant(Action):
     """The trivial action: what it is given stays as it is."""
 
-    def act(self, group: Group, g: Float[Tensor, "b d d"], x: Tensor) -> Tensor:
+    def act(self, group: Group, g: Float[Tensor, "b d d"], x: Any) -> Any:
+        """x."""
         return x
 
-    def size(self, x: Tensor) -> int:
-        return len(x)
+    def pull_back(
+        self, group: Group, g: Float[Tensor, "b d d"], y: Any, context: Any
+    ) -> tuple[Any, None]:
+        """y."""
+        return y, None
 
     def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Tensor:
+        """Normal numbers (n, 2)."""
         return torch.randn(n, 2, generator=generator, dtype=torch.float64)
 
 
 class Vector(Action):
     """Vectors (b, n), (b, ..., n), or (nodes, n) where the context is a PyG graph.
 
-    They turn with the linear block of g and have no origin: a dipole or a force.
+    They turn with the linear block of g and have no origin: a dipole or a force. Raises
+    InputError for other shapes.
     """
 
     def act(
         self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b *m n"]
     ) -> Float[Tensor, "b *m n"]:
+        """L x, L the linear block of g."""
         if x.ndim < 2 or x.shape[-1] != group.dim or len(x) != len(g):
             raise InputError(
                 f"Vector({group}): expected {len(g)} x (..., {group.dim}), got {tuple(x.shape)}."
             )
-        linear = group.linear(g).to(x.dtype)
-        return (x.reshape(len(x), -1, group.dim) @ linear.mT).reshape(x.shape)
-
-    def size(self, x: Tensor) -> int:
-        return len(x)
-
-    def pull_back(self, group: Group, g: Float[Tensor, "b d d"], y: Tensor, context: Any):
-        pos = None if isinstance(context, Tensor) else getattr(context, "pos", None)
-        if pos is not None and len(y) == len(pos):
-            g = g[graph_of_node(context)]
-        return self.act(group, group.inverse(g), y), None
+        linear, x = same_precision(group.linear(g), x)
+        rows = x[:, None] if x.ndim == 2 else x.flatten(1, -2)
+        return (rows @ linear.mT).reshape(x.shape)
 
     def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Tensor:
+        """Normal vectors (n, 3, dim)."""
         return torch.randn(n, 3, group.dim, generator=generator, dtype=torch.float64)
 
 
@@ -66,18 +65,17 @@ class SymmetricTensor(Action):
     def act(
         self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b *m n n"]
     ) -> Float[Tensor, "b *m n n"]:
+        """L x L^T."""
         if x.ndim < 3 or x.shape[-2:] != (group.dim, group.dim) or len(x) != len(g):
             raise InputError(
                 f"SymmetricTensor({group}): expected {len(g)} x (..., {group.dim}, {group.dim}), "
                 f"got {tuple(x.shape)}."
             )
-        linear = group.linear(g).to(x.dtype)
+        linear, x = same_precision(group.linear(g), x)
         linear = linear.reshape(len(x), *[1] * (x.ndim - 3), group.dim, group.dim)
         return linear @ x @ linear.mT
 
-    def size(self, x: Tensor) -> int:
-        return len(x)
-
     def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Tensor:
+        """Normal symmetric tensors (n, 2, dim, dim)."""
         x = torch.randn(n, 2, group.dim, group.dim, generator=generator, dtype=torch.float64)
         return x + x.mT

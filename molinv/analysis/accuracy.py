@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ..actions.kinds import SHAPES
 from ..datasets.batches import Loader, OnDevice
+from ..datasets.kinds import SHAPES
 from ..errors import InputError
 from ..pretrained import locate
 from ..training.build import place

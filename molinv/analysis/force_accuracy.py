@@ -11,8 +11,8 @@ from jaxtyping import Int64
 from rich.console import Console
 from rich.progress import track
 
-from ..actions.kinds import SHAPES
 from ..datasets.batches import Loader, OnDevice
+from ..datasets.kinds import SHAPES
 from ..training.calibrate import Residuals, mean_absolute
 from ..training.forces import potential
 from ..training.masked import errors_of

@@ -117,6 +117,7 @@ def coverage_error(mu: Distribution, coverage: float) -> float:
         for batch in range(BATCHES):
             generator = torch.Generator().manual_seed(batch)
             xi = mu.noise(4 * SIZE, generator).double() * widths
-            copies = (mu.group.preimages(xi).abs() <= widths * (1 + 1e-9)).all(-1).sum(0)
+            pre = mu.group.preimages(xi, float(widths.norm()))
+            copies = (pre.abs() <= widths * (1 + 1e-9)).all(-1).sum(0)
             found.append((2 * widths).prod() * (mu.group.haar_density(xi) / copies).mean())
     return float(torch.stack(found).std() / BATCHES**0.5)

@@ -13,7 +13,6 @@ from .. import quadrature
 from ..errors import InputError
 from ..groups import SO3
 from .subject import Structures, Subject
-from .wigner import basis, degrees
 
 _KEPT = 16  # orientations whose values are held before they are taken up
 
@@ -66,8 +65,7 @@ def sweep(
     if degree < 2:
         raise InputError(f"expected a degree of at least 2, got {degree}.")
     nodes, weights = quadrature.so3(degree)
-    columns = basis(nodes, degree // 2)
-    l_of = degrees(degree // 2)
+    columns, l_of = SO3().basis(nodes, degree // 2)
     blocks = structures.blocks(batch_size)
     parts = [
         _block(subject, structures, index, nodes, weights, columns, l_of, tick) for index in blocks

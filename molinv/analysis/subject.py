@@ -12,7 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ..actions import Action
-from ..actions.kinds import ACTIONS, SHAPES, of_kind
+from ..datasets.kinds import ACTIONS, SHAPES, of_kind
 from ..distributions import Distribution
 from ..errors import InputError, unknown
 

@@ -51,10 +51,13 @@ class TrainingStep:
         network = self.network
         if not network.training:  # walking through the modules is no part of a step
             network.train()
+
+        def errors(outputs: Tensor) -> Tensor:
+            return (outputs.float() - batch.y.float()).abs()
+
         with forward(batch, self.config.precision):
-            outputs = network(*inputs(network, batch), generator=self.generator)
-        error = (outputs.float() - batch.y.float()).abs().mean()
-        loss = error - self.config.lam * network.distribution.regularizer()
+            risk = network.risk(errors, *inputs(network, batch), generator=self.generator)
+        loss = risk.loss - self.config.lam * risk.reward
         if not torch.isfinite(loss):
             raise InputError(f"the loss of {type(network.model).__name__} became {loss.item()}.")
         self.optimizer.zero_grad()

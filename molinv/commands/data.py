@@ -33,8 +33,8 @@ def main(arguments: list[str]) -> int:
     from rich import print as show
     from rich.table import Table
 
-    from ..actions.kinds import SHAPES
     from ..datasets import load
+    from ..datasets.kinds import SHAPES
     from ..datasets.moments import TARGETS, with_moments
     from ..datasets.own import is_own
     from ..datasets.split import split

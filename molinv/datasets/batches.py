@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
-from ..actions.kinds import SHAPES
 from ..errors import InputError
+from .kinds import SHAPES
 from .molecules import Molecules
 from .placement import place, turn
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from ..actions.irreps import harmonics
+from ..groups.wigner import harmonics
 from .molecules import Molecules
 from .targets import Field, Target
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from ..actions.kinds import SHAPES
 from ..chem.arrays import ByAtom
 from ..errors import InputError
+from .kinds import SHAPES
 from .targets import Field, Target
 
 MISSING = {"", "nan", "na", "n/a", "none", "null", "-", "?"}  # in any case

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
-from ..actions.kinds import of_kind
 from ..groups.so3 import SO3
+from .kinds import of_kind
 
 
 def poses(n: int, seed: int) -> tuple[Float64[Tensor, "n 3 3"], Float64[Tensor, "n 3"]]:

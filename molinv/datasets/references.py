@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int64, UInt8
 from torch import Tensor, nn
 
-from ..actions.kinds import SHAPES
 from ..errors import InputError
+from .kinds import SHAPES
 from .molecules import Molecules
 from .ragged import take
 from .targets import Target, one_kind

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from ..actions.kinds import SHAPES
 from ..errors import InputError, unknown
+from .kinds import SHAPES
 from .ragged import take
 
 

@@ -1,7 +1,7 @@
 """Distributions on a group: what is learned.
 
     UniformBox   uniform in the algebra, a half-width for each generator
-    HaarBall     Haar on a ball around the identity (SO3, SO2)
+    HaarBall     Haar on a ball around the identity (SO3, SO2, or a group of yours that is a ball)
     Gaussian     a Gaussian in the algebra with full covariance
     Categorical  a probability for each element of a finite group
     Composed     independent ones on the two parts of a group such as O3
@@ -23,7 +23,6 @@ from .fingerprint import Fingerprint
 from .fixed import Haar, Identity
 from .gaussian import Gaussian
 from .haar_ball import HaarBall
-from .scored import Scored, weighted_mean
 from .uniform_box import UniformBox
 
 __all__ = [
@@ -37,11 +36,9 @@ __all__ = [
     "Haar",
     "HaarBall",
     "Identity",
-    "Scored",
     "UniformBox",
     "available",
     "find",
-    "weighted_mean",
 ]
 
 

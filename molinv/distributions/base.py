@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,8 @@ from ..groups.base import Group
 from .bounded import Bounded
 
 REWARDS = ("entropy", "share", "width", "none")
+DELTA = 0.05  # of the cap: keeps the entropy reward finite at width 0
+FURTHEST = 100.0  # rad, the largest cap on a compact group: 16 turns
 
 
 class Extent(NamedTuple):
@@ -47,7 +49,39 @@ class Distribution(nn.Module, ABC):
 
     @abstractmethod
     def transform(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n d d"]:
-        """Group elements from noise, differentiable in the parameters."""
+        """Group elements from noise, differentiable in the parameters where they are continuous."""
+
+    def weight(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, " n"]:
+        """1 for each element made from this noise, with grad log p(g) as its derivative.
+
+        It carries the gradient that cannot pass through elements drawn from a finite set: the
+        gradient of E_g loss(g) is E_g loss(g) grad log p(g) (Williams 1992). Constant elsewhere.
+        """
+        return torch.ones(len(noise)).to(self.group.generators)
+
+    def support(self) -> tuple[Float[Tensor, "m d d"], Float[Tensor, " m"]] | None:
+        """Every element that can be drawn and its probability; None where they are not finite."""
+        return None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the gradient passes through the elements, so that a mean of losses has it all."""
+        return True
+
+    def weighted(
+        self, noise: Float[Tensor, "n m"], most: int = 1
+    ) -> tuple[Float[Tensor, "j n d d"], Float[Tensor, "j n"]]:
+        """j elements for each row of noise, and weights that sum to 1 over them.
+
+        The mean over noise of sum_j weight_j loss_j is E_g loss, with its gradient. A support of
+        at most `most` elements is summed exactly; otherwise one element is drawn.
+        """
+        found = self.support()
+        if found is None or len(found[0]) > most:
+            return self.transform(noise)[None], self.weight(noise)[None]
+        elements, p = found
+        n = len(noise)
+        return elements[:, None].expand(-1, n, -1, -1), p[:, None].expand(-1, n)
 
     def mirrored(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n m"] | None:
         """Noise of the inverse elements where they are as likely as these; None where unknown.
@@ -85,12 +119,12 @@ class Distribution(nn.Module, ABC):
         """
         return self.entropy_reward()
 
-    def at(self, x, *extra) -> Distribution:
+    def at(self, x: Any, *extra: Any) -> Distribution:
         """The distribution for this batch, as the network sees it; itself, unless conditional."""
         return self
 
     def rsample(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n d d"]:
-        """n elements, differentiable in the parameters."""
+        """n elements, differentiable in the parameters where they are continuous."""
         return self.transform(self.noise(n, generator))
 
     def kl_haar(self) -> Tensor:
@@ -115,11 +149,31 @@ class Distribution(nn.Module, ABC):
         return {"generator": generator, "device": device}
 
 
-class InAlgebra(Distribution, ABC):
+class InBox(Distribution, ABC):
+    """Rewards of half-widths: means over the batch where every input has its own."""
+
+    @abstractmethod
+    def shares(self) -> Float[Tensor, "*b k"]:
+        """w / cap for each generator."""
+
+    def width_reward(self) -> Tensor:
+        """||w / cap||, the paper's."""
+        return self.shares().norm(dim=-1).mean()
+
+    def share_reward(self) -> Tensor:
+        """The mean over generators of w / cap."""
+        return self.shares().mean()
+
+    def entropy_reward(self) -> Tensor:
+        """sum_i log((w_i + delta_i) / (cap_i + delta_i)), delta = 0.05 cap, in nats."""
+        return ((self.shares() + DELTA) / (1 + DELTA)).log().sum(-1).mean()
+
+
+class InAlgebra(InBox, ABC):
     """Coefficients xi = (a linear map of the noise), whose scale along each generator is learned.
 
     `init` and `cap` are in the generators' units, one number or one for each generator.
-    Raises InputError on a group without generators.
+    Raises InputError on a group without generators, and for a cap on an angle beyond 100 rad.
     """
 
     def __init__(
@@ -132,37 +186,46 @@ class InAlgebra(Distribution, ABC):
         learn: bool = True,
     ):
         super().__init__(group, reward)
+        name = type(self).__name__
         if group.k == 0:
-            raise InputError(f"{type(self).__name__}: {group} has no generators to spread over.")
+            raise InputError(f"{name}: {group} has no generators to spread over.")
         self._scales = Bounded(group.names, self.widest() if cap is None else cap, init, learn)
+        caps = self._scales.cap
+        if group.compact and caps.max() > FURTHEST:
+            raise InputError(
+                f"{name}: expected caps of at most {FURTHEST:.0f} rad on {group}, got "
+                f"{caps.tolist()}: entropies are not known beyond, and no new element is reached."
+            )
 
     def mirrored(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n m"]:
+        """The opposite coefficients."""
         return -noise
 
     def widest(self) -> list[float]:
         """The caps where none are given: the group's."""
         return list(self.group.caps)
 
+    def shares(self) -> Float[Tensor, " k"]:
+        """The scale along each generator, in units of its cap."""
+        return self._scales() / self._scales.cap
+
     def extent(self) -> dict[str, Extent]:
+        """The scale along each generator, in its unit."""
         rows = zip(self._scales(), self.group.units, self._scales.cap.tolist(), strict=True)
         return {name: Extent(*row) for name, row in zip(self.group.names, rows, strict=True)}
 
-    def width_reward(self) -> Tensor:
-        return (self._scales() / self._scales.cap).norm()
 
-    def share_reward(self) -> Tensor:
-        return (self._scales() / self._scales.cap).mean()
-
-
-def relative_entropy(group: Group, log_density, xi: Float[Tensor, "n k"]) -> Tensor:
+def relative_entropy(
+    group: Group, log_density: Callable[[Tensor], Tensor], xi: Float[Tensor, "n k"]
+) -> Tensor:
     """Entropy of exp's push-forward, relative to Haar where the group is compact.
 
     Averages -log sum_j p(xi_j) / haar(xi_j) over samples xi of p, j running over all
-    coefficients of the same element: two rotation vectors can be one rotation.
+    coefficients of the same element that p can reach: two rotation vectors can be one rotation.
     """
     if not group.compact:
         return -log_density(xi).mean()
-    pre = group.preimages(xi)
+    pre = group.preimages(xi, float(xi.detach().norm(dim=-1).max()) + 2 * torch.pi)
     terms = log_density(pre) - group.haar_density(pre).log()
     return -terms.logsumexp(0).mean()
 

@@ -10,17 +10,19 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..groups.base import Group
-from .base import Extent
+from .base import Distribution, Extent
 from .bounded import Bounded
-from .scored import Scored, straight
 
 
-class Categorical(Scored):
+class Categorical(Distribution):
     """p(g) for each of m elements: 1 - q for the identity, q shared out among the others.
 
     q is bounded by `cap`, by default (m - 1) / m, where with equal shares this is Haar itself;
-    `init` is where q starts. A loss needs `weight` with each example, or all of
-    `elements_and_weights`. Raises InputError for a group that is not finite.
+    `init` is where q starts. No gradient passes through elements that are drawn: train with
+    `Augmented.risk`, which sums over few elements exactly and weighs drawn ones by `weight`.
+    Straight-through gradients would replace loss(g') - loss(g) by its linearisation at g, which
+    is wrong by as much as the loss itself for elements this far apart. Raises InputError for a
+    group that is not finite.
     """
 
     def __init__(
@@ -55,11 +57,17 @@ class Categorical(Scored):
         moved = self._moved()
         return torch.cat([1 - moved, moved * self._among.softmax(0)])
 
-    def elements_and_weights(self) -> tuple[Float[Tensor, "m d d"], Float[Tensor, " m"]]:
-        """All there is, for the exact sum over g of p(g) loss(g)."""
+    def support(self) -> tuple[Float[Tensor, "m d d"], Float[Tensor, " m"]]:
+        """All elements and p(g), for the exact sum over g of p(g) loss(g)."""
         return self._elements(), self.probabilities()
 
+    @property
+    def plain(self) -> bool:
+        """Only where nothing is learned."""
+        return not self._moved.raw.requires_grad
+
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n 1"]:
+        """A uniform number in [0, 1]."""
         return torch.rand(n, 1, **self._where(generator))
 
     def transform(self, noise: Float[Tensor, "n 1"]) -> Float[Tensor, "n d d"]:
@@ -67,7 +75,9 @@ class Categorical(Scored):
         return self._elements()[self._index(noise)]
 
     def weight(self, noise: Float[Tensor, "n 1"]) -> Float[Tensor, " n"]:
-        return straight(self.probabilities()[self._index(noise)])
+        """p(g) / p(g) with the denominator held fixed."""
+        p = self.probabilities()[self._index(noise)]
+        return p / p.detach().clamp_min(torch.finfo(p.dtype).tiny)
 
     def extent(self) -> dict[str, Extent]:
         """The probability of any element but the identity."""
@@ -78,9 +88,11 @@ class Categorical(Scored):
         return min(float(self.entropy().detach().exp()), 1.0)
 
     def entropy(self) -> Tensor:
+        """-sum p log(m p), in nats."""
         return _entropy(self.probabilities()) - log(self.m)
 
     def width_reward(self) -> Tensor:
+        """q in units of its cap."""
         return self._moved()[0] / self._moved.cap[0]
 
     def entropy_reward(self) -> Tensor:

@@ -5,30 +5,25 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import pad
 
 from ..errors import InputError
 from ..groups.base import Group
 from ..groups.compose import Compose
-from ..groups.pair import Pair
-from ..groups.product import Product
-from ..groups.so2 import SO2
-from ..groups.so3 import SO3
 from ..names import construct
 from .base import Distribution, Extent
 from .categorical import Categorical
 from .haar_ball import HaarBall
-from .scored import Scored
 from .uniform_box import UniformBox
 
 
-class Composed(Scored):
-    """g = a b with a and b drawn independently, on Compose(A, B) or Product(A, B): O3, say.
+class Composed(Distribution):
+    """g = a b with a and b drawn independently, on Compose(A, B): O3, say.
 
     `a` and `b` are distributions on the group's parts, or their names; by default HaarBall on
     SO3 and SO2, Categorical on a finite part, UniformBox elsewhere, started at `init`. Extents
-    are those of both; entropies and their rewards add. Raises InputError for another group, and
-    for a distribution on another part.
+    are those of both; entropies and their rewards add. Raises InputError for another group, for
+    a compact one whose parts share more than the identity or do not close, and for a
+    distribution on another part.
     """
 
     def __init__(
@@ -42,46 +37,70 @@ class Composed(Scored):
         learn: bool = True,
     ):
         super().__init__(group, reward)
-        if not isinstance(group, Compose | Product):
+        if not isinstance(group, Compose):
             raise InputError(f"Composed: expected a group of two parts such as O3, got {group}.")
+        if group.a.compact and group.b.compact and not (group.compact and group.overlap == 1):
+            raise InputError(
+                f"Composed: expected parts that share the identity alone and whose products close, "
+                f"got {group}, on which entropies would be wrong: use a distribution on the group."
+            )
         settings = {"init": init, "reward": reward, "learn": learn}
         self.a = _on(group.a, a, settings)
         self.b = _on(group.b, b, settings)
         self._split = self.a.noise(0).shape[1]
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n m"]:
+        """The parts' noise, side by side."""
         return torch.cat([self.a.noise(n, generator), self.b.noise(n, generator)], 1)
 
     def transform(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n d d"]:
-        a = self.a.transform(noise[:, : self._split])
-        b = self.b.transform(noise[:, self._split :]).to(a)
-        if not isinstance(self.group, Product):
-            return a @ b
-        da, db = a.shape[-1], b.shape[-1]
-        return pad(a, (0, db, 0, db)) + pad(b, (da, 0, da, 0))
+        """Products of the parts' elements."""
+        a, b = self._parts(noise)
+        g = self.a.transform(a)
+        return g @ self.b.transform(b).to(g)
 
     def weight(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, " n"]:
-        """The product of the parts'; 1 for a part that needs none."""
-        halves = (self.a, noise[:, : self._split]), (self.b, noise[:, self._split :])
-        weight = torch.ones(len(noise)).to(self.group.generators)
-        for part, own in halves:
-            if isinstance(part, Scored):
-                weight = weight * part.weight(own)
-        return weight
+        """The product of the parts'."""
+        a, b = self._parts(noise)
+        return self.a.weight(a) * self.b.weight(b)
+
+    def weighted(
+        self, noise: Float[Tensor, "n m"], most: int = 1
+    ) -> tuple[Float[Tensor, "j n d d"], Float[Tensor, "j n"]]:
+        """Products of the parts' elements, with the products of their weights."""
+        first, second = self._parts(noise)
+        a, wa = self.a.weighted(first, most)
+        b, wb = self.b.weighted(second, most // len(a))
+        g, weight = a[:, None] @ b.to(a), wa[:, None] * wb.to(wa)
+        return g.flatten(0, 1), weight.flatten(0, 1)
+
+    def support(self) -> tuple[Float[Tensor, "m d d"], Float[Tensor, " m"]] | None:
+        """All products, where both parts have finitely many elements."""
+        a, b = self.a.support(), self.b.support()
+        if a is None or b is None:
+            return None
+        return (a[0][:, None] @ b[0].to(a[0])).flatten(0, 1), (a[1][:, None] * b[1]).flatten()
+
+    @property
+    def plain(self) -> bool:
+        """Where both parts are."""
+        return self.a.plain and self.b.plain
 
     def extent(self) -> dict[str, Extent]:
-        """Both parts', as a.NAME and b.NAME where the group names its generators so."""
+        """Both parts', as a.NAME and b.NAME where they share a name."""
         a, b = self.a.extent(), self.b.extent()
-        if isinstance(self.group, Product) or set(a) & set(b):
+        if set(a) & set(b):
             a = {f"a.{name}": e for name, e in a.items()}
             b = {f"b.{name}": e for name, e in b.items()}
         return a | b
 
     def coverage(self) -> float | None:
+        """The product of the parts'."""
         a, b = self.a.coverage(), self.b.coverage()
         return None if a is None or b is None else a * b
 
     def entropy(self) -> Tensor:
+        """The sum of the parts'."""
         return self.a.entropy() + self.b.entropy()
 
     def width_reward(self) -> Tensor:
@@ -94,14 +113,21 @@ class Composed(Scored):
         return (k[0] * self.a.share_reward() + k[1] * self.b.share_reward()) / sum(k)
 
     def entropy_reward(self) -> Tensor:
+        """The sum of the parts'."""
         return self.a.entropy_reward() + self.b.entropy_reward()
+
+    def _parts(self, noise: Float[Tensor, "n m"]) -> tuple[Tensor, Tensor]:
+        return noise[:, : self._split], noise[:, self._split :]
 
 
 def _on(part: Group, given: Distribution | str | None, settings: dict) -> Distribution:
     """The distribution on one part."""
     if isinstance(given, Distribution):
-        if str(given.group) != str(part):
-            raise InputError(f"Composed: expected a distribution on {part}, got {given.group}.")
+        if not part.same(given.group):
+            raise InputError(
+                f"Composed: expected a distribution on {part} with its generators and units, got "
+                f"one on {given.group}."
+            )
         return given
     if given is not None:
         from . import find  # the contents page, which imports this file
@@ -109,6 +135,6 @@ def _on(part: Group, given: Distribution | str | None, settings: dict) -> Distri
         return construct(find(given), f"distribution {given}", (part,), settings)
     if part.k == 0:
         return Categorical(part, **settings)
-    if isinstance(part, Pair):
+    if isinstance(part, Compose):
         return Composed(part, **settings)
-    return (HaarBall if isinstance(part, SO2 | SO3) else UniformBox)(part, **settings)
+    return (UniformBox if part.radius is None else HaarBall)(part, **settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,20 +12,19 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..groups.base import Group
-from .base import Distribution, Extent
+from .base import Extent, InBox
 from .bounded import Bounded
 from .fingerprint import Fingerprint
 from .uniform_box import UniformBox
 
-_DELTA = 0.05
 _MOMENTUM = 0.05
 
 
-class Conditional(Distribution):
+class Conditional(InBox):
     """A uniform box whose half-widths depend on the input: w(x) = cap * sigmoid(raw(x)).
 
     `encoder(x, *extra)` gives (b, k) numbers, added to what makes `init` of 0; it has to be
-    invariant under the group (what an input may be moved by is not for its pose to say), which
+    invariant under the group, since the widths must not depend on the input's orientation, which
     testing.check_equivariant checks. The default reads molecules, as encoder(pos, z).
     `at(x, *extra)` gives this distribution bound to a batch: only that one has samples (one for
     each input, in order), a `regularizer` (the mean over the batch) and `widths`. Before that,
@@ -54,7 +54,7 @@ class Conditional(Distribution):
         self.register_buffer("_seen", self._start().detach().clone())
         self._widths: Tensor | None = None
 
-    def at(self, x, *extra) -> Conditional:
+    def at(self, x: Any, *extra: Any) -> Conditional:
         """Bound to a batch of inputs."""
         raw = self.encoder(x, *extra)
         if raw.ndim != 2 or raw.shape[1] != self.group.k:
@@ -78,12 +78,15 @@ class Conditional(Distribution):
         return self._widths
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n k"]:
+        """Uniform numbers in [-1, 1]."""
         return torch.rand(n, self.group.k, **self._where(generator)) * 2 - 1
 
     def mirrored(self, noise: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        """The opposite coefficients."""
         return -noise
 
     def transform(self, noise: Float[Tensor, "b k"]) -> Float[Tensor, "b d d"]:
+        """exp(w(x) u), a row of noise for each input of the batch."""
         if len(noise) != len(self.widths):
             raise InputError(
                 f"Conditional: expected noise for the batch's {len(self.widths)} inputs, "
@@ -114,12 +117,6 @@ class Conditional(Distribution):
         """The mean over the inputs' boxes; it carries no gradient: train with `regularizer`."""
         return torch.stack([box.entropy() for box in self.boxes()]).mean()
 
-    def width_reward(self) -> Tensor:
-        return (self.widths / self._start.cap).norm(dim=-1).mean()
-
-    def share_reward(self) -> Tensor:
-        return (self.widths / self._start.cap).mean()
-
-    def entropy_reward(self) -> Tensor:
-        share = self.widths / self._start.cap
-        return ((share + _DELTA) / (1 + _DELTA)).log().sum(-1).mean()
+    def shares(self) -> Float[Tensor, "b k"]:
+        """The half-widths of each input, in units of the caps."""
+        return self.widths / self._start.cap

@@ -15,12 +15,20 @@ class Identity(Distribution):
     """Always the identity: no augmentation."""
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n 0"]:
+        """No numbers."""
         return torch.zeros(n, 0, device=self.group.generators.device)
 
     def transform(self, noise: Float[Tensor, "n 0"]) -> Float[Tensor, "n d d"]:
+        """The identity."""
         return self.group.identity(len(noise))
 
+    def support(self) -> tuple[Float[Tensor, "1 d d"], Float[Tensor, " 1"]]:
+        """The identity alone."""
+        one = self.group.identity(1)
+        return one, one.new_ones(1)
+
     def extent(self) -> dict[str, Extent]:
+        """0 along every generator."""
         zero = torch.zeros(())
         rows = zip(self.group.names, self.group.units, self.group.caps, strict=True)
         return {name: Extent(zero, unit, cap) for name, unit, cap in rows}
@@ -33,6 +41,7 @@ class Identity(Distribution):
         return 0.0 if self.group.k or elements is None else 1 / len(elements)
 
     def entropy(self) -> Tensor:
+        """Minus infinity, or on a finite group the log of the one element's share."""
         return torch.tensor(self.coverage() or 0.0).log()
 
 
@@ -45,17 +54,29 @@ class Haar(Distribution):
             raise InputError(f"Haar: expected a compact group such as SO3 or O3, got {group}.")
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n m"]:
+        """Elements drawn from Haar, as rows."""
         return self.group.haar(n, generator).flatten(1)
 
     def transform(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n d d"]:
+        """The rows as matrices."""
         return noise.unflatten(-1, (self.group.d, self.group.d))
 
+    def support(self) -> tuple[Float[Tensor, "m d d"], Float[Tensor, " m"]] | None:
+        """All elements of a finite group, equally likely."""
+        elements = self.group.elements
+        if self.group.k or elements is None:
+            return None
+        return elements, elements.new_full((len(elements),), 1 / len(elements))
+
     def extent(self) -> dict[str, Extent]:
+        """The cap of every generator."""
         rows = zip(self.group.names, self.group.units, self.group.caps, strict=True)
         return {name: Extent(torch.tensor(cap), unit, cap) for name, unit, cap in rows}
 
     def coverage(self) -> float:
+        """1."""
         return 1.0
 
     def entropy(self) -> Tensor:
+        """0: Haar itself."""
         return torch.zeros(())

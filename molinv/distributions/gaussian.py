@@ -10,10 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..groups.base import Group
-from .base import InAlgebra, relative_entropy, sobol
+from .base import DELTA, InAlgebra, relative_entropy, sobol
 
 _POINTS = 2**13
-_DELTA = 0.05
 
 
 class Gaussian(InAlgebra):
@@ -38,6 +37,7 @@ class Gaussian(InAlgebra):
         self._lower = nn.Parameter(torch.zeros(group.k, group.k), requires_grad=learn)
 
     def widest(self) -> list[float]:
+        """Half of the group's caps."""
         return [cap / 2 for cap in self.group.caps]
 
     def factor(self) -> Float[Tensor, "k k"]:
@@ -49,17 +49,21 @@ class Gaussian(InAlgebra):
         return self.factor() @ self.factor().mT
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n k"]:
+        """Standard normal numbers."""
         return torch.randn(n, self.group.k, **self._where(generator))
 
     def transform(self, noise: Float[Tensor, "n k"]) -> Float[Tensor, "n d d"]:
+        """exp(L z)."""
         factor = self.factor()
         return self.group.exp(noise.to(factor) @ factor.mT)
 
     def coverage(self) -> float | None:
-        """1 on a compact group: a Gaussian reaches everywhere."""
-        return 1.0 if self.group.compact else None
+        """On a compact group the share of the identity's component, all of which it reaches."""
+        elements = self.group.elements
+        return None if not self.group.compact else 1.0 if elements is None else 1 / len(elements)
 
     def entropy(self) -> Tensor:
+        """By quasi-random points, right for any width."""
         factor = self.factor()
         z = torch.special.ndtri(sobol(_POINTS, self.group.k, factor))
 
@@ -75,8 +79,8 @@ class Gaussian(InAlgebra):
         """1/2 log det of the covariance in units of the caps, plus delta^2."""
         factor = self.factor() / self._scales.cap[:, None]
         eye = torch.eye(self.group.k, dtype=factor.dtype, device=factor.device)
-        widest = self.group.k * log(1 + _DELTA**2)
-        return 0.5 * (torch.logdet(factor @ factor.mT + _DELTA**2 * eye) - widest)
+        widest = self.group.k * log(1 + DELTA**2)
+        return 0.5 * (torch.logdet(factor @ factor.mT + DELTA**2 * eye) - widest)
 
     def share_reward(self) -> Tensor:
         """Of the standard deviations along the covariance's own axes, whichever these are."""

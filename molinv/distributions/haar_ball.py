@@ -2,73 +2,94 @@
 
 from __future__ import annotations
 
-from math import pi
+from functools import cache
+from math import gamma, pi
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import InputError
 from ..groups.base import Group
-from ..groups.so2 import SO2
-from ..groups.so3 import SO3
-from ..groups.trig import excess_over, versine_over
-from .base import Distribution, Extent
+from .base import DELTA, Distribution, Extent
 from .bounded import Bounded
 
-_DELTA = 0.05
+_NODES = 16  # of Gauss-Legendre: exact to rounding for the densities of balls this small
 
 
-def ball_measure(radius: Tensor, k: int) -> Tensor:
-    """Haar measure of the geodesic ball: (t - sin t) / pi on SO3 (k = 3), t / pi on SO2."""
-    return radius / pi if k == 1 else radius**3 * excess_over(radius**2) / pi
+def ball_root(group: Group, radius: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """F(t)^(1/k), F the Haar measure of the geodesic ball of radius t: nearly linear in t.
+
+    On SO3 F is (t - sin t) / pi, on SO2 t / pi. F is t^k A int_0^1 s^(k-1) haar(t s) ds with A
+    the area of the unit sphere and haar(t) the density at the distance t.
+    """
+    nodes, weights = (torch.from_numpy(x).to(radius) for x in _gauss(_NODES))
+    mean = (_density(group, radius[..., None] * nodes) * weights * nodes ** (group.k - 1)).sum(-1)
+    return radius * (_area(group.k) * mean) ** (1 / group.k)
 
 
-def ball_quantile(share: Tensor, radius: Tensor, k: int) -> Tensor:
+def ball_measure(group: Group, radius: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """F(t), the Haar measure of the geodesic ball of radius t."""
+    return ball_root(group, radius) ** group.k
+
+
+def ball_slope(
+    group: Group, radius: Float[Tensor, "*n"], root: Float[Tensor, "*n"]
+) -> Float[Tensor, "*n"]:
+    """The derivative of `ball_root`, (A haar(t) / k) (t / root)^(k-1)."""
+    return _area(group.k) / group.k * _density(group, radius) * (radius / root) ** (group.k - 1)
+
+
+def ball_quantile(
+    group: Group, share: Float[Tensor, "n 1"], radius: Float[Tensor, " 1"]
+) -> Float[Tensor, "n 1"]:
     """The angle whose ball has `share` of the measure of the ball of `radius`.
 
-    Newton's method on the cube root of the measure, which is nearly linear in the angle. The
-    derivative in the radius is the implicit one, u F'(t_max) / F'(theta).
+    Newton's method on the root of the measure. The derivative in the radius is the implicit one.
     """
-    if k == 1:
-        return share * radius
     top = radius.detach().double()
-    goal = share.double().clamp_min(1e-30) * ball_measure(top, k)
-    angle = (6 * pi * goal) ** (1 / 3)
-    for _ in range(8):
-        value = ball_measure(angle, k)
-        slope = angle**2 * versine_over(angle**2) / pi
-        root = (value / goal) ** (1 / 3)
-        angle = (angle - 3 * value * (1 - 1 / root) / slope).clamp(1e-60, pi)
-    ratio = _measure_over_density(angle) / _measure_over_density(top)
-    return (angle + ratio * (radius - radius.detach())).to(radius)
-
-
-def _measure_over_density(t: Tensor) -> Tensor:
-    """F / F', about t / 3 near zero."""
-    return t * excess_over(t**2) / versine_over(t**2)
+    part = share.double().clamp_min(1e-30) ** (1 / group.k)
+    top_root = ball_root(group, top)
+    angle = part * top
+    for _ in range(6):
+        root = ball_root(group, angle)
+        step = (root - part * top_root) / ball_slope(group, angle, root)
+        angle = torch.minimum((angle - step).clamp_min(1e-60), top)
+    slope = part * ball_slope(group, top, top_root)
+    slope = slope / ball_slope(group, angle, ball_root(group, angle))
+    return (angle + slope * (radius - radius.detach())).to(radius)
 
 
 class HaarBall(Distribution):
-    """Haar restricted to the rotations by at most t_max (rad), with t_max learnable below pi.
+    """Haar restricted to the elements by at most t_max, with t_max learnable below its cap.
 
-    Exactly Haar at pi. Its entropy relative to Haar is log F(t_max). SO3 and SO2 only.
+    Exactly Haar at the group's radius, pi on SO3 and SO2, which is the default cap. Its entropy
+    relative to Haar is log F(t_max). Raises InputError for a group without such a radius.
     """
 
     def __init__(
         self,
         group: Group,
         init: float = 0.05,
-        cap: float = pi,
+        cap: float | None = None,
         *,
         reward: str = "entropy",
         learn: bool = True,
     ):
         super().__init__(group, reward)
-        if not isinstance(group, SO2 | SO3):
-            raise InputError(f"HaarBall: expected SO3 or SO2, got {group}; use UniformBox there.")
-        if not 0 < cap <= pi:
-            raise InputError(f"HaarBall: expected a cap above 0 and at most pi rad, got {cap}.")
+        whole = group.radius
+        if whole is None:
+            raise InputError(
+                f"HaarBall: expected SO3, SO2 or another group with a radius, got {group}; use "
+                "UniformBox there."
+            )
+        cap = whole if cap is None else cap
+        if not 0 < cap <= whole + 1e-6:
+            raise InputError(
+                f"HaarBall: expected a cap above 0 and at most {whole:.6g} rad, where the ball is "
+                f"all of {group}, got {cap}."
+            )
         self._radius = Bounded(["radius"], [cap], init, learn)
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n m"]:
@@ -83,34 +104,52 @@ class HaarBall(Distribution):
         return torch.cat([noise[:, :1], -noise[:, 1:]], -1)
 
     def transform(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n d d"]:
+        """exp(angle(u) axis)."""
         radius = self._radius()
-        angle = ball_quantile(noise[:, :1].to(radius), radius, self.group.k)
+        angle = ball_quantile(self.group, noise[:, :1].to(radius), radius)
         return self.group.exp(angle * noise[:, 1:].to(radius))
 
     def extent(self) -> dict[str, Extent]:
         """The radius of the ball."""
-        return {"radius": Extent(self._radius()[0], "rad", float(self._radius.cap))}
+        unit = self.group.units[0]
+        return {"radius": Extent(self._radius()[0], unit, float(self._radius.cap))}
 
     def coverage(self) -> float:
-        return min(float(ball_measure(self._radius().detach(), self.group.k)), 1.0)
+        """F(t_max)."""
+        return min(float(ball_measure(self.group, self._radius().detach())), 1.0)
 
     def entropy(self) -> Tensor:
-        # the measure itself underflows on a tiny ball
-        return self.group.k * _measure_root(self._radius(), self.group.k).log()[0]
+        """log F(t_max), from its root: the measure itself underflows on a tiny ball."""
+        return self.group.k * ball_root(self.group, self._radius()).log()[0]
 
     def width_reward(self) -> Tensor:
+        """t_max in units of its cap."""
         return self._radius()[0] / self._radius.cap[0]
 
     def share_reward(self) -> Tensor:
+        """t_max in units of its cap."""
         return self.width_reward()
 
     def entropy_reward(self) -> Tensor:
         """k log of the k-th root of the measure: its push does not vanish on a narrow ball."""
-        k = self.group.k
-        share = _measure_root(self._radius(), k) / _measure_root(self._radius.cap, k)
-        return k * ((share + _DELTA) / (1 + _DELTA)).log()[0]
+        share = ball_root(self.group, self._radius()) / ball_root(self.group, self._radius.cap)
+        return self.group.k * ((share + DELTA) / (1 + DELTA)).log()[0]
 
 
-def _measure_root(radius: Tensor, k: int) -> Tensor:
-    """The k-th root of the ball's measure, linear in a small radius."""
-    return radius / pi if k == 1 else radius * (excess_over(radius**2) / pi) ** (1 / 3)
+def _density(group: Group, radius: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """The Haar density at a distance, which on these groups no direction changes."""
+    along = torch.zeros(group.k).to(radius)
+    along[0] = 1
+    return group.haar_density(radius[..., None] * along)
+
+
+def _area(k: int) -> float:
+    """Of the unit sphere in k dimensions."""
+    return 2 * pi ** (k / 2) / gamma(k / 2)
+
+
+@cache
+def _gauss(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of Gauss and Legendre on [0, 1]."""
+    nodes, weights = np.polynomial.legendre.leggauss(n)
+    return (nodes + 1) / 2, weights / 2

@@ -10,7 +10,6 @@ from ..errors import InputError
 from .base import InAlgebra, relative_entropy, sobol
 
 _POINTS = 2**16
-_DELTA = 0.05
 
 
 class UniformBox(InAlgebra):
@@ -22,9 +21,11 @@ class UniformBox(InAlgebra):
     """
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n k"]:
+        """Uniform numbers in [-1, 1]."""
         return torch.rand(n, self.group.k, **self._where(generator)) * 2 - 1
 
     def transform(self, noise: Float[Tensor, "n k"]) -> Float[Tensor, "n d d"]:
+        """exp(w u)."""
         widths = self._scales()
         return self.group.exp(noise.to(widths) * widths)
 
@@ -41,7 +42,7 @@ class UniformBox(InAlgebra):
                 density = self.group.haar_density(xi)
             except InputError:
                 return None
-            copies = self._inside(self.group.preimages(xi)).sum(0)
+            copies = self._inside(self.group.preimages(xi, float(widths.norm()))).sum(0)
             share = (2 * widths).prod() * (density / copies).mean()
         return min(float(share), 1.0)
 
@@ -55,10 +56,6 @@ class UniformBox(InAlgebra):
         return relative_entropy(
             self.group, lambda at: torch.where(self._inside(at), flat, -torch.inf), xi
         )
-
-    def entropy_reward(self) -> Tensor:
-        share = self._scales() / self._scales.cap
-        return ((share + _DELTA) / (1 + _DELTA)).log().sum()
 
     def _points(self) -> tuple[Tensor, Tensor]:
         widths = self._scales()

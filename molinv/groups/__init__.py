@@ -4,6 +4,7 @@
     About(x, y, z)        rotations of space about one axis
     T(n)                  translations
     SE2, SE3              rigid motions (translation first, rotation last)
+    E2, E3                the same with reflections
     Scaling(n)            uniform scaling
     Affine2, Affine3      all affine maps near the identity
     Finite, Cyclic(n), Reflection(dim)    finitely many elements
@@ -11,7 +12,6 @@
     O3                    rotations and inversion
     Hue, ColourJitter     of the (red, green, blue) of a pixel
     Compose(A, B)         both on the same object
-    Product(A, B)         each on its own object
     MatrixGroup(G)        from your own generators
     LearnedBasis(k, d)    generators found from data
 
@@ -30,14 +30,15 @@ from .finite import Cyclic, Finite, Reflection
 from .learned_basis import LearnedBasis, cosines, span
 from .matrix import MatrixGroup
 from .point_group import PointGroup, closure
-from .product import Product
 from .scaling import Scaling
-from .se import SE2, SE3
+from .se import E2, E3, SE2, SE3
 from .so2 import SO2
 from .so3 import SO3
 from .translations import T
 
 __all__ = [
+    "E2",
+    "E3",
     "O3",
     "SE2",
     "SE3",
@@ -55,7 +56,6 @@ __all__ = [
     "LearnedBasis",
     "MatrixGroup",
     "PointGroup",
-    "Product",
     "Reflection",
     "Scaling",
     "T",

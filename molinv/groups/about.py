@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import pi
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import InputError
@@ -21,13 +21,17 @@ class About(SO2):
     quadrature are SO2's. Raises InputError for an axis of length 0.
     """
 
+    EXAMPLES = ((), (1, -2, 2))
+
     def __init__(self, x: float | int = 0, y: float | int = 0, z: float | int = 1):
         axis = torch.tensor([x, y, z], dtype=torch.float64)
         if not axis.isfinite().all() or not axis.norm() > 0:
             raise InputError(f"About: expected an axis of finite length above 0, got {[x, y, z]}.")
-        generator = _about(axis / axis.norm())
-        Group.__init__(self, generator.float()[None], ["angle"], ["rad"], [pi], compact=True)
-        self.axis = tuple((axis / axis.norm()).tolist())
+        axis = axis / axis.norm()
+        generator = torch.einsum("i,ijk->jk", axis, rotation_generators().double())
+        Group.__init__(self, generator[None], ["angle"], ["rad"], [pi], compact=True)
+        self.axis = tuple(axis.tolist())
+        self.to(torch.get_default_dtype())  # rounded from what is exact
 
     def exp(self, xi: Float[Tensor, "*b 1"]) -> Float[Tensor, "*b 3 3"]:
         """I + sin(angle) K + (1 - cos(angle)) K^2."""
@@ -39,20 +43,3 @@ class About(SO2):
         """The angle in (-pi, pi]."""
         sine = (self.generators[0].to(g) * g).sum((-1, -2))
         return torch.atan2(sine, g.diagonal(dim1=-2, dim2=-1).sum(-1) - 1)[..., None]
-
-    def extra_repr(self) -> str:
-        return ", ".join(f"{x:.3g}" for x in self.axis)
-
-    def _apply(self, fn, recurse=True):
-        super()._apply(fn, recurse)
-        axis = torch.tensor(self.axis, dtype=torch.float64)
-        self.generators = _about(axis)[None].to(self.generators)
-        return self  # a unit vector is rounded anew in every type
-
-    @classmethod
-    def examples(cls):
-        return [cls(), cls(1, -2, 2)]
-
-
-def _about(axis: Float64[Tensor, " 3"]) -> Float64[Tensor, "3 3"]:
-    return torch.einsum("i,ijk->jk", axis, rotation_generators().double())

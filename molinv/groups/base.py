@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..errors import InputError
+from .exponential import matrix_exp, matrix_log
+
+Rule = tuple[Float[Tensor, "n d d"], Float[Tensor, " n"]]
+
+# largest deviation, relative to the largest entry, at which a matrix still counts as an element
+SAME = {torch.float32: 1e-4, torch.float64: 1e-9}
 
 
 class Group(nn.Module):
@@ -24,9 +31,22 @@ class Group(nn.Module):
     caps        the largest useful half-width of each coefficient, in that unit
     compact     whether a Haar probability measure exists
     homogeneous whether elements carry an offset in their last column, d = dim + 1
+
+    Raises InputError for shapes that do not agree and for names that are not distinct.
     """
 
+    # arguments of the instances that the law tests run on
+    EXAMPLES: ClassVar[Sequence[tuple]] = ((),)
+    # length of the coefficients out to which exp covers the group once, where the Haar density
+    # depends on that length alone: what HaarBall needs. None elsewhere.
+    radius: float | None = None
+
     generators: Tensor
+
+    def __new__(cls, *args: Any, **kwargs: Any):
+        group = super().__new__(cls)
+        group.__dict__["_given"] = (args, kwargs)  # what it is printed as
+        return group
 
     def __init__(
         self,
@@ -39,32 +59,37 @@ class Group(nn.Module):
         homogeneous: bool = False,
     ):
         super().__init__()
+        name = type(self).__name__
         if generators.ndim != 3 or generators.shape[1] != generators.shape[2]:
             raise InputError(
-                f"{type(self).__name__}: expected generators (k, d, d), "
-                f"got {tuple(generators.shape)}."
+                f"{name}: expected generators (k, d, d), got {tuple(generators.shape)}."
             )
         if not len(generators) == len(names) == len(units) == len(caps):
             raise InputError(
-                f"{type(self).__name__}: expected one name, unit and cap for each of the "
-                f"{len(generators)} generators, got {len(names)}, {len(units)}, {len(caps)}."
+                f"{name}: expected one name, unit and cap for each of the {len(generators)} "
+                f"generators, got {len(names)}, {len(units)}, {len(caps)}."
             )
+        if len(set(names)) < len(names):
+            raise InputError(f"{name}: expected names that are all different, got {list(names)}.")
+        self.k, self.d = generators.shape[:2]
+        self._exact: dict[str, Tensor] = {}
         if isinstance(generators, nn.Parameter):
             self.generators = generators
-        else:
-            self.register_buffer("generators", generators, persistent=False)
+        elif not isinstance(getattr(type(self), "generators", None), property):
+            self._constant("generators", generators)
         self.names, self.units, self.caps = tuple(names), tuple(units), tuple(caps)
         self.compact, self.homogeneous = compact, homogeneous
 
-    @property
-    def k(self) -> int:
-        """The dimension of the algebra."""
-        return self.generators.shape[0]
+    def _constant(self, name: str, value: Tensor) -> None:
+        """A buffer that is rounded anew, from float64, whenever the module changes its type."""
+        self._exact[name] = value.detach().double()
+        self.register_buffer(name, value, persistent=False)
 
-    @property
-    def d(self) -> int:
-        """The size of the matrices."""
-        return self.generators.shape[1]
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True):
+        super()._apply(fn, recurse)
+        for name, exact in self._exact.items():
+            self._buffers[name] = exact.to(self._buffers[name])
+        return self
 
     @property
     def dim(self) -> int:
@@ -73,7 +98,7 @@ class Group(nn.Module):
 
     @property
     def elements(self) -> Float[Tensor, "m d d"] | None:
-        """The finite part, the identity first; None where there is none."""
+        """One element of each connected component, the identity first; None for a single one."""
         return None
 
     def algebra(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b d d"]:
@@ -85,14 +110,58 @@ class Group(nn.Module):
         basis = self.generators.to(xi.dtype).flatten(1)
         return (xi @ basis).unflatten(-1, (self.d, self.d))
 
+    def vee(self, a: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b k"]:
+        """Coefficients of the matrix of the algebra that is nearest to a: undoes `algebra`."""
+        return a.flatten(-2) @ torch.linalg.pinv(self.generators.to(a.dtype).flatten(1))
+
+    def bracket(self, a: Float[Tensor, "*b k"], b: Float[Tensor, "*b k"]) -> Float[Tensor, "*b k"]:
+        """Coefficients of the commutator [A, B] = A B - B A of two matrices of the algebra."""
+        left, right = self.algebra(a), self.algebra(b)
+        return self.vee(left @ right - right @ left)
+
+    def adjoint(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b k k"]:
+        """The matrix of Ad_g on coefficients: g exp(xi) g^-1 = exp(Ad_g xi)."""
+        g, back = g[..., None, :, :], self.inverse(g)[..., None, :, :]
+        return self.vee(g @ self.generators.to(g.dtype) @ back).mT
+
     def exp(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b d d"]:
         """The element exp(sum_i xi_i G_i)."""
         # in float32 torch's series stops at 2e-5: too early for a group law
         return matrix_exp(self.algebra(xi).double()).to(xi.dtype)
 
     def log(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b k"]:
-        """Coefficients of g, principal branch; raises InputError where no formula is known."""
-        raise InputError(f"{self}: no logarithm is known in closed form.")
+        """Coefficients of g on the principal branch: g = exp(log g) component(g).
+
+        By default the principal matrix logarithm, which does not exist (NaN, or the coefficients
+        of another matrix) where g has an eigenvalue at or below 0. Raises InputError where no
+        logarithm is known.
+        """
+        return self.vee(matrix_log(g.double())).to(g.dtype)
+
+    def component(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
+        """The one of `elements` on whose connected component g lies; the identity without them."""
+        return self.identity(*g.shape[:-2]).to(g)
+
+    def normalize(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
+        """The element of the group near g, without the rounding that many products gather."""
+        return self.exp(self.log(g)) @ self.component(g)
+
+    def contains(
+        self, g: Float[Tensor, "*b d d"], tolerance: float | None = None
+    ) -> Bool[Tensor, "*b"]:
+        """Whether each matrix is an element of the group.
+
+        `tolerance` bounds its distance from `normalize(g)`, relative to its largest entry: by
+        default 1e-4 in float32, 1e-9 in float64. Raises InputError for another shape, and where
+        no logarithm is known.
+        """
+        if g.shape[-2:] != (self.d, self.d):
+            raise InputError(
+                f"{self}: expected matrices (..., {self.d}, {self.d}), got {tuple(g.shape)}."
+            )
+        limit = SAME.get(g.dtype, 1e-2) if tolerance is None else tolerance
+        miss = (self.normalize(g) - g).abs().amax((-1, -2))
+        return miss <= limit * g.abs().amax((-1, -2)).clamp_min(1)  # NaN is not an element
 
     def inverse(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
         """g^-1."""
@@ -104,8 +173,10 @@ class Group(nn.Module):
 
     def identity(self, *batch: int) -> Float[Tensor, "*b d d"]:
         """The identity, repeated over the batch shape."""
-        eye = torch.eye(self.d, dtype=self.generators.dtype, device=self.generators.device)
-        return eye.expand(*batch, self.d, self.d)
+        like = self.generators
+        return torch.eye(self.d, dtype=like.dtype, device=like.device).expand(
+            *batch, self.d, self.d
+        )
 
     def haar(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n d d"]:
         """n elements drawn from the Haar measure; raises InputError on a group without one."""
@@ -114,13 +185,35 @@ class Group(nn.Module):
             "group such as SO2, SO3 or O3."
         )
 
+    def rule(self, degree: int) -> Rule:
+        """Elements (n, d, d) and weights (n,) in float64: an exact average over the group.
+
+        It is exact for polynomials up to `degree` in the entries of g, which on SO3 are all
+        Wigner-D functions up to that degree. Raises InputError where no rule is known.
+        """
+        raise InputError(
+            f"no quadrature is known on {self}: exact averages exist for SO2, SO3, O3, finite "
+            "groups and what is composed of them; a compact group of your own overrides rule."
+        )
+
+    def basis(self, g: Float[Tensor, "n d d"], degree: int) -> tuple[Tensor, Tensor]:
+        """Functions on the group up to a degree, orthonormal under Haar, at n elements.
+
+        Returns their values (n, f) and the degree of each (f,). Raises InputError where no such
+        functions are known.
+        """
+        raise InputError(f"{self}: no orthonormal functions are known; SO2 and SO3 have them.")
+
     def _draw(self, generator: torch.Generator | None) -> dict:
         """Where random numbers are drawn: on the generator's device, or the group's."""
         device = self.generators.device if generator is None else generator.device
         return {"generator": generator, "device": device}
 
-    def preimages(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "m *b k"]:
-        """All coefficients, out to three turns, that exp sends to the same element as xi."""
+    def preimages(self, xi: Float[Tensor, "*b k"], reach: float) -> Float[Tensor, "m *b k"]:
+        """All coefficients that exp sends to the same element as xi, out to the length `reach`.
+
+        Those beyond that length may be among them.
+        """
         return xi[None]
 
     def haar_density(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b"]:
@@ -133,26 +226,53 @@ class Group(nn.Module):
             "haar, haar_density and preimages."
         )
 
+    def same(self, other: Group) -> bool:
+        """Whether two groups have the same elements, coordinates and units."""
+        facts = [(g.d, g.names, g.units, g.compact, g.homogeneous) for g in (self, other)]
+        if facts[0] != facts[1]:
+            return False
+        ours, theirs = (
+            torch.cat(
+                [p.detach().double().cpu() for p in (g.generators, g.elements) if p is not None]
+            )
+            for g in (self, other)
+        )
+        return ours.shape == theirs.shape and bool((ours - theirs).abs().lt(1e-6).all())
+
     @classmethod
     def examples(cls) -> Sequence[Group]:
         """Instances that the law tests run on."""
-        return [cls()]  # pyright: ignore[reportCallIssue]
+        return [cls(*arguments) for arguments in cls.EXAMPLES]  # pyright: ignore
 
     def __repr__(self) -> str:
-        settings = self.extra_repr()
-        return f"{type(self).__name__}({settings})" if settings else type(self).__name__
+        args, named = self.__dict__["_given"]
+        named = {n: a for n, a in named.items() if not isinstance(a, torch.Generator)}
+        words = [_word(a) for a in args] + [f"{name}={_word(a)}" for name, a in named.items()]
+        return f"{type(self).__name__}({', '.join(words)})" if words else type(self).__name__
 
     __str__ = __repr__
 
 
-def matrix_exp(a: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
-    """torch's exponential, of one matrix as exact as of several.
+def _word(value: Any) -> str:
+    """An argument as text from which `groups.find` makes it again."""
+    if isinstance(value, Tensor):
+        value = value.tolist()
+    return value if isinstance(value, str) and value.isidentifier() else repr(value)
 
-    For a single one torch 2.13 stops its series too early, off by up to 1e-10 in float64.
-    """
-    if a[..., 0, 0].numel() == 1:
-        return torch.linalg.matrix_exp(torch.stack([a, a]))[0]
-    return torch.linalg.matrix_exp(a)
+
+def bracket_residual(generators: Float[Tensor, "k d d"]) -> Float[Tensor, "k k"]:
+    """How far each bracket [G_i, G_j] lies from the span of the generators (max norm)."""
+    g = generators.detach().double()
+    return outside(g[:, None] @ g[None] - g[None] @ g[:, None], g)
+
+
+def outside(
+    matrices: Float[Tensor, "*b d d"], generators: Float[Tensor, "k d d"]
+) -> Float[Tensor, "*b"]:
+    """How far matrices lie from the span of the generators (max norm)."""
+    basis, flat = generators.flatten(1), matrices.flatten(-2)
+    nearest = flat @ torch.linalg.pinv(basis) @ basis
+    return (nearest - flat).abs().amax(-1)
 
 
 def unit_matrix(d: int, *entries: tuple[int, int, float]) -> Float[Tensor, "d d"]:

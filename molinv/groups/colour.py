@@ -2,53 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import log, pi, sqrt
+from math import log, pi
 
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from .about import About
 from .base import Group
-from .so2 import SO2
-from .so3 import rotation_generators
 
 
-def hue_generator() -> Float64[Tensor, "3 3"]:
-    """The rotation about the grey axis (1, 1, 1) / sqrt 3, that takes red towards green."""
-    return rotation_generators().double().sum(0) / sqrt(3)
-
-
-def colourful() -> Float64[Tensor, "3 3"]:
-    """The projection onto what is not grey: a colour less the mean of its channels."""
-    return torch.eye(3, dtype=torch.float64) - 1 / 3
-
-
-class Hue(SO2):
+class Hue(About):
     """Rotations of RGB about the grey axis (1, 1, 1) / sqrt 3 by an angle (rad).
 
-    Positive angles go from red by green to blue; 2 pi / 3 permutes the channels. The circle
-    group again, on other objects: Haar, preimages and quadrature are SO2's.
+    Positive angles go from red by green to blue; 2 pi / 3 permutes the channels.
     """
 
+    EXAMPLES = ((),)
+
     def __init__(self):
-        Group.__init__(self, hue_generator()[None].float(), ["hue"], ["rad"], [pi], compact=True)
-
-    def exp(self, xi: Float[Tensor, "*b 1"]) -> Float[Tensor, "*b 3 3"]:
-        """I + sin(angle) K + (1 - cos(angle)) K^2."""
-        turn = self.generators[0].to(xi)
-        eye = torch.eye(3, dtype=xi.dtype, device=xi.device)
-        return eye + self.algebra(xi.sin()) + (1 - xi.cos())[..., None] * (turn @ turn)
-
-    def log(self, g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 1"]:
-        """The angle in (-pi, pi]."""
-        sine = (self.generators[0].to(g) * g).sum((-1, -2))
-        return torch.atan2(sine, g.diagonal(dim1=-2, dim2=-1).sum(-1) - 1)[..., None]
-
-    def _apply(self, fn, recurse=True):
-        super()._apply(fn, recurse)
-        self.generators = hue_generator()[None].to(self.generators)
-        return self  # 1 / sqrt 3 is no binary fraction: rounded anew in every type
+        super().__init__(1, 1, 1)
+        self.names = ("hue",)
 
 
 class ColourJitter(Group):
@@ -60,15 +34,15 @@ class ColourJitter(Group):
     """
 
     def __init__(self, middle: float = 0.5):
-        self._exact = _jitter_generators(middle)
         super().__init__(
-            self._exact.float(),
+            _jitter_generators(middle),
             ["hue", "saturation", "brightness", "contrast"],
             ["rad", "log-scale", "range", "log-scale"],
             [pi, log(2), 0.5, log(2)],
             compact=False,
             homogeneous=True,
         )
+        self.to(torch.get_default_dtype())  # rounded from what is exact
 
     def exp(self, xi: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 4 4"]:
         """Closed form: the colourful plane turns and is scaled, grey is mapped affinely."""
@@ -94,11 +68,6 @@ class ColourJitter(Group):
         brightness = offset / expm1_over(contrast) + middle * contrast
         return torch.stack([torch.atan2(sine, cosine), saturation, brightness, contrast], -1)
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True):
-        super()._apply(fn, recurse)
-        self.generators = self._exact.to(self.generators)  # as for Hue
-        return self
-
 
 def expm1_over(x: Tensor) -> Tensor:
     """(exp x - 1) / x, smooth at 0: below 0.25 a series, whose derivatives keep their digits."""
@@ -112,8 +81,8 @@ def expm1_over(x: Tensor) -> Tensor:
 
 def _jitter_generators(middle: float) -> Float64[Tensor, "4 4 4"]:
     generators = torch.zeros(4, 4, 4, dtype=torch.float64)
-    generators[0, :3, :3] = hue_generator()
-    generators[1, :3, :3] = colourful()
+    generators[0, :3, :3] = Hue().double().generators[0]
+    generators[1, :3, :3] = torch.eye(3, dtype=torch.float64) - 1 / 3  # what is not grey
     generators[2, :3, 3] = 1
     generators[3, :3, :3] = torch.eye(3)
     generators[3, :3, 3] = -middle

@@ -2,79 +2,166 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import InputError
-from .base import Group
-from .finite import Cyclic, Reflection
-from .pair import Pair
+from .base import SAME, Group, Rule, bracket_residual, outside
+from .finite import Cyclic, Reflection, part, unlike
 from .scaling import Scaling
 from .so2 import SO2
 from .so3 import SO3
 
 
-class Compose(Pair):
+class Compose(Group):
     """Products a b of elements of two groups on the same space, a b(x) = a(b(x)).
 
-    exp(xi_a, xi_b) = exp(xi_a) exp(xi_b): where the parts commute (O3; rotation with scale)
-    this is the exponential of the sum, elsewhere it is said to be of the second kind. That the
-    products form a group is the user's promise.
+    exp(xi_a, xi_b) = exp(xi_a) exp(xi_b): where the parts commute (rotation with scale) this is
+    the exponential of the sum, elsewhere it is said to be of the second kind. Generators that
+    share a name are called a.NAME and b.NAME. The group is compact where both parts are and
+    their products close. `overlap` is the number of elements that the parts share, None where
+    both have generators. Raises InputError for groups on different spaces, and for finite ones
+    whose products do not close.
     """
+
+    # parts that commute, that overlap, that do not commute
+    EXAMPLES = ((SO3(), Scaling(3)), (SO2(), Cyclic(3)), (SO2(), Reflection(2)))
 
     def __init__(self, a: Group, b: Group):
         if (a.d, a.homogeneous) != (b.d, b.homogeneous):
             raise InputError(
                 f"Compose: expected two groups on the same space, got {a} with {a.d} x {a.d} "
-                f"and {b} with {b.d} x {b.d} matrices; use Product for separate objects."
+                f"and {b} with {b.d} x {b.d} matrices."
             )
-        super().__init__(
-            torch.cat([a.generators.detach(), b.generators.detach()]),
-            [*a.names, *b.names],
-            a,
-            b,
-            a.homogeneous,
-        )
+        names = [*a.names, *b.names]
+        if len(set(names)) < len(names):
+            names = [f"a.{name}" for name in a.names] + [f"b.{name}" for name in b.names]
+        generators = torch.cat([g.generators.detach().double().cpu() for g in (a, b)])
+        units, caps = [*a.units, *b.units], [*a.caps, *b.caps]
+        super().__init__(generators, names, units, caps, compact=False, homogeneous=a.homogeneous)
+        self.a, self.b = a, b
+        one = torch.eye(self.d, dtype=torch.float64)[None]
+        left, right = (one if g.elements is None else g.elements.double().cpu() for g in (a, b))
+        products = (left[:, None] @ right).flatten(0, 1)
+        distinct = unlike(products, products[:0])
+        closed = _closed(generators, distinct)
+        if not closed and self.k == 0:
+            raise InputError(f"Compose: the products of {a} and {b} do not form a group.")
+        self.compact = a.compact and b.compact and closed
+        kept = distinct[:1]
+        for g in distinct[1:]:
+            if not self._connected(g @ torch.linalg.inv(kept)).any():
+                kept = torch.cat([kept, g[None]])
+        self.overlap = None if a.k and b.k else len(products) // len(kept)
+        self._finite = a.elements is not None or b.elements is not None
+        self._constant("_elements", kept)
+        self._buffers["_elements"] = kept.to(a.generators)
+
+    @property
+    def generators(self) -> Float[Tensor, "k d d"]:  # pyright: ignore
+        """The parts' own, which may be parameters."""
+        return torch.cat([self.a.generators, self.b.generators.to(self.a.generators)])
 
     @property
     def elements(self) -> Float[Tensor, "m d d"] | None:
-        a, b = self.a.elements, self.b.elements
-        if a is None or b is None:
-            return b if a is None else a
-        return torch.stack([x @ y.to(x) for x in a for y in b])
+        """Products of the parts' elements, one for each connected component."""
+        return self._elements if self._finite else None  # pyright: ignore
+
+    @property
+    def commuting(self) -> bool:
+        """Whether every generator of one part commutes with every one of the other."""
+        a, b = self.a.generators.double()[:, None], self.b.generators.double()[None]
+        return not (a @ b - b @ a).any()
 
     def exp(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b d d"]:
-        a, b = self.apart(xi)
-        return self.a.exp(a) @ self.b.exp(b)
+        """exp(xi_a) exp(xi_b)."""
+        return self.a.exp(xi[..., : self.a.k]) @ self.b.exp(xi[..., self.a.k :])
 
-    def haar(self, n: int, generator: torch.Generator | None = None):
+    def log(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b k"]:
+        """Coefficients of g component(g)^-1; InputError where the parts do not commute."""
+        return part(g, self._elements, self._log, self.exp)[0]  # pyright: ignore
+
+    def component(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
+        """The one of `elements` on whose connected component g lies."""
+        return part(g, self._elements, self._log, self.exp)[1]  # pyright: ignore
+
+    def _log(self, g: Tensor) -> Tensor:
+        """Coefficients of elements on the identity's component."""
+        if self.a.k and self.b.k and not self.commuting:
+            raise InputError(f"{self}: no logarithm is known where the parts do not commute.")
+        continuous = self._continuous
+        return super().log(g) if continuous is None else continuous.log(g)
+
+    @property
+    def _continuous(self) -> Group | None:
+        """The one part that has generators; None where both have."""
+        return None if self.a.k and self.b.k else self.a if self.a.k else self.b
+
+    def _connected(self, g: Float[Tensor, "m d d"]) -> Tensor:
+        """Whether elements lie on the identity's component; False where both parts have one."""
+        if self._continuous is None or self.k == 0:
+            return torch.zeros(len(g), dtype=torch.bool)
+        miss = (self._continuous.exp(self._continuous.log(g)) - g).abs().amax((-1, -2))
+        return miss < SAME[torch.float32]
+
+    def haar(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n d d"]:
+        """Products of the parts' own draws."""
+        if not self.compact:
+            return super().haar(n, generator)
         a = self.a.haar(n, generator)
         return a @ self.b.haar(n, generator).to(a)
 
-    @classmethod
-    def examples(cls) -> Sequence[Group]:
-        return [cls(SO3(), Scaling(3)), cls(SO2(), Cyclic(3)), cls(SO2(), Reflection(2))]
+    def rule(self, degree: int) -> Rule:
+        """Products of the parts' rules; a finite part counts once for each component."""
+        if not self.compact:
+            return super().rule(degree)
+        whole = self._continuous
+        if self.k == 0 or (whole is not None and whole.elements is None):
+            m = len(self._exact["_elements"])
+            b, wb = self._exact["_elements"], torch.full((m,), 1 / m, dtype=torch.float64)
+            if self.k == 0 or whole is None:
+                return b, wb
+            a, wa = whole.rule(degree)
+        else:
+            (a, wa), (b, wb) = self.a.rule(degree), self.b.rule(degree)
+        return (a[:, None] @ b[None]).flatten(0, 1), (wa[:, None] * wb).flatten()
+
+    def preimages(self, xi: Float[Tensor, "*b k"], reach: float) -> Float[Tensor, "m *b k"]:
+        """Every pair of the parts' preimages."""
+        a = self.a.preimages(xi[..., : self.a.k], reach)
+        b = self.b.preimages(xi[..., self.a.k :], reach)
+        return torch.stack([torch.cat([x, y], -1) for x in a for y in b])
+
+    def haar_density(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b"]:
+        """The continuous part's, shared among the components.
+
+        Raises InputError where both parts have generators: how often they meet is not known.
+        """
+        if not self.compact or (self.a.k and self.b.k):
+            return super().haar_density(xi)
+        whole = self.a if self.a.k else self.b
+        of_whole = 1 if whole.elements is None else len(whole.elements)
+        return whole.haar_density(xi) * (of_whole / len(self._exact["_elements"]))
 
 
 class O3(Compose):
     """Rotations of space with and without inversion; coefficients (wx, wy, wz) in rad."""
 
+    EXAMPLES = ((),)
+
     def __init__(self):
         super().__init__(SO3(), Reflection(3))
 
-    def log(self, g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3"]:
-        """The rotation vector of g, or of -g where g has determinant -1."""
-        return self.a.log(g * torch.linalg.det(g).sign()[..., None, None])
-
-    def inverse(self, g):
+    def inverse(self, g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
+        """The transpose."""
         return g.mT
 
-    def extra_repr(self) -> str:
-        return ""
 
-    @classmethod
-    def examples(cls) -> Sequence[Group]:
-        return [cls()]
+def _closed(generators: Float[Tensor, "k d d"], elements: Float[Tensor, "m d d"]) -> bool:
+    """Whether brackets and conjugates stay in the span, and products of the elements do."""
+    if len(generators):
+        turned = elements[:, None] @ generators @ torch.linalg.inv(elements)[:, None]
+        away = max(bracket_residual(generators).max(), outside(turned, generators).max())
+        return bool(away < 1e-5)
+    return not any(len(unlike(g @ elements, elements)) for g in elements)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import pi
 
 import torch
@@ -9,47 +10,83 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import InputError
-from .base import Group
+from .base import SAME, Group, Rule
 from .so2 import SO2
+
+_LIMIT = SAME[torch.float32]
+
+
+# the rotations of space that only change signs, the identity not first
+_FLIPS = torch.tensor([[-1.0, -1, 1], [1, -1, -1], [-1, 1, -1], [1, 1, 1]]).diag_embed()
 
 
 class Finite(Group):
-    """A finite group, given by its (m, d, d) elements, the identity first.
+    """A finite group, given by its (m, d, d) elements in any order; `elements` has 1 first.
 
-    exp of the empty coefficient vector is the identity; Haar is a fair draw of an element.
+    exp of the empty coefficient vector is the identity; Haar is a fair draw of an element. With
+    `homogeneous` the last row and column of the elements are an offset's. Raises InputError
+    unless they are square, distinct, closed under multiplication and have the identity among
+    them; `check` set to False leaves out the check of distinctness and closure.
     """
 
-    def __init__(self, elements: Float[Tensor, "m d d"]):
+    EXAMPLES = ((_FLIPS,),)
+
+    def __init__(
+        self, elements: Float[Tensor, "m d d"], *, homogeneous: bool = False, check: bool = True
+    ):
+        if elements.ndim != 3 or elements.shape[1] != elements.shape[2] or not len(elements):
+            raise InputError(
+                f"{type(self).__name__}: expected elements (m, d, d), got {tuple(elements.shape)}."
+            )
         d = elements.shape[-1]
-        super().__init__(torch.zeros(0, d, d), [], [], [], compact=True)
-        self.register_buffer("_elements", elements, persistent=False)
+        like = elements if elements.is_floating_point() else torch.empty(0)
+        super().__init__(like.new_zeros(0, d, d), [], [], [], compact=True, homogeneous=homogeneous)
+        elements = elements.to(like.dtype)
+        away = (elements - torch.eye(d).to(elements)).abs().amax((-1, -2))
+        first = int(away.argmin())
+        if not away[first] < _LIMIT:  # NaN, too
+            raise InputError(f"{type(self).__name__}: the identity is not among the elements.")
+        if check:
+            _check(type(self).__name__, elements.detach().double())
+        rest = torch.arange(len(elements)) != first
+        self._constant("_elements", torch.cat([elements[first, None], elements[rest]]))
 
     @property
     def elements(self) -> Float[Tensor, "m d d"]:
+        """All elements, the identity first."""
         return self._elements  # pyright: ignore[reportReturnType]
 
     def exp(self, xi: Float[Tensor, "*b 0"]) -> Float[Tensor, "*b d d"]:
+        """The identity."""
         return self.identity(*xi.shape[:-1]).to(xi)
 
     def log(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b 0"]:
+        """No coefficients: every element is a component."""
         return g.new_zeros(*g.shape[:-2], 0)
 
-    def haar(self, n: int, generator: torch.Generator | None = None):
-        index = torch.randint(len(self.elements), (n,), **self._draw(generator))
-        return self.elements[index.to(self.elements.device)].to(self.generators)
+    def component(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
+        """The nearest element."""
+        return part(g, self.elements, self.log, self.exp)[1]
 
-    def haar_density(self, xi):
+    def haar(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n d d"]:
+        """n elements, each drawn with the same probability."""
+        index = torch.randint(len(self.elements), (n,), **self._draw(generator))
+        return self.elements[index.to(self.elements.device)]
+
+    def rule(self, degree: int) -> Rule:
+        """All elements, exact for every function."""
+        elements = self._exact["_elements"]
+        return elements, torch.full((len(elements),), 1 / len(elements), dtype=torch.float64)
+
+    def haar_density(self, xi: Float[Tensor, "*b 0"]) -> Float[Tensor, "*b"]:
         """The probability of one element."""
         return torch.full(xi.shape[:-1], 1 / len(self.elements)).to(xi)
-
-    @classmethod
-    def examples(cls):
-        flips = [[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]
-        return [cls(torch.stack([torch.diag(torch.tensor(f, dtype=torch.float)) for f in flips]))]
 
 
 class Cyclic(Finite):
     """The n rotations of the plane by multiples of 2 pi / n; with dim=3, about the z axis."""
+
+    EXAMPLES = ((1,), (4,), (5,), (6, 3))
 
     def __init__(self, n: int = 4, dim: int = 2):
         if n < 1 or dim not in (2, 3):
@@ -57,29 +94,61 @@ class Cyclic(Finite):
         angles = torch.arange(n, dtype=torch.float64)[:, None] * (2 * pi / n)
         elements = torch.eye(dim, dtype=torch.float64).repeat(n, 1, 1)
         elements[:, :2, :2] = SO2().exp(angles)
-        super().__init__(elements)
-        self.order = n
-
-    def extra_repr(self) -> str:
-        return f"{self.order}, {self.dim}" if self.dim != 2 else str(self.order)
-
-    @classmethod
-    def examples(cls):
-        return [cls(1), cls(4), cls(5), cls(6, 3)]
+        super().__init__(elements, check=False)
+        self.to(torch.get_default_dtype())
 
 
 class Reflection(Finite):
-    """The identity and one reflection: diag(1, -1) in the plane, -I (inversion) in space."""
+    """The identity and one reflection: diag(1, -1) in the plane, -I (inversion) in space.
 
-    def __init__(self, dim: int = 3):
+    With `homogeneous` as (dim + 1, dim + 1) matrices, which go with translations.
+    """
+
+    EXAMPLES = ((2,), (3,), (3, True))
+
+    def __init__(self, dim: int = 3, homogeneous: bool = False):
         if dim not in (2, 3):
             raise InputError(f"Reflection: expected dim 2 or 3, got {dim}.")
-        flip = torch.diag(torch.tensor([1.0, -1.0])) if dim == 2 else -torch.eye(3)
-        super().__init__(torch.stack([torch.eye(dim), flip]))
+        signs = [1.0, -1.0] if dim == 2 else [-1.0] * 3
+        flip = torch.diag(torch.tensor(signs + [1.0] * homogeneous))
+        super().__init__(torch.stack([torch.eye(len(flip)), flip]), homogeneous=homogeneous)
 
-    def extra_repr(self) -> str:
-        return str(self.dim)
 
-    @classmethod
-    def examples(cls):
-        return [cls(2), cls(3)]
+def part(
+    g: Float[Tensor, "*b d d"],
+    elements: Float[Tensor, "m d d"],
+    log: Callable[[Tensor], Tensor],
+    exp: Callable[[Tensor], Tensor],
+) -> tuple[Float[Tensor, "*b k"], Float[Tensor, "*b d d"]]:
+    """xi and the element e with g = exp(xi) e; where several fit to rounding, the first."""
+    elements = elements.to(g)
+    near = g[..., None, :, :] @ torch.linalg.inv(elements)
+    xi = log(near)
+    miss = (exp(xi) - near).detach().abs().amax((-1, -2)).nan_to_num(torch.inf)
+    fits = miss <= SAME.get(g.dtype, 1e-2) * near.detach().abs().amax((-1, -2)).clamp_min(1)
+    order = torch.arange(len(elements), device=g.device)
+    best = torch.where(fits, order - len(elements), miss).argmin(-1)
+    return torch.take_along_dim(xi, best[..., None, None], -2).squeeze(-2), elements[best]
+
+
+def unlike(
+    new: Float[Tensor, "n d d"], known: Float[Tensor, "m d d"], limit: float = _LIMIT
+) -> Float[Tensor, "l d d"]:
+    """The new matrices that differ by more than `limit` from the known ones, each once."""
+    flat = new.flatten(1)
+    seen = (torch.cdist(flat, known.flatten(1), p=float("inf")) < limit).any(1)
+    alike = torch.cdist(flat, flat, p=float("inf")) < limit
+    earlier = (alike & ~seen).tril(-1).any(1)  # an equal one comes before it
+    return new[~seen & ~earlier]
+
+
+def _check(name: str, elements: Float[Tensor, "m d d"]) -> None:
+    """Raises InputError unless the elements are distinct and closed under multiplication."""
+    if len(unlike(elements, elements[:0])) < len(elements):
+        raise InputError(f"{name}: two of the elements are the same: expected each once.")
+    for g in elements:
+        if len(missing := unlike(g @ elements, elements)):
+            raise InputError(
+                f"{name}: the product {missing[0].tolist()} of two elements is not among the "
+                f"{len(elements)} elements; groups.closure adds all products."
+            )

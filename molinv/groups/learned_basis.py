@@ -57,11 +57,11 @@ class LearnedBasis(Group):
             compact=compact,
             homogeneous=homogeneous,
         )
-        del self._buffers["generators"]  # the property below, made from this parameter:
         self.directions = nn.Parameter(torch.randn(k, d, d, generator=generator))
 
     @property
     def generators(self) -> Float[Tensor, "k d d"]:  # pyright: ignore
+        """Orthogonal matrices of norm sqrt 2 that span what `directions` spans."""
         raw = self.directions - self.directions.mT if self.compact else self.directions
         if self.homogeneous:
             raw = torch.cat([raw[:, :-1], torch.zeros_like(raw[:, -1:])], 1)
@@ -69,25 +69,15 @@ class LearnedBasis(Group):
         sign = torch.where(r.diagonal() < 0, -1.0, 1.0)  # the first is along directions[0]
         return sqrt(2) * (q * sign).mT.reshape(raw.shape)
 
-    @property
-    def k(self) -> int:
-        return self.directions.shape[0]
-
-    @property
-    def d(self) -> int:
-        return self.directions.shape[1]
-
     def span(
         self, extents: Float[Tensor, " k"] | Float[Tensor, "k k"], share: float = 0.01
     ) -> Float[Tensor, "r d d"]:
         """The directions that are in use: see `span`."""
         return span(self.generators, extents, share)
 
-    def extra_repr(self) -> str:
-        return f"{self.k}, {self.d}"
-
     @classmethod
     def examples(cls) -> Sequence[Group]:
+        """One generator, and all there are of 2 x 2 matrices."""
         # of those that are random only one, or all there are, close under the bracket
         seed = torch.Generator().manual_seed(0)
         return [cls(1, 3, generator=seed), cls(4, 2, cap=1.0, generator=seed)]

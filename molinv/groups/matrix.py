@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import InputError
-from .base import Group
+from .base import Group, bracket_residual
 
 
 class MatrixGroup(Group):
@@ -31,9 +31,11 @@ class MatrixGroup(Group):
         homogeneous: bool = False,
         closed: bool = False,
     ):
-        generators = torch.as_tensor(generators)
-        if not generators.is_floating_point():
-            generators = generators.to(torch.get_default_dtype())
+        if isinstance(generators, Tensor) and generators.is_floating_point():
+            dtype = generators.dtype
+        else:  # numbers of Python are float64
+            dtype = torch.get_default_dtype()
+            generators = torch.as_tensor(generators, dtype=torch.float64)
         if not generators.isfinite().all():
             raise InputError("MatrixGroup: expected finite generators, got NaN or infinity.")
         k = len(generators)
@@ -46,10 +48,12 @@ class MatrixGroup(Group):
             homogeneous=homogeneous,
         )
         self._exp = exp
+        self.to(dtype)
         if closed:
             self._check_closed()
 
     def exp(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b d d"]:
+        """The exponential given, or the matrix exponential."""
         return super().exp(xi) if self._exp is None else self._exp(xi)
 
     def _check_closed(self) -> None:
@@ -64,17 +68,8 @@ class MatrixGroup(Group):
 
     @classmethod
     def examples(cls) -> Sequence[Group]:
+        """A boost of special relativity, and the Heisenberg group."""
         boost = [[[0.0, 1.0], [1.0, 0.0]]]
         heisenberg = torch.zeros(3, 3, 3)
         heisenberg[0, 0, 1] = heisenberg[1, 1, 2] = heisenberg[2, 0, 2] = 1
         return [cls(boost), cls(heisenberg, closed=True)]
-
-
-def bracket_residual(generators: Float[Tensor, "k d d"]) -> Float[Tensor, "k k"]:
-    """How far each bracket [G_i, G_j] lies from the span of the generators (max norm)."""
-    g = generators.detach().double()
-    brackets = g[:, None] @ g[None] - g[None] @ g[:, None]
-    basis = g.flatten(1).mT
-    target = brackets.flatten(2).flatten(0, 1).mT
-    nearest = basis @ torch.linalg.lstsq(basis, target).solution
-    return (nearest - target).abs().amax(0).reshape(len(g), len(g))

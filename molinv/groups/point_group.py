@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import InputError
-from .finite import Finite
+from .finite import Finite, unlike
 from .so3 import SO3
 
 _SAME = 1e-6
@@ -34,7 +34,7 @@ def closure(
         products = (fresh[:, None] @ made[None]).flatten(0, 1)
         if not products.isfinite().all():
             raise InputError("closure: a product of the matrices is not finite.")
-        fresh = _unlike(products, found)
+        fresh = unlike(products, found, _SAME)
         found = torch.cat([found, fresh])
         if len(found) > limit:
             raise InputError(
@@ -42,15 +42,6 @@ def closure(
                 "finite group of that size: check their angles, or raise the limit."
             )
     return found
-
-
-def _unlike(new: Float[Tensor, "n d d"], known: Float[Tensor, "m d d"]) -> Float[Tensor, "l d d"]:
-    """The new matrices that are not among the known ones, each once."""
-    flat = new.flatten(1)
-    seen = (torch.cdist(flat, known.flatten(1), p=float("inf")) < _SAME).any(1)
-    alike = torch.cdist(flat, flat, p=float("inf")) < _SAME
-    earlier = (alike & ~seen).tril(-1).any(1)  # an equal one comes before it
-    return new[~seen & ~earlier]
 
 
 class PointGroup(Finite):
@@ -61,23 +52,19 @@ class PointGroup(Finite):
     for another symbol; groups from matrices of your own are Finite(closure(matrices)).
     """
 
+    EXAMPLES = (("C3v",), ("D2d",), ("O",))
+
     def __init__(self, symbol: str = "D4h"):
-        super().__init__(closure(_generators(symbol)))
+        super().__init__(closure(_generators(symbol)), check=False)
+        self.to(torch.get_default_dtype())
         self.symbol = symbol
-
-    def extra_repr(self) -> str:
-        return self.symbol
-
-    @classmethod
-    def examples(cls):
-        return [cls("C3v"), cls("D2d"), cls("O")]
 
 
 def _generators(symbol: str) -> list[Tensor]:
     match = _SYMBOL.fullmatch(symbol)
     if match is None or any(n is not None and int(n) < 1 for n in match.group(2, 5, 8)):
         raise InputError(
-            f"PointGroup: {symbol!r} is no Schoenflies symbol, such as C3v, D4h, D2d, S4, Td or Oh."
+            f"PointGroup: {symbol!r} is not a Schoenflies symbol such as C3v, D4h, D2d, S4 or Td."
         )
     flip, level, upright = -torch.eye(3).double(), _diagonal(1, 1, -1), _diagonal(1, -1, 1)
     if match[1]:

@@ -1,18 +1,107 @@
-"""Rigid motions of the plane and of space: translation first, rotation last."""
+"""Rigid motions of the plane and of space, with and without reflections: translation first."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from math import pi
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .base import Group, unit_matrix
+from .base import Group
+from .compose import Compose
+from .finite import Reflection
 from .so2 import SO2
-from .so3 import SO3, rotation_generators
+from .so3 import SO3
 from .translations import T
 from .trig import excess_over, sin_over, versine_over
+
+
+class _Rigid(Group, ABC):
+    """exp(v, w) = [[R(w), V(w) v], [0, 1]] with V the left Jacobian."""
+
+    def __init__(self, rotations: SO2 | SO3, unit: str, cap: float):
+        n, k = rotations.d, rotations.k
+        names = [*T(n).names, *rotations.names]
+        generators = torch.zeros(n + k, n + 1, n + 1)
+        generators[:n], generators[n:, :n, :n] = T(n).generators, rotations.generators
+        units, caps = [unit] * n + ["rad"] * k, [cap] * n + [pi] * k
+        super().__init__(generators, names, units, caps, compact=False, homogeneous=True)
+        self._rotations = rotations
+
+    @abstractmethod
+    def _jacobian(self, w: Float[Tensor, "*b k"]) -> Float[Tensor, "*b n n"]:
+        """The integral of R(t w) over t from 0 to 1."""
+
+    def exp(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b d d"]:
+        """[[R(w), V(w) v], [0, 1]]."""
+        v, w = xi[..., : self.dim, None], xi[..., self.dim :]
+        return _assemble(self._rotations.exp(w), (self._jacobian(w) @ v).squeeze(-1))
+
+    def log(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b k"]:
+        """(V(w)^-1 t, w), with an angle of at most pi."""
+        w = self._rotations.log(g[..., :-1, :-1])
+        v = torch.linalg.solve(self._jacobian(w), g[..., :-1, -1:])
+        return torch.cat([v.squeeze(-1), w], -1)
+
+    def inverse(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
+        """[[R^T, -R^T t], [0, 1]]."""
+        return _rigid_inverse(g)
+
+
+class SE2(_Rigid):
+    """Rigid motions of the plane: coefficients (tx, ty, angle), translation first.
+
+    Source: Sola et al. 2018 (arXiv 1812.01537), eq. 158.
+    """
+
+    def __init__(self, unit: str = "angstrom", cap: float = 5.0):
+        super().__init__(SO2(), unit, cap)
+
+    def _jacobian(self, w: Float[Tensor, "*b 1"]) -> Float[Tensor, "*b 2 2"]:
+        diagonal, off = sin_over(w**2), w * versine_over(w**2)
+        return torch.cat([diagonal, -off, off, diagonal], -1).unflatten(-1, (2, 2))
+
+
+class SE3(_Rigid):
+    """Rigid motions of space: coefficients (tx, ty, tz, wx, wy, wz), translation first.
+
+    Source: Sola et al. 2018 (arXiv 1812.01537), eq. 174.
+    """
+
+    def __init__(self, unit: str = "angstrom", cap: float = 5.0):
+        super().__init__(SO3(), unit, cap)
+
+    def _jacobian(self, w: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
+        square = w.square().sum(-1)[..., None, None]
+        cross = self._rotations.algebra(w)
+        eye = torch.eye(3, dtype=w.dtype, device=w.device)
+        return eye + versine_over(square) * cross + excess_over(square) * (cross @ cross)
+
+
+class _Euclidean(Compose):
+    """Rigid motions, then a reflection or none."""
+
+    EXAMPLES = ((),)
+
+    def inverse(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
+        """[[Q^T, -Q^T t], [0, 1]]."""
+        return _rigid_inverse(g)
+
+
+class E2(_Euclidean):
+    """Distance-preserving maps of the plane: (tx, ty, angle), and the reflection diag(1, -1)."""
+
+    def __init__(self, unit: str = "angstrom", cap: float = 5.0):
+        super().__init__(SE2(unit, cap), Reflection(2, homogeneous=True))
+
+
+class E3(_Euclidean):
+    """Distance-preserving maps of space: (tx, ty, tz, wx, wy, wz), and inversion."""
+
+    def __init__(self, unit: str = "angstrom", cap: float = 5.0):
+        super().__init__(SE3(unit, cap), Reflection(3, homogeneous=True))
 
 
 def _assemble(rotation: Tensor, offset: Tensor) -> Tensor:
@@ -26,63 +115,3 @@ def _assemble(rotation: Tensor, offset: Tensor) -> Tensor:
 def _rigid_inverse(g: Tensor) -> Tensor:
     rotation = g[..., :-1, :-1].mT
     return _assemble(rotation, -(rotation @ g[..., :-1, -1:]).squeeze(-1))
-
-
-class SE2(Group):
-    """Rigid motions of the plane: coefficients (tx, ty, angle), translation first.
-
-    exp(v, w) = [[R(w), V(w) v], [0, 1]] with V the left Jacobian (Sola et al. 2018, eq. 158).
-    """
-
-    def __init__(self, unit: str = "angstrom", cap: float = 5.0):
-        turn = unit_matrix(3, (0, 1, -1.0), (1, 0, 1.0))
-        generators = torch.cat([T(2).generators, turn[None]])
-        names, units = ["tx", "ty", "angle"], [unit, unit, "rad"]
-        super().__init__(generators, names, units, [cap, cap, pi], compact=False, homogeneous=True)
-        self._rotations = SO2()
-
-    def _jacobian(self, angle: Tensor) -> Tensor:
-        diagonal, off = sin_over(angle**2), angle * versine_over(angle**2)
-        return torch.cat([diagonal, -off, off, diagonal], -1).unflatten(-1, (2, 2))
-
-    def exp(self, xi: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
-        v, angle = xi[..., :2, None], xi[..., 2:]
-        return _assemble(self._rotations.exp(angle), (self._jacobian(angle) @ v).squeeze(-1))
-
-    def log(self, g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3"]:
-        angle = self._rotations.log(g[..., :2, :2])
-        return torch.cat([torch.linalg.solve(self._jacobian(angle), g[..., :2, 2]), angle], -1)
-
-    def inverse(self, g):
-        return _rigid_inverse(g)
-
-
-class SE3(Group):
-    """Rigid motions of space: coefficients (tx, ty, tz, wx, wy, wz), translation first.
-
-    exp(v, w) = [[R(w), V(w) v], [0, 1]] with V the left Jacobian (Sola et al. 2018, eq. 174).
-    """
-
-    def __init__(self, unit: str = "angstrom", cap: float = 5.0):
-        generators = torch.cat([T(3).generators, rotation_generators(4)])
-        names = ["tx", "ty", "tz", "wx", "wy", "wz"]
-        units, caps = [unit] * 3 + ["rad"] * 3, [cap] * 3 + [pi] * 3
-        super().__init__(generators, names, units, caps, compact=False, homogeneous=True)
-        self._rotations = SO3()
-
-    def _jacobian(self, w: Tensor) -> Tensor:
-        square = w.square().sum(-1)[..., None, None]
-        cross = self._rotations.algebra(w)
-        eye = torch.eye(3, dtype=w.dtype, device=w.device)
-        return eye + versine_over(square) * cross + excess_over(square) * (cross @ cross)
-
-    def exp(self, xi: Float[Tensor, "*b 6"]) -> Float[Tensor, "*b 4 4"]:
-        v, w = xi[..., :3, None], xi[..., 3:]
-        return _assemble(self._rotations.exp(w), (self._jacobian(w) @ v).squeeze(-1))
-
-    def log(self, g: Float[Tensor, "*b 4 4"]) -> Float[Tensor, "*b 6"]:
-        w = self._rotations.log(g[..., :3, :3])
-        return torch.cat([torch.linalg.solve(self._jacobian(w), g[..., :3, 3]), w], -1)
-
-    def inverse(self, g):
-        return _rigid_inverse(g)

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .base import Group, unit_matrix
+from .base import Group, Rule, unit_matrix
+from .so2 import full_turns
 from .trig import sin_over, versine_over
 
 
@@ -51,6 +52,8 @@ def to_quaternion(g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 4"]:
 class SO3(Group):
     """Rotations of space; coefficients are the rotation vector (wx, wy, wz) in rad."""
 
+    radius = pi
+
     def __init__(self):
         super().__init__(
             rotation_generators(), ["wx", "wy", "wz"], ["rad"] * 3, [pi] * 3, compact=True
@@ -75,22 +78,41 @@ class SO3(Group):
         series = (1 - ratio / 3 + ratio**2 / 5 - ratio**3 / 7) / torch.where(small, w, 1.0)
         return v * 2 * torch.where(small, series, torch.atan2(sine, w) / sine)
 
-    def inverse(self, g):
+    def normalize(self, g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
+        """The rotation of g's quaternion, brought to length 1."""
+        return from_quaternion(to_quaternion(g))
+
+    def inverse(self, g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
+        """The transpose."""
         return g.mT
 
-    def haar(self, n: int, generator: torch.Generator | None = None):
+    def haar(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n 3 3"]:
         """Normalised Gaussian 4-vectors read as quaternions (Shoemake 1992)."""
         q = torch.randn(n, 4, **self._draw(generator)).to(self.generators)
         return from_quaternion(q / q.norm(dim=-1, keepdim=True))
 
-    def preimages(self, xi):
+    def rule(self, degree: int) -> Rule:
+        """The known rule with the fewest rotations: see `rules.rotations`."""
+        from .rules import rotations
+
+        return rotations(degree)
+
+    def basis(self, g: Float[Tensor, "n 3 3"], degree: int) -> tuple[Tensor, Tensor]:
+        """sqrt(2 l + 1) D^l_mn(g), Wigner's functions."""
+        from .wigner import wigner_d
+
+        columns = [d.flatten(1) * (2 * l + 1) ** 0.5 for l, d in enumerate(wigner_d(g, degree))]
+        counts = torch.tensor([c.shape[1] for c in columns])
+        return torch.cat(columns, 1), torch.arange(degree + 1).repeat_interleave(counts)
+
+    def preimages(self, xi: Float[Tensor, "*b 3"], reach: float) -> Float[Tensor, "m *b 3"]:
+        """Rotation vectors longer or shorter by full turns about the same axis."""
         # scaled first: the square of a tiny angle underflows; at 0 any axis serves
         scale = xi.detach().abs().amax(-1, keepdim=True)
         axis = xi / torch.where(scale == 0, 1.0, scale)
         axis = torch.where(scale == 0, torch.eye(3).to(xi)[0], axis)
-        turns = torch.arange(-3, 4).to(xi).reshape(-1, *[1] * xi.ndim)
-        return xi + 2 * pi * turns * (axis / axis.norm(dim=-1, keepdim=True))
+        return xi + full_turns(xi, reach) * (axis / axis.norm(dim=-1, keepdim=True))
 
-    def haar_density(self, xi):
+    def haar_density(self, xi: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
         """2 (1 - cos t) / t^2 / (8 pi^2)."""
         return versine_over(xi.square().sum(-1)) / (4 * pi**2)

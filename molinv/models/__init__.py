@@ -9,21 +9,20 @@
     visnet     equivariant scalar-vector message passing, PyG's
     pictures/  networks on pictures, found by name as well
 
-A file in this folder that defines one Model is found by its name, and tested. An architecture
-loads its libraries only when it is asked for. Out of tree, "package.module:Name" is a Model or
-any torch module (see `plain.py`).
+A file in this folder that defines one Model is found by its name, and tested; files without one
+are not listed. An architecture loads its libraries only when it is asked for. Out of tree,
+"package.module:Name" is a Model or any torch module (see `plain.py`).
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
-import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from ..actions.kinds import SHAPES, family
+from ..datasets.kinds import SHAPES, family
 from ..errors import InputError, unknown
-from ..names import construct, external
+from ..names import construct, defined, deriving, external
 from . import pictures
 
 if TYPE_CHECKING:
@@ -31,13 +30,11 @@ if TYPE_CHECKING:
 
     from .base import Model
 
-_SHARED = ("base", "convolution", "edges", "features", "pairs", "pictures", "plain")
-
 
 def available() -> list[str]:
     """The names of the architectures on molecules; `pictures.available()` has the others."""
-    names = [module.name for module in pkgutil.iter_modules(__path__)]
-    return sorted(name for name in names if name not in _SHARED)
+    # Plain wraps a torch module from out of tree and has no name of its own
+    return [name for name in deriving(__path__, "Model") if name != "plain"]
 
 
 def find(name: str) -> type[nn.Module]:
@@ -59,17 +56,19 @@ def find(name: str) -> type[nn.Module]:
     from .base import Model
     from .pictures.base import PictureModel
 
-    if name not in (names := [*available(), *pictures.available()]):
-        raise unknown("model", name, names)
-    folder = __name__ if name in available() else pictures.__name__
+    found = dict.fromkeys(available(), (__name__, Model))
+    found |= dict.fromkeys(pictures.available(), (pictures.__name__, PictureModel))
+    if name not in found:
+        raise unknown("model", name, found)
+    folder, base = found[name]
     module = importlib.import_module(f"{folder}.{name}")
-    return next(
-        value
-        for value in vars(module).values()
-        if inspect.isclass(value)
-        and issubclass(value, Model | PictureModel)
-        and value.__module__ == module.__name__
-    )
+    kinds = list(defined(module, base).values())
+    if not kinds:
+        raise InputError(
+            f"model {name}: {module.__file__} does not define a {base.__name__} with all of its "
+            "abstract methods."
+        )
+    return kinds[0]
 
 
 def make(name: str, targets: int, settings: dict[str, Any], output: str = "scalar") -> Model:

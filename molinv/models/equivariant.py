@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ..actions import Points
 from ..actions.irreps import parse
-from ..actions.kinds import IRREPS, SHAPES, Kinds
 from ..datasets.batches import Batch
+from ..datasets.kinds import IRREPS, SHAPES, Kinds
 from ..errors import InputError, unknown
 from .base import Model
 from .convolution import Convolution, Couplings, Features, Path, paths

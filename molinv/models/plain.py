@@ -9,8 +9,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ..actions import Points
-from ..actions.kinds import SHAPES
 from ..datasets.batches import Batch
+from ..datasets.kinds import SHAPES
 from ..errors import InputError
 from ..names import construct
 from .base import Model

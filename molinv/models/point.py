@@ -11,8 +11,8 @@ from torch.utils.checkpoint import checkpoint
 
 from ..actions import Points
 from ..actions.irreps import Irreps
-from ..actions.kinds import SHAPES, Kinds
 from ..datasets.batches import Batch
+from ..datasets.kinds import SHAPES, Kinds
 from ..errors import InputError, unknown
 from .base import Model
 from .features import SOFT, Gaussians, safe_norm

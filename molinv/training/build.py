@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from .. import distributions, groups, models
-from ..actions.kinds import of_kind
 from ..augment import Augmented
 from ..datasets.batches import OnDevice
+from ..datasets.kinds import of_kind
 from ..datasets.molecules import Molecules
 from ..errors import InputError
 from ..names import construct

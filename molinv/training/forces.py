@@ -54,15 +54,15 @@ def with_gradient(batch: Batch) -> Batch:
 
 
 def slopes(
-    energies: Float[Tensor, "c b"], batch: Batch, center: bool = True
-) -> Float[Tensor, "c b n 3"]:
-    """-d energies / d positions of each copy, itself differentiable in the network's parameters.
+    energies: Float[Tensor, " b"], batch: Batch, center: bool = True
+) -> Float[Tensor, "b n 3"]:
+    """-d energies / d positions, itself differentiable in the network's parameters.
 
     `center` says that molecules are put about their centroid first, so that the energy does not
     change where all atoms move alike: their mean force is taken away, as the chain rule would.
     """
-    each = [torch.autograd.grad(e.sum(), batch.pos, create_graph=True)[0] for e in energies]
-    return -torch.stack([_balanced(slope, batch) if center else slope for slope in each])
+    (slope,) = torch.autograd.grad(energies.sum(), batch.pos, create_graph=True)
+    return -_balanced(slope, batch) if center else -slope
 
 
 def _balanced(slope: Float[Tensor, "b n 3"], batch: Batch) -> Float[Tensor, "b n 3"]:
@@ -71,14 +71,14 @@ def _balanced(slope: Float[Tensor, "b n 3"], batch: Batch) -> Float[Tensor, "b n
 
 
 def standardised_forces(
-    standardizer: Standardizer, outputs: Float[Tensor, "c b 1"], batch: Batch, center: bool
-) -> tuple[Float[Tensor, "c b 1 n 3"], Float[Tensor, "b 1 n 3"]]:
+    standardizer: Standardizer, outputs: Float[Tensor, "b 1"], batch: Batch, center: bool
+) -> tuple[Float[Tensor, "b 1 n 3"], Float[Tensor, "b 1 n 3"]]:
     """Forces that the outputs imply, and the true ones, in units of their root mean square."""
     assert batch.forces is not None
     ratio = (standardizer.scale[0] / standardizer.force_scale).to(outputs.dtype)
-    found = ratio * slopes(outputs[..., 0], batch, center)
+    found = ratio * slopes(outputs[:, 0], batch, center)
     truth = (batch.forces / standardizer.force_scale).to(found.dtype)
-    return found[:, :, None], truth[:, None]
+    return found[:, None], truth[:, None]
 
 
 def potential(
@@ -94,18 +94,12 @@ def potential(
     The energy is the network's first output; `center` as in `slopes`. Works where gradients are
     switched off, too.
     """
-    first = second = force = torch.zeros((), device=batch.pos.device)
     with torch.enable_grad():
         batch = with_gradient(batch)
         inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-        for g, weight in network.elements(*inputs, orbit=orbit, copies=copies):
-            value = network.run(g, *inputs)[0][:, 0]
-            (slope,) = torch.autograd.grad(value.sum(), batch.pos, retain_graph=True)
-            value = value.detach().double()
-            first = first + weight * value
-            second = second + weight * value.square()
-            slope = _balanced(slope, batch) if center else slope
-            force = force - weight * slope.double()
+        found = network.orbit(*inputs, orbit=orbit, copies=copies, gradients=True)
+        (slope,) = torch.autograd.grad(found.mean[:, 0].sum(), batch.pos)
     scale, mean = standardizer.scale[0], standardizer.mean[0]
-    spread = (second - first.square()).clamp_min(0).sqrt()
-    return Potential(first * scale + mean, spread * scale, force * scale)
+    slope = _balanced(slope, batch) if center else slope
+    energy, std = (x[:, 0].detach().double() * scale for x in (found.mean, found.std))
+    return Potential(energy + mean, std, -slope.double() * scale)

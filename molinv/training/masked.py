@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torchmetrics import Metric
 
-from ..actions.kinds import SHAPES
+from ..datasets.kinds import SHAPES
 
 TINY = 1e-12  # keeps the gradient of a length finite where it is 0, of standardised values
 
@@ -34,27 +34,21 @@ def known(target: Float[Tensor, "*b e"], kind: str) -> Bool[Tensor, "*b"]:
 
 
 def masked_l1(
-    outputs: Float[Tensor, "c b t *e"],
+    outputs: Float[Tensor, "b t *e"],
     target: Float[Tensor, "b t *e"],
-    scores: Float[Tensor, "c b"] | None = None,
     kind: str = "scalar",
     weights: Float[Tensor, " t"] | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Mean |outputs - target| over the values that there are, and how many there are.
+) -> tuple[Float[Tensor, "b t *n"], Bool[Tensor, "b t *n"]]:
+    """|outputs - target| of every value, and where there is one: a term of `Augmented.risk`.
 
-    A missing value is NaN in `target` and has no gradient; 0 where all are missing. Each atom's
-    value counts as one. `scores`, all 1, carry the gradient of a distribution over separate
-    elements (see `Scored`); `weights` count some targets more than others.
+    A missing value is NaN in `target`; its error is 0 and has no gradient. Each atom's value
+    counts as one. `weights` count some targets more than others.
     """
     there = known(target, kind)
     errors = lengths(outputs - target.nan_to_num(), kind, safe=True) * there
     if weights is not None:
-        errors = errors * weights.view(-1, *[1] * (errors.ndim - 3))
-    count = there.sum()
-    if scores is None or not count:
-        return errors.sum() / (count.clamp_min(1) * len(outputs)), count
-    weight = scores.view(*scores.shape, *[1] * (errors.ndim - 2))
-    return (weight * errors).sum() / (weight * there).sum(), count
+        errors = errors * weights.view(-1, *[1] * (errors.ndim - 2))
+    return errors, there
 
 
 class Errors(NamedTuple):

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from ..augment import Augmented
 from ..datasets.batches import Batch
 from ..datasets.references import Standardizer
-from ..distributions.scored import Scored
 from ..errors import InputError, unknown
 from .allowance import EVERY, Allowance
 from .config import TrainConfig
@@ -59,28 +58,32 @@ class Joint(pl.LightningModule):
         target = self.standardizer(batch.y, batch.z)
         batch = batch if batch.forces is None else with_gradient(batch)
         inputs = self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-        noise, mu = self.noise()[:, batch.index], self.network.distribution.at(*inputs)
-        outputs = self.network(*inputs, noise=noise)
-        scores = torch.stack([mu.weight(u) for u in noise]) if isinstance(mu, Scored) else None
         weights = None if self.weights is None else self.weights.to(target)
         of_targets = None if weights is None else weights[: target.shape[1]]
-        part = masked_l1(outputs, target, scores, self.standardizer.kind, of_targets)
-        share, error, size = self._over_processes(*part, len(batch))
-        if batch.forces is not None:
-            both = standardised_forces(self.standardizer, outputs, batch, self.config.center)
-            last = None if weights is None else weights[-1:]
-            part = masked_l1(*both, scores, "atom vector", last)
-            more = self._over_processes(*part, len(batch))
-            share, error = share + more[0], error + more[1]
-        with torch.autocast(self.device.type, enabled=False):
-            reward = mu.regularizer()
-        lam = self.lam
+
+        def errors(outputs: Tensor) -> list[tuple[Tensor, Tensor]]:
+            terms = [masked_l1(outputs, target, self.standardizer.kind, of_targets)]
+            if batch.forces is not None:
+                both = standardised_forces(self.standardizer, outputs, batch, self.config.center)
+                last = None if weights is None else weights[-1:]
+                terms.append(masked_l1(*both, "atom vector", last))
+            return terms
+
+        # a finite distribution is summed exactly where that takes no more runs than asked for
+        noise, exact = self.noise()[:, batch.index], self.network.copies
+        risk = self.network.risk(errors, *inputs, noise=noise, exact=exact)
+        shares = [self._over_processes(*term, len(batch)) for term in risk.terms]
+        share = torch.stack([s for s, _, _ in shares]).sum()
+        error = torch.stack([e for _, e, _ in shares]).sum()
+        size, lam, reward = shares[0][2], self.lam, risk.reward
         if self.allowance is not None:
             self.allowance.follow(error)
             if self.opens and self.global_step % EVERY == 0:
                 with torch.no_grad():
-                    part = self._unmoved(inputs, target, of_targets)
-                    _, unmoved, _ = self._over_processes(*part, len(batch))
+                    wrong, there = self._unmoved(inputs, target, of_targets)
+                    count = there.sum()
+                    mean = wrong.sum() / count.clamp_min(1)
+                    _, unmoved, _ = self._over_processes(mean, count, len(batch))
                 self.allowance.compare(error, unmoved)
             lam = self.allowance.weight()
         loss = error.detach() - lam * reward.detach()
@@ -98,11 +101,11 @@ class Joint(pl.LightningModule):
     def _unmoved(
         self, inputs: tuple[Any, ...], target: Tensor, weights: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """The error of the inputs as they are, and its known values."""
+        """The errors of the inputs as they are, and where there are values."""
         x, *extra = inputs
         identity = self.network.distribution.group.identity(self.network.input.size(x))
         values, _ = self.network.run(identity, x, *extra)
-        return masked_l1(values[None], target, None, self.standardizer.kind, weights)
+        return masked_l1(values, target, self.standardizer.kind, weights)
 
     def noise(self) -> Float[Tensor, "c n m"]:
         """The noise of this epoch's group elements, for every copy of every molecule."""

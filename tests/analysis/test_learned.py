@@ -84,7 +84,7 @@ def test_energy_distance_of_haar_a_point_and_a_circle():
 @pytest.mark.parametrize("radius", [0.3, 1.5, 3.1])
 def test_a_ball_has_closed_forms(radius):
     found = made(D.HaarBall(SO3, init=radius)).numbers["measures"]
-    share = float(ball_measure(torch.tensor(radius).double(), 3))
+    share = float(ball_measure(SO3, torch.tensor(radius).double()))
     assert found["coverage (Haar measure of its support)"]["value"] == pytest.approx(
         share, rel=1e-4
     )
@@ -129,7 +129,7 @@ def test_the_section_shows_history_angles_and_numbers():
     assert sum(learned.y) * width == pytest.approx(1)
     assert haar.y[-1] == pytest.approx(2 / pi)
     # inside of the ball it is Haar's, divided by the measure of the ball
-    expected = haar_angle_density(torch.tensor(learned.x)) / ball_measure(torch.tensor(3.0), 3)
+    expected = haar_angle_density(torch.tensor(learned.x)) / ball_measure(SO3, torch.tensor(3.0))
     assert learned.low is not None
     assert learned.high is not None
     bounds = zip(learned.low, expected.tolist(), learned.high, strict=True)

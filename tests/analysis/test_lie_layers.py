@@ -16,9 +16,9 @@ from molinv.analysis.orbits import sweep
 from molinv.analysis.settings import Settings
 from molinv.analysis.stages import find
 from molinv.analysis.subject import Quantity, Subject
-from molinv.analysis.wigner import wigner
 from molinv.datasets.batches import Batch
 from molinv.distributions import UniformBox
+from molinv.groups.wigner import wigner_d
 
 GROUP = groups.SO3().double()
 VECTOR = degrees(1, axis=-1)
@@ -161,7 +161,7 @@ def test_generators_of_the_wigner_functions(l):
     assert torch.allclose(drawn, o3.wigner_D(l, *angles), atol=1e-5)
     casimir = -(g @ g).sum(0)
     assert torch.allclose(casimir, l * (l + 1) * torch.eye(2 * l + 1).double(), atol=1e-12)
-    characters = wigner(GROUP.exp(xi), l)[l].diagonal(dim1=1, dim2=2).sum(1)
+    characters = wigner_d(GROUP.exp(xi), l)[l].diagonal(dim1=1, dim2=2).sum(1)
     assert torch.allclose(drawn.diagonal(dim1=1, dim2=2).sum(1), characters, atol=1e-12)
     x = normal(3, seed=5)
     assert torch.allclose(rotation_vector(torch.einsum("a,aij->ij", x, so3_generators(1))), x)

@@ -149,8 +149,10 @@ class HaarOfWrongShape(SO3):
         return super().haar(n + 1, generator)
 
 
-def finite(*diagonals):
-    return groups.Finite(torch.stack([torch.diag(torch.tensor(d)) for d in diagonals]))
+class IdentityLast(groups.Reflection):
+    @property
+    def elements(self):
+        return super().elements.flip(0)
 
 
 class NotInverted(groups.Finite):
@@ -180,9 +182,9 @@ BROKEN = [
     (WrongLog(), "log undoes exp"),
     (SmallAngleLog(), "log undoes exp"),
     (groups.MatrixGroup(SO3().generators[1:]), "bracket"),
-    (finite([-1.0, -1.0], [1.0, 1.0]), "first element"),
-    (groups.Finite(HEXAGON[:4]), "no element"),
-    (groups.Finite(HEXAGON[[0, 1]]), "no element"),
+    (IdentityLast(2), "first element"),
+    (groups.Finite(HEXAGON[:4], check=False), "not among"),
+    (groups.Finite(HEXAGON[[0, 1]], check=False), "not among"),
     (BoxHaar(), "haar is not invariant"),
     (AngleHaar(), "haar is not invariant"),
     (ProperHaar(), "determinant"),

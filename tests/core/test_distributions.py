@@ -116,7 +116,7 @@ def test_the_haar_ball_against_numerical_integration(radius):
     slope = density(radius) / mass * (math.cos(radius) - mean)
     t_max = torch.tensor([radius], dtype=torch.float64, requires_grad=True)
     share = (torch.arange(20_000, dtype=torch.float64)[:, None] + 0.5) / 20_000
-    ball_quantile(share, t_max, 3).cos().mean().backward()
+    ball_quantile(SO3(), share, t_max).cos().mean().backward()
     assert t_max.grad is not None
     assert t_max.grad.item() == pytest.approx(slope, rel=1e-3, abs=1e-6)
 
@@ -125,7 +125,7 @@ def test_the_quantile_inverts_the_measure():
     share = torch.logspace(-6, 0, 100, dtype=torch.float64)[:, None]
     for radius in (1e-3, 0.3, math.pi):
         top = torch.tensor([radius], dtype=torch.float64)
-        back = ball_measure(ball_quantile(share, top, 3), 3) / ball_measure(top, 3)
+        back = ball_measure(SO3(), ball_quantile(SO3(), share, top)) / ball_measure(SO3(), top)
         assert ((back - share) / share).abs().max() < 1e-9
 
 
@@ -146,7 +146,7 @@ def test_rewards_by_name():
     assert float(D.UniformBox(SO3(), reward="none").regularizer().detach()) == 0
     with pytest.raises(InputError, match="entropy"):
         D.UniformBox(SO3(), reward="entropie")
-    with pytest.raises(InputError, match="SO3 or SO2"):
+    with pytest.raises(InputError, match="expected SO3, SO2 or another"):
         D.HaarBall(groups.SE3())
     with pytest.raises(InputError, match="HaarBall"):
         D.find("HarBall")

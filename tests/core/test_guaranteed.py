@@ -112,7 +112,7 @@ def test_other_groups_and_wrong_settings():
         Guaranteed(Polynomial(1), groups.T(3))
     with pytest.raises(InputError, match="reach above the degree 3, got 3"):
         Guaranteed(Polynomial(1), SO3, degree=3).certificate(clouds(), reach=3)
-    with pytest.raises(InputError, match="certificates are for SO3"):
+    with pytest.raises(InputError, match="no orthonormal functions are known"):
         Guaranteed(Polynomial(1), groups.PointGroup("C3v").double()).certificate(clouds())
 
 

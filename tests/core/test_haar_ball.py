@@ -12,6 +12,7 @@ from molinv import distributions as D
 from molinv import groups
 from molinv.distributions.haar_ball import ball_measure, ball_quantile
 
+SO3 = groups.SO3
 SHARES = torch.logspace(-6, 0, 200, dtype=torch.float64)[:, None]
 
 
@@ -26,12 +27,12 @@ def density(t):
 @pytest.mark.parametrize("radius", [1e-12, 1e-6, 1e-3, 0.0499, 0.25, 1.0, 3.0, math.pi])
 def test_quantiles_undo_the_measure(radius):
     top = torch.tensor([radius], dtype=torch.float64)
-    angle = ball_quantile(SHARES, top, 3)
+    angle = ball_quantile(SO3(), SHARES, top)
     assert (angle.diff(dim=0) > 0).all()
     assert angle[-1, 0] == pytest.approx(radius, rel=1e-12)
-    back = ball_measure(angle, 3) / ball_measure(top, 3)
+    back = ball_measure(SO3(), angle) / ball_measure(SO3(), top)
     assert ((back - SHARES) / SHARES).abs().max() < 1e-10
-    single = ball_quantile(SHARES.float(), top.float(), 3)
+    single = ball_quantile(SO3(), SHARES.float(), top.float())
     assert single.dtype == torch.float32
     assert ((single - angle) / angle).abs().max() < 1e-6
 
@@ -41,7 +42,7 @@ def test_quantiles_and_their_gradients_are_finite_at_the_ends(radius):
     for dtype in (torch.float32, torch.float64):
         top = torch.tensor([radius], dtype=dtype, requires_grad=True)
         share = torch.tensor([[0.0], [2.0**-24], [1.0]], dtype=dtype)
-        angle = ball_quantile(share, top, 3)
+        angle = ball_quantile(SO3(), share, top)
         assert (angle <= top * (1 + 1e-6)).all()
         assert (angle >= 0).all()
         (slope,) = torch.autograd.grad(angle.sum(), top)
@@ -49,15 +50,15 @@ def test_quantiles_and_their_gradients_are_finite_at_the_ends(radius):
         assert slope <= 2.01
 
 
-@pytest.mark.parametrize("k", [1, 3])
-def test_the_quantiles_derivative_is_the_implicit_one(k):
+@pytest.mark.parametrize("group", [groups.SO2(), groups.SO3()], ids=str)
+def test_the_quantiles_derivative_is_the_implicit_one(group):
     share = SHARES[::20]
     top = torch.tensor([1.7], dtype=torch.float64)
     h = 1e-5
-    slope = (ball_quantile(share, top + h, k) - ball_quantile(share, top - h, k)) / (2 * h)
+    slope = (ball_quantile(group, share, top + h) - ball_quantile(group, share, top - h)) / (2 * h)
     for i, expected in enumerate(slope[:, 0]):
         t = top.clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(ball_quantile(share, t, k)[i, 0], t)
+        (gradient,) = torch.autograd.grad(ball_quantile(group, share, t)[i, 0], t)
         assert float(gradient) == pytest.approx(float(expected), rel=1e-7)
 
 

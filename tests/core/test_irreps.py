@@ -7,7 +7,7 @@ import torch
 from e3nn import o3
 
 from molinv import InputError, actions, groups, testing
-from molinv.actions.irreps import harmonics, wigner_d
+from molinv.groups.wigner import harmonics, wigner_d
 
 TEXT = "3x0e + 0o + 2x1o + 1e + 2e + 3o + 4e"
 

@@ -63,8 +63,8 @@ def learn(mu, formula, steps):
         noise = here.noise(len(some))
         moved = points.act(mu.group, here.transform(noise), x[some])
         error = (net(moved)[:, 0] - y[some]).abs()
-        scored = isinstance(here, D.Scored)
-        loss = D.weighted_mean(error, here.weight(noise)) if scored else error.mean()
+        weight = here.weight(noise)
+        loss = (weight * error).sum() / weight.sum()
         optimizer.zero_grad()
         (loss - 0.02 * here.regularizer()).backward()
         for part in optimizer.param_groups:
@@ -91,7 +91,7 @@ def test_the_subgroup_of_a_point_group_is_found(seed):
     torch.manual_seed(seed)
     mu = D.Categorical(groups.PointGroup("Oh"))
     assert learn(mu, square, 1500) < 0.2
-    elements, p = mu.elements_and_weights()
+    elements, p = mu.support()
     known = groups.PointGroup("D4h").elements
     inside = (elements[:, None] - known).abs().amax((-1, -2)).lt(1e-5).any(1)
     assert inside.sum() == 16

@@ -10,7 +10,7 @@ import sys
 CHECK = """
 from jaxtyping import TypeCheckError, install_import_hook
 
-core = ["groups", "distributions", "actions", "quadrature", "augment", "testing", "names"]
+core = ["groups", "distributions", "actions", "quadrature", "augment", "guaranteed", "testing", "names"]
 with install_import_hook([f"molinv.{name}" for name in core], "beartype.beartype"):
     import molinv
 
@@ -36,9 +36,9 @@ for kind in groups.available().values():
         testing.check_group(group, torch.float32)
         for action in actions.available().values():
             testing.check_action(action(), group, torch.float32)
-        if group.compact:
+        if group.compact and not isinstance(group, groups.MatrixGroup):
             quadrature.rule(group, 1)
-            group.haar_density(group.preimages(torch.zeros(2, group.k)))
+            group.haar_density(group.preimages(torch.zeros(2, group.k), 4.0))
 for name, kind in distributions.available().items():
     for group in (groups.SO2(), groups.SO3(), groups.T(2), groups.Reflection(3), groups.O3()):
         try:
@@ -52,7 +52,7 @@ for name, kind in distributions.available().items():
             mu.entropy()
     own = {"Categorical": groups.Reflection(3), "Composed": groups.O3()}
     model = Augmented(Net(), kind(own.get(name, groups.SO3())))
-    model(torch.randn(2, 4, 3))
+    model.risk(lambda y: y, torch.randn(2, 4, 3))
     model.eval()(torch.randn(2, 4, 3))
     model.orbit(torch.randn(2, 4, 3), orbit="haar", degree=1)
 quadrature.super_fibonacci(3)

@@ -10,7 +10,9 @@ import torch
 import yaml
 from PIL import Image
 
-from molinv import InputError, groups
+from molinv import Augmented, InputError, groups
+from molinv import distributions as D
+from molinv.actions import Invariant
 from molinv.cli import main
 from molinv.datasets.pictures.store import Pictures
 from molinv.training.pictures import tasks
@@ -91,13 +93,43 @@ def test_the_circle_s_loss_is_a_density_and_smooth_where_nothing_is_known():
     assert turn.item() == pytest.approx(math.pi / 2)
 
 
+class Fixed(torch.nn.Module):
+    """Gives the outputs of each copy in turn, as a network would."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values = list(values)
+
+    def forward(self, x):
+        return self.values.pop(0)
+
+
+class Seen(Invariant):
+    """An output action with given weights."""
+
+    def __init__(self, weights):
+        self.weights = list(weights)
+
+    def pull_back(self, group, g, y, context):
+        return y, self.weights.pop(0)
+
+
+def risk_of(task, values, y, inside=None):
+    """A task's loss of given outputs (c, b, ...), as in training."""
+    output = Invariant() if inside is None else Seen(inside)
+    mu = D.UniformBox(groups.SO2())
+    network = Augmented(Fixed(values), mu, Invariant(), output, copies=len(values))
+    risk = network.risk(lambda outputs: task.losses(outputs, y), y)
+    return task.total([term.mean for term in risk.terms])
+
+
 def test_void_pixels_and_those_that_left_reach_neither_loss_nor_metric():
     task = Task("maps", ("a", "b", "c"), void=9)
     y = torch.randint(0, 3, (2, 5, 6), generator=torch.Generator().manual_seed(0))
     y[0, 0], inside = 9, torch.ones(4, 2, 1, 5, 6)
     inside[1, :, :, :, 0] = 0
     values = random(4, 2, 3, 5, 6).requires_grad_()
-    loss = task.loss((values, inside), y)
+    loss = risk_of(task, values, y, inside)
     (slope,) = torch.autograd.grad(loss, values)
     counted = (inside[:, :, 0] > 0) & (y != 9)
     assert (slope.abs().sum(2) > 0).equal(counted)
@@ -120,7 +152,7 @@ def test_classes_numbers_and_circles():
     task = Task.of(labels)
     values, y = random(2, 6, 3), labels.y
     want = torch.stack([torch.nn.functional.cross_entropy(v, y) for v in values]).mean()
-    assert torch.allclose(task.loss(values, y), want)
+    assert torch.allclose(risk_of(task, values, y), want)
     numbers = Pictures(labels.images, 5 + 2 * random(6, 2), ("u", "v"))
     task = Task.of(numbers)
     standard = task.standardise(numbers.y)
@@ -129,7 +161,7 @@ def test_classes_numbers_and_circles():
     assert torch.allclose(task.values(standard), numbers.y, atol=1e-5)
     shifted = standard + torch.tensor([0.5, -0.25])
     likelihood = math.log(0.501) + math.log(0.251)  # of two numbers, in nats
-    assert task.loss(shifted[None], numbers.y).item() == pytest.approx(likelihood, rel=1e-4)
+    assert risk_of(task, shifted[None], numbers.y).item() == pytest.approx(likelihood, rel=1e-4)
     assert Task.from_json(json.loads(json.dumps(task.__dict__))) == task
     circle = Task.of(Pictures(labels.images, random(6, 2), ("cos", "sin")))
     metric = circle.metric()

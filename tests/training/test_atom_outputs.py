@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from molinv import InputError, datasets, groups, models, testing
-from molinv.actions.kinds import SHAPES, of_kind
 from molinv.datasets.batches import Batch, OnDevice
+from molinv.datasets.kinds import SHAPES, of_kind
 
 SAMPLE = Path(__file__).parents[2] / "data" / "qm9_sample"
 SMALL = {

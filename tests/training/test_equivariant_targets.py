@@ -35,6 +35,13 @@ SETTINGS = {
 }
 
 
+def mean_l1(outputs, target, **kwargs):
+    """The mean error of copies (c, b, t) and how many values there are."""
+    target = target.expand(len(outputs), *target.shape).flatten(0, 1)
+    errors, there = masked_l1(outputs.flatten(0, 1), target, **kwargs)
+    return errors.sum() / there.sum().clamp_min(1), there.sum() // len(outputs)
+
+
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     """A finished run of an equivariant network on each target, two of its epochs."""
@@ -160,17 +167,17 @@ def test_the_loss_is_that_of_vectors_and_does_not_see_the_frame():
     outputs = torch.randn(3, 5, 2, 3, generator=generator)
     y[1, 0, 2] = torch.nan  # the vector counts as a whole
     g = torch.from_numpy(rotation()).float()
-    loss, count = masked_l1(outputs, y, kind="vector")
-    moved, _ = masked_l1(outputs @ g.mT, y @ g.mT, kind="vector")
+    loss, count = mean_l1(outputs, y, kind="vector")
+    moved, _ = mean_l1(outputs @ g.mT, y @ g.mT, kind="vector")
     errors = (outputs - y).norm(dim=-1)
     assert int(count) == 9
     assert loss == pytest.approx(float(errors[:, ~y.isnan().any(-1)].mean()), rel=1e-5)
     assert moved == pytest.approx(float(loss), rel=1e-5)
     one = outputs[:1].clone().requires_grad_()
-    masked_l1(one, outputs[0], kind="vector")[0].backward()  # where all is right already
+    mean_l1(one, outputs[0], kind="vector")[0].backward()  # where all is right already
     assert one.grad is not None
     assert one.grad.isfinite().all()
-    weighted, _ = masked_l1(outputs, y, kind="vector", weights=torch.tensor([0.0, 2.0]))
+    weighted, _ = mean_l1(outputs, y, kind="vector", weights=torch.tensor([0.0, 2.0]))
     assert weighted == pytest.approx(2 * float(errors[:, :, 1].mean()) * 5 / 9, rel=1e-5)
     metric = MaskedError(2, "vector")
     metric.update(outputs[0], y)

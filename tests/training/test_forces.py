@@ -144,11 +144,11 @@ def test_a_sampled_poses_gradient_is_the_turned_force():
     z = torch.tensor([[6, 1, 8, 1, 1], [7, 6, 1, 1, 6]])
     g = SO3().double().haar(2, generator).double()
     batch = Batch(pos, z, torch.zeros(2, 1), torch.arange(2))
-    (found,) = slopes(network.run(g, pos, z)[0][None, :, 0], batch, center=False)
+    found = slopes(network.run(g, pos, z)[0][:, 0], batch, center=False)
     there = replace(batch, pos=(pos.detach() @ g.mT).requires_grad_())
-    (inner,) = slopes(network.model(there.pos, z)[None, :, 0], there, center=False)
+    inner = slopes(network.model(there.pos, z)[:, 0], there, center=False)
     assert torch.allclose(found, inner @ g, atol=1e-12)
-    (balanced,) = slopes(network.run(g, pos, z)[0][None, :, 0], batch)
+    balanced = slopes(network.run(g, pos, z)[0][:, 0], batch)
     assert found.sum(1).abs().max() > 1e-3
     assert balanced.sum(1).abs().max() < 1e-12
     assert found.abs().max() > 1e-3
@@ -221,7 +221,7 @@ def test_gradients_reach_the_network_and_the_extents(path):
             copies=2,
         ).train()
     outputs = network(batch.pos, batch.z, generator=torch.Generator().manual_seed(0))
-    force = slopes(outputs[..., 0], batch)
+    force = torch.stack([slopes(copy[:, 0], batch) for copy in outputs])
     assert force.shape == (2, *batch.pos.shape)
     assert not force[:, ~batch.mask].any()
     force.square().sum().backward()

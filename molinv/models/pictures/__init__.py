@@ -8,21 +8,19 @@ Any torch module from out of tree is one too, as "package.module:Name" (see `pla
 
 from __future__ import annotations
 
-import pkgutil
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
+from ...names import deriving
 
 if TYPE_CHECKING:
     from .base import PictureModel
 
-_SHARED = ("base", "blocks", "plain")
-
 
 def available() -> list[str]:
     """The names of the architectures in this folder."""
-    names = (module.name for module in pkgutil.iter_modules(__path__))
-    return sorted(name for name in names if name not in _SHARED)
+    # Plain wraps a torch module from out of tree and has no name of its own
+    return [name for name in deriving(__path__, "PictureModel") if name != "plain"]
 
 
 def make(name: str, targets: int, settings: dict[str, Any], maps: bool = False) -> PictureModel:

@@ -36,9 +36,13 @@ class PictureJoint(pl.LightningModule):
 
     def training_step(self, batch: PictureBatch, step: int) -> Tensor:
         inputs = self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-        outputs = self.network(*inputs, noise=self.noise()[:, batch.index])
-        share = self.task.loss(outputs, batch.y)
-        reward = self.network.distribution.regularizer()
+        risk = self.network.risk(
+            lambda outputs: self.task.losses(outputs, batch.y),
+            *inputs,
+            noise=self.noise()[:, batch.index],
+            exact=self.network.copies,
+        )
+        share, reward = self.task.total([term.mean for term in risk.terms]), risk.reward
         loss = share - self.lam * reward
         if not torch.isfinite(loss):
             raise Diverged(

@@ -18,6 +18,7 @@ Laplace's with the scale that fits them best, which leaves the logarithm of thei
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import pi
 from typing import Any
@@ -88,25 +89,26 @@ class Task:
         names = {"classes": "accuracy", "maps": "mIoU", "circle": "error, degrees"}
         return names.get(self.kind, "L1")
 
-    def loss(self, outputs: Any, y: Tensor) -> Float[Tensor, ""]:
-        """The mean loss over copies (c, b, ...) of examples (b, ...), and pixels that count.
+    def losses(self, outputs: Tensor, y: Tensor) -> list:
+        """The losses of examples (b, ...), as terms of `Augmented.risk`, added up by `total`.
 
-        For maps `outputs` may be (values, weights): pixels of weight 0, which had left the
-        picture, and void ones enter neither the sum nor the count.
+        For maps with weights: void pixels do not count.
         """
-        values, weight = outputs if isinstance(outputs, tuple) else (outputs, None)
-        y = y.expand(len(values), *y.shape).flatten(0, 1)
-        values = values.flatten(0, 1)
         if self.kind == "numbers":
-            size = (values - self.standardise(y)).abs().mean(0)
-            return (size + _SMALLEST).log().sum()
+            return list((outputs - self.standardise(y)).abs().unbind(1))
         if self.kind == "circle":
-            return von_mises(values, y).mean()
+            return [von_mises(outputs, y)]
         if self.kind == "classes":
-            return cross_entropy(values, y)
-        y = self.seen(y, None if weight is None else weight.flatten(0, 1))
-        known = (y != IGNORED).sum().clamp_min(1)
-        return cross_entropy(values, y, ignore_index=IGNORED, reduction="sum") / known
+            return [cross_entropy(outputs, y, reduction="none")]
+        y = self.seen(y, None)
+        found = cross_entropy(outputs, y, ignore_index=IGNORED, reduction="none")
+        return [(found, y != IGNORED)]
+
+    def total(self, means: Sequence[Float[Tensor, ""]]) -> Float[Tensor, ""]:
+        """The loss from the mean of each term; of numbers the likelihood of their mean errors."""
+        if self.kind == "numbers":
+            return (torch.stack(list(means)) + _SMALLEST).log().sum()
+        return means[0]
 
     def seen(self, y: Tensor, weight: Tensor | None) -> Tensor:
         """Label maps (b, h, w) with IGNORED where a pixel is void or has weight 0 (b, 1, h, w)."""

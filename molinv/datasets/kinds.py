@@ -6,10 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
+from ..actions import Action, Invariant, Irreps, SymmetricTensor, Vector
+from ..actions.irreps import parse
 from ..errors import InputError, unknown
-from .base import Action
-from .irreps import Irreps, parse
-from .tensors import Invariant, SymmetricTensor, Vector
 
 T = TypeVar("T")
 
