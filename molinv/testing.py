@@ -393,7 +393,7 @@ def _check_density(made: Report, group: Group, generator: torch.Generator, n: in
         return
     drawn = group.haar(n, generator).double()
     drawn = drawn[(group.component(drawn) - group.identity()).abs().amax((-1, -2)) < 1e-6]
-    for share in (0.5, 1.0, 1.7):
+    for share in (0.5, 1.0, 1.7, 3.0):
         box = share * caps
         found = (group.preimages(group.log(drawn), float(box.norm())).abs() <= box).all(-1)
         there = found.sum(0).double()  # preimages in the box: its volume by Haar, with copies

@@ -152,7 +152,8 @@ class Group(nn.Module):
         """Whether each matrix is an element of the group.
 
         `tolerance` bounds its distance from `normalize(g)`, relative to its largest entry: by
-        default 1e-4 in float32, 1e-9 in float64. Raises InputError for another shape, and where
+        default 1e-4 in float32, 1e-9 in float64. An element without a principal logarithm is
+        found as the neighbour of one that has it. Raises InputError for another shape, and where
         no logarithm is known.
         """
         if g.shape[-2:] != (self.d, self.d):
@@ -160,8 +161,10 @@ class Group(nn.Module):
                 f"{self}: expected matrices (..., {self.d}, {self.d}), got {tuple(g.shape)}."
             )
         limit = SAME.get(g.dtype, 1e-2) if tolerance is None else tolerance
-        miss = (self.normalize(g) - g).abs().amax((-1, -2))
-        return miss <= limit * g.abs().amax((-1, -2)).clamp_min(1)  # NaN is not an element
+        moved = self.exp(torch.full((self.k,), 0.1).to(g)) @ g
+        miss = torch.stack([(self.normalize(h) - h).abs().amax((-1, -2)) for h in (g, moved)])
+        scale = g.abs().amax((-1, -2)).clamp_min(1)
+        return (miss <= limit * scale).any(0)  # NaN is not an element
 
     def inverse(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
         """g^-1."""

@@ -17,7 +17,7 @@ def wigner_d(rotation: Float[Tensor, "b 3 3"], degree: int) -> list[Float[Tensor
     for l in range(2, degree + 1):
         couple = _couple(l).to(rotation)
         product = torch.einsum("bij,bmn->bimjn", rotation, made[l - 1])
-        product = product.reshape(len(rotation), couple.shape[1], -1)
+        product = product.flatten(3).flatten(1, 2)
         made.append(couple @ product @ couple.mT)
     return made
 

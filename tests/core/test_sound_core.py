@@ -102,7 +102,7 @@ def test_generators_of_one_name_are_told_apart():
         (D.Gaussian(groups.SO3(), init=30.0, cap=30.0), math.log(2)),
         (D.UniformBox(groups.About(1, 2, 3), init=95.0, cap=95.0), None),
     ],
-    ids=str,
+    ids=lambda v: f"{type(v).__name__}",
 )
 def test_entropies_hold_beyond_the_default_caps(mu, exact):
     """The pieces of a wide box pile up once more or once less; wide angles become uniform."""
@@ -113,7 +113,7 @@ def test_entropies_hold_beyond_the_default_caps(mu, exact):
         exact = sum(
             share * n / turns * math.log(n / turns) for share, n in ((1 - p, more), (p, more + 1))
         )
-    assert float(mu.kl_haar().detach()) == pytest.approx(exact, abs=0.01)
+    assert float(mu.kl_haar().detach()) == pytest.approx(exact, abs=0.02)
 
 
 def test_caps_that_no_formula_holds_for_are_refused():
@@ -146,7 +146,7 @@ def _turned(group):
 
 def test_a_gaussian_covers_its_own_component():
     assert D.Gaussian(groups.O3()).coverage() == 0.5
-    assert D.UniformBox(groups.O3(), init=math.pi).coverage() == pytest.approx(0.5, abs=1e-4)
+    assert D.UniformBox(groups.O3(), init=math.pi).coverage() == pytest.approx(0.5, abs=1e-3)
     assert D.Gaussian(groups.Compose(groups.SO2(), groups.Cyclic(3))).coverage() == 1.0
     # half of O(3), spread over it as over SO(3): log 2 more
     both = (D.Gaussian(g, init=1.0) for g in (groups.O3(), groups.SO3()))
