@@ -12,7 +12,6 @@ taken within a round. Before that, both have to give the same pictures. Needs th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from ..actions import Image
 from ..distributions import UniformBox
 from ..errors import InputError
 from ..groups.base import Group
+from ..reading import split
 from ..training.saved import write_json
 from .batches import random_batch
 from .throughput import find_device, machine
@@ -125,7 +125,7 @@ def to_pixels(group: Group, g: Float[Tensor, "b d d"], h: int, w: int) -> Float[
 
 
 def _groups(text: str) -> list[Group]:
-    chosen = [groups.find(name) for name in re.split(r",(?![^(]*\))", text) if name.strip()]
+    chosen = [groups.find(name) for name in split(text)]
     for group in chosen:
         Image().check(group)
         if group.k == 0:

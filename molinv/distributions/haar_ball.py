@@ -15,7 +15,7 @@ from ..groups.base import Group
 from .base import DELTA, Distribution, Extent
 from .bounded import Bounded
 
-_NODES = 16  # of Gauss-Legendre: exact to rounding for the densities of balls this small
+_NODES = 12  # of Gauss-Legendre: exact to rounding for the densities of balls this small
 
 
 def ball_root(group: Group, radius: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
@@ -51,13 +51,12 @@ def ball_quantile(
     top = radius.detach().double()
     part = share.double().clamp_min(1e-30) ** (1 / group.k)
     top_root = ball_root(group, top)
-    angle = part * top
-    for _ in range(6):
+    goal, angle = part * top_root, part * top
+    for _ in range(4):
         root = ball_root(group, angle)
-        step = (root - part * top_root) / ball_slope(group, angle, root)
-        angle = torch.minimum((angle - step).clamp_min(1e-60), top)
-    slope = part * ball_slope(group, top, top_root)
-    slope = slope / ball_slope(group, angle, ball_root(group, angle))
+        angle = angle - (root - goal) / ball_slope(group, angle, root)
+        angle = torch.minimum(angle.clamp_min(1e-60), top)
+    slope = part * ball_slope(group, top, top_root) / ball_slope(group, angle, goal)
     return (angle + slope * (radius - radius.detach())).to(radius)
 
 

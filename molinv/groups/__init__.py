@@ -20,7 +20,8 @@ A file in this folder that defines a Group is found by its class name, and teste
 
 import sys
 
-from ..names import classes, make
+from ..names import classes
+from ..reading import make
 from .about import About
 from .affine import Affine2, Affine3
 from .base import Group
@@ -73,5 +74,8 @@ def available() -> dict[str, type[Group]]:
 
 
 def find(name: str) -> Group:
-    """A group from text: "SO3", "T(3)", "Cyclic(4)" or "package.module:Name"."""
+    """A group from text: "SO3", "T(3)", "Compose(SO3, Scaling(3))" or "package.module:Name".
+
+    Reads what `str(group)` prints. Raises InputError for text that names no group.
+    """
     return make("group", name, sys.modules[__name__], Group)

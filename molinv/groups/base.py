@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from keyword import iskeyword
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -258,9 +260,17 @@ class Group(nn.Module):
 
 def _word(value: Any) -> str:
     """An argument as text from which `groups.find` makes it again."""
-    if isinstance(value, Tensor):
+    if isinstance(value, Tensor | np.ndarray | np.generic):
         value = value.tolist()
-    return value if isinstance(value, str) and value.isidentifier() else repr(value)
+    plain = isinstance(value, str) and value.isidentifier() and not iskeyword(value)
+    return value if plain and value not in ("inf", "nan") else repr(value)
+
+
+def exactly(value: Tensor | Sequence) -> tuple[Tensor, torch.dtype]:
+    """A tensor with all digits, and the type that it is to have: lists are read in float64."""
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return value, value.dtype
+    return torch.as_tensor(value, dtype=torch.float64), torch.get_default_dtype()
 
 
 def bracket_residual(generators: Float[Tensor, "k d d"]) -> Float[Tensor, "k k"]:

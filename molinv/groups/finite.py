@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import pi
 
 import torch
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import InputError
-from .base import SAME, Group, Rule
+from .base import SAME, Group, Rule, exactly
 from .so2 import SO2
 
 _LIMIT = SAME[torch.float32]
@@ -32,16 +32,20 @@ class Finite(Group):
     EXAMPLES = ((_FLIPS,),)
 
     def __init__(
-        self, elements: Float[Tensor, "m d d"], *, homogeneous: bool = False, check: bool = True
+        self,
+        elements: Float[Tensor, "m d d"] | Sequence,
+        *,
+        homogeneous: bool = False,
+        check: bool = True,
     ):
+        elements, dtype = exactly(elements)
         if elements.ndim != 3 or elements.shape[1] != elements.shape[2] or not len(elements):
             raise InputError(
                 f"{type(self).__name__}: expected elements (m, d, d), got {tuple(elements.shape)}."
             )
         d = elements.shape[-1]
-        like = elements if elements.is_floating_point() else torch.empty(0)
-        super().__init__(like.new_zeros(0, d, d), [], [], [], compact=True, homogeneous=homogeneous)
-        elements = elements.to(like.dtype)
+        none = elements.new_zeros(0, d, d)
+        super().__init__(none, [], [], [], compact=True, homogeneous=homogeneous)
         away = (elements - torch.eye(d).to(elements)).abs().amax((-1, -2))
         first = int(away.argmin())
         if not away[first] < _LIMIT:  # NaN, too
@@ -50,6 +54,7 @@ class Finite(Group):
             _check(type(self).__name__, elements.detach().double())
         rest = torch.arange(len(elements)) != first
         self._constant("_elements", torch.cat([elements[first, None], elements[rest]]))
+        self.to(dtype)
 
     @property
     def elements(self) -> Float[Tensor, "m d d"]:

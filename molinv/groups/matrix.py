@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import InputError
-from .base import Group, bracket_residual
+from .base import Group, bracket_residual, exactly
 
 
 class MatrixGroup(Group):
@@ -31,11 +31,7 @@ class MatrixGroup(Group):
         homogeneous: bool = False,
         closed: bool = False,
     ):
-        if isinstance(generators, Tensor) and generators.is_floating_point():
-            dtype = generators.dtype
-        else:  # numbers of Python are float64
-            dtype = torch.get_default_dtype()
-            generators = torch.as_tensor(generators, dtype=torch.float64)
+        generators, dtype = exactly(generators)
         if not generators.isfinite().all():
             raise InputError("MatrixGroup: expected finite generators, got NaN or infinity.")
         k = len(generators)

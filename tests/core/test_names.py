@@ -10,7 +10,8 @@ import yaml
 from molinv import actions, distributions, groups
 from molinv.commands.parsing import parse
 from molinv.errors import InputError
-from molinv.names import find, outside, split
+from molinv.names import find, outside
+from molinv.reading import split
 
 EXAMPLES = [
     example
@@ -248,8 +249,8 @@ def test_out_of_tree(mine):
         ("Reflection(3, 1)", "expected bool for homogeneous, got 1"),
         ("Compose('SO3', SO3)", "expected Group for a, got 'SO3'"),
         ("Compose(SO3, [SO3])", r"expected Group for b, got \[SO3\]"),
-        ("Finite(3)", "cannot make the group Finite"),
-        ("Finite([[1, 0], [1]])", "cannot make the group Finite: expected an array"),
+        ("Finite(3)", "Finite: expected elements"),
+        ("Finite([[1, 0], [1]])", "cannot make the group Finite: expected sequence"),
         ("Cyclic(,)", "cannot read the group"),
         ("Cyclic(n=4, 2)", "cannot read the group"),
         ("Cyclic(n=4, n=4)", "cannot read the group"),

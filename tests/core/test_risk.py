@@ -257,7 +257,7 @@ def test_inputs_and_outputs_of_several_parts(form):
 def test_what_a_loss_returns_is_checked():
     model = Augmented(Odd(), D.UniformBox(groups.SO3())).train()
     pos, y = normal(6, 4, 3), normal(6)
-    with pytest.raises(InputError, match='leave out its reduction, .*reduction="none"'):
+    with pytest.raises(InputError, match=r'leave out its reduction, .*reduction="none"'):
         model.risk(lambda out: torch.nn.functional.l1_loss(out, y), pos)
     with pytest.raises(InputError, match=r"losses \(6, ...\) for 6 examples, got \(3,\)"):
         model.risk(lambda out: out[:3], pos)

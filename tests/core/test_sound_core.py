@@ -263,7 +263,10 @@ def test_empty_batches_come_back_empty(shape):
         assert action.act(so3, g, torch.zeros(shape)).shape == shape
         assert action.pull_back(so3, g, torch.zeros(shape), None)[0].shape == shape
     assert SymmetricTensor().act(so3, g, torch.zeros(*shape, 3)).shape == (*shape, 3)
-    assert Irreps("1x1o + 2x2e").act(so3, g, torch.zeros(*shape[:-1], 13)).shape == (*shape[:-1], 13)
+    assert Irreps("1x1o + 2x2e").act(so3, g, torch.zeros(*shape[:-1], 13)).shape == (
+        *shape[:-1],
+        13,
+    )
 
 
 # learned generators
@@ -365,7 +368,9 @@ class Spin(groups.Group):
 
     def _matrix(self, q):
         eye = torch.eye(4).to(q)
-        return q[:, :1, None] * eye + 2 * torch.einsum("ni,iab->nab", q[:, 1:], self.generators.to(q))
+        return q[:, :1, None] * eye + 2 * torch.einsum(
+            "ni,iab->nab", q[:, 1:], self.generators.to(q)
+        )
 
     def haar_density(self, xi):
         return groups.SO3().haar_density(xi) / 2

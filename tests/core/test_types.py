@@ -10,7 +10,8 @@ import sys
 CHECK = """
 from jaxtyping import TypeCheckError, install_import_hook
 
-core = ["groups", "distributions", "actions", "quadrature", "augment", "guaranteed", "testing", "names"]
+core = ["groups", "distributions", "actions", "quadrature", "augment", "guaranteed", "testing"]
+core += ["names", "reading"]
 with install_import_hook([f"molinv.{name}" for name in core], "beartype.beartype"):
     import molinv
 

@@ -1,0 +1,124 @@
+"""Instances from their text, as they are printed and as people write them on a command line."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from types import ModuleType
+from typing import Any
+
+from .errors import InputError
+from .names import classes, construct, find
+
+_PLAIN = {"int": int, "float": int | float, "bool": bool, "str": str, "None": type(None)}
+
+
+def make(kind: str, text: str, package: ModuleType, base: type) -> Any:
+    """An instance from text such as "SO3", "About(1, -2, 2)" or "Compose(SO3, module:Name(3))".
+
+    Arguments are numbers, text, True, False, None, lists, tuples and further instances. A word
+    without quotes is an instance where the parameter's annotation says so, otherwise text.
+    Raises InputError for text that cannot be read, an unknown name or a wrong argument.
+    """
+    try:
+        if "@" in text:
+            raise SyntaxError
+        # Python has no "module:Name"; read as "module@Name" it is a product of two names
+        tree = ast.parse(text.strip().replace(":", "@"), mode="eval").body
+        return _Reader(kind, package, base).instance(tree)
+    except InputError:
+        raise
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise InputError(
+            f"cannot read the {kind} {text!r}: expected a name such as SO3, T(3), "
+            "Compose(SO3, Scaling(3)) or package.module:Name."
+        ) from error
+
+
+class _Reader:
+    """Makes instances from the syntax trees of their text; SyntaxError for another expression."""
+
+    def __init__(self, kind: str, package: ModuleType, base: type):
+        self.kind, self.package, self.base = kind, package, base
+        self.known = classes(package, base).keys()
+
+    def instance(self, node: ast.expr) -> Any:
+        """What a name stands for, or a name with arguments in brackets."""
+        name, args, named = _parts(node)
+        found = find(self.kind, name, self.package, self.base)
+        if isinstance(found, self.base):
+            if args or named:
+                raise InputError(f"{name!r} is an instance already: leave out its arguments.")
+            return found
+        what, parameters = f"{self.kind} {name}", inspect.signature(found).parameters
+        places = [p for p in parameters.values() if p.kind <= p.POSITIONAL_OR_KEYWORD]
+        several = [p for p in parameters.values() if p.kind is p.VAR_POSITIONAL] or [None]
+        pairs = zip(args, places + several * len(args), strict=False)
+        first = tuple(self.argument(what, *pair) for pair in pairs)
+        settings = {n: self.argument(what, a, parameters.get(n)) for n, a in named.items()}
+        return construct(found, what, first, settings)
+
+    def argument(self, what: str, node: ast.expr, parameter: inspect.Parameter | None) -> Any:
+        """An argument's value; raises InputError where its annotation says another type."""
+        if parameter is None or parameter.annotation is parameter.empty:
+            return self.value(node, "")
+        noted = parameter.annotation
+        noted = noted if isinstance(noted, str) else inspect.formatannotation(noted)
+        value, types = self.value(node, noted), _PLAIN | {self.base.__name__: self.base}
+        kinds = [types.get(part.rpartition(".")[2]) for part in noted.split(" | ")]
+        if None not in kinds and not any(isinstance(value, k) for k in kinds if k):
+            raise InputError(
+                f"cannot make the {what}: expected {noted} for {parameter.name}, got {value!r}."
+            )
+        return value
+
+    def value(self, node: ast.expr, noted: str) -> Any:
+        """What an expression stands for as an argument whose annotation is `noted`."""
+        match node:
+            case ast.Constant(str(text)):
+                return text.replace("@", ":")
+            case ast.Constant(int() | float() | None as constant):
+                return constant
+            case ast.UnaryOp(ast.USub(), operand):
+                number = self.value(operand, noted)
+                if isinstance(number, int | float):
+                    return -number
+            case ast.List(items):
+                return [self.value(item, noted) for item in items]
+            case ast.Tuple(items):
+                return tuple(self.value(item, noted) for item in items)
+            case ast.Name(word) if not self.names_instance(word, noted):
+                return float(word) if word in ("inf", "nan") else word
+        return self.instance(node)
+
+    def names_instance(self, word: str, noted: str) -> bool:
+        """Whether a word without brackets is an instance rather than text."""
+        if not noted:
+            return word in self.known
+        return self.base.__name__ in noted or bool(self.known & set(re.findall(r"\w+", noted)))
+
+
+def _parts(node: ast.expr) -> tuple[str, list[ast.expr], dict[str, ast.expr]]:
+    """The name, the arguments and the named arguments of an instance's expression."""
+    module, args, named = "", [], []
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        module, node = ast.unparse(node.left) + ":", node.right
+    if isinstance(node, ast.Call):
+        node, args, named = node.func, node.args, node.keywords
+    name, settings = module + ast.unparse(node), {n.arg: n.value for n in named if n.arg}
+    if not re.fullmatch(r"[\w.]+(:\w+)?", name) or len(settings) < len(named):
+        raise SyntaxError
+    return name, args, settings
+
+
+def split(text: str) -> list[str]:
+    """The parts of a list with commas; a comma in brackets does not end a part."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts if part.strip()]
