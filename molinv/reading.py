@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from keyword import iskeyword
 from types import ModuleType
 from typing import Any
 
@@ -34,6 +35,19 @@ def make(kind: str, text: str, package: ModuleType, base: type) -> Any:
             f"cannot read the {kind} {text!r}: expected a name such as SO3, T(3), "
             "Compose(SO3, Scaling(3)) or package.module:Name."
         ) from error
+
+
+def printed(name: str, args: tuple, named: dict[str, Any]) -> str:
+    """A name with its arguments, as text from which `make` makes the instance again."""
+    named = {n: a for n, a in named.items() if type(a).__name__ != "Generator"}
+    words = [_word(a) for a in args] + [f"{n}={_word(a)}" for n, a in named.items()]
+    return f"{name}({', '.join(words)})" if words else name
+
+
+def _word(value: Any) -> str:
+    value = value.tolist() if hasattr(value, "tolist") else value  # of torch or numpy
+    plain = isinstance(value, str) and value.isidentifier() and not iskeyword(value)
+    return value if plain and value not in ("inf", "nan") else repr(value)
 
 
 class _Reader:

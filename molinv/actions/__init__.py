@@ -27,21 +27,12 @@ from .points import Points
 from .segmentation import Segmentation
 from .tensors import Invariant, SymmetricTensor, Vector
 
+# fmt: off
 __all__ = [
-    "Action",
-    "Colour",
-    "Graph",
-    "Image",
-    "Invariant",
-    "Irreps",
-    "Parts",
-    "Points",
-    "Segmentation",
-    "SymmetricTensor",
-    "Vector",
-    "as_action",
-    "available",
+    "Action", "Colour", "Graph", "Image", "Invariant", "Irreps", "Parts", "Points", "Segmentation",
+    "SymmetricTensor", "Vector", "as_action", "available",
 ]
+# fmt: on
 
 
 def available() -> dict[str, type[Action]]:

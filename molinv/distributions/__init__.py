@@ -25,21 +25,12 @@ from .gaussian import Gaussian
 from .haar_ball import HaarBall
 from .uniform_box import UniformBox
 
+# fmt: off
 __all__ = [
-    "Categorical",
-    "Composed",
-    "Conditional",
-    "Distribution",
-    "Extent",
-    "Fingerprint",
-    "Gaussian",
-    "Haar",
-    "HaarBall",
-    "Identity",
-    "UniformBox",
-    "available",
-    "find",
+    "Categorical", "Composed", "Conditional", "Distribution", "Extent", "Fingerprint", "Gaussian",
+    "Haar", "HaarBall", "Identity", "UniformBox", "available", "find",
 ]
+# fmt: on
 
 
 def available() -> dict[str, type[Distribution]]:

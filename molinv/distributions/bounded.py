@@ -37,6 +37,7 @@ class Bounded(nn.Module):
         self.raw = nn.Parameter(share.logit().to(cap.dtype), requires_grad=learn)
 
     def forward(self) -> Float[Tensor, " k"]:
+        """The numbers, in the unit of their caps."""
         return self.cap * self.raw.sigmoid()
 
 

@@ -23,6 +23,7 @@ class Even(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Float[Tensor, "*b n"]) -> Float[Tensor, "*b m"]:
+        """W x / n + b."""
         return nn.functional.linear(x, self.weight / x.shape[-1], self.bias)
 
 
@@ -50,6 +51,7 @@ class Fingerprint(nn.Module):
     def forward(
         self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"] | None = None
     ) -> Float[Tensor, "b outputs"]:
+        """The numbers, the same for any order, pose and place of the atoms."""
         z = pos.new_ones(pos.shape[:2], dtype=torch.long) if z is None else z
         mask = (z > 0).to(pos)[..., None]
         element = self.element(z) * mask

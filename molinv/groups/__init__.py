@@ -37,35 +37,13 @@ from .so2 import SO2
 from .so3 import SO3
 from .translations import T
 
+# fmt: off
 __all__ = [
-    "E2",
-    "E3",
-    "O3",
-    "SE2",
-    "SE3",
-    "SO2",
-    "SO3",
-    "About",
-    "Affine2",
-    "Affine3",
-    "ColourJitter",
-    "Compose",
-    "Cyclic",
-    "Finite",
-    "Group",
-    "Hue",
-    "LearnedBasis",
-    "MatrixGroup",
-    "PointGroup",
-    "Reflection",
-    "Scaling",
-    "T",
-    "available",
-    "closure",
-    "cosines",
-    "find",
-    "span",
+    "E2", "E3", "O3", "SE2", "SE3", "SO2", "SO3", "About", "Affine2", "Affine3", "ColourJitter",
+    "Compose", "Cyclic", "Finite", "Group", "Hue", "LearnedBasis", "MatrixGroup", "PointGroup",
+    "Reflection", "Scaling", "T", "available", "closure", "cosines", "find", "span",
 ]
+# fmt: on
 
 
 def available() -> dict[str, type[Group]]:

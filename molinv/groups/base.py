@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from keyword import iskeyword
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..reading import printed
 from .exponential import matrix_exp, matrix_log
 
 Rule = tuple[Float[Tensor, "n d d"], Float[Tensor, " n"]]
@@ -250,20 +249,9 @@ class Group(nn.Module):
         return [cls(*arguments) for arguments in cls.EXAMPLES]  # pyright: ignore
 
     def __repr__(self) -> str:
-        args, named = self.__dict__["_given"]
-        named = {n: a for n, a in named.items() if not isinstance(a, torch.Generator)}
-        words = [_word(a) for a in args] + [f"{name}={_word(a)}" for name, a in named.items()]
-        return f"{type(self).__name__}({', '.join(words)})" if words else type(self).__name__
+        return printed(type(self).__name__, *self.__dict__["_given"])
 
     __str__ = __repr__
-
-
-def _word(value: Any) -> str:
-    """An argument as text from which `groups.find` makes it again."""
-    if isinstance(value, Tensor | np.ndarray | np.generic):
-        value = value.tolist()
-    plain = isinstance(value, str) and value.isidentifier() and not iskeyword(value)
-    return value if plain and value not in ("inf", "nan") else repr(value)
 
 
 def exactly(value: Tensor | Sequence) -> tuple[Tensor, torch.dtype]:
