@@ -95,8 +95,11 @@ def _choose(network: Augmented) -> str:
     mu = network.distribution
     if not mu.group.compact:
         return "learned"
-    with torch.no_grad():
-        return "haar" if float(mu.kl_haar()) < NEARLY_HAAR else "learned"
+    try:
+        with torch.no_grad():
+            return "haar" if float(mu.kl_haar()) < NEARLY_HAAR else "learned"
+    except InputError:  # a group whose Haar density is not known
+        return "learned"
 
 
 def _fixed(
@@ -113,6 +116,13 @@ def _fixed(
             'expected orbit "haar", "learned" or "identity" and at least one '
             f"copy, got {orbit!r} and {copies}"
         )
-    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        return mu.rsample(copies, generator), torch.full((copies,), 1 / copies)
+        support = mu.support()
+        if support is not None and len(support[0]) <= copies:
+            return support
+        # finite parts are summed exactly: so many elements for each draw
+        each = len(mu.weighted(mu.noise(1), copies)[0])
+        draws = max(1, copies // each)
+        noise = mu.noise(draws, torch.Generator().manual_seed(seed))
+        elements, weights = mu.weighted(noise, copies)
+    return elements.flatten(0, 1), weights.flatten() / draws

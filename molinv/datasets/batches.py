@@ -48,6 +48,12 @@ class Batch:
         pos, z, y, index = (t.to(device) for t in (self.pos, self.z, self.y, self.index))
         return Batch(pos, z, y, index, forces)
 
+    def rows(self, chosen: slice) -> Batch:
+        """Some of its molecules, as a batch."""
+        forces = None if self.forces is None else self.forces[chosen]
+        pos, z, y, index = (t[chosen] for t in (self.pos, self.z, self.y, self.index))
+        return Batch(pos, z, y, index, forces)
+
     def __len__(self) -> int:
         return len(self.index)
 

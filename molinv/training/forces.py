@@ -92,14 +92,19 @@ def potential(
     """Energies and forces averaged over an orbit (see `Augmented.orbit`).
 
     The energy is the network's first output; `center` as in `slopes`. Works where gradients are
-    switched off, too.
+    switched off, too. Fewer molecules are taken at once the more copies there are, so that memory
+    does not grow with them.
     """
-    with torch.enable_grad():
-        batch = with_gradient(batch)
-        inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-        found = network.orbit(*inputs, orbit=orbit, copies=copies, gradients=True)
-        (slope,) = torch.autograd.grad(found.mean[:, 0].sum(), batch.pos)
-    scale, mean = standardizer.scale[0], standardizer.mean[0]
-    slope = _balanced(slope, batch) if center else slope
-    energy, std = (x[:, 0].detach().double() * scale for x in (found.mean, found.std))
-    return Potential(energy + mean, std, -slope.double() * scale)
+    runs = 1 if orbit == "identity" else max(8, network.copies) if copies is None else copies
+    size, scale, mean = max(1, len(batch) // runs), standardizer.scale[0], standardizer.mean[0]
+    rows = []
+    for start in range(0, len(batch), size):
+        with torch.enable_grad():
+            part = with_gradient(batch.rows(slice(start, start + size)))
+            inputs = network.model.inputs(part)  # pyright: ignore[reportCallIssue]
+            found = network.orbit(*inputs, orbit=orbit, copies=copies, gradients=True)
+            (slope,) = torch.autograd.grad(found.mean[:, 0].sum(), part.pos)
+        slope = _balanced(slope, part) if center else slope
+        energy, std = (x[:, 0].detach().double() * scale for x in (found.mean, found.std))
+        rows.append((energy + mean, std, -slope.double() * scale))
+    return Potential(*map(torch.cat, zip(*rows, strict=True)))

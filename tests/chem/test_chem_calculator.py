@@ -11,10 +11,12 @@ from ase.md.verlet import VelocityVerlet
 from ase.optimize import BFGS
 from tiny_model import ENERGY, GAP, tiny_model
 
-from molinv import InputError, pretrained
+from molinv import Augmented, InputError, pretrained
 from molinv.chem import MolInvCalculator, Structure
+from molinv.chem.averaged import _fixed
 from molinv.datasets.molecules import Target
-from molinv.groups import SO3
+from molinv.distributions import Categorical, Composed
+from molinv.groups import O3, SO3, Reflection
 from molinv.predict import Predictor
 
 SHIPPED = pytest.mark.skipif(not pretrained.available(), reason="no model is shipped")
@@ -209,3 +211,18 @@ def test_nothing_is_unpickled(folder, monkeypatch):
     atoms = molecule("H2O")
     atoms.calc = MolInvCalculator(folder)
     atoms.get_forces()
+
+
+def test_finite_parts_of_a_learned_distribution_are_summed_exactly():
+    """Each drawn rotation with and without inversion; a finite group needs no draw at all."""
+    mirror = Categorical(Reflection(3), init=0.3)
+    for mu, copies, rest in ((mirror, 16, 1), (Composed(O3(), init=0.5), 6, 3)):
+        elements, weights = _fixed(Augmented(torch.nn.Identity(), mu), "learned", 0, copies, 0)
+        assert len(elements) == 2 * rest
+        inverted = torch.linalg.det(elements) < 0
+        moved = float(mu.extent()["moved"].value.detach())
+        assert float(weights[inverted].sum()) == pytest.approx(moved)
+        assert float(weights.sum()) == pytest.approx(1)
+    drawn, weights = _fixed(Augmented(torch.nn.Identity(), mirror), "learned", 0, 1, 0)
+    assert drawn.shape == (1, 3, 3)
+    assert weights.tolist() == [1.0]
