@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from .errors import InputError, unknown
+from .errors import InputError, Terminated, unknown
 
 # each a file in commands/, with a SUMMARY and a main
 COMMANDS = ("data", "train", "evaluate", "analyse", "predict", "models", "groups", "bench")
@@ -34,6 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         named = f": {error.filename}" if error.filename else ""
         print(f"molinv: error: {error.strerror or error}{named}", file=sys.stderr)
         return 2
+    except Terminated:
+        print(
+            "molinv: terminated; the last finished epoch is kept, and the same command goes on "
+            "from there.",
+            file=sys.stderr,
+        )
+        return 143
     except KeyboardInterrupt:
         print("molinv: interrupted; the same command goes on from here.", file=sys.stderr)
         return 130

@@ -13,6 +13,10 @@ class InputError(ValueError):
     """
 
 
+class Terminated(BaseException):
+    """The process was asked to end (SIGTERM) while it trained."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that does not exist: it suggests the nearest one."""
     known = {k.lower(): k for k in sorted(known)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,9 @@ def whole(path: Path) -> Iterator[Path]:
     What was there before stays as it was until then: killed, or with the disk full, it is still
     the old file. Raises InputError where the block, or the renaming, fails with an OSError.
     """
-    temporary = path.with_name(path.name + ".part")
+    # a name of this process's own: of two writers one wins whole
+    temporary = path.with_name(f"{os.getpid()}-{secrets.token_hex(4)}.{path.name}.part")
+    _clear(path)
     try:
         yield temporary
         _to_disk(temporary)
@@ -35,9 +38,29 @@ def whole(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def _clear(path: Path) -> None:
+    """Remove what processes that were killed left half written."""
+    if os.name == "nt" or not path.parent.is_dir():  # there os.kill would end the process
+        return
+    for left in path.parent.iterdir():
+        pid, _, rest = left.name.partition("-")
+        if pid.isdigit() and rest.endswith(f".{path.name}.part") and not _alive(int(pid)):
+            left.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
+
+
 def _to_disk(path: Path) -> None:
     """Rename only what would outlive a power cut."""
-    with path.open("rb") as file:
+    with path.open("r+b") as file:  # Windows syncs only what can be written
         os.fsync(file.fileno())
 
 

@@ -46,7 +46,8 @@ def main(arguments: list[str]) -> int:
     from ..analysis.curves import draw_curves
     from ..training.run import train
 
-    folder = train(config, args.trust, args.workers)
+    typed = {a[2:].partition("=")[0].replace("-", "_") for a in arguments if a.startswith("--")}
+    folder = train(config, args.trust, args.workers, typed)
     if getattr(rank_zero_only, "rank", None):
         return 0  # of several processes, the first draws and speaks for all
     draw_curves(folder)

@@ -24,6 +24,7 @@ from .targets import Target, one_kind
 # what an atomwise value is, for whoever reads a prediction
 ATOMWISE = "relative to atom energies fitted on the training molecules, not total energies"
 FLAT = 1e-10  # a spread below this share of the largest value is rounding
+OFFSET = 5.0  # scales between a trained model's zero and the data's, at most
 
 
 def fit_references(
@@ -114,6 +115,27 @@ class Standardizer(nn.Module):
                 raise _constant(target.name, len(values), "molecules")
             self.mean[i], self.scale[i] = values.mean(), scale
         return self
+
+    def keep(
+        self, trained: Standardizer, molecules: Molecules, train: Int64[np.ndarray, " m"]
+    ) -> None:
+        """Take the scale of a trained model with the same targets, and its zero where that fits.
+
+        What the model predicts is then the same before any step. Where the values lie further
+        than `OFFSET` scales from its zero they are of another level of theory: references and
+        mean stay those of the data.
+        """
+        self.scale.copy_(trained.scale)
+        if self.forces is not None and trained.forces is not None:
+            self.force_scale.copy_(trained.force_scale)
+        if self.kind != "scalar":
+            self.mean.copy_(trained.mean)
+            return
+        raw = torch.from_numpy(molecules.select([t.name for t in self.targets])[train])
+        away = (raw - trained._sums(molecules, train) - trained.mean).nanmean(0).abs()
+        near = away <= OFFSET * trained.scale
+        self.mean[near] = trained.mean[near]
+        self.references[:, near] = trained.references[:, near]
 
     @staticmethod
     def _spread(

@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
+from ..errors import InputError
 from .data import VIEWS, MoleculeData
 from .module import Joint
 from .orbit_share import MOLECULES, orbit_share
@@ -25,11 +26,20 @@ class History(Rows):
         self.best = float("inf")
 
     def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"best": self.best}
+        return super().state_dict() | {"best": self.best, "data": self._data()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         self.best = state_dict["best"]
+        if state_dict.get("data", self._data()) != self._data():
+            raise InputError(
+                f"the data of the run in {self.folder} has changed since it began: its split "
+                "would be another one; restore the file, or choose another --out."
+            )
+
+    def _data(self) -> dict[str, Any]:
+        """What tells the data and its split."""
+        return {name: self.facts.get(name) for name in ("split", "data_sha256", "molecules")}
 
     def measured(self, trainer: pl.Trainer, module: Joint) -> Row:
         found = module.measured()
@@ -42,7 +52,7 @@ class History(Rows):
         return row | _orbit_share(trainer, module)
 
     def keep(self, module: Joint, row: Row) -> None:
-        if self._share >= self.best:
+        if not self._share < self.best:  # NaN is not the best
             return
         self.best = self._share
         facts = self.facts | {

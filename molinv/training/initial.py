@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import fields, replace
 
 from ..augment import Augmented
@@ -16,8 +17,12 @@ from .saved import load as load_saved
 _TAKEN = ("model", "model_args", "group", "distribution", "distribution_args")
 
 
-def like_initial(config: TrainConfig, trust: bool = False) -> tuple[TrainConfig, Saved | None]:
+def like_initial(
+    config: TrainConfig, trust: bool = False, given: Collection[str] = ()
+) -> tuple[TrainConfig, Saved | None]:
     """The settings with the architecture of the model that `init` names, and that model.
+
+    `given` are the settings that were named explicitly; others may be defaults.
 
     Raises InputError where there is no such model, and where the settings ask for another
     architecture than its own.
@@ -29,7 +34,7 @@ def like_initial(config: TrainConfig, trust: bool = False) -> tuple[TrainConfig,
     defaults = {f.name: getattr(TrainConfig(), f.name) for f in fields(TrainConfig)}
     for name in _TAKEN:
         asked = getattr(config, name)
-        if asked not in (defaults[name], build_of[name]):
+        if asked != build_of[name] and (name in given or asked != defaults[name]):
             raise InputError(
                 f"init {config.init} has {name} {build_of[name]!r}, not {asked!r}: leave out "
                 f"--{name}, or --init."

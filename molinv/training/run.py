@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import sys
 import warnings
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 import yaml
+from filelock import FileLock, Timeout
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import (
     EarlyStopping,
@@ -21,11 +25,12 @@ from lightning.pytorch.callbacks import (
     RichProgressBar,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from .. import __version__
 from ..augment import Augmented
 from ..datasets.references import Standardizer
-from ..errors import InputError
+from ..errors import InputError, Terminated
 from ..whole import whole
 from .averaging import averaging
 from .build import build, check_sizes, count_parameters
@@ -38,6 +43,7 @@ from .forces import check_gradient
 from .history import History
 from .initial import like_initial, start_from
 from .module import Joint
+from .saved import Saved
 from .saved import load as load_saved
 from .schedule import Schedule
 from .source import prepare, write_rejected
@@ -56,11 +62,14 @@ FREE = (
 )
 
 
-def train(config: TrainConfig, trust: bool = False, workers: int = 0) -> Path:
+def train(
+    config: TrainConfig, trust: bool = False, workers: int = 0, given: Collection[str] = ()
+) -> Path:
     """Run `config`, or go on with it where its folder's last checkpoint stopped.
 
     `workers` processes search conformers where the data needs them; `trust` lets the model that
-    `init` names need code outside molinv.
+    `init` names need code outside molinv; `given` are the settings that were named explicitly,
+    which `init` may then not change. The folder is locked while the run lasts.
 
     Returns the run folder, which holds config.yaml, metrics.csv, checkpoints/,
     model.safetensors and model.json (the best epoch's), conformal.json (its 90 % intervals, see
@@ -68,9 +77,14 @@ def train(config: TrainConfig, trust: bool = False, workers: int = 0) -> Path:
     log. Raises InputError for settings that do not fit the data or the folder, and if the loss
     diverges.
     """
+    config, initial = like_initial(config, trust, given)
+    with locked(Path(config.out)):
+        return _train(config, initial, workers)
+
+
+def _train(config: TrainConfig, initial: Saved | None, workers: int) -> Path:
     folder = Path(config.out)
     last = folder / "checkpoints" / "last.ckpt"
-    config, initial = like_initial(config, trust)
     check_same(folder, config, last)
     source = prepare(config, workers)
     molecules, parts = source.molecules, source.parts
@@ -80,8 +94,8 @@ def train(config: TrainConfig, trust: bool = False, workers: int = 0) -> Path:
     standardizer = Standardizer.fit(molecules, todo.names, parts.train, todo.forces)
     network = seeded(config, len(todo.names), todo.kind)
     check_sizes(config.model, network.model, molecules)
-    if initial is not None:
-        start_from(network, initial, standardizer.targets)
+    if initial is not None and not start_from(network, initial, standardizer.targets):
+        standardizer.keep(initial.standardizer, molecules, parts.train)
     data = MoleculeData(molecules, parts, config)
     module = Joint(network, standardizer, config, len(molecules))
     sizes = {"train": len(parts.train), "valid": len(data.valid), "test": len(parts.test)}
@@ -110,19 +124,57 @@ def train(config: TrainConfig, trust: bool = False, workers: int = 0) -> Path:
         if trainer.is_global_zero:
             write_config(folder, config)
             write_rejected(folder / "rejected.csv", source.rejected)
+        fit(trainer, module, data, last)
+    if trainer.is_global_zero:
+        if not (folder / "model.json").is_file():
+            raise InputError(
+                "the validation error was never a number, so that no model was kept: look for "
+                "values that are not finite, or try a lower --lr and --muon_lr."
+            )
+        saved = load_saved(folder, trust=True)  # names that this very run was built from
+        if calibrated(folder, saved.card) is None:
+            calibrate(folder, saved, molecules, parts, config, source.kinds)
+    return folder
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from training in a run folder; InputError where one does.
+
+    The processes of one distributed run share the lock of the first.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if int(os.environ.get("LOCAL_RANK", 0)) or int(os.environ.get("NODE_RANK", 0)):
+        yield
+        return
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise InputError(
+            f"another process is training in {folder}: wait for it, or choose another --out."
+        ) from None
+
+
+def fit(trainer: pl.Trainer, module: Any, data: Any, last: Path) -> None:
+    """Train, from the checkpoint `last` where there is one.
+
+    Raises KeyboardInterrupt and Terminated where a signal stopped it.
+    """
+    try:
         trainer.fit(
             module,
             datamodule=data,
             ckpt_path=last if last.is_file() else None,
             weights_only=True,
         )
+    except SIGTERMException:
+        raise Terminated from None
+    except SystemExit:  # what Lightning makes of Ctrl-C
+        if not trainer.interrupted:
+            raise
     if trainer.interrupted:
         raise KeyboardInterrupt
-    if trainer.is_global_zero:
-        saved = load_saved(folder, trust=True)  # names that this very run was built from
-        if calibrated(folder, saved.card) is None:
-            calibrate(folder, saved, molecules, parts, config, source.kinds)
-    return folder
 
 
 def seeded(config: TrainConfig, targets: int, kind: str = "scalar") -> Augmented:

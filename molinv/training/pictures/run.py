@@ -11,7 +11,7 @@ import torch
 from ... import __version__
 from ...augment import Augmented
 from ..build import count_parameters
-from ..run import check_same, make_trainer, write_config
+from ..run import check_same, fit, locked, make_trainer, write_config
 from .build import build
 from .config import PictureConfig
 from .data import PictureData, fingerprint, load
@@ -28,6 +28,11 @@ def train(config: PictureConfig) -> Path:
     model.safetensors and model.json (the last epoch's). Raises InputError for settings that do
     not fit the data or the folder, and if the loss diverges.
     """
+    with locked(Path(config.out)):
+        return _train(config)
+
+
+def _train(config: PictureConfig) -> Path:
     folder = Path(config.out)
     last = folder / "checkpoints" / "last.ckpt"
     parts = load(config)
@@ -59,14 +64,7 @@ def train(config: PictureConfig) -> Path:
         trainer = make_trainer(config.shared(), folder, schedule, history)
         if trainer.is_global_zero:
             write_config(folder, config)
-        trainer.fit(
-            module,
-            datamodule=PictureData(parts, network.input, config),
-            ckpt_path=last if last.is_file() else None,
-            weights_only=True,
-        )
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        fit(trainer, module, PictureData(parts, network.input, config), last)
     return folder
 
 

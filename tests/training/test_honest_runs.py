@@ -1,0 +1,160 @@
+"""Runs that would come out wrong without a word: each is refused, or comes out right."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from small_run import SAMPLE, SMALL, small
+
+from molinv import InputError
+from molinv.cli import main
+from molinv.datasets import load as load_data
+from molinv.datasets.references import Standardizer
+from molinv.training.initial import like_initial
+from molinv.training.run import locked, train
+from molinv.training.saved import load
+from molinv.whole import whole
+
+
+def test_fine_tuning_on_equal_targets_starts_as_the_model_it_starts_from(run, tmp_path):
+    """Values, and so forces, before any step: with scales of its own they would be off."""
+    config = small(tmp_path / "b", init=str(run), train_size=100, epochs=1, lr=0.0, muon_lr=0.0)
+    config.targets, config.group_lr, config.ema = "homo,U0", 0.0, 0.0
+    train(config)
+    old, new = load(run).standardizer, load(tmp_path / "b").standardizer
+    for name in ("references", "mean", "scale"):
+        assert torch.equal(getattr(old, name), getattr(new, name)), name
+
+
+def test_another_level_of_theory_keeps_the_scale_alone():
+    molecules = load_data(SAMPLE)
+    every = np.arange(len(molecules))
+    old = Standardizer.fit(molecules, ["U0"], every[:300])
+    shifted = replace(molecules, y=molecules.y + 1e6)
+    new = Standardizer.fit(shifted, ["U0"], every[:200])
+    before = new.mean.clone(), new.references.clone()
+    new.keep(old, shifted, every[:200])
+    assert torch.equal(new.scale, old.scale)
+    assert torch.equal(new.mean, before[0])
+    assert torch.equal(new.references, before[1])
+
+
+def test_another_architecture_than_the_initial_models_is_refused(run, tmp_path):
+    config = small(tmp_path / "c", init=str(run))
+    config.model = "painn"
+    with pytest.raises(InputError, match=r"has model 'point', not 'painn'"):
+        like_initial(config)
+    other = tmp_path / "painn"
+    arguments = ["train", *SMALL[:-2], "--targets", "homo", "--epochs", "1", "--model", "painn"]
+    sizes = ["--model_args", '{"width": 16, "layers": 1}']
+    assert main([*arguments, *sizes, "--out", str(other)]) == 0
+    plain = ["train", "--targets", "homo", "--init", str(other), "--out", str(tmp_path / "d")]
+    assert main([*plain, "--model", "point"]) == 2  # a default that was typed
+
+
+def test_a_run_folder_belongs_to_one_process(tmp_path):
+    with locked(tmp_path / "a"), pytest.raises(InputError, match="another process is training"):
+        train(small(tmp_path / "a"))
+
+
+def _write(path, letter, barrier):
+    barrier.wait()
+    for _ in range(20):
+        with whole(path) as temporary, temporary.open("w") as file:
+            for _ in range(50):
+                file.write(letter * 1000)
+                file.flush()
+
+
+def test_of_two_writers_one_wins_whole(tmp_path):
+    path, context = tmp_path / "out.csv", multiprocessing.get_context("spawn")
+    barrier = context.Barrier(2)
+    writers = [context.Process(target=_write, args=(path, c, barrier)) for c in "ab"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    assert set(path.read_text()) in ({"a"}, {"b"})
+    assert len(path.read_text()) == 50_000
+    assert os.listdir(tmp_path) == ["out.csv"]
+
+
+def test_what_a_killed_writer_left_is_cleared(tmp_path):
+    path = tmp_path / "a.csv"
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True
+    )
+    left = tmp_path / f"{int(dead.stdout)}-0abc.a.csv.part"
+    mine = tmp_path / f"{os.getpid()}-0abc.a.csv.part"
+    for file in (left, mine):
+        file.write_text("half")
+    with whole(path) as temporary:
+        temporary.write_text("all")
+    assert not left.exists()
+    assert mine.exists()
+
+
+def test_a_validation_that_is_not_a_number_is_never_the_best(tmp_path, monkeypatch):
+    from molinv.training.module import Joint
+
+    calls, right = [], Joint.relative
+
+    def relative(self, errors):
+        calls.append(1)
+        found = right(self, errors)
+        return found * torch.nan if len(calls) == 1 else found  # the first call of each epoch
+
+    monkeypatch.setattr(Joint, "relative", relative)
+    folder = train(small(tmp_path / "a", epochs=3))
+    assert load(folder).card["epoch"] > 1
+    monkeypatch.setattr(Joint, "relative", lambda self, errors: right(self, errors) * torch.nan)
+    with pytest.raises(InputError, match="never a number"):
+        train(small(tmp_path / "b", epochs=1))
+
+
+def test_a_run_is_not_taken_up_on_changed_data(tmp_path, capsys):
+    rows = [
+        f"{'C' * (1 + i % 7)}{'O' * (i % 3)}N{'C' * (i % 5)},{i * 0.37 % 5:.3f}" for i in range(40)
+    ]
+    path, out = tmp_path / "own.csv", str(tmp_path / "run")
+    path.write_text("smiles,y\n" + "\n".join(rows) + "\n")
+    flags = ["--targets", "y", "--out", out, "--batch_size", "8", "--workers", "1"]
+    arguments = ["train", "--data", str(path), *flags, "--model_args", '{"width": 16, "layers": 1}']
+    assert main([*arguments, "--epochs", "1"]) == 0
+    path.write_text(path.read_text() + "CCCCCCCCO,1.5\n")
+    longer = [
+        a if a != "1" or arguments[i - 1] != "--epochs" else "2" for i, a in enumerate(arguments)
+    ]
+    assert main(longer) == 2
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "words"), [("SIGTERM", 143, "terminated"), ("SIGINT", 130, "interrupted")]
+)
+def test_signals_end_a_run_with_a_sentence_and_a_code(tmp_path, sent, code, words):
+    out = tmp_path / "run"
+    arguments = [*SMALL, "--targets", "homo", "--epochs", "500", "--out", str(out)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "molinv", "train", *arguments],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    last = out / "checkpoints" / "last.ckpt"
+    while not last.exists() and process.poll() is None:
+        time.sleep(0.05)
+    assert process.poll() is None
+    process.send_signal(getattr(signal, sent))
+    _, errors = process.communicate()
+    assert process.returncode == code, errors[-2000:]
+    assert words in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+    assert torch.load(last, weights_only=True)["epoch"] >= 0
