@@ -22,8 +22,7 @@ import sys
 
 from ..names import classes
 from ..reading import make
-from .about import About
-from .affine import Affine2, Affine3
+from .affine import Affine2, Affine3, Scaling, T
 from .base import Group
 from .colour import ColourJitter, Hue
 from .compose import O3, Compose
@@ -31,11 +30,9 @@ from .finite import Cyclic, Finite, Reflection
 from .learned_basis import LearnedBasis, cosines, span
 from .matrix import MatrixGroup
 from .point_group import PointGroup, closure
-from .scaling import Scaling
 from .se import E2, E3, SE2, SE3
 from .so2 import SO2
-from .so3 import SO3
-from .translations import T
+from .so3 import SO3, About
 
 # fmt: off
 __all__ = [

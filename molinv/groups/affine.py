@@ -1,4 +1,4 @@
-"""All invertible affine maps near the identity."""
+"""Affine maps: translations, scaling, and all that are near the identity."""
 
 from __future__ import annotations
 
@@ -8,10 +8,50 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .base import Group, unit_matrix
-from .plane import integral
+from ..errors import InputError
+from .base import Group, assemble, unit_matrix
+from .exponential import integral
 from .so3 import rotation_generators
-from .translations import T
+
+
+class T(Group):
+    """Translations of n-dimensional space, as (n + 1, n + 1) matrices; not compact."""
+
+    EXAMPLES = ((1,), (2,), (3,))
+
+    def __init__(self, n: int = 3, unit: str = "angstrom", cap: float = 5.0):
+        if n < 1:
+            raise InputError(f"T: expected at least one dimension, got {n}.")
+        generators = torch.stack([unit_matrix(n + 1, (i, n, 1.0)) for i in range(n)])
+        names = [f"t{axis}" for axis in ("xyz" if n <= 3 else range(n))][:n]
+        super().__init__(generators, names, [unit] * n, [cap] * n, compact=False, homogeneous=True)
+
+    def exp(self, xi: Float[Tensor, "*b n"]) -> Float[Tensor, "*b d d"]:
+        """[[1, xi], [0, 1]]."""
+        return torch.eye(self.d, dtype=xi.dtype, device=xi.device) + self.algebra(xi)
+
+    def log(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b n"]:
+        """The offset."""
+        return g[..., :-1, -1]
+
+
+class Scaling(Group):
+    """Scaling of n-dimensional space by exp(xi); the coefficient is the log of the factor."""
+
+    EXAMPLES = ((2,), (3,))
+
+    def __init__(self, n: int = 3):
+        if n < 1:
+            raise InputError(f"Scaling: expected at least one dimension, got {n}.")
+        super().__init__(torch.eye(n)[None], ["scale"], ["log-scale"], [log(2)], compact=False)
+
+    def exp(self, xi: Float[Tensor, "*b 1"]) -> Float[Tensor, "*b d d"]:
+        """exp(xi) times the identity."""
+        return self.algebra(xi.exp())
+
+    def log(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b 1"]:
+        """The log of the first entry."""
+        return g[..., 0, :1].log()
 
 
 class Affine2(Group):
@@ -41,9 +81,9 @@ class Affine2(Group):
     def exp(self, xi: Float[Tensor, "*b 6"]) -> Float[Tensor, "*b 3 3"]:
         """[[exp A, V v], [0, 1]], V the integral of exp(t A) over t from 0 to 1."""
         rate = self.algebra(xi)[..., :2, :]
-        eye = torch.eye(3, dtype=xi.dtype, device=xi.device).expand(*xi.shape[:-1], 3, 3)
-        top = eye[..., :2, :] + integral(rate[..., :2]) @ rate
-        return torch.cat([top, eye[..., 2:, :]], -2)
+        moved = integral(rate[..., :2]) @ rate
+        eye = torch.eye(2, dtype=xi.dtype, device=xi.device)
+        return assemble(eye + moved[..., :2], moved[..., 2:])
 
 
 class Affine3(Group):

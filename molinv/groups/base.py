@@ -13,6 +13,8 @@ from ..errors import InputError
 from ..reading import printed
 from .exponential import matrix_exp, matrix_log
 
+Elements = Float[Tensor, "*b d d"]
+Coefficients = Float[Tensor, "*b k"]
 Rule = tuple[Float[Tensor, "n d d"], Float[Tensor, " n"]]
 
 # largest deviation, relative to the largest entry, at which a matrix still counts as an element
@@ -32,6 +34,7 @@ class Group(nn.Module):
     caps        the largest useful half-width of each coefficient, in that unit
     compact     whether a Haar probability measure exists
     homogeneous whether elements carry an offset in their last column, d = dim + 1
+    orthogonal  whether linear blocks are, so that they are inverted by transposing; on the class
 
     Raises InputError for shapes that do not agree and for names that are not distinct.
     """
@@ -41,6 +44,7 @@ class Group(nn.Module):
     # length of the coefficients out to which exp covers the group once, where the Haar density
     # depends on that length alone: what HaarBall needs. None elsewhere.
     radius: float | None = None
+    orthogonal: bool = False
 
     generators: Tensor
 
@@ -102,7 +106,7 @@ class Group(nn.Module):
         """One element of each connected component, the identity first; None for a single one."""
         return None
 
-    def algebra(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b d d"]:
+    def algebra(self, xi: Coefficients) -> Elements:
         """sum_i xi_i G_i; raises InputError where the last axis is not k long."""
         if xi.ndim == 0 or xi.shape[-1] != self.k:
             raise InputError(
@@ -111,26 +115,26 @@ class Group(nn.Module):
         basis = self.generators.to(xi.dtype).flatten(1)
         return (xi @ basis).unflatten(-1, (self.d, self.d))
 
-    def vee(self, a: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b k"]:
+    def vee(self, a: Elements) -> Coefficients:
         """Coefficients of the matrix of the algebra that is nearest to a: undoes `algebra`."""
         return a.flatten(-2) @ torch.linalg.pinv(self.generators.to(a.dtype).flatten(1))
 
-    def bracket(self, a: Float[Tensor, "*b k"], b: Float[Tensor, "*b k"]) -> Float[Tensor, "*b k"]:
+    def bracket(self, a: Coefficients, b: Coefficients) -> Coefficients:
         """Coefficients of the commutator [A, B] = A B - B A of two matrices of the algebra."""
         left, right = self.algebra(a), self.algebra(b)
         return self.vee(left @ right - right @ left)
 
-    def adjoint(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b k k"]:
+    def adjoint(self, g: Elements) -> Float[Tensor, "*b k k"]:
         """The matrix of Ad_g on coefficients: g exp(xi) g^-1 = exp(Ad_g xi)."""
         g, back = g[..., None, :, :], self.inverse(g)[..., None, :, :]
         return self.vee(g @ self.generators.to(g.dtype) @ back).mT
 
-    def exp(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b d d"]:
+    def exp(self, xi: Coefficients) -> Elements:
         """The element exp(sum_i xi_i G_i)."""
         # in float32 torch's series stops at 2e-5: too early for a group law
         return matrix_exp(self.algebra(xi).double()).to(xi.dtype)
 
-    def log(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b k"]:
+    def log(self, g: Elements) -> Coefficients:
         """Coefficients of g on the principal branch: g = exp(log g) component(g).
 
         By default the principal matrix logarithm, which does not exist (NaN, or the coefficients
@@ -139,17 +143,15 @@ class Group(nn.Module):
         """
         return self.vee(matrix_log(g.double())).to(g.dtype)
 
-    def component(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
+    def component(self, g: Elements) -> Elements:
         """The one of `elements` on whose connected component g lies; the identity without them."""
         return self.identity(*g.shape[:-2]).to(g)
 
-    def normalize(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
+    def normalize(self, g: Elements) -> Elements:
         """The element of the group near g, without the rounding that many products gather."""
         return self.exp(self.log(g)) @ self.component(g)
 
-    def contains(
-        self, g: Float[Tensor, "*b d d"], tolerance: float | None = None
-    ) -> Bool[Tensor, "*b"]:
+    def contains(self, g: Elements, tolerance: float | None = None) -> Bool[Tensor, "*b"]:
         """Whether each matrix is an element of the group.
 
         `tolerance` bounds its distance from `normalize(g)`, relative to its largest entry: by
@@ -167,20 +169,23 @@ class Group(nn.Module):
         scale = g.abs().amax((-1, -2)).clamp_min(1)
         return (miss <= limit * scale).any(0)  # NaN is not an element
 
-    def inverse(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
-        """g^-1."""
-        return torch.linalg.inv(g)
+    def inverse(self, g: Elements) -> Elements:
+        """g^-1, without a linear system to solve where the linear block is orthogonal."""
+        if not self.orthogonal:
+            return torch.linalg.inv(g)
+        if not self.homogeneous:
+            return g.mT
+        back = g[..., :-1, :-1].mT
+        return assemble(back, -(back @ g[..., :-1, -1:]))
 
-    def linear(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b n n"]:
+    def linear(self, g: Elements) -> Float[Tensor, "*b n n"]:
         """The block of g that acts on vectors, which have no origin."""
         return g[..., : self.dim, : self.dim]
 
-    def identity(self, *batch: int) -> Float[Tensor, "*b d d"]:
+    def identity(self, *batch: int) -> Elements:
         """The identity, repeated over the batch shape."""
-        like = self.generators
-        return torch.eye(self.d, dtype=like.dtype, device=like.device).expand(
-            *batch, self.d, self.d
-        )
+        eye = torch.eye(self.d, dtype=self.generators.dtype, device=self.generators.device)
+        return eye.expand(*batch, self.d, self.d)
 
     def haar(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n d d"]:
         """n elements drawn from the Haar measure; raises InputError on a group without one."""
@@ -208,19 +213,14 @@ class Group(nn.Module):
         """
         raise InputError(f"{self}: no orthonormal functions are known; SO2 and SO3 have them.")
 
-    def _draw(self, generator: torch.Generator | None) -> dict:
-        """Where random numbers are drawn: on the generator's device, or the group's."""
-        device = self.generators.device if generator is None else generator.device
-        return {"generator": generator, "device": device}
-
-    def preimages(self, xi: Float[Tensor, "*b k"], reach: float) -> Float[Tensor, "m *b k"]:
+    def preimages(self, xi: Coefficients, reach: float) -> Float[Tensor, "m *b k"]:
         """All coefficients that exp sends to the same element as xi, out to the length `reach`.
 
         Those beyond that length may be among them.
         """
         return xi[None]
 
-    def haar_density(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b"]:
+    def haar_density(self, xi: Coefficients) -> Float[Tensor, "*b"]:
         """Density of the Haar probability in exponential coordinates, per unit of each xi.
 
         Raises InputError where none is known.
@@ -235,12 +235,11 @@ class Group(nn.Module):
         facts = [(g.d, g.names, g.units, g.compact, g.homogeneous) for g in (self, other)]
         if facts[0] != facts[1]:
             return False
-        ours, theirs = (
-            torch.cat(
-                [p.detach().double().cpu() for p in (g.generators, g.elements) if p is not None]
-            )
+        pairs = [
+            (g.generators, g.generators[:0] if g.elements is None else g.elements)
             for g in (self, other)
-        )
+        ]
+        ours, theirs = (torch.cat([p.detach().double().cpu() for p in pair]) for pair in pairs)
         return ours.shape == theirs.shape and bool((ours - theirs).abs().lt(1e-6).all())
 
     @classmethod
@@ -252,6 +251,20 @@ class Group(nn.Module):
         return printed(type(self).__name__, *self.__dict__["_given"])
 
     __str__ = __repr__
+
+
+def drawn_on(group: Group, generator: torch.Generator | None) -> dict[str, Any]:
+    """Where random numbers are drawn: on the generator's device, or the group's."""
+    device = group.generators.device if generator is None else generator.device
+    return {"generator": generator, "device": device}
+
+
+def assemble(linear: Tensor, offset: Tensor) -> Tensor:
+    """[[L, t], [0, 1]] of linear blocks (..., n, n) and offsets (..., n, 1)."""
+    top = torch.cat([linear, offset], -1)
+    bottom = torch.zeros_like(top[..., :1, :])
+    bottom[..., -1] = 1
+    return torch.cat([top, bottom], -2)
 
 
 def exactly(value: Tensor | Sequence) -> tuple[Tensor, torch.dtype]:
@@ -267,9 +280,7 @@ def bracket_residual(generators: Float[Tensor, "k d d"]) -> Float[Tensor, "k k"]
     return outside(g[:, None] @ g[None] - g[None] @ g[:, None], g)
 
 
-def outside(
-    matrices: Float[Tensor, "*b d d"], generators: Float[Tensor, "k d d"]
-) -> Float[Tensor, "*b"]:
+def outside(matrices: Elements, generators: Float[Tensor, "k d d"]) -> Float[Tensor, "*b"]:
     """How far matrices lie from the span of the generators (max norm)."""
     basis, flat = generators.flatten(1), matrices.flatten(-2)
     nearest = flat @ torch.linalg.pinv(basis) @ basis

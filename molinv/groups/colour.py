@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import log, pi
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor
 
-from .about import About
-from .base import Group
+from .base import Group, assemble
+from .so3 import About
 
 
 class Hue(About):
@@ -34,8 +34,14 @@ class ColourJitter(Group):
     """
 
     def __init__(self, middle: float = 0.5):
+        generators = torch.zeros(4, 4, 4, dtype=torch.float64)
+        generators[0, :3, :3] = Hue().double().generators[0]
+        generators[1, :3, :3] = torch.eye(3, dtype=torch.float64) - 1 / 3  # what is not grey
+        generators[2, :3, 3] = 1
+        generators[3, :3, :3] = torch.eye(3)
+        generators[3, :3, 3] = -middle
         super().__init__(
-            _jitter_generators(middle),
+            generators,
             ["hue", "saturation", "brightness", "contrast"],
             ["rad", "log-scale", "range", "log-scale"],
             [pi, log(2), 0.5, log(2)],
@@ -51,10 +57,7 @@ class ColourJitter(Group):
         hue, saturation, _, contrast = xi[..., None, None].unbind(-3)
         chroma = saturation.exp() * (hue.cos() * plane + hue.sin() * turn)
         grey = torch.eye(3, dtype=xi.dtype, device=xi.device) - plane
-        top = torch.cat([contrast.exp() * (grey + chroma), expm1_over(contrast) * rate], -1)
-        bottom = torch.zeros_like(top[..., :1, :])
-        bottom[..., -1] = 1
-        return torch.cat([top, bottom], -2)
+        return assemble(contrast.exp() * (grey + chroma), expm1_over(contrast) * rate)
 
     def log(self, g: Float[Tensor, "*b 4 4"]) -> Float[Tensor, "*b 4"]:
         """Coefficients of g, with the hue in (-pi, pi]."""
@@ -77,13 +80,3 @@ def expm1_over(x: Tensor) -> Tensor:
         series = 1 + series * x / n
     safe = torch.where(small, 1.0, x)
     return torch.where(small, series, safe.expm1() / safe)
-
-
-def _jitter_generators(middle: float) -> Float64[Tensor, "4 4 4"]:
-    generators = torch.zeros(4, 4, 4, dtype=torch.float64)
-    generators[0, :3, :3] = Hue().double().generators[0]
-    generators[1, :3, :3] = torch.eye(3, dtype=torch.float64) - 1 / 3  # what is not grey
-    generators[2, :3, 3] = 1
-    generators[3, :3, :3] = torch.eye(3)
-    generators[3, :3, 3] = -middle
-    return generators

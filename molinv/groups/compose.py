@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import InputError
+from .affine import Scaling
 from .base import SAME, Group, Rule, bracket_residual, outside
-from .finite import Cyclic, Reflection, part, unlike
-from .scaling import Scaling
+from .finite import Cyclic, Reflection, equally, part, unlike
 from .so2 import SO2
 from .so3 import SO3
 
@@ -25,6 +25,7 @@ class Compose(Group):
     whose products do not close.
     """
 
+    _elements: Tensor
     # parts that commute, that overlap, that do not commute
     EXAMPLES = ((SO3(), Scaling(3)), (SO2(), Cyclic(3)), (SO2(), Reflection(2)))
 
@@ -40,7 +41,7 @@ class Compose(Group):
         generators = torch.cat([g.generators.detach().double().cpu() for g in (a, b)])
         units, caps = [*a.units, *b.units], [*a.caps, *b.caps]
         super().__init__(generators, names, units, caps, compact=False, homogeneous=a.homogeneous)
-        self.a, self.b = a, b
+        self.a, self.b, self.orthogonal = a, b, a.orthogonal and b.orthogonal
         one = torch.eye(self.d, dtype=torch.float64)[None]
         left, right = (one if g.elements is None else g.elements.double().cpu() for g in (a, b))
         products = (left[:, None] @ right).flatten(0, 1)
@@ -66,7 +67,7 @@ class Compose(Group):
     @property
     def elements(self) -> Float[Tensor, "m d d"] | None:
         """Products of the parts' elements, one for each connected component."""
-        return self._elements if self._finite else None  # pyright: ignore
+        return self._elements if self._finite else None
 
     @property
     def commuting(self) -> bool:
@@ -80,11 +81,11 @@ class Compose(Group):
 
     def log(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b k"]:
         """Coefficients of g component(g)^-1; InputError where the parts do not commute."""
-        return part(g, self._elements, self._log, self.exp)[0]  # pyright: ignore
+        return part(g, self._elements, self._log, self.exp)[0]
 
     def component(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
         """The one of `elements` on whose connected component g lies."""
-        return part(g, self._elements, self._log, self.exp)[1]  # pyright: ignore
+        return part(g, self._elements, self._log, self.exp)[1]
 
     def _log(self, g: Tensor) -> Tensor:
         """Coefficients of elements on the identity's component."""
@@ -116,15 +117,13 @@ class Compose(Group):
         """Products of the parts' rules; a finite part counts once for each component."""
         if not self.compact:
             return super().rule(degree)
-        whole = self._continuous
-        if self.k == 0 or (whole is not None and whole.elements is None):
-            m = len(self._exact["_elements"])
-            b, wb = self._exact["_elements"], torch.full((m,), 1 / m, dtype=torch.float64)
-            if self.k == 0 or whole is None:
-                return b, wb
-            a, wa = whole.rule(degree)
-        else:
+        whole, finite = self._continuous, equally(self._exact["_elements"])
+        if self.k == 0:
+            return finite
+        if whole is None or whole.elements is not None:
             (a, wa), (b, wb) = self.a.rule(degree), self.b.rule(degree)
+        else:
+            (a, wa), (b, wb) = whole.rule(degree), finite
         return (a[:, None] @ b[None]).flatten(0, 1), (wa[:, None] * wb).flatten()
 
     def preimages(self, xi: Float[Tensor, "*b k"], reach: float) -> Float[Tensor, "m *b k"]:
@@ -138,9 +137,9 @@ class Compose(Group):
 
         Raises InputError where both parts have generators: how often they meet is not known.
         """
-        if not self.compact or (self.a.k and self.b.k):
+        whole = self._continuous
+        if not self.compact or whole is None:
             return super().haar_density(xi)
-        whole = self.a if self.a.k else self.b
         of_whole = 1 if whole.elements is None else len(whole.elements)
         return whole.haar_density(xi) * (of_whole / len(self._exact["_elements"]))
 
@@ -152,10 +151,6 @@ class O3(Compose):
 
     def __init__(self):
         super().__init__(SO3(), Reflection(3))
-
-    def inverse(self, g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
-        """The transpose."""
-        return g.mT
 
 
 def _closed(generators: Float[Tensor, "k d d"], elements: Float[Tensor, "m d d"]) -> bool:

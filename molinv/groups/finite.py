@@ -10,12 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import InputError
-from .base import SAME, Group, Rule, exactly
+from .base import SAME, Group, Rule, drawn_on, exactly
 from .so2 import SO2
 
 _LIMIT = SAME[torch.float32]
-
-
 # the rotations of space that only change signs, the identity not first
 _FLIPS = torch.tensor([[-1.0, -1, 1], [1, -1, -1], [-1, 1, -1], [1, 1, 1]]).diag_embed()
 
@@ -30,6 +28,7 @@ class Finite(Group):
     """
 
     EXAMPLES = ((_FLIPS,),)
+    _elements: Tensor
 
     def __init__(
         self,
@@ -38,20 +37,23 @@ class Finite(Group):
         homogeneous: bool = False,
         check: bool = True,
     ):
-        elements, dtype = exactly(elements)
+        name, (elements, dtype) = type(self).__name__, exactly(elements)
         if elements.ndim != 3 or elements.shape[1] != elements.shape[2] or not len(elements):
-            raise InputError(
-                f"{type(self).__name__}: expected elements (m, d, d), got {tuple(elements.shape)}."
-            )
-        d = elements.shape[-1]
-        none = elements.new_zeros(0, d, d)
-        super().__init__(none, [], [], [], compact=True, homogeneous=homogeneous)
-        away = (elements - torch.eye(d).to(elements)).abs().amax((-1, -2))
+            raise InputError(f"{name}: expected elements (m, d, d), got {tuple(elements.shape)}.")
+        super().__init__(elements[:0].detach(), [], [], [], compact=True, homogeneous=homogeneous)
+        away = (elements - torch.eye(self.d).to(elements)).abs().amax((-1, -2))
         first = int(away.argmin())
         if not away[first] < _LIMIT:  # NaN, too
-            raise InputError(f"{type(self).__name__}: the identity is not among the elements.")
-        if check:
-            _check(type(self).__name__, elements.detach().double())
+            raise InputError(f"{name}: the identity is not among the elements.")
+        exact = elements.detach().double()
+        if check and len(unlike(exact, exact[:0])) < len(exact):
+            raise InputError(f"{name}: two of the elements are the same: expected each once.")
+        for g in exact if check else ():
+            if len(missing := unlike(g @ exact, exact)):
+                raise InputError(
+                    f"{name}: the product {missing[0].tolist()} of two elements is not among the "
+                    f"{len(exact)} elements; groups.closure adds all products."
+                )
         rest = torch.arange(len(elements)) != first
         self._constant("_elements", torch.cat([elements[first, None], elements[rest]]))
         self.to(dtype)
@@ -59,7 +61,7 @@ class Finite(Group):
     @property
     def elements(self) -> Float[Tensor, "m d d"]:
         """All elements, the identity first."""
-        return self._elements  # pyright: ignore[reportReturnType]
+        return self._elements
 
     def exp(self, xi: Float[Tensor, "*b 0"]) -> Float[Tensor, "*b d d"]:
         """The identity."""
@@ -75,13 +77,12 @@ class Finite(Group):
 
     def haar(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n d d"]:
         """n elements, each drawn with the same probability."""
-        index = torch.randint(len(self.elements), (n,), **self._draw(generator))
+        index = torch.randint(len(self.elements), (n,), **drawn_on(self, generator))
         return self.elements[index.to(self.elements.device)]
 
     def rule(self, degree: int) -> Rule:
         """All elements, exact for every function."""
-        elements = self._exact["_elements"]
-        return elements, torch.full((len(elements),), 1 / len(elements), dtype=torch.float64)
+        return equally(self._exact["_elements"])
 
     def haar_density(self, xi: Float[Tensor, "*b 0"]) -> Float[Tensor, "*b"]:
         """The probability of one element."""
@@ -92,6 +93,7 @@ class Cyclic(Finite):
     """The n rotations of the plane by multiples of 2 pi / n; with dim=3, about the z axis."""
 
     EXAMPLES = ((1,), (4,), (5,), (6, 3))
+    orthogonal = True
 
     def __init__(self, n: int = 4, dim: int = 2):
         if n < 1 or dim not in (2, 3):
@@ -110,6 +112,7 @@ class Reflection(Finite):
     """
 
     EXAMPLES = ((2,), (3,), (3, True))
+    orthogonal = True
 
     def __init__(self, dim: int = 3, homogeneous: bool = False):
         if dim not in (2, 3):
@@ -117,6 +120,11 @@ class Reflection(Finite):
         signs = [1.0, -1.0] if dim == 2 else [-1.0] * 3
         flip = torch.diag(torch.tensor(signs + [1.0] * homogeneous))
         super().__init__(torch.stack([torch.eye(len(flip)), flip]), homogeneous=homogeneous)
+
+
+def equally(elements: Float[Tensor, "m d d"]) -> tuple[Float[Tensor, "m d d"], Float[Tensor, " m"]]:
+    """The elements, with weights that are all the same."""
+    return elements, elements.new_full((len(elements),), 1 / len(elements))
 
 
 def part(
@@ -145,15 +153,3 @@ def unlike(
     alike = torch.cdist(flat, flat, p=float("inf")) < limit
     earlier = (alike & ~seen).tril(-1).any(1)  # an equal one comes before it
     return new[~seen & ~earlier]
-
-
-def _check(name: str, elements: Float[Tensor, "m d d"]) -> None:
-    """Raises InputError unless the elements are distinct and closed under multiplication."""
-    if len(unlike(elements, elements[:0])) < len(elements):
-        raise InputError(f"{name}: two of the elements are the same: expected each once.")
-    for g in elements:
-        if len(missing := unlike(g @ elements, elements)):
-            raise InputError(
-                f"{name}: the product {missing[0].tolist()} of two elements is not among the "
-                f"{len(elements)} elements; groups.closure adds all products."
-            )

@@ -45,22 +45,17 @@ class MatrixGroup(Group):
         )
         self._exp = exp
         self.to(dtype)
-        if closed:
-            self._check_closed()
-
-    def exp(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b d d"]:
-        """The exponential given, or the matrix exponential."""
-        return super().exp(xi) if self._exp is None else self._exp(xi)
-
-    def _check_closed(self) -> None:
-        residual = bracket_residual(self.generators)
-        if residual.max() > 1e-5:
+        if closed and (residual := bracket_residual(self.generators)).max() > 1e-5:
             i, j = divmod(int(residual.argmax()), self.k)
             raise InputError(
                 f"MatrixGroup: the bracket of generators {self.names[i]} and {self.names[j]} "
                 "leaves their span, so they do not generate a group of this dimension; add it "
                 "as a generator or drop closed=True."
             )
+
+    def exp(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b d d"]:
+        """The exponential given, or the matrix exponential."""
+        return super().exp(xi) if self._exp is None else self._exp(xi)
 
     @classmethod
     def examples(cls) -> Sequence[Group]:

@@ -9,17 +9,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .base import Group
+from .affine import T
+from .base import Group, assemble
 from .compose import Compose
 from .finite import Reflection
 from .so2 import SO2
 from .so3 import SO3
-from .translations import T
 from .trig import excess_over, sin_over, versine_over
 
 
 class _Rigid(Group, ABC):
     """exp(v, w) = [[R(w), V(w) v], [0, 1]] with V the left Jacobian."""
+
+    orthogonal = True
 
     def __init__(self, rotations: SO2 | SO3, unit: str, cap: float):
         n, k = rotations.d, rotations.k
@@ -37,17 +39,13 @@ class _Rigid(Group, ABC):
     def exp(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b d d"]:
         """[[R(w), V(w) v], [0, 1]]."""
         v, w = xi[..., : self.dim, None], xi[..., self.dim :]
-        return _assemble(self._rotations.exp(w), (self._jacobian(w) @ v).squeeze(-1))
+        return assemble(self._rotations.exp(w), self._jacobian(w) @ v)
 
     def log(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b k"]:
         """(V(w)^-1 t, w), with an angle of at most pi."""
         w = self._rotations.log(g[..., :-1, :-1])
         v = torch.linalg.solve(self._jacobian(w), g[..., :-1, -1:])
         return torch.cat([v.squeeze(-1), w], -1)
-
-    def inverse(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
-        """[[R^T, -R^T t], [0, 1]]."""
-        return _rigid_inverse(g)
 
 
 class SE2(_Rigid):
@@ -80,38 +78,19 @@ class SE3(_Rigid):
         return eye + versine_over(square) * cross + excess_over(square) * (cross @ cross)
 
 
-class _Euclidean(Compose):
-    """Rigid motions, then a reflection or none."""
+class E2(Compose):
+    """Distance-preserving maps of the plane: (tx, ty, angle), and the reflection diag(1, -1)."""
 
     EXAMPLES = ((),)
-
-    def inverse(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
-        """[[Q^T, -Q^T t], [0, 1]]."""
-        return _rigid_inverse(g)
-
-
-class E2(_Euclidean):
-    """Distance-preserving maps of the plane: (tx, ty, angle), and the reflection diag(1, -1)."""
 
     def __init__(self, unit: str = "angstrom", cap: float = 5.0):
         super().__init__(SE2(unit, cap), Reflection(2, homogeneous=True))
 
 
-class E3(_Euclidean):
+class E3(Compose):
     """Distance-preserving maps of space: (tx, ty, tz, wx, wy, wz), and inversion."""
+
+    EXAMPLES = ((),)
 
     def __init__(self, unit: str = "angstrom", cap: float = 5.0):
         super().__init__(SE3(unit, cap), Reflection(3, homogeneous=True))
-
-
-def _assemble(rotation: Tensor, offset: Tensor) -> Tensor:
-    """[[R, t], [0, 1]]."""
-    top = torch.cat([rotation, offset[..., None]], -1)
-    bottom = torch.zeros_like(top[..., :1, :])
-    bottom[..., -1] = 1
-    return torch.cat([top, bottom], -2)
-
-
-def _rigid_inverse(g: Tensor) -> Tensor:
-    rotation = g[..., :-1, :-1].mT
-    return _assemble(rotation, -(rotation @ g[..., :-1, -1:]).squeeze(-1))

@@ -9,13 +9,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import InputError
-from .base import Group, Rule, unit_matrix
+from .base import Group, Rule, drawn_on, unit_matrix
 
 
 class SO2(Group):
     """Rotations of the plane by an angle (rad), counter-clockwise."""
 
     radius = pi
+    orthogonal = True
 
     def __init__(self):
         generator = unit_matrix(2, (0, 1, -1.0), (1, 0, 1.0))
@@ -30,13 +31,9 @@ class SO2(Group):
         """The angle in (-pi, pi]."""
         return torch.atan2(g[..., 1, 0], g[..., 0, 0])[..., None]
 
-    def inverse(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
-        """The transpose."""
-        return g.mT
-
     def haar(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n d d"]:
         """n rotations by angles uniform on the circle."""
-        angle = torch.rand(n, 1, **self._draw(generator)).to(self.generators) * 2 * pi
+        angle = torch.rand(n, 1, **drawn_on(self, generator)).to(self.generators) * 2 * pi
         return self.exp(angle)
 
     def rule(self, degree: int) -> Rule:
@@ -55,9 +52,8 @@ class SO2(Group):
         angle = torch.arange(1, degree + 1).to(g) * self.log(g)
         columns = torch.stack([angle.cos(), angle.sin()], -1).flatten(1) * 2**0.5
         degrees = torch.arange(1, degree + 1).repeat_interleave(2)
-        return torch.cat([torch.ones_like(g[:, 0, :1]), columns], 1), torch.cat(
-            [torch.zeros(1, dtype=torch.long), degrees]
-        )
+        values = torch.cat([torch.ones_like(g[:, 0, :1]), columns], 1)
+        return values, torch.cat([torch.zeros(1, dtype=torch.long), degrees])
 
     def preimages(self, xi: Float[Tensor, "*b 1"], reach: float) -> Float[Tensor, "m *b 1"]:
         """xi + 2 pi j."""

@@ -1,4 +1,4 @@
-"""Rotations of space."""
+"""Rotations of space, all of them or those about one axis."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .base import Group, Rule, unit_matrix
-from .so2 import full_turns
+from ..errors import InputError
+from .base import Group, Rule, drawn_on, unit_matrix
+from .so2 import SO2, full_turns
 from .trig import sin_over, versine_over
 
 
@@ -53,6 +54,7 @@ class SO3(Group):
     """Rotations of space; coefficients are the rotation vector (wx, wy, wz) in rad."""
 
     radius = pi
+    orthogonal = True
 
     def __init__(self):
         super().__init__(
@@ -82,13 +84,9 @@ class SO3(Group):
         """The rotation of g's quaternion, brought to length 1."""
         return from_quaternion(to_quaternion(g))
 
-    def inverse(self, g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
-        """The transpose."""
-        return g.mT
-
     def haar(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n 3 3"]:
         """Normalised Gaussian 4-vectors read as quaternions (Shoemake 1992)."""
-        q = torch.randn(n, 4, **self._draw(generator)).to(self.generators)
+        q = torch.randn(n, 4, **drawn_on(self, generator)).to(self.generators)
         return from_quaternion(q / q.norm(dim=-1, keepdim=True))
 
     def rule(self, degree: int) -> Rule:
@@ -116,3 +114,34 @@ class SO3(Group):
     def haar_density(self, xi: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
         """2 (1 - cos t) / t^2 / (8 pi^2)."""
         return versine_over(xi.square().sum(-1)) / (4 * pi**2)
+
+
+class About(SO2):
+    """Rotations of space about the axis (x, y, z), of any length: a slab's normal, a field.
+
+    The coefficient is the angle (rad), right-handed. The circle group again: Haar, preimages and
+    quadrature are SO2's. Raises InputError for an axis of length 0.
+    """
+
+    EXAMPLES = ((), (1, -2, 2))
+
+    def __init__(self, x: float | int = 0, y: float | int = 0, z: float | int = 1):
+        axis = torch.tensor([x, y, z], dtype=torch.float64)
+        if not axis.isfinite().all() or not axis.norm() > 0:
+            raise InputError(f"About: expected an axis of finite length above 0, got {[x, y, z]}.")
+        axis = axis / axis.norm()
+        generator = torch.einsum("i,ijk->jk", axis, rotation_generators().double())
+        Group.__init__(self, generator[None], ["angle"], ["rad"], [pi], compact=True)
+        self.axis = tuple(axis.tolist())
+        self.to(torch.get_default_dtype())  # rounded from what is exact
+
+    def exp(self, xi: Float[Tensor, "*b 1"]) -> Float[Tensor, "*b 3 3"]:
+        """I + sin(angle) K + (1 - cos(angle)) K^2."""
+        turn = self.generators[0].to(xi)
+        eye = torch.eye(3, dtype=xi.dtype, device=xi.device)
+        return eye + self.algebra(xi.sin()) + (1 - xi.cos())[..., None] * (turn @ turn)
+
+    def log(self, g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 1"]:
+        """The angle in (-pi, pi]."""
+        sine = (self.generators[0].to(g) * g).sum((-1, -2))
+        return torch.atan2(sine, g.diagonal(dim1=-2, dim2=-1).sum(-1) - 1)[..., None]

@@ -1,15 +1,12 @@
-"""Augmented, quadrature and the layers of the core."""
+"""Augmented and quadrature."""
 
-import ast
 import subprocess
 import sys
 import weakref
-from pathlib import Path
 
 import pytest
 import torch
 
-import molinv
 from molinv import Augmented, InputError, actions, groups, quadrature
 from molinv import distributions as D
 
@@ -162,55 +159,6 @@ def test_other_rules():
     g = quadrature.super_fibonacci(500)
     assert torch.allclose(torch.linalg.det(g), torch.ones(500, dtype=torch.float64))
     assert g.mean(0).abs().max() < 0.01
-
-
-LAYERS = {
-    "errors": set(),
-    "names": {"errors"},
-    "groups": {"errors", "names"},
-    "distributions": {"errors", "names", "groups"},
-    "actions": {"errors", "names", "groups"},
-    "quadrature": {"errors", "groups"},
-    "augment": {"errors", "groups", "distributions", "actions", "quadrature"},
-    "testing": {"errors", "groups", "distributions", "actions", "quadrature", "augment"},
-}
-OUTSIDE = {"torch", "scipy", "numpy", "jaxtyping"}
-
-
-def imports(node, layer):
-    """Every import, inside functions too; an action's example may fetch PyG."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import | ast.ImportFrom):
-            yield child
-        elif layer == "actions" and getattr(child, "name", None) == "example":
-            for inner in imports(child, layer):
-                assert getattr(inner, "module", None) == "torch_geometric.data"
-        else:
-            yield from imports(child, layer)
-
-
-@pytest.mark.parametrize("layer", LAYERS)
-def test_imports_of_the_core_point_one_way(layer):
-    root = Path(molinv.__file__).parent
-    files = (
-        [root / f"{layer}.py"] if (root / f"{layer}.py").exists() else root.glob(f"{layer}/*.py")
-    )
-    for file in files:
-        depth = len(file.relative_to(root).parts)
-        for node in imports(ast.parse(file.read_text()), layer):
-            if isinstance(node, ast.ImportFrom) and node.level:
-                assert node.level <= depth, f"{file}: {ast.unparse(node)}"
-                if node.level < depth:  # within the layer
-                    continue
-                names = [node.module.split(".")[0]] if node.module else [a.name for a in node.names]
-                assert set(names) <= LAYERS[layer] | {layer}, f"{file}: {names}"
-            elif isinstance(node, ast.ImportFrom):
-                name = (node.module or "").split(".")[0]
-                assert name in OUTSIDE | sys.stdlib_module_names, f"{file}: {name}"
-            elif isinstance(node, ast.Import):
-                for alias in node.names:
-                    name = alias.name.split(".")[0]
-                    assert name in OUTSIDE | sys.stdlib_module_names, f"{file}: {name}"
 
 
 def test_import_loads_nothing_heavy():
