@@ -18,14 +18,12 @@ import sys
 
 from ..names import classes
 from .base import Action
+from .cartesian import Invariant, Points, SymmetricTensor, Vector
 from .colour import Colour
 from .graphs import Graph
-from .images import Image
+from .images import Image, Segmentation
 from .irreps import Irreps
 from .parts import Parts, as_action
-from .points import Points
-from .segmentation import Segmentation
-from .tensors import Invariant, SymmetricTensor, Vector
 
 # fmt: off
 __all__ = [

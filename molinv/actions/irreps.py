@@ -35,9 +35,7 @@ class Irreps(Action):
     def check(self, group: Group) -> None:
         """Raises InputError for a group that does more than rotate and reflect space."""
         if group.dim == 3:
-            linear = group.linear(group.generators) if group.k else group.generators
-            if group.homogeneous and group.k:
-                linear = group.generators[:, :-1, :-1]
+            linear = group.linear(group.generators)
             parts = [(linear + linear.mT).detach()]
             if group.elements is not None:
                 turned = group.linear(group.elements)

@@ -12,8 +12,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..groups.base import Group
 from .base import Action
-from .points import Points
-from .tensors import Vector
+from .cartesian import Points, Vector
 
 
 class Parts(Action):
@@ -57,9 +56,8 @@ class Parts(Action):
 
     def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Any:
         """An example of every part."""
-        return rebuild(
-            self.actions, [a.example(generator, group, n) for a in _values(self.actions)]
-        )
+        parts = [action.example(generator, group, n) for action in _values(self.actions)]
+        return rebuild(self.actions, parts)
 
     def _known(self, x: Any) -> Any:
         """x, with its parts in the actions' order."""
@@ -81,10 +79,8 @@ class Parts(Action):
         )
 
     def _each(self, x: Any, function: Callable[[Action, Any], Any]) -> Any:
-        x = self._known(x)
-        if isinstance(self.actions, dict):
-            return {name: function(action, x[name]) for name, action in self.actions.items()}
-        return tuple(function(a, part) for a, part in zip(self.actions, x, strict=True))
+        pairs = zip(_values(self.actions), _values(self._known(x)), strict=True)
+        return rebuild(self.actions, [function(*pair) for pair in pairs])
 
 
 def as_action(given: Action | Sequence[Action] | Mapping[str, Action]) -> Action:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import InputError, unknown
-from ..groups.base import Group
+from ..groups.base import Group, drawn_on
 from .bounded import Bounded
 
 REWARDS = ("entropy", "share", "width", "none")
@@ -135,26 +135,30 @@ class Distribution(nn.Module, ABC):
 
     def regularizer(self) -> Tensor:
         """The scalar to be maximised beside the data's likelihood."""
-        match self.reward:
-            case "width":
-                return self.width_reward()
-            case "share":
-                return self.share_reward()
-            case "entropy":
-                return self.entropy_reward()
-        return torch.zeros((), device=self.group.generators.device)
+        if self.reward == "none":
+            return torch.zeros((), device=self.group.generators.device)
+        return getattr(self, f"{self.reward}_reward")()
 
-    def _where(self, generator: torch.Generator | None) -> dict:
-        device = self.group.generators.device if generator is None else generator.device
-        return {"generator": generator, "device": device}
+    def _extents(self, values: Iterable[Tensor], caps: Iterable[float]) -> dict[str, Extent]:
+        """Extents along the generators, by their names."""
+        rows = zip(self.group.names, values, self.group.units, caps, strict=True)
+        return {name: Extent(value, unit, cap) for name, value, unit, cap in rows}
 
 
-class InBox(Distribution, ABC):
-    """Rewards of half-widths: means over the batch where every input has its own."""
+class Capped(Distribution, ABC):
+    """Half-widths below caps; rewards are means over the batch where every input has its own."""
 
     @abstractmethod
     def shares(self) -> Float[Tensor, "*b k"]:
         """w / cap for each generator."""
+
+    def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n m"]:
+        """Uniform numbers in [-1, 1], one for each generator."""
+        return torch.rand(n, self.group.k, **drawn_on(self.group, generator)) * 2 - 1
+
+    def mirrored(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n m"]:
+        """The opposite coefficients."""
+        return -noise
 
     def width_reward(self) -> Tensor:
         """||w / cap||, the paper's."""
@@ -169,7 +173,7 @@ class InBox(Distribution, ABC):
         return ((self.shares() + DELTA) / (1 + DELTA)).log().sum(-1).mean()
 
 
-class InAlgebra(InBox, ABC):
+class InAlgebra(Capped, ABC):
     """Coefficients xi = (a linear map of the noise), whose scale along each generator is learned.
 
     `init` and `cap` are in the generators' units, one number or one for each generator.
@@ -197,10 +201,6 @@ class InAlgebra(InBox, ABC):
                 f"{caps.tolist()}: entropies are not known beyond, and no new element is reached."
             )
 
-    def mirrored(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n m"]:
-        """The opposite coefficients."""
-        return -noise
-
     def widest(self) -> list[float]:
         """The caps where none are given: the group's."""
         return list(self.group.caps)
@@ -211,8 +211,7 @@ class InAlgebra(InBox, ABC):
 
     def extent(self) -> dict[str, Extent]:
         """The scale along each generator, in its unit."""
-        rows = zip(self._scales(), self.group.units, self._scales.cap.tolist(), strict=True)
-        return {name: Extent(*row) for name, row in zip(self.group.names, rows, strict=True)}
+        return self._extents(self._scales(), self._scales.cap.tolist())
 
 
 def relative_entropy(

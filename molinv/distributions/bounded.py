@@ -29,8 +29,7 @@ class Bounded(nn.Module):
         if not ((start > 0) & (start <= cap) & cap.isfinite()).all():
             raise InputError(
                 f"expected a starting extent above 0 and at most a finite cap for "
-                f"{', '.join(names)}, "
-                f"got {start.tolist()} with caps {cap.tolist()}."
+                f"{', '.join(names)}, got {start.tolist()} with caps {cap.tolist()}."
             )
         self.register_buffer("cap", cap, persistent=False)
         share = (start.double() / cap.double()).clamp(1e-6, 1 - 1e-6)

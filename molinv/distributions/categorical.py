@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..groups.base import Group
+from ..groups.base import Group, drawn_on
 from .base import Distribution, Extent
 from .bounded import Bounded
 
@@ -68,7 +68,7 @@ class Categorical(Distribution):
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n 1"]:
         """A uniform number in [0, 1]."""
-        return torch.rand(n, 1, **self._where(generator))
+        return torch.rand(n, 1, **drawn_on(self.group, generator))
 
     def transform(self, noise: Float[Tensor, "n 1"]) -> Float[Tensor, "n d d"]:
         """Elements, which carry no gradient: that is in `weight`."""

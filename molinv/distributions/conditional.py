@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..groups.base import Group
-from .base import Extent, InBox
+from .base import Capped, Extent
 from .bounded import Bounded
 from .fingerprint import Fingerprint
 from .uniform_box import UniformBox
@@ -20,7 +20,7 @@ from .uniform_box import UniformBox
 _MOMENTUM = 0.05
 
 
-class Conditional(InBox):
+class Conditional(Capped):
     """A uniform box whose half-widths depend on the input: w(x) = cap * sigmoid(raw(x)).
 
     `encoder(x, *extra)` gives (b, k) numbers, added to what makes `init` of 0; it has to be
@@ -77,14 +77,6 @@ class Conditional(InBox):
             )
         return self._widths
 
-    def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n k"]:
-        """Uniform numbers in [-1, 1]."""
-        return torch.rand(n, self.group.k, **self._where(generator)) * 2 - 1
-
-    def mirrored(self, noise: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
-        """The opposite coefficients."""
-        return -noise
-
     def transform(self, noise: Float[Tensor, "b k"]) -> Float[Tensor, "b d d"]:
         """exp(w(x) u), a row of noise for each input of the batch."""
         if len(noise) != len(self.widths):
@@ -97,8 +89,7 @@ class Conditional(InBox):
     def extent(self) -> dict[str, Extent]:
         """(b,) half-widths for each generator; unbound, their running mean over the inputs."""
         values = self._seen if self._widths is None else self._widths.mT
-        rows = zip(values, self.group.units, self._start.cap.tolist(), strict=True)
-        return {name: Extent(*row) for name, row in zip(self.group.names, rows, strict=True)}
+        return self._extents(values, self._start.cap.tolist())
 
     def boxes(self) -> list[UniformBox]:
         """Each input's own box, nothing to learn in it; unbound, the one of the mean extents."""
@@ -109,8 +100,7 @@ class Conditional(InBox):
 
     def coverage(self) -> float | None:
         """The mean over the inputs' boxes."""
-        found = [box.coverage() for box in self.boxes()]
-        known = [share for share in found if share is not None]
+        known = [share for box in self.boxes() if (share := box.coverage()) is not None]
         return sum(known) / len(known) if known else None
 
     def entropy(self) -> Tensor:

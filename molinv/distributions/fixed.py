@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..groups.base import Group
+from ..groups.finite import equally
 from .base import Distribution, Extent
 
 
@@ -29,9 +30,7 @@ class Identity(Distribution):
 
     def extent(self) -> dict[str, Extent]:
         """0 along every generator."""
-        zero = torch.zeros(())
-        rows = zip(self.group.names, self.group.units, self.group.caps, strict=True)
-        return {name: Extent(zero, unit, cap) for name, unit, cap in rows}
+        return self._extents(torch.zeros(self.group.k), self.group.caps)
 
     def coverage(self) -> float | None:
         """0, or on a finite group the one element's share."""
@@ -64,14 +63,11 @@ class Haar(Distribution):
     def support(self) -> tuple[Float[Tensor, "m d d"], Float[Tensor, " m"]] | None:
         """All elements of a finite group, equally likely."""
         elements = self.group.elements
-        if self.group.k or elements is None:
-            return None
-        return elements, elements.new_full((len(elements),), 1 / len(elements))
+        return None if self.group.k or elements is None else equally(elements)
 
     def extent(self) -> dict[str, Extent]:
         """The cap of every generator."""
-        rows = zip(self.group.names, self.group.units, self.group.caps, strict=True)
-        return {name: Extent(torch.tensor(cap), unit, cap) for name, unit, cap in rows}
+        return self._extents(torch.tensor(self.group.caps), self.group.caps)
 
     def coverage(self) -> float:
         """1."""

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..groups.base import Group
+from ..groups.base import Group, drawn_on
 from .base import DELTA, InAlgebra, relative_entropy, sobol
 
 _POINTS = 2**13
@@ -42,7 +42,9 @@ class Gaussian(InAlgebra):
 
     def factor(self) -> Float[Tensor, "k k"]:
         """L, lower triangular."""
-        return self._scales()[:, None] * self._rows()
+        eye = torch.eye(self.group.k, dtype=self._lower.dtype, device=self._lower.device)
+        rows = self._lower.tril(-1) + eye
+        return self._scales()[:, None] * (rows / rows.norm(dim=-1, keepdim=True))
 
     def covariance(self) -> Float[Tensor, "k k"]:
         """L L^T, in the products of the generators' units."""
@@ -50,7 +52,7 @@ class Gaussian(InAlgebra):
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n k"]:
         """Standard normal numbers."""
-        return torch.randn(n, self.group.k, **self._where(generator))
+        return torch.randn(n, self.group.k, **drawn_on(self.group, generator))
 
     def transform(self, noise: Float[Tensor, "n k"]) -> Float[Tensor, "n d d"]:
         """exp(L z)."""
@@ -85,8 +87,3 @@ class Gaussian(InAlgebra):
     def share_reward(self) -> Tensor:
         """Of the standard deviations along the covariance's own axes, whichever these are."""
         return torch.linalg.svdvals(self.factor() / self._scales.cap[:, None]).mean()
-
-    def _rows(self) -> Float[Tensor, "k k"]:
-        eye = torch.eye(self.group.k, dtype=self._lower.dtype, device=self._lower.device)
-        rows = self._lower.tril(-1) + eye
-        return rows / rows.norm(dim=-1, keepdim=True)

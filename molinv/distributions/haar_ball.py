@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from math import gamma, pi
 
 import numpy as np
@@ -11,11 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import InputError
-from ..groups.base import Group
-from .base import DELTA, Distribution, Extent
+from ..groups.base import Group, drawn_on
+from .base import DELTA, Capped, Extent
 from .bounded import Bounded
 
-_NODES = 12  # of Gauss-Legendre: exact to rounding for the densities of balls this small
+# of Gauss and Legendre on [0, 1]: exact to rounding for the densities of balls this small
+_NODES, _WEIGHTS = (torch.from_numpy(x) / 2 for x in np.polynomial.legendre.leggauss(12))
+_NODES += 0.5
 
 
 def ball_root(group: Group, radius: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
@@ -24,7 +25,7 @@ def ball_root(group: Group, radius: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     On SO3 F is (t - sin t) / pi, on SO2 t / pi. F is t^k A int_0^1 s^(k-1) haar(t s) ds with A
     the area of the unit sphere and haar(t) the density at the distance t.
     """
-    nodes, weights = (torch.from_numpy(x).to(radius) for x in _gauss(_NODES))
+    nodes, weights = _NODES.to(radius), _WEIGHTS.to(radius)
     mean = (_density(group, radius[..., None] * nodes) * weights * nodes ** (group.k - 1)).sum(-1)
     return radius * (_area(group.k) * mean) ** (1 / group.k)
 
@@ -60,7 +61,7 @@ def ball_quantile(
     return (angle + slope * (radius - radius.detach())).to(radius)
 
 
-class HaarBall(Distribution):
+class HaarBall(Capped):
     """Haar restricted to the elements by at most t_max, with t_max learnable below its cap.
 
     Exactly Haar at the group's radius, pi on SO3 and SO2, which is the default cap. Its entropy
@@ -93,7 +94,7 @@ class HaarBall(Distribution):
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n m"]:
         """A uniform number for the angle, and a direction."""
-        where = self._where(generator)
+        where = drawn_on(self.group, generator)
         axis = torch.randn(n, self.group.k, **where)
         axis = axis / axis.norm(dim=-1, keepdim=True).clamp_min(1e-12)
         return torch.cat([torch.rand(n, 1, **where), axis], -1)
@@ -121,13 +122,9 @@ class HaarBall(Distribution):
         """log F(t_max), from its root: the measure itself underflows on a tiny ball."""
         return self.group.k * ball_root(self.group, self._radius()).log()[0]
 
-    def width_reward(self) -> Tensor:
+    def shares(self) -> Float[Tensor, " 1"]:
         """t_max in units of its cap."""
-        return self._radius()[0] / self._radius.cap[0]
-
-    def share_reward(self) -> Tensor:
-        """t_max in units of its cap."""
-        return self.width_reward()
+        return self._radius() / self._radius.cap
 
     def entropy_reward(self) -> Tensor:
         """k log of the k-th root of the measure: its push does not vanish on a narrow ball."""
@@ -145,10 +142,3 @@ def _density(group: Group, radius: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
 def _area(k: int) -> float:
     """Of the unit sphere in k dimensions."""
     return 2 * pi ** (k / 2) / gamma(k / 2)
-
-
-@cache
-def _gauss(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights of Gauss and Legendre on [0, 1]."""
-    nodes, weights = np.polynomial.legendre.leggauss(n)
-    return (nodes + 1) / 2, weights / 2

@@ -20,10 +20,6 @@ class UniformBox(InAlgebra):
     (one number or one for each); the paper's width is 2 w (arXiv 2010.11882, section 3).
     """
 
-    def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n k"]:
-        """Uniform numbers in [-1, 1]."""
-        return torch.rand(n, self.group.k, **self._where(generator)) * 2 - 1
-
     def transform(self, noise: Float[Tensor, "n k"]) -> Float[Tensor, "n d d"]:
         """exp(w u)."""
         widths = self._scales()
