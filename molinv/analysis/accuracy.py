@@ -16,7 +16,7 @@ from rich.table import Table
 from ..datasets.batches import Loader, OnDevice
 from ..datasets.kinds import SHAPES
 from ..errors import InputError
-from ..pretrained import locate
+from ..pretrained import locate, shipped_name
 from ..training.build import place
 from ..training.calibrate import Residuals, calibrate, check_embedded, embed_some, residuals
 from ..training.config import TrainConfig
@@ -49,14 +49,17 @@ def evaluate(
     test molecules. Where the averaged error is measured, so is what share of true values lies
     within the model's 90 % intervals, which are made here where the model has none; with
     `embedded`, also of so many validation molecules embedded by RDKit, and measured on as many
-    test molecules; `workers` processes embed. Writes evaluation.json into the run folder. Raises
-    InputError without a model, or where the data is no longer the same.
+    test molecules; `workers` processes embed. Writes evaluation.json into the run folder, for a
+    shipped model into NAME-evaluation here. Raises InputError without a model, or where the data
+    is no longer the same.
     """
     if limit is not None and limit < 1:
         raise InputError(f"expected a limit of at least 1 test molecule, got {limit}.")
     if embedded < 0:
         raise InputError(f"expected 0 or more embedded molecules, got {embedded}.")
     folder = locate(str(run))
+    shipped = shipped_name(folder)
+    out = folder if shipped is None else Path(f"{shipped}-evaluation")
     saved = load_saved(folder, trust)
     config = read_config(folder / "config.yaml")
     source = prepare(config)
@@ -92,7 +95,7 @@ def evaluate(
         "extents": saved.card["extents"],
     }
     if copies:
-        made = _calibration(folder, saved, source, config, embedded, workers)
+        made = _calibration(folder, out, saved, source, config, embedded, workers)
         averaged = residuals(saved, molecules, config, test, copies, made.space, f"{copies} copies")
         found["averaged"] = averaged
         kinds = {kind: averaged for kind in source.kinds}
@@ -111,19 +114,27 @@ def evaluate(
     if forces is not None:
         views = {"stored": (stored, 0), "rotated": (rotated, 0), "averaged": (rotated, copies)}
         rows[forces.name] = force_row(saved, test, {c: views[c] for c in found})
-    write_json(folder / "evaluation.json", sealed(result))
+    out.mkdir(exist_ok=True)
+    write_json(out / "evaluation.json", sealed(result))
     return result
 
 
 def _calibration(
-    folder: Path, saved: Saved, source: Source, config: TrainConfig, embedded: int, workers: int
+    folder: Path,
+    out: Path,
+    saved: Saved,
+    source: Source,
+    config: TrainConfig,
+    embedded: int,
+    workers: int,
 ) -> Calibration:
     """The one that is there, unless it lacks what is asked for."""
     there = calibrated(folder, saved.card)
     if there is None or (embedded and not there.molecules(EMBEDDED)):
+        out.mkdir(exist_ok=True)
         molecules, parts, kinds = source.molecules, source.parts, source.kinds
-        calibrate(folder, saved, molecules, parts, config, kinds, embedded, workers)
-        there = calibrated(folder, saved.card)
+        calibrate(out, saved, molecules, parts, config, kinds, embedded, workers)
+        there = calibrated(out, saved.card)
     assert there is not None
     return there
 

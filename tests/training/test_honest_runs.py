@@ -17,16 +17,18 @@ from molinv import InputError
 from molinv.cli import main
 from molinv.datasets import load as load_data
 from molinv.datasets.references import Standardizer
+from molinv.datasets.split import split
 from molinv.training.initial import like_initial
 from molinv.training.run import locked, train
 from molinv.training.saved import load
+from molinv.training.source import Source
 from molinv.whole import whole
 
 
 def test_fine_tuning_on_equal_targets_starts_as_the_model_it_starts_from(run, tmp_path):
     """Values, and so forces, before any step: with scales of its own they would be off."""
-    config = small(tmp_path / "b", init=str(run), train_size=100, epochs=1, lr=0.0, muon_lr=0.0)
-    config.targets, config.group_lr, config.ema = "homo,U0", 0.0, 0.0
+    config = small(tmp_path / "b", init=str(run), train_size=100, epochs=1)
+    config.targets = "homo,U0"
     train(config)
     old, new = load(run).standardizer, load(tmp_path / "b").standardizer
     for name in ("references", "mean", "scale"):
@@ -158,3 +160,30 @@ def test_signals_end_a_run_with_a_sentence_and_a_code(tmp_path, sent, code, word
     assert words in errors.splitlines()[-1]
     assert "Traceback" not in errors
     assert torch.load(last, weights_only=True)["epoch"] >= 0
+
+
+def test_evaluating_a_shipped_model_leaves_the_package_alone(tmp_path, monkeypatch):
+    """What is measured goes to the user's folder; nothing is measured here but a few molecules."""
+    from molinv import pretrained
+    from molinv.analysis import accuracy
+
+    if not pretrained.available():
+        pytest.skip("no model is shipped")
+    model = pretrained.find()
+    before = {path.name: path.read_bytes() for path in model.iterdir()}
+    molecules = load_data(SAMPLE)
+    source = Source(molecules, split(len(molecules)), [], ("given",))
+    monkeypatch.setattr(accuracy, "prepare", lambda config: source)
+    card = load(model).card | {"split": source.parts.hash}
+    right = accuracy.load_saved
+
+    def loaded(folder, trust=False):
+        saved = right(folder, trust)
+        saved.card.update(card)
+        return saved
+
+    monkeypatch.setattr(accuracy, "load_saved", loaded)
+    monkeypatch.chdir(tmp_path)
+    accuracy.evaluate("qm9", copies=2, limit=4)
+    assert (tmp_path / "qm9-evaluation" / "evaluation.json").is_file()
+    assert {path.name: path.read_bytes() for path in model.iterdir()} == before
