@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -22,6 +24,7 @@ _HALF = (torch.bfloat16, torch.float16)
 FEW = 4  # elements of a finite distribution that are summed exactly at no one's request
 
 Actions = Action | Sequence[Action] | Mapping[str, Action]
+Nodes = Iterator[tuple[Float[Tensor, "b d d"], float]]
 
 
 class Orbit(NamedTuple):
@@ -146,8 +149,7 @@ class Augmented(nn.Module):
         mu, size = self._exactly(self.distribution.at, x, *extra), self.input.size(x)
         support = mu.support()
         draws = 1 if support is not None and len(support[0]) <= exact else self.copies
-        sums: list[Term] = []
-        count = 0
+        runs, count = [], 0
         for u in self._noise(mu, size, generator, noise, draws):
             elements, weight = self._exactly(mu.weighted, u, exact)
             for g, w in zip(elements, weight, strict=True):
@@ -155,11 +157,12 @@ class Augmented(nn.Module):
                 found = loss(value)
                 found = found if isinstance(found, list) else [found]
                 seen = _weights(inside, len(found))
-                parts = [_term(*pair, w, size, x) for pair in zip(found, seen, strict=True)]
-                sums = [_sum(*both) for both in zip(sums, parts, strict=True)] if sums else parts
+                runs.append([_term(*pair, w, size, x) for pair in zip(found, seen, strict=True)])
             count += 1
-            if count * len(elements) >= self.copies:
+            if len(runs) >= self.copies:
                 break
+        each = [map(torch.stack, zip(*term, strict=True)) for term in zip(*runs, strict=True)]
+        sums = [(losses.sum(), weights.sum()) for losses, weights in each]
         terms = [Term(a / torch.where(n == 0, 1.0, n), n.detach() / count) for a, n in sums]
         reward = self._exactly(mu.regularizer)
         return Risk(torch.stack([t.mean for t in terms]).sum(), reward, terms)
@@ -202,14 +205,12 @@ class Augmented(nn.Module):
         """
         with torch.set_grad_enabled(gradients and torch.is_grad_enabled()):
             nodes, draws = self._plan(x, extra, orbit, copies, degree, generator)
+            again = gradients and orbit != "identity"
+            run = partial(checkpoint, self.run, use_reentrant=False) if again else self.run
             sums: list[_Moments] = []
             count = 0
             for g, weight in nodes:
-                if gradients and orbit != "identity":
-                    made = checkpoint(self.run, g, x, *extra, use_reentrant=False, **named)
-                else:
-                    made = self.run(g, x, *extra, **named)
-                value, inside = made  # pyright: ignore[reportGeneralTypeIssues]
+                value, inside = run(g, x, *extra, **named)
                 leaves = [y if self.reduce == "mean" else y.softmax(1) for y in flatten(value)]
                 parts = [weight if w is None else weight * w for w in _weights(inside, len(leaves))]
                 sums = sums or [_Moments(y) for y in leaves]
@@ -231,7 +232,7 @@ class Augmented(nn.Module):
         copies: int | None = None,
         degree: int | None = None,
         generator: torch.Generator | None = None,
-    ) -> Iterator[tuple[Float[Tensor, "b d d"], float]]:
+    ) -> Nodes:
         """What `orbit` averages over: elements (b, d, d) and their weights, one copy at a time."""
         return self._plan(x, extra, orbit, copies, degree, generator)[0]
 
@@ -243,13 +244,13 @@ class Augmented(nn.Module):
         copies: int | None,
         degree: int | None,
         generator: torch.Generator | None,
-    ) -> tuple[Iterator[tuple[Tensor, float]], int]:
+    ) -> tuple[Nodes, int]:
         """The elements with their weights, and how many draws they come from: 0 where none."""
         group, size = self.distribution.group, self.input.size(x)
         if generator is None:
             generator = torch.Generator(group.generators.device).manual_seed(0)
 
-        def same(nodes: Tensor, weights: Tensor) -> Iterator[tuple[Tensor, float]]:
+        def same(nodes: Tensor, weights: Tensor) -> Nodes:
             for node, weight in zip(nodes.to(group.generators), weights.tolist(), strict=True):
                 yield node.expand(size, -1, -1), weight
 
@@ -267,33 +268,27 @@ class Augmented(nn.Module):
                 if support is not None and (copies is None or len(support[0]) <= copies):
                     return same(*support), 0
                 n = max(8, self.copies) if copies is None else copies
-                bound = mu is not self.distribution  # to the inputs, each with its own extents
-                return self._drawn(mu, size if bound else 1, size, n, generator)
+                return self._drawn(mu, size, n, generator)
             case _:
                 raise unknown("orbit", orbit, ("identity", "learned", "haar"))
 
     def _drawn(
-        self, mu: Distribution, rows: int, size: int, n: int, generator: torch.Generator
-    ) -> tuple[Iterator[tuple[Tensor, float]], int]:
+        self, mu: Distribution, size: int, n: int, generator: torch.Generator
+    ) -> tuple[Nodes, int]:
         """n elements, all examples' from the same noise: a value must not depend on the others."""
+        rows = 1 if mu is self.distribution else size  # bound to inputs, each with its own extents
 
-        def draw() -> tuple[Tensor, Tensor]:
+        def draw() -> list[tuple[Tensor, float]]:
             noise = mu.noise(1, generator).expand(rows, -1)
             elements, weight = self._exactly(mu.weighted, noise, n)
-            return elements.expand(-1, size, -1, -1), weight[:, 0]
+            return list(zip(elements.expand(-1, size, -1, -1), weight[:, 0].tolist(), strict=True))
 
         if n < 1:
             return iter([]), 0
         first = draw()
-        draws = max(1, n // len(first[0]))
-
-        def every() -> Iterator[tuple[Tensor, float]]:
-            for i in range(draws):
-                elements, weight = draw() if i else first
-                for g, w in zip(elements, weight.tolist(), strict=True):
-                    yield g, w / draws
-
-        return every(), draws
+        draws = max(1, n // len(first))
+        every = chain(first, chain.from_iterable(draw() for _ in range(draws - 1)))
+        return ((g, w / draws) for g, w in every), draws
 
     def _noise(
         self,
@@ -388,7 +383,3 @@ def _term(found: Any, inside: Tensor | None, weight: Tensor, size: int, x: Any) 
     if own is not None:
         weight = weight * own
     return Term((weight * losses).sum(), weight.expand(losses.shape).sum())
-
-
-def _sum(a: Term, b: Term) -> Term:
-    return Term(a.mean + b.mean, a.count + b.count)

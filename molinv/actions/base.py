@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..groups.base import Group
 
+Each = Float[Tensor, "b d d"]  # an element for each example of a batch
 _FULL = (torch.float32, torch.float64)
 
 
@@ -34,7 +35,7 @@ class Action(ABC):
         return
 
     @abstractmethod
-    def act(self, group: Group, g: Float[Tensor, "b d d"], x: Any) -> Any:
+    def act(self, group: Group, g: Each, x: Any) -> Any:
         """g x, for every example its own g."""
 
     def size(self, x: Any) -> int:
@@ -45,9 +46,7 @@ class Action(ABC):
     def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Any:
         """A random batch of n objects that `group` can act on, for the law tests."""
 
-    def pull_back(
-        self, group: Group, g: Float[Tensor, "b d d"], y: Any, context: Any
-    ) -> tuple[Any, Tensor | None]:
+    def pull_back(self, group: Group, g: Each, y: Any, context: Any) -> tuple[Any, Tensor | None]:
         """g^-1 y and the weight of each entry (None: all count); context is the model's input.
 
         Where that is a PyG graph, a tensor with a row for every node is moved node by node.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..groups.base import Group
-from .base import Action, same_precision
+from .base import Action, Each, same_precision
 
 
 class Points(Action):
@@ -19,9 +19,7 @@ class Points(Action):
     Units are the group's. Raises InputError where the group acts on another dimension.
     """
 
-    def act(
-        self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b n dim"]
-    ) -> Float[Tensor, "b n dim"]:
+    def act(self, group: Group, g: Each, x: Float[Tensor, "b n dim"]) -> Float[Tensor, "b n dim"]:
         """L x plus the offset of g, L its linear block."""
         if x.ndim != 3 or x.shape[-1] != group.dim or len(x) != len(g):
             raise InputError(
@@ -40,13 +38,11 @@ class Points(Action):
 class Invariant(Action):
     """The trivial action: what it is given stays as it is."""
 
-    def act(self, group: Group, g: Float[Tensor, "b d d"], x: Any) -> Any:
+    def act(self, group: Group, g: Each, x: Any) -> Any:
         """x."""
         return x
 
-    def pull_back(
-        self, group: Group, g: Float[Tensor, "b d d"], y: Any, context: Any
-    ) -> tuple[Any, None]:
+    def pull_back(self, group: Group, g: Each, y: Any, context: Any) -> tuple[Any, None]:
         """y."""
         return y, None
 
@@ -62,9 +58,7 @@ class Vector(Action):
     InputError for other shapes.
     """
 
-    def act(
-        self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b *m n"]
-    ) -> Float[Tensor, "b *m n"]:
+    def act(self, group: Group, g: Each, x: Float[Tensor, "b *m n"]) -> Float[Tensor, "b *m n"]:
         """L x, L the linear block of g."""
         if x.ndim < 2 or x.shape[-1] != group.dim or len(x) != len(g):
             raise InputError(
@@ -86,9 +80,7 @@ class SymmetricTensor(Action):
     for other shapes.
     """
 
-    def act(
-        self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b *m n n"]
-    ) -> Float[Tensor, "b *m n n"]:
+    def act(self, group: Group, g: Each, x: Float[Tensor, "b *m n n"]) -> Float[Tensor, "b *m n n"]:
         """L x L^T."""
         if x.ndim < 3 or x.shape[-2:] != (group.dim, group.dim) or len(x) != len(g):
             raise InputError(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..groups.base import Group
-from .base import Action, same_precision
+from .base import Action, Each, same_precision
 
 
 class Colour(Action):
@@ -26,9 +26,7 @@ class Colour(Action):
                 f"elements, got one of {group.dim}-dimensional space; use Hue or ColourJitter."
             )
 
-    def act(
-        self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b 3 h w"]
-    ) -> Float[Tensor, "b 3 h w"]:
+    def act(self, group: Group, g: Each, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         """L x plus the offset of g, at every pixel."""
         self.check(group)
         if x.ndim == 4 and x.shape[1] == 1:

@@ -7,12 +7,11 @@ from copy import copy
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import InputError
 from ..groups.base import Group
-from .base import Action, graph_of_node, same_precision
+from .base import Action, Each, graph_of_node, same_precision
 
 
 class Graph(Action):
@@ -25,7 +24,7 @@ class Graph(Action):
     def __init__(self, vectors: Sequence[str] = ()):
         self.vectors = tuple(vectors)
 
-    def act(self, group: Group, g: Float[Tensor, "b d d"], x: Any) -> Any:
+    def act(self, group: Group, g: Each, x: Any) -> Any:
         """A copy of x with moved positions and vectors."""
         if x.pos is None or x.pos.shape[-1] != group.dim:
             shape = None if x.pos is None else tuple(x.pos.shape)

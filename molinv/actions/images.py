@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..errors import InputError, unknown
 from ..groups.base import Group
-from .base import Action
-from .warping import check_pictures, check_planar, inside, pick, places, sources
+from .base import Action, Each
+from .warping import check_pictures, inside, pick, places, planar, sources
 
 PADDING = ("zeros", "border", "reflection")
 
@@ -25,7 +25,12 @@ class _Planar(Action, ABC):
 
     def check(self, group: Group) -> None:
         """Raises InputError for a group that does not act on the plane."""
-        check_planar(type(self).__name__, group)
+        if group.dim != 2:
+            raise InputError(
+                f"{type(self).__name__}({group}): expected a group of the plane, with 2 x 2 or "
+                f"homogeneous 3 x 3 elements, got one of {group.dim}-dimensional space; use "
+                f"{', '.join(planar())}."
+            )
 
     def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Tensor:
         """Smooth pictures: see `bumps`."""
@@ -46,9 +51,7 @@ class Image(_Planar):
             raise unknown("padding", padding, PADDING)
         self.padding = padding
 
-    def act(
-        self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b c h w"]
-    ) -> Float[Tensor, "b c h w"]:
+    def act(self, group: Group, g: Each, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """The values that come to each pixel from its place moved by g^-1."""
         self.check(group)
         check_pictures("Image", group, g, x)
@@ -70,7 +73,7 @@ class Segmentation(_Planar):
         self.void = void
 
     def act(
-        self, group: Group, g: Float[Tensor, "b d d"], x: Shaped[Tensor, "b *c h w"]
+        self, group: Group, g: Each, x: Shaped[Tensor, "b *c h w"]
     ) -> Shaped[Tensor, "b *c h w"]:
         """Moved scores, or moved labels with `void` where they come from outside."""
         self.check(group)
@@ -79,7 +82,7 @@ class Segmentation(_Planar):
         return self._scores(group, group.inverse(g), x)[0]
 
     def pull_back(
-        self, group: Group, g: Float[Tensor, "b d d"], y: Float[Tensor, "b c h w"], context: Any
+        self, group: Group, g: Each, y: Float[Tensor, "b c h w"], context: Any
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b 1 h w"]]:
         """The scores where the input was, and the weight of each of its pixels."""
         self.check(group)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..groups.base import Group
 from ..groups.wigner import wigner_d
-from .base import Action, same_precision
+from .base import Action, Each, same_precision
 
 _TERM = re.compile(r"(?:(\d+)x)?(\d+)([eo])")
 HIGHEST = 11  # e3nn's own limit
@@ -47,9 +47,7 @@ class Irreps(Action):
             f"got {group}."
         )
 
-    def act(
-        self, group: Group, g: Float[Tensor, "b d d"], x: Float[Tensor, "b *m c"]
-    ) -> Float[Tensor, "b *m c"]:
+    def act(self, group: Group, g: Each, x: Float[Tensor, "b *m c"]) -> Float[Tensor, "b *m c"]:
         """D(g) x, degree by degree."""
         self.check(group)
         if x.ndim < 2 or x.shape[-1] != self.dim or len(x) != len(g):

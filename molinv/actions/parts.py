@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from ..errors import InputError
 from ..groups.base import Group
-from .base import Action
+from .base import Action, Each
 from .cartesian import Points, Vector
 
 
@@ -32,7 +30,7 @@ class Parts(Action):
         for action in _values(self.actions):
             action.check(group)
 
-    def act(self, group: Group, g: Float[Tensor, "b d d"], x: Any) -> Any:
+    def act(self, group: Group, g: Each, x: Any) -> Any:
         """Every part moved by its own action."""
         return self._each(x, lambda action, part: action.act(group, g, part))
 
@@ -40,9 +38,7 @@ class Parts(Action):
         """The number of examples of the first part."""
         return _values(self.actions)[0].size(_values(self._known(x))[0])
 
-    def pull_back(
-        self, group: Group, g: Float[Tensor, "b d d"], y: Any, context: Any
-    ) -> tuple[Any, Any]:
+    def pull_back(self, group: Group, g: Each, y: Any, context: Any) -> tuple[Any, Any]:
         """Every part pulled back by its own action, and their weights."""
         weights = []
 

@@ -27,15 +27,6 @@ def places(h: int, w: int) -> Float[Tensor, "h w 2"]:
     return grid * (torch.tensor([w, h], dtype=torch.float64) / min(h, w))
 
 
-def check_planar(name: str, group: Group) -> None:
-    """Raises InputError unless the group acts on the plane."""
-    if group.dim != 2:
-        raise InputError(
-            f"{name}({group}): expected a group of the plane, with 2 x 2 or homogeneous 3 x 3 "
-            f"elements, got one of {group.dim}-dimensional space; use {', '.join(planar())}."
-        )
-
-
 def planar() -> list[str]:
     """An example of every kind of group of the plane, as its name is written."""
     examples = [[g for g in kind.examples() if g.dim == 2] for kind in available().values()]
