@@ -21,7 +21,7 @@ from .molecules import Molecules
 from .placement import place, turn
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Batch:
     """b molecules of at most n atoms; padding has z = 0 and lies at the origin.
 

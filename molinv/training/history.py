@@ -77,6 +77,6 @@ def _orbit_share(trainer: pl.Trainer, module: Joint) -> dict[str, float]:
     """Of the first validation molecules, on every process: too few to share out."""
     data = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
     assert isinstance(data, MoleculeData)
-    batch = data.stored.gather(data.valid[:MOLECULES])
+    batch = trainer.precision_plugin.convert_input(data.stored.gather(data.valid[:MOLECULES]))
     with trainer.precision_plugin.forward_context():
         return orbit_share(module, batch, data.config.seed)

@@ -220,7 +220,9 @@ def part_weights(config: TrainConfig, standardizer: Standardizer) -> Tensor | No
             raise unknown("target with a weight:", name, names)
     if not config.weights:
         return None
-    return torch.tensor([float(config.weights.get(name, 1.0)) for name in names])
+    weights = torch.tensor([float(config.weights.get(name, 1.0)) for name in names])
+    # of mean 1, so that lam buys as much as without them
+    return weights / weights.mean()
 
 
 class Diverged(InputError):

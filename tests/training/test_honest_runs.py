@@ -19,6 +19,7 @@ from molinv.datasets import load as load_data
 from molinv.datasets.references import Standardizer
 from molinv.datasets.split import split
 from molinv.training.initial import like_initial
+from molinv.training.module import part_weights
 from molinv.training.run import locked, train
 from molinv.training.saved import load
 from molinv.training.source import Source
@@ -187,3 +188,18 @@ def test_evaluating_a_shipped_model_leaves_the_package_alone(tmp_path, monkeypat
     accuracy.evaluate("qm9", copies=2, limit=4)
     assert (tmp_path / "qm9-evaluation" / "evaluation.json").is_file()
     assert {path.name: path.read_bytes() for path in model.iterdir()} == before
+
+
+def test_double_precision_trains(tmp_path):
+    folder = train(small(tmp_path / "a", epochs=1, precision="64-true"))
+    assert load(folder).card["epoch"] == 1
+
+
+def test_weights_leave_the_worth_of_the_reward_alone():
+    """A common factor of all weights is no weight, and their mean is 1."""
+    fitted = Standardizer.fit(load_data(SAMPLE), ["homo", "lumo", "gap"], np.arange(100))
+    for weights in ({"homo": 5.0, "lumo": 5.0, "gap": 5.0}, {"homo": 10.0}):
+        found = part_weights(small("a", targets="homo,lumo,gap", weights=weights), fitted)
+        assert found is not None
+        assert float(found.mean()) == pytest.approx(1)
+    assert found[0] == 10 * found[1]

@@ -13,7 +13,7 @@ from ...errors import InputError
 from .store import Pictures
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class PictureBatch:
     """b pictures x in [0, 1]; y is int64 labels (b,) or maps (b, h, w), or float32 (b, t).
 
