@@ -66,6 +66,9 @@ def _command(name: str):
 def run() -> None:
     """The console script, a process of its own."""
     from .allocator import keep_memory
+    from .sharing import share_cores
 
     keep_memory()
-    sys.exit(main())
+    with share_cores():
+        code = main()
+    sys.exit(code)

@@ -18,6 +18,7 @@ from .models import too_large
 from .predict_batches import PAIRS, by_size, conformers_of, over_conformers, pad
 from .predict_fields import check_one_geometry, columns, gathered
 from .pretrained import locate, shipped_name
+from .sharing import share_cores
 from .training.conformal import EMBEDDED, GIVEN, calibrated
 from .training.domain import Composition
 from .training.forces import potential
@@ -232,6 +233,7 @@ class Predictor:
                 made[i] = columns(forces, value, None, None, error)
         return made
 
+    @share_cores()
     def _rows(self, structures: Sequence[Structure], batch_size: int) -> list[dict[str, Any]]:
         if self.saved.standardizer.kind != "scalar":
             made, outside = self._fields(structures, batch_size)

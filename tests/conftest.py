@@ -2,6 +2,14 @@ import pytest
 from small_run import SMALL
 
 from molinv.cli import main
+from molinv.sharing import share_cores
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_cores():
+    """Tests that call the network themselves give way to other processes as the commands do."""
+    with share_cores():
+        yield
 
 
 @pytest.fixture(scope="session")

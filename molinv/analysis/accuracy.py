@@ -17,6 +17,7 @@ from ..datasets.batches import Loader, OnDevice
 from ..datasets.kinds import SHAPES
 from ..errors import InputError
 from ..pretrained import locate, shipped_name
+from ..sharing import share_cores
 from ..training.build import place
 from ..training.calibrate import Residuals, calibrate, check_embedded, embed_some, residuals
 from ..training.config import TrainConfig
@@ -30,6 +31,7 @@ from .force_accuracy import components, force_row
 COLUMNS = ("stored", "rotated", "averaged")
 
 
+@share_cores()
 def evaluate(
     run: str | Path,
     copies: int = 8,

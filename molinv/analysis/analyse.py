@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import InputError, unknown
+from ..sharing import share_cores
 from .orbits import Orbits, sweep
 from .section import Section
 from .settings import Settings
@@ -39,6 +40,7 @@ class Analysis:
         return next((s.numbers for s in self.sections if s.name == part), {})
 
 
+@share_cores()
 def analyse(
     subject: Subject,
     structures: Structures,

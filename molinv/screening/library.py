@@ -28,6 +28,7 @@ from ..chem.parallel import finish_all
 from ..chem.readers import READERS, STDIN, records
 from ..chem.structure import Rejected, Structure
 from ..errors import InputError, unknown
+from ..sharing import share_cores
 from .ahead import ahead
 from .chunk import Settings, load, schema, tabulate
 from .shards import Shards
@@ -52,6 +53,7 @@ class Summary:
     seconds: float
 
 
+@share_cores()
 def predict_library(
     input: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],

@@ -31,6 +31,7 @@ from .. import __version__
 from ..augment import Augmented
 from ..datasets.references import Standardizer
 from ..errors import InputError, Terminated
+from ..sharing import share_cores
 from ..whole import whole
 from .averaging import averaging
 from .build import build, check_sizes, count_parameters
@@ -62,6 +63,7 @@ FREE = (
 )
 
 
+@share_cores()
 def train(
     config: TrainConfig, trust: bool = False, workers: int = 0, given: Collection[str] = ()
 ) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ...errors import InputError
+from ...sharing import share_cores
 from ...training.pictures.config import read_config
 from ...training.pictures.data import fingerprint, load
 from ...training.pictures.saved import load as load_saved
@@ -20,6 +21,7 @@ from .changes import Ways, accuracy, changes
 from .poses import poses
 
 
+@share_cores()
 def produce(
     run: str | Path,
     pictures: int = 100,

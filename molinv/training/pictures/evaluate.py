@@ -14,6 +14,7 @@ from ...datasets.batches import Loader
 from ...datasets.pictures.batches import PictureBatch, PicturesOnDevice
 from ...datasets.pictures.store import Pictures
 from ...errors import InputError
+from ...sharing import share_cores
 from ..saved import write_json
 from .config import read_config
 from .data import fingerprint, load, moved_once
@@ -24,6 +25,7 @@ COLUMNS = ("stored", "rotated", "averaged", "rotated_averaged")
 _SIZE = 128  # pictures a batch
 
 
+@share_cores()
 def evaluate(
     run: str | Path, copies: int = 8, limit: int | None = None, trust: bool = False
 ) -> dict[str, Any]:

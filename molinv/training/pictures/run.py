@@ -10,6 +10,7 @@ import torch
 
 from ... import __version__
 from ...augment import Augmented
+from ...sharing import share_cores
 from ..build import count_parameters
 from ..run import check_same, fit, locked, make_trainer, write_config
 from .build import build
@@ -21,6 +22,7 @@ from .schedule import PictureSchedule
 from .tasks import Task
 
 
+@share_cores()
 def train(config: PictureConfig) -> Path:
     """Run `config`, or go on with it where its folder's last checkpoint stopped.
 
