@@ -18,6 +18,7 @@ CHROMIUM = next((path for path in map(shutil.which, NAMES) if path), None)
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason=f"no browser: none of {', '.join(NAMES)} is on the path"
 )
+LONG = 1_800_000  # milliseconds after which a page hangs, on however busy a machine
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -36,7 +37,7 @@ def reports(tmp_path_factory):
 @pytest.fixture(scope="module")
 def browser():
     with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, timeout=120_000)
+        browser = p.chromium.launch(executable_path=CHROMIUM, timeout=LONG)
         yield browser
         browser.close()
 
@@ -49,7 +50,7 @@ def opened(browser, reports):
     def open_page(name="one", viewport=WIDE, scheme="light", **options):
         context = browser.new_context(viewport=viewport, color_scheme=scheme, **options)
         contexts.append(context)
-        context.set_default_timeout(90_000)
+        context.set_default_timeout(LONG)
         context.on("request", lambda request: requests.append(request.url))
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -79,14 +80,13 @@ def text_color(page):
 
 def see_all(page):
     """Scroll through, so that every figure is drawn."""
-    for y in range(0, page.evaluate("document.body.scrollHeight"), 600):
-        page.evaluate(f"scrollTo(0, {y})")
-        page.wait_for_timeout(60)
+    for plot in page.locator(".plot:visible").all():
+        plot.scroll_into_view_if_needed()
+        plot.locator(".main-svg").first.wait_for()
     page.wait_for_function(
         "[...document.querySelectorAll('.plot')].every(e => !e.offsetParent || e.data)"
     )
     page.evaluate("scrollTo(0, 0)")
-    page.wait_for_timeout(300)
 
 
 def test_opens_and_runs_no_name_as_a_script(opened):
@@ -143,8 +143,10 @@ def test_dark_mode_recolours_the_figures(opened):
     )
     page.click("#theme")
     page.wait_for_function(f"getComputedStyle(document.body).backgroundColor !== '{paper}'")
-    page.wait_for_timeout(300)
-    assert text_color(page) != light
+    page.wait_for_function(
+        "light => getComputedStyle(document.querySelector('#plot-0 .xtick text')).fill !== light",
+        arg=light,
+    )
     assert page.get_attribute("#theme", "aria-pressed") == "true"
     system = opened(scheme="dark")
     assert text_color(system) == text_color(page), "the system's choice and the button's agree"
@@ -160,7 +162,10 @@ def test_phone_needs_no_sideways_scrolling(opened):
 def test_figures_side_by_side_have_one_scale(opened):
     page = opened("two")
     page.wait_for_function("document.getElementById('plot-1').layout?.yaxis?.range")
-    page.wait_for_timeout(300)
+    page.wait_for_function(
+        "(([a, b]) => a && b && a[0] === b[0] && a[1] === b[1])"
+        "([0, 1].map(i => document.getElementById(`plot-${i}`).layout?.yaxis?.range))"
+    )
     ranges = [
         page.evaluate(f"document.getElementById('plot-{i}').layout.yaxis.range") for i in (0, 1)
     ]

@@ -2,8 +2,9 @@
 
     python attacks.py SEED COUNT FOLDER
 
-attacks with COUNT mutated real files in this process, which must not exceed 2 GB, nor 10 s without
-a word of the reader, and prints what came. The file that was under attack stays in FOLDER.
+attacks with COUNT mutated real files in this process, which must not exceed 2 GB, nor 10 s of the
+processor's time without a word of the reader, and prints what came. The file that
+was under attack stays in FOLDER.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from molinv.chem.labels import LABELS, labels
 from molinv.chem.structure import ReadOptions
 from molinv.errors import InputError
 
-SECONDS, BYTES = 10, 2 * 2**30
+SECONDS, BYTES = 10, 2 * 2**30  # of the processor's time, and of memory
+HANGS = 1800  # seconds without a word, on however busy a machine
 SMILES = [
     "CCO",
     "c1ccccc1O",
@@ -175,14 +177,14 @@ def mutate(content: bytes, others: list[bytes], chance: random.Random) -> bytes:
 def hold(path: Path, seen: collections.Counter) -> float:
     """The contract for one file: structures, rejections or InputError, and nothing else.
 
-    Returns the longest time that the next of these took, in seconds.
+    Returns the longest that the next of these took, in seconds of the processor.
     """
     longest, start = 0.0, watched()
     refused = None
     try:
         for item in read([str(path)]):
             seen[type(item)] += 1
-            longest, start = max(longest, time.perf_counter() - start), watched()
+            longest, start = max(longest, time.process_time() - start), watched()
             if isinstance(item, Structure):
                 check(item.z, item.pos)
                 assert (item.z.dtype, item.pos.dtype) == (np.int64, np.float64)
@@ -200,13 +202,13 @@ def hold(path: Path, seen: collections.Counter) -> float:
             assert all(isinstance(found, dict) for found in labels(path, ReadOptions()))
         except InputError:
             seen["no labels"] += 1
-    return max(longest, time.perf_counter() - start)
+    return max(longest, time.process_time() - start)
 
 
 def watched() -> float:
-    """Now; and from now on the process has so many seconds until it is asked again."""
-    faulthandler.dump_traceback_later(SECONDS, exit=True)
-    return time.perf_counter()
+    """The processor's time; the process is ended if it does not come back here."""
+    faulthandler.dump_traceback_later(HANGS, exit=True)
+    return time.process_time()
 
 
 def main(seed: int, count: int, folder: Path) -> dict[str, object]:

@@ -23,7 +23,7 @@ def attack(count, folder, seed=0):
     assert not done.stderr
     found = json.loads(done.stdout)
     assert found["cases"] == count
-    assert found["seconds"] < SECONDS
+    assert found["seconds"] < SECONDS  # the processor's, however busy the machine is
     assert found["MiB"] < 2048
     assert min(found[kind] for kind in ("Structure", "Rejected", "InputError")) > count / 20
     return found

@@ -11,48 +11,63 @@ from dataclasses import asdict
 import pytest
 import torch
 import yaml
+from patience import until
 from small_run import small
 
 from molinv.training.run import train
 from molinv.training.saved import read
 
-PATIENCE = 240  # seconds that a process may take to reach the moment at which it is killed
+# `molinv` that kills itself with the file half there that it writes next after so many checkpoints
+WRITING = """
+import os, signal, sys
+from molinv import cli, whole
+
+checkpoints, epochs = int(sys.argv[1]), 0
+
+def half(path):
+    global epochs
+    if epochs == checkpoints:
+        os.truncate(path, path.stat().st_size // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+    epochs += path.name == "last.ckpt.part"
+
+whole._to_disk = half
+sys.exit(cli.main(sys.argv[2:]))
+"""
 
 
-def start(folder, changes):
-    """`molinv train` in a process of its own, by a config."""
+def start(folder, changes, checkpoints=None):
+    """`molinv train` in a process of its own, by a config; it may kill itself (see WRITING)."""
     config = folder.with_suffix(".yaml")
     config.write_text(yaml.safe_dump(asdict(small(folder, **changes))))
-    command = [sys.executable, "-m", "molinv", "train", "--config", str(config)]
+    way = ["-m", "molinv"] if checkpoints is None else ["-c", WRITING, str(checkpoints)]
+    command = [sys.executable, *way, "train", "--config", str(config)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def wait(process, what):
-    """Until what() is true, or the process is over."""
-    deadline = time.monotonic() + PATIENCE
-    while not what() and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.0005)
 
 
 def kill(folder, changes, moment, chance):
     """Start or go on, and kill: True where it was killed before its end.
 
-    "anywhere" from the first line of Python on; "later", some epochs on; "writing", while a file
-    is only half there.
+    "anywhere" from the first line of Python on; "later", some epochs on; "writing", by itself while
+    a file is only half there.
     """
+    if moment == "writing":
+        ended = start(folder, changes, chance.randint(1, 2)).wait()
+        assert any(folder.rglob("*.part")) == (ended == -signal.SIGKILL)
+        return ended == -signal.SIGKILL
     last = folder / "checkpoints" / "last.ckpt"
     before = last.stat().st_mtime_ns if last.exists() else 0
     process = start(folder, changes)
+
+    def written():
+        return last.exists() and last.stat().st_mtime_ns != before
+
     try:
         if moment == "anywhere":
             time.sleep(chance.uniform(0, 12))
         else:
-            wait(process, lambda: last.exists() and last.stat().st_mtime_ns != before)
-            if moment == "later":
-                time.sleep(chance.uniform(0, 1.5))
-            else:
-                wait(process, lambda: any(folder.rglob("*.part")))
+            until(lambda: written() or process.poll() is not None)
+            time.sleep(chance.uniform(0, 1.5))
         alive = process.poll() is None
     finally:
         process.send_signal(signal.SIGKILL)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+from patience import PATIENCE, until
 
 from molinv.datasets import storage
 
@@ -43,10 +44,9 @@ def test_two_processes_build_one_cache(tmp_path):
         )
         for mark in ready
     ]
-    while not all(mark.exists() for mark in ready):
-        assert all(p.poll() is None for p in both)
+    until(lambda: all(mark.exists() for mark in ready) or any(p.poll() is not None for p in both))
     go.touch()
-    said = [p.communicate(timeout=120) for p in both]
+    said = [p.communicate(timeout=PATIENCE) for p in both]
     assert [p.returncode for p in both] == [0, 0], said
     one, other = (json.loads(out) for out, _ in said)
     assert one == other

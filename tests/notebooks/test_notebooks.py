@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
@@ -19,5 +20,5 @@ def test_notebook_runs(path, tmp_path, monkeypatch):
     monkeypatch.setenv("MOLINV_OUT", str(tmp_path / "run"))
     notebook = nbformat.read(path, as_version=4)
     folder = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(notebook, timeout=120, resources=folder).execute()
+    NotebookClient(notebook, timeout=PATIENCE, resources=folder).execute()
     assert any("+-" in str(cell.get("outputs")) for cell in notebook.cells)

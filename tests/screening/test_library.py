@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
+from patience import PATIENCE, until
 from small_library import BAD, SMILES
 from tiny_model import tiny_model
 
@@ -114,18 +114,15 @@ def test_a_killed_run_goes_on_with_no_row_lost_or_doubled(model, library, tmp_pa
     script.write_text(SCRIPT)
     command = [sys.executable, str(script), str(library), str(out), str(model), str(workers)]
     killed = subprocess.Popen(command)
-    deadline = time.monotonic() + 120
-    while len(list(parts.glob("*.parquet"))) < 3:
-        assert killed.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: len(list(parts.glob("*.parquet"))) >= 3 or killed.poll() is not None)
+    assert killed.poll() is None
     children = psutil.Process(killed.pid).children(recursive=True)
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
     done = len(list(parts.glob("*.parquet")))
     assert not out.exists()
     assert 3 <= done < 110
-    _, alive = psutil.wait_procs(children, timeout=20)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert not alive  # workers end with their parent
     summary = predict_library(library, out, model, copies=2, chunk=4, progress=False)
     assert summary.resumed == 4 * done

@@ -7,6 +7,7 @@ import warnings
 
 import pyarrow.parquet as pq
 import pytest
+from patience import PATIENCE
 from small_library import BAD
 
 from molinv.cli import main
@@ -48,7 +49,9 @@ def test_two_workers_give_the_rows_of_one_process(model, library, tmp_path):
     script.write_text(SCRIPT)
     environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}
     command = [sys.executable, str(script), str(library), str(model), str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=PATIENCE
+    )
     assert done.returncode == 0, done.stderr
     assert "rows=22, failed=3" in done.stdout
     predict_library(library, local, model, copies=2, progress=False)
