@@ -14,6 +14,7 @@ from ..errors import InputError, unknown
 from ..groups.base import Group, drawn_on
 from .bounded import Bounded
 
+Weighted = tuple[Float[Tensor, "j n d d"], Float[Tensor, "j n"]]
 REWARDS = ("entropy", "share", "width", "none")
 DELTA = 0.05  # of the cap: keeps the entropy reward finite at width 0
 FURTHEST = 100.0  # rad, the largest cap on a compact group: 16 turns
@@ -68,9 +69,7 @@ class Distribution(nn.Module, ABC):
         """Whether the gradient passes through the elements, so that a mean of losses has it all."""
         return True
 
-    def weighted(
-        self, noise: Float[Tensor, "n m"], most: int = 1
-    ) -> tuple[Float[Tensor, "j n d d"], Float[Tensor, "j n"]]:
+    def weighted(self, noise: Float[Tensor, "n m"], most: int = 1) -> Weighted:
         """j elements for each row of noise, and weights that sum to 1 over them.
 
         The mean over noise of sum_j weight_j loss_j is E_g loss, with its gradient. A support of

@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..groups.base import Group
 from ..groups.compose import Compose
 from ..names import construct
-from .base import Distribution, Extent
+from .base import Distribution, Extent, Weighted
 from .categorical import Categorical
 from .haar_ball import HaarBall
 from .uniform_box import UniformBox
@@ -64,9 +64,7 @@ class Composed(Distribution):
         a, b = self._parts(noise)
         return self.a.weight(a) * self.b.weight(b)
 
-    def weighted(
-        self, noise: Float[Tensor, "n m"], most: int = 1
-    ) -> tuple[Float[Tensor, "j n d d"], Float[Tensor, "j n"]]:
+    def weighted(self, noise: Float[Tensor, "n m"], most: int = 1) -> Weighted:
         """Products of the parts' elements, with the products of their weights."""
         first, second = self._parts(noise)
         a, wa = self.a.weighted(first, most)

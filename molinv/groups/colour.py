@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .base import Group, assemble
+from .exponential import expm1_over
 from .so3 import About
 
 
@@ -70,13 +71,3 @@ class ColourJitter(Group):
         middle = -self.generators[3, 0, 3].to(g)
         brightness = offset / expm1_over(contrast) + middle * contrast
         return torch.stack([torch.atan2(sine, cosine), saturation, brightness, contrast], -1)
-
-
-def expm1_over(x: Tensor) -> Tensor:
-    """(exp x - 1) / x, smooth at 0: below 0.25 a series, whose derivatives keep their digits."""
-    small = x.abs() < 0.25
-    series = torch.ones_like(x)
-    for n in reversed(range(2, 13)):
-        series = 1 + series * x / n
-    safe = torch.where(small, 1.0, x)
-    return torch.where(small, series, safe.expm1() / safe)

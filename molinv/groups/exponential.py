@@ -1,7 +1,13 @@
-"""The exponential and the logarithm of any matrices, and the exponential's integral."""
+"""The exponential and the logarithm of matrices, and the functions in their closed forms.
+
+These functions are smooth at the identity: below 0.25 a Taylor series stands in for a quotient
+whose digits cancel there. Those of an angle take its *square*, so that no square root is
+differentiated at 0.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from math import ceil, factorial, inf, log2
 
 import torch
@@ -71,3 +77,38 @@ def integral(a: Float[Tensor, "*b 2 2"]) -> Float[Tensor, "*b 2 2"]:
     for i in range(doublings):
         v = torch.baddbmm(v, m, v @ v, alpha=2 ** (i - 1))  # m here is not doubled itself
     return v.view_as(a)
+
+
+def sin_over(square: Tensor) -> Tensor:
+    """sin(t) / t, for t^2 = `square` (rad^2)."""
+    return _of_angle(square, 1, lambda t: t.sin() / t)
+
+
+def versine_over(square: Tensor) -> Tensor:
+    """(1 - cos t) / t^2, for t^2 = `square` (rad^2)."""
+    return _of_angle(square, 2, lambda t: 0.5 * ((0.5 * t).sin() / (0.5 * t)) ** 2)
+
+
+def excess_over(square: Tensor) -> Tensor:
+    """(t - sin t) / t^3, for t^2 = `square` (rad^2)."""
+    return _of_angle(square, 3, lambda t: (t - t.sin()) / t**3)
+
+
+def expm1_over(x: Tensor) -> Tensor:
+    """(exp x - 1) / x."""
+    series = [1 / factorial(n + 1) for n in range(12)]
+    return _smooth(x, x.abs() < 0.25, series, lambda x: x.expm1() / x)
+
+
+def _of_angle(square: Tensor, offset: int, quotient: Callable[[Tensor], Tensor]) -> Tensor:
+    series = [(-1) ** n / factorial(2 * n + offset) for n in range(7)]  # left out: under 1e-20
+    return _smooth(square, square < 0.0625, series, lambda square: quotient(square.sqrt()))
+
+
+def _smooth(
+    x: Tensor, small: Tensor, series: Sequence[float], quotient: Callable[[Tensor], Tensor]
+) -> Tensor:
+    total = torch.zeros_like(x)
+    for coefficient in reversed(series):
+        total = total * x + coefficient
+    return torch.where(small, total, quotient(torch.where(small, 1.0, x)))

@@ -15,7 +15,6 @@ from .finite import Finite, unlike
 from .so3 import SO3
 
 _SAME = 1e-6
-_SYMBOL = re.compile(r"(?:(C)(\d+)([vh]?)|(D)(\d+)([hd]?)|(S)(\d+)|(T[dh]?|Oh?|Ih?|C[si]))")
 
 
 def closure(
@@ -61,25 +60,19 @@ class PointGroup(Finite):
 
 
 def _generators(symbol: str) -> list[Tensor]:
-    match = _SYMBOL.fullmatch(symbol)
-    if match is None or any(n is not None and int(n) < 1 for n in match.group(2, 5, 8)):
-        raise InputError(
-            f"PointGroup: {symbol!r} is not a Schoenflies symbol such as C3v, D4h, D2d, S4 or Td."
-        )
+    number = re.search(r"[1-9]\d*", symbol)
+    n = int(number[0]) if number else 1
     flip, level, upright = -torch.eye(3).double(), _diagonal(1, 1, -1), _diagonal(1, -1, 1)
-    if match[1]:
-        extra = {"": [], "v": [upright], "h": [level]}[match[3]]
-        return [_turn(int(match[2])), *extra]
-    if match[4]:
-        n = int(match[5])
-        extra = {"": [], "h": [level], "d": [_turn(2 * n) @ level]}[match[6]]
-        return [_turn(n), _diagonal(1, -1, -1), *extra]
-    if match[7]:
-        if int(match[8]) % 2:
-            raise InputError(f"PointGroup: S{match[8]} is C{match[8]}h; expected an even number.")
-        return [_turn(int(match[8])) @ level]
-    third = _turn(3, 1.0, 1.0, 1.0)
-    return {
+    axis, across = _turn(n), _diagonal(1, -1, -1)
+    third, fifth = _turn(3, 1.0, 1.0, 1.0), _turn(5, 0.0, 1.0, (1 + sqrt(5)) / 2)
+    known = {
+        "Cn": [axis],
+        "Cnv": [axis, upright],
+        "Cnh": [axis, level],
+        "Dn": [axis, across],
+        "Dnh": [axis, across, level],
+        "Dnd": [axis, across, _turn(2 * n) @ level],
+        "Sn": [axis @ level],
         "Cs": [level],
         "Ci": [flip],
         "T": [third, _turn(2)],
@@ -87,9 +80,17 @@ def _generators(symbol: str) -> list[Tensor]:
         "Th": [third, _turn(2), flip],
         "O": [third, _turn(4)],
         "Oh": [third, _turn(4), flip],
-        "I": [third, _turn(5, 0.0, 1.0, (1 + sqrt(5)) / 2)],
-        "Ih": [third, _turn(5, 0.0, 1.0, (1 + sqrt(5)) / 2), flip],
-    }[match[9]]
+        "I": [third, fifth],
+        "Ih": [third, fifth, flip],
+    }
+    kind = re.sub(r"[1-9]\d*", "n", symbol)
+    if kind not in known:
+        raise InputError(
+            f"PointGroup: {symbol!r} is not a Schoenflies symbol such as C3v, D4h, D2d, S4 or Td."
+        )
+    if kind == "Sn" and n % 2:
+        raise InputError(f"PointGroup: S{n} is C{n}h; expected an even number.")
+    return known[kind]
 
 
 def _turn(n: int, x: float = 0.0, y: float = 0.0, z: float = 1.0) -> Float[Tensor, "3 3"]:

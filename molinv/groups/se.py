@@ -12,10 +12,10 @@ from torch import Tensor
 from .affine import T
 from .base import Group, assemble
 from .compose import Compose
+from .exponential import excess_over, sin_over, versine_over
 from .finite import Reflection
 from .so2 import SO2
 from .so3 import SO3
-from .trig import excess_over, sin_over, versine_over
 
 
 class _Rigid(Group, ABC):

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..errors import InputError
 from .base import Group, Rule, drawn_on, unit_matrix
+from .exponential import sin_over, versine_over
 from .so2 import SO2, full_turns
-from .trig import sin_over, versine_over
 
 
 def rotation_generators(d: int = 3) -> Float[Tensor, "3 d d"]:

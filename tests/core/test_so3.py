@@ -9,8 +9,8 @@ from scipy.integrate import quad
 from scipy.stats import kstest
 
 from molinv import groups
+from molinv.groups.exponential import excess_over, sin_over, versine_over
 from molinv.groups.so3 import from_quaternion, to_quaternion
-from molinv.groups.trig import excess_over, sin_over, versine_over
 
 SO3 = groups.SO3
 AXES = torch.nn.functional.normalize(
