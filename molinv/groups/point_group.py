@@ -84,7 +84,7 @@ def _generators(symbol: str) -> list[Tensor]:
         "Ih": [third, fifth, flip],
     }
     kind = re.sub(r"[1-9]\d*", "n", symbol)
-    if kind not in known:
+    if kind not in known or "n" in symbol:
         raise InputError(
             f"PointGroup: {symbol!r} is not a Schoenflies symbol such as C3v, D4h, D2d, S4 or Td."
         )
