@@ -113,9 +113,14 @@ def _on_intervals(rows: Rows, predictor: Predictor) -> Iterator[str]:
 
 
 def check_path(path: str) -> Path:
-    """The path of a file to write; raises InputError for an ending that is not known."""
+    """The path of a file to write, before there is anything to write.
+
+    Raises InputError for an ending that is not known, and for a folder that is not there.
+    """
     if Path(path).suffix not in SUFFIXES:
         raise InputError(f"cannot write {path}: expected a name ending in .csv, .json or .parquet.")
+    if not Path(path).parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {Path(path).parent}; make it.")
     return Path(path)
 
 

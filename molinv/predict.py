@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .chem.objects import is_object
+from .chem.readers import read
 from .chem.structure import Rejected, Structure
 from .datasets.molecules import Target
 from .errors import unknown
@@ -101,10 +103,10 @@ class Predictor:
         measured = ((self.evaluation or {}).get("intervals", {}).get(kind) or {}).get("targets", {})
         return {n: measured.get(n, {}).get("mae", e) for n, e in self.errors.items()}
 
-    def predict(
-        self, structures: Iterable[Structure | Rejected], batch_size: int = 64
-    ) -> Iterator[dict[str, Any] | Rejected]:
+    def predict(self, structures: Any, batch_size: int = 64) -> Iterator[dict[str, Any] | Rejected]:
         """One row for each structure, in order; what cannot be predicted comes as Rejected.
+
+        `structures` are those of `chem.read`, or whatever it reads: SMILES, files, ase.Atoms.
 
         A row has name, source, embedded (the geometry is a conformer search's), outside (why it
         is not of the training molecules' kind, or None) and, for each target, its value,
@@ -118,7 +120,7 @@ class Predictor:
         Structures are read ahead in windows of 16 batches. Raises InputError for several
         conformers of a molecule where values turn with it.
         """
-        stream = iter(structures)
+        stream = _structures(structures)
         while chunk := list(islice(stream, WINDOW * batch_size)):
             checked = [self.usable(item) for item in chunk]
             good = [item for item in checked if isinstance(item, Structure)]
@@ -272,3 +274,13 @@ def symbols(numbers: Iterable[int]) -> str:
     from ase.data import chemical_symbols
 
     return ", ".join(chemical_symbols[z] for z in sorted(numbers))
+
+
+def _structures(given: Any) -> Iterator[Structure | Rejected]:
+    """Structures as they are, in their order; anything else as `chem.read` reads it."""
+    several = isinstance(given, Iterable) and not isinstance(given, str) and not is_object(given)
+    for item in given if several else [given]:
+        if isinstance(item, Structure | Rejected):
+            yield item
+        else:
+            yield from read(item)

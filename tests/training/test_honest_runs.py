@@ -203,3 +203,32 @@ def test_weights_leave_the_worth_of_the_reward_alone():
         assert found is not None
         assert float(found.mean()) == pytest.approx(1)
     assert found[0] == 10 * found[1]
+
+
+def test_a_predictor_reads_whatever_a_command_does():
+    from ase.build import molecule
+
+    from molinv import pretrained
+    from molinv.predict import Predictor
+
+    if not pretrained.available():
+        pytest.skip("no model is shipped")
+    predictor = Predictor(targets=["gap"], copies=1)
+    one = [row["gap"] for row in predictor.predict(["CCO", molecule("H2O")])]
+    assert len(one) == 2
+    assert next(predictor.predict("CCO"))["gap"] == pytest.approx(one[0], rel=1e-6)
+    assert next(predictor.predict(molecule("H2O")))["gap"] == pytest.approx(one[1], rel=1e-6)
+
+
+def test_a_table_for_a_folder_that_is_not_there_is_refused_before_the_work(tmp_path, capsys):
+    assert main(["predict", "CCO", "-o", str(tmp_path / "not" / "there.csv")]) == 2
+    captured = capsys.readouterr()
+    assert "there is no folder" in captured.err
+    assert "shipped with molinv" not in captured.err  # no model was loaded
+
+
+def test_a_closed_pipe_is_the_end_and_no_error():
+    command = f"{sys.executable} -m molinv models | head -1; echo ${{PIPESTATUS[0]}}"
+    found = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert found.stdout.splitlines()[-1] in ("0", "141")
+    assert "rror" not in found.stderr
