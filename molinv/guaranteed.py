@@ -65,11 +65,8 @@ class Guaranteed(nn.Module):
 
     def forward(self, x: Any, *extra: Any) -> Tensor:
         """The average (b, ...). Raises InputError where the output weighs its entries."""
-        orbit = self._orbit(self.nodes, x, extra)
-        total = torch.zeros(())
-        for w, y in zip(self.weights, orbit, strict=True):
-            total = total + w.to(y) * y
-        return total
+        orbit = zip(self.weights, self._orbit(self.nodes, x, extra), strict=True)
+        return sum((w.to(y) * y for w, y in orbit), torch.zeros(()))
 
     @torch.no_grad()
     def certificate(self, x: Any, *extra: Any, reach: int | None = None) -> Certificate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError, unknown
 from ..groups.base import Group, drawn_on
-from .bounded import Bounded
+from .bounded import Bounded, Numbers
 
 Weighted = tuple[Float[Tensor, "j n d d"], Float[Tensor, "j n"]]
 REWARDS = ("entropy", "share", "width", "none")
@@ -182,8 +182,8 @@ class InAlgebra(Capped, ABC):
     def __init__(
         self,
         group: Group,
-        init: float | Sequence[float] = 0.05,
-        cap: float | Sequence[float] | None = None,
+        init: Numbers = 0.05,
+        cap: Numbers | None = None,
         *,
         reward: str = "entropy",
         learn: bool = True,

@@ -10,19 +10,15 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 
+Numbers = float | Sequence[float]  # one, or one for each name
+
 
 class Bounded(nn.Module):
     """Positive numbers below their caps: cap * sigmoid(raw), started at `init`."""
 
     cap: Tensor
 
-    def __init__(
-        self,
-        names: Sequence[str],
-        caps: float | Sequence[float],
-        init: float | Sequence[float],
-        learn: bool,
-    ):
+    def __init__(self, names: Sequence[str], caps: Numbers, init: Numbers, learn: bool):
         super().__init__()
         cap = each(caps, names, "cap")
         start = each(init, names, "starting extent")
@@ -40,7 +36,7 @@ class Bounded(nn.Module):
         return self.cap * self.raw.sigmoid()
 
 
-def each(value: float | Sequence[float], names: Sequence[str], what: str) -> Tensor:
+def each(value: Numbers, names: Sequence[str], what: str) -> Tensor:
     """One number for each name: `value` itself, or the same number for all."""
     numbers = torch.as_tensor(value, dtype=torch.get_default_dtype())
     if numbers.ndim > 1 or (numbers.ndim == 1 and len(numbers) != len(names)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..groups.base import Group
 from .base import Capped, Extent
-from .bounded import Bounded
+from .bounded import Bounded, Numbers
 from .fingerprint import Fingerprint
 from .uniform_box import UniformBox
 
@@ -37,8 +36,8 @@ class Conditional(Capped):
         self,
         group: Group,
         encoder: nn.Module | None = None,
-        init: float | Sequence[float] = 0.05,
-        cap: float | Sequence[float] | None = None,
+        init: Numbers = 0.05,
+        cap: Numbers | None = None,
         *,
         reward: str = "entropy",
         learn: bool = True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import log, pi
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from ..groups.base import Group, drawn_on
 from .base import DELTA, InAlgebra, relative_entropy, sobol
+from .bounded import Numbers
 
 _POINTS = 2**13
 
@@ -27,8 +27,8 @@ class Gaussian(InAlgebra):
     def __init__(
         self,
         group: Group,
-        init: float | Sequence[float] = 0.05,
-        cap: float | Sequence[float] | None = None,
+        init: Numbers = 0.05,
+        cap: Numbers | None = None,
         *,
         reward: str = "entropy",
         learn: bool = True,

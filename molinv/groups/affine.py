@@ -69,14 +69,10 @@ class Affine2(Group):
             unit_matrix(3, (0, 0, 1.0), (1, 1, -1.0)),
             unit_matrix(3, (0, 1, 1.0), (1, 0, 1.0)),
         ]
-        super().__init__(
-            torch.stack(generators),
-            ["tx", "ty", "rotation", "scale", "stretch", "shear"],
-            [unit, unit, "rad"] + ["log-scale"] * 3,
-            [cap, cap, pi] + [log(2)] * 3,
-            compact=False,
-            homogeneous=True,
-        )
+        names = ["tx", "ty", "rotation", "scale", "stretch", "shear"]
+        units, caps = [unit, unit, "rad"] + ["log-scale"] * 3, [cap, cap, pi] + [log(2)] * 3
+        stacked = torch.stack(generators)
+        super().__init__(stacked, names, units, caps, compact=False, homogeneous=True)
 
     def exp(self, xi: Float[Tensor, "*b 6"]) -> Float[Tensor, "*b 3 3"]:
         """[[exp A, V v], [0, 1]], V the integral of exp(t A) over t from 0 to 1."""
@@ -99,11 +95,6 @@ class Affine3(Group):
         generators = [*T(3).generators, *rotation_generators(4), *shears, *squeezes, scale]
         names = ["tx", "ty", "tz", "wx", "wy", "wz"]
         names += ["shear_yz", "shear_xz", "shear_xy", "squeeze_xy", "squeeze_yz", "scale"]
-        super().__init__(
-            torch.stack(generators),
-            names,
-            [unit] * 3 + ["rad"] * 3 + ["log-scale"] * 6,
-            [cap] * 3 + [pi] * 3 + [log(2)] * 6,
-            compact=False,
-            homogeneous=True,
-        )
+        units = [unit] * 3 + ["rad"] * 3 + ["log-scale"] * 6
+        caps, stacked = [cap] * 3 + [pi] * 3 + [log(2)] * 6, torch.stack(generators)
+        super().__init__(stacked, names, units, caps, compact=False, homogeneous=True)

@@ -41,14 +41,9 @@ class ColourJitter(Group):
         generators[2, :3, 3] = 1
         generators[3, :3, :3] = torch.eye(3)
         generators[3, :3, 3] = -middle
-        super().__init__(
-            generators,
-            ["hue", "saturation", "brightness", "contrast"],
-            ["rad", "log-scale", "range", "log-scale"],
-            [pi, log(2), 0.5, log(2)],
-            compact=False,
-            homogeneous=True,
-        )
+        names = ["hue", "saturation", "brightness", "contrast"]
+        units, caps = ["rad", "log-scale", "range", "log-scale"], [pi, log(2), 0.5, log(2)]
+        super().__init__(generators, names, units, caps, compact=False, homogeneous=True)
         self.to(torch.get_default_dtype())  # rounded from what is exact
 
     def exp(self, xi: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 4 4"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import pi
 
 import torch
 from jaxtyping import Float
@@ -12,6 +11,7 @@ from torch import Tensor
 from ..errors import InputError
 from .base import SAME, Group, Rule, drawn_on, exactly
 from .so2 import SO2
+from .so3 import About
 
 _LIMIT = SAME[torch.float32]
 # the rotations of space that only change signs, the identity not first
@@ -98,10 +98,8 @@ class Cyclic(Finite):
     def __init__(self, n: int = 4, dim: int = 2):
         if n < 1 or dim not in (2, 3):
             raise InputError(f"Cyclic: expected n >= 1 and dim 2 or 3, got n={n}, dim={dim}.")
-        angles = torch.arange(n, dtype=torch.float64)[:, None] * (2 * pi / n)
-        elements = torch.eye(dim, dtype=torch.float64).repeat(n, 1, 1)
-        elements[:, :2, :2] = SO2().exp(angles)
-        super().__init__(elements, check=False)
+        turns, _ = (SO2() if dim == 2 else About()).rule(n - 1)
+        super().__init__(turns, check=False)
         self.to(torch.get_default_dtype())
 
 

@@ -48,15 +48,9 @@ class LearnedBasis(Group):
             )
         if compact and homogeneous:
             raise InputError("LearnedBasis: a group with translations is not compact.")
-        names = [f"xi{i}" for i in range(k)]
-        super().__init__(
-            torch.zeros(k, d, d),
-            names,
-            ["1"] * k,
-            [cap] * k,
-            compact=compact,
-            homogeneous=homogeneous,
-        )
+        zero, names = torch.zeros(k, d, d), [f"xi{i}" for i in range(k)]
+        units, caps = ["1"] * k, [cap] * k
+        super().__init__(zero, names, units, caps, compact=compact, homogeneous=homogeneous)
         self.directions = nn.Parameter(torch.randn(k, d, d, generator=generator))
 
     @property

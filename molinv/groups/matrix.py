@@ -35,14 +35,9 @@ class MatrixGroup(Group):
         if not generators.isfinite().all():
             raise InputError("MatrixGroup: expected finite generators, got NaN or infinity.")
         k = len(generators)
-        super().__init__(
-            generators,
-            names or [f"xi{i}" for i in range(k)],
-            units or ["1"] * k,
-            caps or [1.0] * k,
-            compact=compact,
-            homogeneous=homogeneous,
-        )
+        names = names or [f"xi{i}" for i in range(k)]
+        units, caps = units or ["1"] * k, caps or [1.0] * k
+        super().__init__(generators, names, units, caps, compact=compact, homogeneous=homogeneous)
         self._exp = exp
         self.to(dtype)
         if closed and (residual := bracket_residual(self.generators)).max() > 1e-5:

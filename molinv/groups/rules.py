@@ -12,8 +12,7 @@ from torch import Tensor
 from ..errors import InputError
 from .base import Rule
 from .point_group import PointGroup
-from .so2 import SO2
-from .so3 import SO3
+from .so3 import SO3, About
 
 # the orders scipy has, less 13, 25 and 27, whose weights are not all positive
 _ORDERS = [3, 5, 7, 9, 11, 15, 17, 19, 21, 23, 29, 31, 35, 41, 47, 53, 59, 65, 71, 77, 83, 89]
@@ -38,12 +37,9 @@ def rotations(degree: int) -> Rule:
         return SO3().normalize(g), weights
     directions, weights = lebedev_rule(next(o for o in _ORDERS if o >= degree))
     tilt = _tilt(torch.from_numpy(directions.T.copy()))
-    turns, _ = SO2().rule(degree)
-    spin = torch.eye(3, dtype=torch.float64).repeat(len(turns), 1, 1)
-    spin[:, :2, :2] = turns
-    g = (tilt[:, None] @ spin[None]).flatten(0, 1)
-    w = torch.from_numpy(weights / weights.sum()).repeat_interleave(len(turns)) / len(turns)
-    return g, w
+    spin, share = About().rule(degree)
+    whole = torch.from_numpy(weights / weights.sum())
+    return (tilt[:, None] @ spin).flatten(0, 1), (whole[:, None] * share).flatten()
 
 
 def _tilt(directions: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3 3"]:
