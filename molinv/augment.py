@@ -14,8 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from . import quadrature
 from .actions import Action, Invariant, Points, as_action
-from .actions.base import graph_of_row
-from .actions.parts import flatten, rebuild
+from .actions.base import flatten, graph_of_row, rebuild
 from .distributions import Distribution
 from .errors import InputError, unknown
 

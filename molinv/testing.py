@@ -15,8 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .actions.base import Action
-from .actions.parts import flatten, rebuild
+from .actions.base import Action, flatten, rebuild
 from .errors import InputError
 from .groups import Compose, Finite, Group
 from .groups.base import bracket_residual

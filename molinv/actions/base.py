@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -64,15 +65,11 @@ def same_precision(g: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
 
 def graph_of_row(context: Any, y: Any) -> Int64[Tensor, " rows"] | None:
     """The graph of each row of y where the context has a PyG graph with as many nodes, or None."""
-    if isinstance(context, dict):
-        context = tuple(context.values())
-    if isinstance(context, tuple | list):
-        found = (graph_of_row(part, y) for part in context)
-        return next((node for node in found if node is not None), None)
-    pos = None if isinstance(context, Tensor) else getattr(context, "pos", None)
-    if pos is None or not isinstance(y, Tensor) or y.ndim == 0 or len(y) != len(pos):
-        return None
-    return graph_of_node(context)
+    for part in flatten(context) if isinstance(y, Tensor) and y.ndim else ():
+        pos = None if isinstance(part, Tensor) else getattr(part, "pos", None)
+        if pos is not None and len(pos) == len(y):
+            return graph_of_node(part)
+    return None
 
 
 def graph_of_node(x: Any) -> Int64[Tensor, " nodes"]:
@@ -80,3 +77,28 @@ def graph_of_node(x: Any) -> Int64[Tensor, " nodes"]:
     if x.batch is None:
         return torch.zeros(len(x.pos), dtype=torch.long, device=x.pos.device)
     return x.batch
+
+
+def flatten(x: Any) -> list:
+    """The parts of a tuple or dict, however deep, in order; anything else is one part."""
+    if isinstance(x, Mapping | tuple | list):
+        return [part for value in values(x) for part in flatten(value)]
+    return [x]
+
+
+def rebuild(like: Any, parts: Sequence[Any]) -> Any:
+    """Parts in the form that `like` has: undoes `flatten`."""
+    return _rebuild(like, iter(parts))
+
+
+def _rebuild(like: Any, parts: Iterator[Any]) -> Any:
+    if isinstance(like, Mapping):
+        return {name: _rebuild(value, parts) for name, value in like.items()}
+    if isinstance(like, tuple | list):
+        return tuple(_rebuild(value, parts) for value in like)
+    return next(parts)
+
+
+def values(x: Any) -> tuple:
+    """The parts of a tuple or dict, in order."""
+    return tuple(x.values()) if isinstance(x, Mapping) else tuple(x)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import InputError, unknown
 from ..groups.base import Group
 from .base import Action, Each
-from .warping import check_pictures, inside, pick, places, planar, sources
+from .warping import inside, pick, places, planar, sources
 
 PADDING = ("zeros", "border", "reflection")
 
@@ -36,6 +36,21 @@ class _Planar(Action, ABC):
         """Smooth pictures: see `bumps`."""
         return bumps(generator, n)
 
+    def _sources(self, group: Group, back: Tensor, x: Tensor) -> Tensor:
+        """`sources`, for float pictures (b, c, h, w) that are as many as the elements."""
+        self.check(group)
+        name = f"{type(self).__name__}({group})"
+        if x.ndim != 4 or len(x) != len(back) or 0 in x.shape[1:]:
+            raise InputError(
+                f"{name}: expected pictures (b, c, h, w), got {tuple(x.shape)}, with "
+                f"b = {len(back)} group elements."
+            )
+        if not x.is_floating_point():
+            raise InputError(
+                f"{name}: expected floating-point values, got {x.dtype}; divide bytes by 255."
+            )
+        return sources(group, back, x)
+
 
 class Image(_Planar):
     """Pictures (b, c, h, w) of any size, moved by a group of the plane: (g x)(p) = x(g^-1 p).
@@ -53,9 +68,7 @@ class Image(_Planar):
 
     def act(self, group: Group, g: Each, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """The values that come to each pixel from its place moved by g^-1."""
-        self.check(group)
-        check_pictures("Image", group, g, x)
-        return pick(x, sources(group, group.inverse(g), x), self.padding)
+        return pick(x, self._sources(group, group.inverse(g), x), self.padding)
 
 
 class Segmentation(_Planar):
@@ -76,7 +89,6 @@ class Segmentation(_Planar):
         self, group: Group, g: Each, x: Shaped[Tensor, "b *c h w"]
     ) -> Shaped[Tensor, "b *c h w"]:
         """Moved scores, or moved labels with `void` where they come from outside."""
-        self.check(group)
         if x.ndim == 3 and not x.is_floating_point():
             return self._labels(group, g, x)
         return self._scores(group, group.inverse(g), x)[0]
@@ -85,24 +97,22 @@ class Segmentation(_Planar):
         self, group: Group, g: Each, y: Float[Tensor, "b c h w"], context: Any
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b 1 h w"]]:
         """The scores where the input was, and the weight of each of its pixels."""
-        self.check(group)
         value, weight = self._scores(group, g, y)
         return value, weight.to(value.dtype)
 
     def _scores(self, group: Group, back: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        check_pictures("Segmentation", group, back, y)
-        source = sources(group, back, y)
+        source = self._sources(group, back, y)
         return pick(y, source, "border"), inside(source)
 
     def _labels(self, group: Group, g: Tensor, y: Tensor) -> Tensor:
+        self.check(group)
         if self.void is None:
             raise InputError(
                 f"Segmentation({group}): to move a label map, give the label of pixels from "
                 "outside, as in Segmentation(void=255)."
             )
         values = y[:, None].double()  # exact for any label
-        check_pictures("Segmentation", group, g, values)
-        source = sources(group, group.inverse(g), values)
+        source = self._sources(group, group.inverse(g), values)
         moved = pick(values, source, "border", "nearest")
         return torch.where(inside(source), moved, self.void)[:, 0].to(y.dtype)
 

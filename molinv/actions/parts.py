@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from ..errors import InputError
 from ..groups.base import Group
-from .base import Action, Each
+from .base import Action, Each, rebuild, values
 from .cartesian import Points, Vector
 
 
@@ -27,7 +27,7 @@ class Parts(Action):
 
     def check(self, group: Group) -> None:
         """Raises InputError for a group that one of the parts refuses."""
-        for action in _values(self.actions):
+        for action in values(self.actions):
             action.check(group)
 
     def act(self, group: Group, g: Each, x: Any) -> Any:
@@ -36,7 +36,7 @@ class Parts(Action):
 
     def size(self, x: Any) -> int:
         """The number of examples of the first part."""
-        return _values(self.actions)[0].size(_values(self._known(x))[0])
+        return values(self.actions)[0].size(values(self._known(x))[0])
 
     def pull_back(self, group: Group, g: Each, y: Any, context: Any) -> tuple[Any, Any]:
         """Every part pulled back by its own action, and their weights."""
@@ -47,12 +47,12 @@ class Parts(Action):
             weights.append(weight)
             return value
 
-        values = self._each(y, back)
-        return values, None if all(w is None for w in weights) else rebuild(values, weights)
+        moved = self._each(y, back)
+        return moved, None if all(w is None for w in weights) else rebuild(moved, weights)
 
     def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Any:
         """An example of every part."""
-        parts = [action.example(generator, group, n) for action in _values(self.actions)]
+        parts = [action.example(generator, group, n) for action in values(self.actions)]
         return rebuild(self.actions, parts)
 
     def _known(self, x: Any) -> Any:
@@ -75,34 +75,10 @@ class Parts(Action):
         )
 
     def _each(self, x: Any, function: Callable[[Action, Any], Any]) -> Any:
-        pairs = zip(_values(self.actions), _values(self._known(x)), strict=True)
+        pairs = zip(values(self.actions), values(self._known(x)), strict=True)
         return rebuild(self.actions, [function(*pair) for pair in pairs])
 
 
 def as_action(given: Action | Sequence[Action] | Mapping[str, Action]) -> Action:
     """An action as it is; a sequence or mapping of them as `Parts`."""
     return given if isinstance(given, Action) else Parts(given)
-
-
-def flatten(x: Any) -> list:
-    """The parts of a tuple or dict, however deep, in order; anything else is one part."""
-    if isinstance(x, Mapping | tuple | list):
-        return [part for value in _values(x) for part in flatten(value)]
-    return [x]
-
-
-def rebuild(like: Any, parts: Sequence[Any]) -> Any:
-    """Parts in the form that `like` has: undoes `flatten`."""
-    return _rebuild(like, iter(parts))
-
-
-def _rebuild(like: Any, parts: Iterator[Any]) -> Any:
-    if isinstance(like, Mapping):
-        return {name: _rebuild(value, parts) for name, value in like.items()}
-    if isinstance(like, tuple | list):
-        return tuple(_rebuild(value, parts) for value in like)
-    return next(parts)
-
-
-def _values(x: Any) -> tuple:
-    return tuple(x.values()) if isinstance(x, Mapping) else tuple(x)

@@ -14,7 +14,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from ..errors import InputError
 from ..groups import available
 from ..groups.base import Group
 
@@ -31,19 +30,6 @@ def planar() -> list[str]:
     """An example of every kind of group of the plane, as its name is written."""
     examples = [[g for g in kind.examples() if g.dim == 2] for kind in available().values()]
     return [str(found[-1]) for found in examples if found]
-
-
-def check_pictures(name: str, group: Group, g: Tensor, x: Tensor) -> None:
-    """Raises InputError unless x is float (b, c, h, w) with as many pictures as elements."""
-    if x.ndim != 4 or len(x) != len(g) or 0 in x.shape[1:]:
-        raise InputError(
-            f"{name}({group}): expected pictures (b, c, h, w), got {tuple(x.shape)}, with "
-            f"b = {len(g)} group elements."
-        )
-    if not x.is_floating_point():
-        raise InputError(
-            f"{name}({group}): expected floating-point values, got {x.dtype}; divide bytes by 255."
-        )
 
 
 def sources(

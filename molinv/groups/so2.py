@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from math import ceil, pi
 
 import torch
@@ -42,9 +43,7 @@ class SO2(Group):
             raise InputError(f"{self}: expected a degree of 0 or more, got {degree}.")
         n = degree + 1
         angles = torch.arange(n, dtype=torch.float64)[:, None] * (2 * pi / n)
-        exact = self._exact["generators"]
-        g = torch.eye(self.d, dtype=torch.float64) + angles.sin()[..., None] * exact
-        g = g + (1 - angles.cos())[..., None] * (exact @ exact)
+        g = deepcopy(self).double().cpu().exp(angles)
         return g, torch.full((n,), 1 / n, dtype=torch.float64)
 
     def basis(self, g: Float[Tensor, "n d d"], degree: int) -> tuple[Tensor, Tensor]:
