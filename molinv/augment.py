@@ -169,8 +169,7 @@ class Augmented(nn.Module):
     def run(self, g: Float[Tensor, "b d d"], x: Any, *extra: Any, **named: Any) -> tuple[Any, Any]:
         """rho_out(g)^-1 f(rho_in(g) x) for one element an example, and the entries' weights.
 
-        Under autocast only the model runs in reduced precision: a rotation rounded to bfloat16
-        is not orthogonal.
+        Under autocast only the model runs in reduced precision: rotations must stay orthogonal.
         """
         group = self.distribution.group
         y = self.model(self._exactly(self.input.act, group, g, x), *extra, **named)

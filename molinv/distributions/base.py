@@ -43,10 +43,7 @@ class Distribution(nn.Module, ABC):
 
     @abstractmethod
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n m"]:
-        """The random numbers behind n samples; they depend on no parameter and no input.
-
-        Drawn on the generator's device.
-        """
+        """Random numbers behind n samples, of no parameter or input, on the generator's device."""
 
     @abstractmethod
     def transform(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n d d"]:

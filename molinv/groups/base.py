@@ -137,9 +137,8 @@ class Group(nn.Module):
     def log(self, g: Elements) -> Coefficients:
         """Coefficients of g on the principal branch: g = exp(log g) component(g).
 
-        By default the principal matrix logarithm, which does not exist (NaN, or the coefficients
-        of another matrix) where g has an eigenvalue at or below 0. Raises InputError where no
-        logarithm is known.
+        By default the principal matrix logarithm: NaN, or another matrix's, where g has an
+        eigenvalue at or below 0. Raises InputError where no logarithm is known.
         """
         return self.vee(matrix_log(g.double())).to(g.dtype)
 
@@ -208,23 +207,16 @@ class Group(nn.Module):
     def basis(self, g: Float[Tensor, "n d d"], degree: int) -> tuple[Tensor, Tensor]:
         """Functions on the group up to a degree, orthonormal under Haar, at n elements.
 
-        Returns their values (n, f) and the degree of each (f,). Raises InputError where no such
-        functions are known.
+        Returns their values (n, f) and degrees (f,). Raises InputError where none are known.
         """
         raise InputError(f"{self}: no orthonormal functions are known; SO2 and SO3 have them.")
 
     def preimages(self, xi: Coefficients, reach: float) -> Float[Tensor, "m *b k"]:
-        """All coefficients that exp sends to the same element as xi, out to the length `reach`.
-
-        Those beyond that length may be among them.
-        """
+        """All xi of the same element out to the length `reach`; some beyond may be among them."""
         return xi[None]
 
     def haar_density(self, xi: Coefficients) -> Float[Tensor, "*b"]:
-        """Density of the Haar probability in exponential coordinates, per unit of each xi.
-
-        Raises InputError where none is known.
-        """
+        """Haar's density per unit of each coefficient; raises InputError where none is known."""
         raise InputError(
             f"{self}: no Haar density is known; a compact group of your own overrides "
             "haar, haar_density and preimages."

@@ -1,4 +1,7 @@
-"""Rigid motions of the plane and of space, with and without reflections: translation first."""
+"""Rigid motions of the plane and of space, with and without reflections: translation first.
+
+Source: Sola et al. 2018 (arXiv 1812.01537).
+"""
 
 from __future__ import annotations
 
@@ -49,10 +52,7 @@ class _Rigid(Group, ABC):
 
 
 class SE2(_Rigid):
-    """Rigid motions of the plane: coefficients (tx, ty, angle), translation first.
-
-    Source: Sola et al. 2018 (arXiv 1812.01537), eq. 158.
-    """
+    """Rigid motions of the plane: (tx, ty, angle), translation first (Sola et al., eq. 158)."""
 
     def __init__(self, unit: str = "angstrom", cap: float = 5.0):
         super().__init__(SO2(), unit, cap)
@@ -63,10 +63,7 @@ class SE2(_Rigid):
 
 
 class SE3(_Rigid):
-    """Rigid motions of space: coefficients (tx, ty, tz, wx, wy, wz), translation first.
-
-    Source: Sola et al. 2018 (arXiv 1812.01537), eq. 174.
-    """
+    """Rigid motions of space: (tx, ty, tz, wx, wy, wz), translation first (Sola, eq. 174)."""
 
     def __init__(self, unit: str = "angstrom", cap: float = 5.0):
         super().__init__(SO3(), unit, cap)

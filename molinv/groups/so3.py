@@ -31,8 +31,7 @@ def from_quaternion(q: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 3 3"]:
 def to_quaternion(g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 4"]:
     """The unit quaternion (w, x, y, z) of a rotation, with w >= 0.
 
-    Reads 4 q q^T off the matrix and takes its longest row, which is never short
-    (Shepperd 1978).
+    Reads 4 q q^T off the matrix and takes its longest row, which is never short (Shepperd 1978).
     """
     a, b, c = g[..., 0, 0], g[..., 1, 1], g[..., 2, 2]
     wx, wy, wz = (g[..., j, i] - g[..., i, j] for i, j in ((1, 2), (2, 0), (0, 1)))

@@ -38,10 +38,7 @@ def _couple(l: int) -> Float[Tensor, "m k"]:
 
 
 def harmonics(r: Float[Tensor, "k 3"], l: int) -> Float[Tensor, "k m"]:
-    """Real spherical harmonics of unit vectors, m = -l..l, with y for the polar axis as e3nn's.
-
-    Of mean square 1, each on the sphere.
-    """
+    """Real spherical harmonics of mean square 1 at unit vectors, m = -l..l, y the polar axis."""
     x, y, z = r.unbind(1)
     angle = torch.atan2(x, z)
     columns = []
