@@ -4,7 +4,11 @@ from molinv import Augmented, groups, distributions, actions
 
 mu    = distributions.UniformBox(groups.SO3())
 model = Augmented(net, mu, input=actions.Points(), output=actions.Invariant())
-loss  = l1(model(pos, z), y.expand(1, -1)) - 0.02 * mu.regularizer()
+for pos, z, y in batches:
+    risk = model.risk(lambda out: (out - y).abs(), pos, z)
+    optimizer.zero_grad()
+    (risk.loss - 0.02 * risk.reward).backward()
+    optimizer.step()
 """
 
 from . import actions, distributions, groups, quadrature, testing

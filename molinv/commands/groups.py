@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .parsing import parse
+
+if TYPE_CHECKING:
+    from ..groups import Group
 
 SUMMARY = "the groups that exist, with their generators"
 
@@ -12,17 +17,35 @@ def main(arguments: list[str]) -> int:
     parse("groups", SUMMARY, arguments, lambda p: None)
     from inspect import getdoc
 
-    from rich import print as show
+    from rich.console import Console
     from rich.table import Table
 
     from .. import groups
 
-    table = Table("group", "compact", "generators (unit, cap)", "what")
+    table = Table("example", "compact", "generators (unit, cap)", "what")
     for name, kind in groups.available().items():
         group = kind.examples()[-1]
-        rows = zip(group.names, group.units, group.caps, strict=True)
-        generators = ", ".join(f"{n} ({u}, {c:.3g})" for n, u, c in rows)
+        text = str(group)
+        example = text if len(text) < 30 else f"{name}(...)"
         what = (getdoc(kind) or "").splitlines()[0]
-        table.add_row(name, "yes" if group.compact else "no", generators, what)
-    show(table)
+        table.add_row(example, "yes" if group.compact else "no", _generators(group), what)
+    show = Console(highlight=False)
+    show.print(table)
+    show.print(
+        'Write a group as in the first column: --group SO3, --group "PointGroup(D4h)",\n'
+        '--group "Compose(SO3, Scaling(3))", or package.module:Name.',
+        markup=False,
+    )
     return 0
+
+
+def _generators(group: Group) -> str:
+    """Names with their unit and cap, and the number of separate elements."""
+    shared: dict[tuple[str, float], list[str]] = {}
+    for name, unit, cap in zip(group.names, group.units, group.caps, strict=True):
+        shared.setdefault((unit, cap), []).append(name)
+    lines = [f"{', '.join(names)} ({u}, {c:.3g})" for (u, c), names in shared.items()]
+    if group.elements is not None and len(group.elements) > 1:
+        kind = "components" if group.k else "elements"
+        lines.append(f"{len(group.elements)} {kind}")
+    return "\n".join(lines)

@@ -24,8 +24,11 @@ class TrainConfig:
         out: the folder of the run; a run that stopped there goes on.
         model: an architecture (see `molinv models`) or package.module:Name.
         model_args: settings of the architecture, e.g. {"geometry": "displacement"}.
-        group: a group (see `molinv groups`) or package.module:Name.
-        distribution: UniformBox, HaarBall or Gaussian (learned), Identity or Haar (fixed).
+        group: a group (see `molinv groups`), e.g. E3 or "Compose(SO3, Scaling(3))", or
+            package.module:Name.
+        distribution: UniformBox, HaarBall, Gaussian, Conditional (per molecule), Categorical (on
+            finite groups) or Composed (on groups of two parts such as O3 and E3), which are
+            learned; Identity or Haar, which are fixed.
         distribution_args: its settings, e.g. {"init": 0.05}.
         regularizer: what rewards a wide distribution: entropy, share (of each cap), width (the
             paper's norm) or none.

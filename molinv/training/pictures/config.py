@@ -28,10 +28,12 @@ class PictureConfig:
         out: the folder of the run; a run that stopped there goes on.
         model: cnn, unet or package.module:Name; cnn, or for label maps unet, if not given.
         model_args: settings of the architecture, e.g. {"width": 16}.
-        group: a group of the plane or of colours (see `molinv groups`) or package.module:Name.
+        group: a group of the plane or of colours (see `molinv groups`), e.g. Affine2 or
+            "Compose(SO2, Scaling(2))", or package.module:Name.
         action: what the group moves: image (places) or colour; auto tells by the group.
         padding: what comes in from outside: zeros, border or reflection.
-        distribution: UniformBox, HaarBall or Gaussian (learned), Identity or Haar (fixed).
+        distribution: UniformBox, HaarBall, Gaussian, Categorical (on finite groups) or Composed
+            (on groups of two parts), which are learned; Identity or Haar, which are fixed.
         distribution_args: its settings, e.g. {"init": 0.05}.
         regularizer: what rewards a wide distribution: entropy, width or none.
         lam: weight of that reward, per nat of the loss; 0.1, for label maps 0.03, if not given.
