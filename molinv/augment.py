@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from . import quadrature
-from .actions import Action, Invariant, Points, as_action
+from .actions import Invariant, Points, as_action
 from .actions.base import flatten, graph_of_row, rebuild
 from .distributions import Distribution
 from .errors import InputError, unknown
@@ -22,7 +22,6 @@ _REDUCE = ("mean", "prob", "log_prob")
 _HALF = (torch.bfloat16, torch.float16)
 FEW = 4  # elements of a finite distribution that are summed exactly at no one's request
 
-Actions = Action | Sequence[Action] | Mapping[str, Action]
 Nodes = Iterator[tuple[Float[Tensor, "b d d"], float]]
 
 
@@ -84,7 +83,12 @@ class Augmented(nn.Module):
         reduce: str = "mean",
     ):
         super().__init__()
-        if copies < 1:
+        if not isinstance(distribution, Distribution):
+            raise InputError(
+                f"Augmented: expected a distribution on a group, such as HaarBall(SO3()), got "
+                f"{distribution}."
+            )
+        if not isinstance(copies, int) or copies < 1:
             raise InputError(f"Augmented: expected at least one copy, got {copies}.")
         if reduce not in _REDUCE:
             raise unknown("reduce", reduce, _REDUCE)
@@ -145,16 +149,21 @@ class Augmented(nn.Module):
         their score, and a conditional distribution reads the inputs once. Minimise
         risk.loss - lam * risk.reward. Raises InputError for losses that are reduced already.
         """
-        mu, size = self._exactly(self.distribution.at, x, *extra), self.input.size(x)
+        if not callable(loss):
+            raise InputError(f"Augmented: expected risk(loss, x, ...), got {_what(loss)} first.")
+        size = self.input.size(x)
+        mu = self._exactly(self.distribution.at, x, *extra)
         support = mu.support()
         draws = 1 if support is not None and len(support[0]) <= exact else self.copies
-        runs, count = [], 0
+        runs, count, rows = [], 0, size * draws
         for u in self._noise(mu, size, generator, noise, draws):
             elements, weight = self._exactly(mu.weighted, u, exact)
+            if len(elements) == 1 and rows > 1:  # the baseline below takes 1 / rows of the score
+                weight = weight.detach() + rows / (rows - 1) * (weight - weight.detach())
             for g, w in zip(elements, weight, strict=True):
                 value, inside = self.run(g, x, *extra, **named)
                 found = loss(value)
-                found = found if isinstance(found, list) else [found]
+                found = found if isinstance(found, list) and found else [found]
                 seen = _weights(inside, len(found))
                 runs.append([_term(*pair, w, size, x) for pair in zip(found, seen, strict=True)])
             count += 1
@@ -162,6 +171,8 @@ class Augmented(nn.Module):
                 break
         each = [map(torch.stack, zip(*term, strict=True)) for term in zip(*runs, strict=True)]
         sums = [(losses.sum(), weights.sum()) for losses, weights in each]
+        if len(runs) == 1 and size == 1:  # no other example to take a baseline from
+            sums = [(a, n.detach()) for a, n in sums]
         terms = [Term(a / torch.where(n == 0, 1.0, n), n.detach() / count) for a, n in sums]
         reward = self._exactly(mu.regularizer)
         return Risk(torch.stack([t.mean for t in terms]).sum(), reward, terms)
@@ -185,6 +196,7 @@ class Augmented(nn.Module):
         degree: int | None = None,
         generator: torch.Generator | None = None,
         gradients: bool = False,
+        recompute: bool = False,
         **named: Any,
     ) -> Orbit:
         """Mean and standard deviation of the outputs over an orbit, streamed over copies.
@@ -195,15 +207,15 @@ class Augmented(nn.Module):
                 averages over the whole compact group, exactly up to `degree` (default 4) by
                 quadrature, or over `copies` drawn elements. All examples share the draws, so that
                 the result for one does not depend on the others in its batch.
-        gradients  the mean can be differentiated: the network runs once more for each element in
-                the backward pass, which keeps memory flat.
-        Memory does not grow with the number of copies. Standard deviations are the population's
+        gradients  the mean can be differentiated, so that memory grows with the number of copies;
+                with `recompute` it does not, since the network runs again in the backward pass
+        Memory does not grow without gradients either. Standard deviations are the population's
         for exact sums and the unbiased estimate for drawn elements. Raises InputError for
         "haar" on a group that is not compact.
         """
         with torch.set_grad_enabled(gradients and torch.is_grad_enabled()):
             nodes, draws = self._plan(x, extra, orbit, copies, degree, generator)
-            again = gradients and orbit != "identity"
+            again = gradients and recompute
             run = partial(checkpoint, self.run, use_reentrant=False) if again else self.run
             sums: list[_Moments] = []
             count = 0
@@ -336,6 +348,20 @@ class _Moments:
         return self.mean, std, self.total
 
 
+def _what(value: Any) -> str:
+    """A value's type, and its shape where it has one."""
+    shape = f" {tuple(value.shape)}" if isinstance(value, Tensor) else ""
+    return f"{type(value).__name__}{shape}"
+
+
+def _fits(weights: Tensor, losses: Tensor) -> bool:
+    """Whether weights can be broadcast to the shape of the losses."""
+    try:
+        return torch.broadcast_shapes(weights.shape, losses.shape) == losses.shape
+    except RuntimeError:
+        return False
+
+
 def _stacked(copies: Sequence[Any]) -> Any:
     """The copies' outputs on a new first axis, part by part."""
     parts = zip(*map(flatten, copies), strict=True)
@@ -358,14 +384,20 @@ def _weights(inside: Any, parts: int) -> list[Tensor | None]:
 def _term(found: Any, inside: Tensor | None, weight: Tensor, size: int, x: Any) -> Term:
     """sum(weight * loss) and sum(weight) over the examples of one copy.
 
-    Dividing one by the other subtracts the mean loss from each in the gradient of drawn elements:
-    the usual baseline, for one factor 1 - 1/n in its length.
+    Dividing one by the other subtracts the mean loss from each in the gradient of drawn elements,
+    the usual baseline. `risk` makes good that the mean holds the loss itself.
     """
-    losses, own = found if isinstance(found, tuple) else (found, None)
+    losses, own = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
     if not isinstance(losses, Tensor) or losses.ndim == 0:
         raise InputError(
-            "Augmented.risk: expected the losses (b, ...) of every entry from the loss, got one "
-            'number: leave out its reduction, as in l1_loss(output, y, reduction="none").'
+            "Augmented.risk: expected the losses (b, ...) of every entry from the loss, or "
+            f"(losses, weights), or a list of such terms, got {_what(found)}: leave out its "
+            'reduction, as in l1_loss(output, y, reduction="none").'
+        )
+    if own is not None and (own.requires_grad or not _fits(own, losses)):
+        raise InputError(
+            f"Augmented.risk: expected weights without a gradient that fit losses "
+            f"{tuple(losses.shape)}, got {_what(own)}: several terms are a list."
         )
     if len(losses) != size:
         node = graph_of_row(x, losses)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .actions import Action
+from .actions.base import flatten, rebuild
 from .augment import Augmented
 from .distributions import Haar
 from .errors import InputError
@@ -63,13 +64,21 @@ class Guaranteed(nn.Module):
         self.register_buffer("nodes", nodes, persistent=False)
         self.register_buffer("weights", weights, persistent=False)
 
-    def forward(self, x: Any, *extra: Any) -> Tensor:
-        """The average (b, ...). Raises InputError where the output weighs its entries."""
-        orbit = zip(self.weights, self._orbit(self.nodes, x, extra), strict=True)
-        return sum((w.to(y) * y for w, y in orbit), torch.zeros(()))
+    def forward(self, x: Any, *extra: Any, **named: Any) -> Any:
+        """The average (b, ...), of every part of the output.
+
+        Raises InputError where the output weighs its entries.
+        """
+        total: list[Any] = []
+        for w, y in zip(self.weights, self._orbit(self.nodes, x, extra, named), strict=True):
+            parts = [w.to(part) * part for part in flatten(y)]
+            total = [a + b for a, b in zip(total, parts, strict=True)] if total else parts
+        return rebuild(y, total)
 
     @torch.no_grad()
-    def certificate(self, x: Any, *extra: Any, reach: int | None = None) -> Certificate:
+    def certificate(
+        self, x: Any, *extra: Any, reach: int | None = None, **named: Any
+    ) -> Certificate:
         """How far the average of each entry of the output can still depend on the orientation.
 
         A rule takes every function to a mean of its turned copies, and turning preserves a
@@ -87,7 +96,7 @@ class Guaranteed(nn.Module):
         nodes, weights = group.rule(2 * reach)
         columns, degree_of = group.basis(nodes, reach)
         base = None
-        for k, y in enumerate(self._orbit(nodes, x, extra)):
+        for k, y in enumerate(self._orbit(nodes, x, extra, named)):
             y = y.double()
             if base is None:  # sums of f - base spend no digits on what all orientations share
                 base, square = y, torch.zeros_like(y)
@@ -102,10 +111,10 @@ class Guaranteed(nn.Module):
         left = power[self.degree + 1 :].sum(0) + rest
         return Certificate(variance.sqrt(), left.sqrt(), rest.sqrt())
 
-    def _orbit(self, nodes: Float[Tensor, "n d d"], x: Any, extra: tuple):
+    def _orbit(self, nodes: Float[Tensor, "n d d"], x: Any, extra: tuple, named: dict):
         size = self.run.input.size(x)
         for g in nodes.to(self.run.distribution.group.generators):
-            value, weight = self.run.run(g.expand(size, *g.shape), x, *extra)
+            value, weight = self.run.run(g.expand(size, *g.shape), x, *extra, **named)
             if weight is not None:
                 raise InputError("Guaranteed: this output action weighs its entries; use orbit().")
             yield value

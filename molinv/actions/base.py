@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from ..errors import InputError
 from ..groups.base import Group
 
 Each = Float[Tensor, "b d d"]  # an element for each example of a batch
@@ -40,7 +41,9 @@ class Action(ABC):
         """g x, for every example its own g."""
 
     def size(self, x: Any) -> int:
-        """The number of examples in a batch."""
+        """The number of examples in a batch; raises InputError for what is not a tensor."""
+        if not isinstance(x, Tensor):
+            raise _without_action(type(self).__name__, x)
         return len(x)
 
     @abstractmethod
@@ -52,9 +55,19 @@ class Action(ABC):
 
         Where that is a PyG graph, a tensor with a row for every node is moved node by node.
         """
+        if isinstance(y, Mapping | tuple | list):
+            raise _without_action(type(self).__name__, y)
         back = group.inverse(g)
         node = graph_of_row(context, y)
         return self.act(group, back if node is None else back[node], y), None
+
+
+def _without_action(name: str, x: Any) -> InputError:
+    parts = f" of {', '.join(map(str, x))}" if isinstance(x, Mapping) else ""
+    return InputError(
+        f"{name}: expected a tensor, got {type(x).__name__}{parts}: objects of several parts need "
+        'an action for each, as in input={"pos": Points(), "field": Vector()}.'
+    )
 
 
 def same_precision(g: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:

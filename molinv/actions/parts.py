@@ -12,6 +12,8 @@ from ..groups.base import Group
 from .base import Action, Each, rebuild, values
 from .cartesian import Points, Vector
 
+Actions = Action | Sequence[Action] | Mapping[str, Action]
+
 
 class Parts(Action):
     """A tuple or a dict of objects, with an action for each: positions with a field vector, say.
@@ -79,6 +81,13 @@ class Parts(Action):
         return rebuild(self.actions, [function(*pair) for pair in pairs])
 
 
-def as_action(given: Action | Sequence[Action] | Mapping[str, Action]) -> Action:
-    """An action as it is; a sequence or mapping of them as `Parts`."""
-    return given if isinstance(given, Action) else Parts(given)
+def as_action(given: Actions) -> Action:
+    """An action as it is; a sequence or mapping of them as `Parts`; InputError for others."""
+    if isinstance(given, Action):
+        return given
+    several = values(given) if isinstance(given, Mapping | tuple | list) else ()
+    if several and all(isinstance(action, Action) for action in several):
+        return Parts(given)  # pyright: ignore[reportArgumentType]
+    raise InputError(
+        f"expected an action such as Points(), or a tuple or dict of them, got {given!r}."
+    )

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from ..errors import InputError
+
 _SOFT = 1e-6  # (angstrom squared): where the length of a vector stops being sharp
 
 
@@ -51,7 +53,15 @@ class Fingerprint(nn.Module):
     def forward(
         self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"] | None = None
     ) -> Float[Tensor, "b outputs"]:
-        """The numbers, the same for any order, pose and place of the atoms."""
+        """The numbers, the same for any order, pose and place of the atoms.
+
+        Raises InputError for positions that are not a tensor (b, n, 3).
+        """
+        if not isinstance(pos, Tensor) or pos.ndim != 3:
+            raise InputError(
+                f"Fingerprint: expected pos (b, n, 3), got {type(pos).__name__}: give Conditional "
+                "an encoder of its own for other inputs."
+            )
         z = pos.new_ones(pos.shape[:2], dtype=torch.long) if z is None else z
         mask = (z > 0).to(pos)[..., None]
         element = self.element(z) * mask

@@ -162,6 +162,7 @@ class Group(nn.Module):
             raise InputError(
                 f"{self}: expected matrices (..., {self.d}, {self.d}), got {tuple(g.shape)}."
             )
+        g = g if g.is_floating_point() else g.to(self.generators)
         limit = SAME.get(g.dtype, 1e-2) if tolerance is None else tolerance
         moved = self.exp(torch.full((self.k,), 0.1).to(g)) @ g
         miss = torch.stack([(self.normalize(h) - h).abs().amax((-1, -2)) for h in (g, moved)])

@@ -30,7 +30,7 @@ def rotations(degree: int) -> Rule:
     Lebedev directions times degree + 1 equispaced turns: degree 9 is 38 x 10 = 380 rotations.
     Raises InputError outside 0 to 131.
     """
-    if not 0 <= degree <= _ORDERS[-1]:
+    if degree not in range(_ORDERS[-1] + 1):
         raise InputError(f"SO3: expected a degree from 0 to {_ORDERS[-1]}, got {degree}.")
     if degree in _GROUPS:
         g, weights = PointGroup(_GROUPS[degree]).rule(degree)

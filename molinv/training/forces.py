@@ -102,7 +102,9 @@ def potential(
         with torch.enable_grad():
             part = with_gradient(batch.rows(slice(start, start + size)))
             inputs = network.model.inputs(part)  # pyright: ignore[reportCallIssue]
-            found = network.orbit(*inputs, orbit=orbit, copies=copies, gradients=True)
+            found = network.orbit(
+                *inputs, orbit=orbit, copies=copies, gradients=True, recompute=len(batch) < runs
+            )
             (slope,) = torch.autograd.grad(found.mean[:, 0].sum(), part.pos)
         slope = _balanced(slope, part) if center else slope
         energy, std = (x[:, 0].detach().double() * scale for x in (found.mean, found.std))

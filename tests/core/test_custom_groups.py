@@ -197,13 +197,13 @@ def test_what_is_wrong_with_a_group_is_said_in_one_sentence():
     boosts = lorentz().generators[3:]
     with pytest.raises(InputError, match="bracket of generators bx and by leaves"):
         groups.MatrixGroup(boosts, names=["bx", "by", "bz"], closed=True)
-    with pytest.raises(LawBroken, match="bracket of two generators leaves their span"):
+    with pytest.raises(LawBroken, match="brackets of generators stay in their span"):
         testing.check_group(groups.MatrixGroup(boosts))
     with pytest.raises(InputError, match=r"Points\(SO2\): expected pos \(b, n, 2\), got \(4, 6, 3"):
         POINTS.act(groups.SO2(), groups.SO2().identity(4), clouds(3))
     with pytest.raises(InputError, match=r"expected 4 x \(..., 4\), got \(4, 3\)"):
         VECTOR.act(lorentz(), lorentz().identity(4), torch.zeros(4, 3))
-    with pytest.raises(LawBroken, match=r"exp is not finite at \[1000.0"):
+    with pytest.raises(LawBroken, match=r"exp is finite at \[1000.0"):
         testing.check_group(groups.MatrixGroup([[[1.0]]], caps=[1000.0]))
     for broken in (groups.T(3), groups.Scaling(3), lorentz(), groups.LearnedBasis(3, 3)):
         for ask in (broken.haar, lambda n, g=broken: D.Haar(g)):

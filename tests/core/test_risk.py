@@ -328,3 +328,69 @@ def test_a_deviation_is_of_what_is_averaged():
     every = torch.stack([model.run(g, pos)[0] for g, _ in model.elements(pos, copies=50)])
     assert torch.allclose(found.std, every.log_softmax(-1).std(0), rtol=0.05)
     assert torch.allclose(found.mean, every.softmax(-1).mean(0).log(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "copies"), [(1, 1), (1, 3), (2, 1), (5, 2)])
+def test_the_score_is_unbiased_for_any_batch(size, copies):
+    """Over all elements that can be drawn, each as likely as it is: the gradient of the sum."""
+    mu = D.Categorical(REFLECTION, init=0.3).double()
+    net = Augmented(Odd(), mu, copies=copies).double().train()
+    pos = normal(size, 4, 3).double()
+
+    def loss(out):
+        return (out - 0.7).square() + 3.0
+
+    (exact,) = torch.autograd.grad(net.risk(loss, pos).loss, mu._moved.raw)
+    p = mu.probabilities().detach()
+    total = torch.zeros(1).double()
+    for pick in torch.cartesian_prod(*[torch.tensor([0, 1])] * (size * copies)).view(
+        -1, copies, size
+    ):
+        noise = torch.where(pick == 0, p[0] / 2, p[0] + p[1] / 2)[..., None]
+        risk = net.risk(loss, pos, noise=noise, exact=1)
+        (slope,) = torch.autograd.grad(risk.loss, mu._moved.raw)
+        total += p[pick].prod() * slope
+    assert torch.allclose(total, exact, rtol=1e-9)
+
+
+def test_what_is_given_wrongly_is_one_sentence():
+    mu, pos, y = D.UniformBox(groups.SO3()), normal(6, 4, 3), normal(6)
+    model = Augmented(Odd(), mu).train()
+    wrong = [
+        (lambda: model.risk(lambda out: (out - y, out.abs()), pos), "several terms are a list"),
+        (lambda: model.risk(lambda out: (out, torch.ones(5)), pos), "that fit losses"),
+        (lambda: model.risk(lambda out: [], pos), "got list"),
+        (lambda: model.risk(lambda out: (out, out, out), pos), "got tuple"),
+        (lambda: model.risk(pos, lambda out: out), r"expected risk\(loss, x"),
+        (lambda: model.risk(lambda out: out, {"pos": pos}), "need an action for each"),
+        (lambda: model.risk(lambda out: out, pos.numpy()), "expected a tensor, got"),
+        (lambda: Augmented(Odd(), groups.SO3()), "expected a distribution"),
+        (lambda: Augmented(Odd(), mu, copies=2.5), "at least one copy, got 2.5"),
+        (lambda: Augmented(Odd(), mu, input=Points), "expected an action such as"),
+        (lambda: Augmented(Odd(), mu, input="Points"), "expected an action such as"),
+        (lambda: Augmented(Odd(), mu, input=(Points(), None)), "expected an action such as"),
+        (lambda: model.orbit(pos, orbit="haar", degree=2.5), "got 2.5"),
+    ]
+    for call, words in wrong:
+        with pytest.raises(InputError, match=words) as caught:
+            call()
+        assert "\n" not in str(caught.value)
+
+    class Named(torch.nn.Module):
+        def forward(self, x):
+            return {"energy": x.sum((1, 2))}
+
+    with pytest.raises(InputError, match="need an action for each"):
+        Augmented(Named(), mu, output=Vector()).eval()(pos)
+    conditional = Augmented(Fields(), D.Conditional(groups.SO3()), {"pos": Points()}).train()
+    with pytest.raises(InputError, match="encoder of its own"):
+        conditional.risk(lambda out: out, {"pos": pos})
+
+
+def test_recomputed_gradients_are_the_same():
+    model = Augmented(Odd(), D.HaarBall(groups.SO3(), init=2.0)).eval()
+    pos, slopes = normal(3, 4, 3).requires_grad_(), []
+    for again in (False, True):
+        mean = model.orbit(pos, copies=4, gradients=True, recompute=again).mean
+        slopes.append(torch.autograd.grad(mean.square().sum(), pos)[0])
+    assert torch.allclose(*slopes, atol=1e-6)

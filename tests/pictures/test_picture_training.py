@@ -341,3 +341,12 @@ def test_a_planted_boundary_is_found_to_a_tenth(tmp_path):
     folder = train(PictureConfig(**settings, accelerator="cpu", out=str(tmp_path)))
     (reach,) = (math.degrees(e["value"]) for e in load(folder).card["extents"].values())
     assert 54 <= reach <= 66
+
+
+def test_offsets_of_a_composition_are_in_pictures_too():
+    e2 = in_pictures(groups.E2())
+    for group in (e2, e2.a):
+        assert group.caps[:2] == (1.0, 1.0)
+        assert group.units[:2] == ("half-side", "half-side")
+    extent = D.Composed(e2).extent()
+    assert (extent["tx"].cap, extent["tx"].unit) == (1.0, "half-side")

@@ -57,9 +57,11 @@ def in_pictures(group: Group) -> Group:
     A group's lengths are angstrom up to 5 by default; no picture has those, and an offset of
     more than half its side moves most of it out of sight.
     """
-    pairs = list(zip(group.units, group.caps, strict=True))
-    group.caps = tuple(1.0 if unit == "angstrom" else cap for unit, cap in pairs)
-    group.units = tuple(UNIT if unit == "angstrom" else unit for unit, _ in pairs)
+    for part in group.modules():  # of a composition, its parts as well
+        if isinstance(part, Group):
+            pairs = list(zip(part.units, part.caps, strict=True))
+            part.caps = tuple(1.0 if unit == "angstrom" else cap for unit, cap in pairs)
+            part.units = tuple(UNIT if unit == "angstrom" else unit for unit, _ in pairs)
     return group
 
 
