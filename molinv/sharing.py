@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-# of the last three, cores are pinned: the ones that a thread may use are then not the process's
+# the last three pin threads: the cores that a thread may use are then not the process's
 SET_BY_USER = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_PROC_BIND", "OMP_PLACES")
 SET_BY_USER += ("GOMP_CPU_AFFINITY",)
 INTERVAL = 0.2  # seconds between two looks at the cores
@@ -27,14 +27,15 @@ _watch: _Watch | None = None
 def share_cores() -> Iterator[None]:
     """Let torch's OpenMP threads sleep instead of spin while other processes need the cores.
 
-    Also a decorator. A thread that reaches the end of a parallel region spins for some
-    milliseconds in wait of the others and of the next region. On free cores that is right: waking
-    a sleeping thread takes longer than most regions, and sleeping makes a training step 1.6 times
-    as long. On a core that another process wants, it uses up the share of the very threads that
-    are waited for: a step then takes 3 to 10 times as long. libgomp decides once at its start, so
-    this looks at the cores five times a second and switches. Results do not change: the number
-    of threads is the same. Does nothing where the user has set OMP_WAIT_POLICY or GOMP_SPINCOUNT,
-    with one thread, and without Linux or libgomp. May be nested.
+    Also a decorator, for training loops of your own; molinv's commands and functions have it. A
+    thread that reaches the end of a parallel region spins for some milliseconds in wait of the
+    others and of the next region. On free cores that is right: waking a sleeping thread takes
+    longer than most regions, and sleeping makes a training step 1.6 times as long. On a core that
+    another process wants, it uses up the share of the very threads that are waited for: a step then
+    takes 3 to 10 times as long. libgomp decides once at its start, so this looks at the cores five
+    times a second and switches. Results do not change: the number of threads is the same. Does
+    nothing where the user has set OMP_WAIT_POLICY or GOMP_SPINCOUNT, with one thread, and without
+    Linux or libgomp. May be nested.
     """
     global _entered, _watch
     with _lock:
