@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -26,8 +28,6 @@ class Compose(Group):
     """
 
     _elements: Tensor
-    # parts that commute, that overlap, that do not commute
-    EXAMPLES = ((SO3(), Scaling(3)), (SO2(), Cyclic(3)), (SO2(), Reflection(2)))
 
     def __init__(self, a: Group, b: Group):
         if (a.d, a.homogeneous) != (b.d, b.homogeneous):
@@ -142,6 +142,14 @@ class Compose(Group):
             return super().haar_density(xi)
         of_whole = 1 if whole.elements is None else len(whole.elements)
         return whole.haar_density(xi) * (of_whole / len(self._exact["_elements"]))
+
+    @classmethod
+    def examples(cls) -> Sequence[Group]:
+        """Parts that commute, that overlap, and that do not commute."""
+        if cls is not Compose:
+            return super().examples()
+        pairs = (SO3(), Scaling(3)), (SO2(), Cyclic(3)), (SO2(), Reflection(2))
+        return [cls(*pair) for pair in pairs]
 
 
 class O3(Compose):

@@ -243,7 +243,7 @@ def test_wrong_actions_on_pictures_are_caught():
         testing.check_action(Backwards(), groups.SE2())
     with pytest.raises(testing.LawBroken):
         testing.check_action(Stretched(), groups.SO2())
-    with pytest.raises(testing.LawBroken, match="act takes a group that check refuses"):
+    with pytest.raises(testing.LawBroken, match="act refuses a group that check refuses"):
         testing.check_action(Careless(), groups.SO3())
 
 

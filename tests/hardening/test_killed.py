@@ -29,7 +29,7 @@ def half(path):
     if epochs == checkpoints:
         os.truncate(path, path.stat().st_size // 2)
         os.kill(os.getpid(), signal.SIGKILL)
-    epochs += path.name == "last.ckpt.part"
+    epochs += path.name.endswith(".last.ckpt.part")
 
 whole._to_disk = half
 sys.exit(cli.main(sys.argv[2:]))

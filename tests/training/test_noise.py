@@ -34,14 +34,14 @@ def test_keys_make_the_noise(kind):
 @pytest.fixture
 def drawn(monkeypatch):
     """What the network is given in training: noise per copy and molecule, one entry a step."""
-    steps, forward = [], Augmented.forward
+    steps, risk = [], Augmented.risk
 
     def spy(self, *inputs, noise=None, **rest):
         if noise is not None:
             steps.append(noise.clone())
-        return forward(self, *inputs, noise=noise, **rest)
+        return risk(self, *inputs, noise=noise, **rest)
 
-    monkeypatch.setattr(Augmented, "forward", spy)
+    monkeypatch.setattr(Augmented, "risk", spy)
     return steps
 
 
