@@ -155,27 +155,29 @@ class Augmented(nn.Module):
         mu = self._exactly(self.distribution.at, x, *extra)
         support = mu.support()
         draws = 1 if support is not None and len(support[0]) <= exact else self.copies
-        runs, count, rows = [], 0, size * draws
+        scores: list[Tensor] = []
+        sums: list[list[Term]] = []
         for u in self._noise(mu, size, generator, noise, draws):
             elements, weight = self._exactly(mu.weighted, u, exact)
-            if len(elements) == 1 and rows > 1:  # the baseline below takes 1 / rows of the score
-                weight = weight.detach() + rows / (rows - 1) * (weight - weight.detach())
-            for g, w in zip(elements, weight, strict=True):
+            scores.append(weight.sum(0))  # 1, with the gradient of what was drawn
+            shares, parts = weight / scores[-1] * scores[-1].detach(), []
+            for g, w in zip(elements, shares, strict=True):
                 value, inside = self.run(g, x, *extra, **named)
                 found = loss(value)
                 found = found if isinstance(found, list) and found else [found]
                 seen = _weights(inside, len(found))
-                runs.append([_term(*pair, w, size, x) for pair in zip(found, seen, strict=True)])
-            count += 1
-            if len(runs) >= self.copies:
+                terms = [_term(*pair, w, size, x) for pair in zip(found, seen, strict=True)]
+                parts = [_sum(*both) for both in zip(parts, terms, strict=True)] if parts else terms
+            sums.append(parts)
+            if len(sums) * len(elements) >= self.copies:
                 break
-        each = [map(torch.stack, zip(*term, strict=True)) for term in zip(*runs, strict=True)]
-        sums = [(losses.sum(), weights.sum()) for losses, weights in each]
-        if len(runs) == 1 and size == 1:  # no other example to take a baseline from
-            sums = [(a, n.detach()) for a, n in sums]
-        terms = [Term(a / torch.where(n == 0, 1.0, n), n.detach() / count) for a, n in sums]
-        reward = self._exactly(mu.regularizer)
-        return Risk(torch.stack([t.mean for t in terms]).sum(), reward, terms)
+        score = torch.stack(scores)
+        made = []
+        for draws_of in zip(*sums, strict=True):  # of one term
+            losses, weights = map(torch.stack, zip(*draws_of, strict=True))
+            made.append(_mean(losses, weights, score))
+        total = torch.stack([term.mean for term in made]).sum()
+        return Risk(total, self._exactly(mu.regularizer), made)
 
     def run(self, g: Float[Tensor, "b d d"], x: Any, *extra: Any, **named: Any) -> tuple[Any, Any]:
         """rho_out(g)^-1 f(rho_in(g) x) for one element an example, and the entries' weights.
@@ -382,11 +384,7 @@ def _weights(inside: Any, parts: int) -> list[Tensor | None]:
 
 
 def _term(found: Any, inside: Tensor | None, weight: Tensor, size: int, x: Any) -> Term:
-    """sum(weight * loss) and sum(weight) over the examples of one copy.
-
-    Dividing one by the other subtracts the mean loss from each in the gradient of drawn elements,
-    the usual baseline. `risk` makes good that the mean holds the loss itself.
-    """
+    """sum(weight * loss) and sum(weight) over the entries of each example (b,)."""
     losses, own = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
     if not isinstance(losses, Tensor) or losses.ndim == 0:
         raise InputError(
@@ -399,17 +397,41 @@ def _term(found: Any, inside: Tensor | None, weight: Tensor, size: int, x: Any) 
             f"Augmented.risk: expected weights without a gradient that fit losses "
             f"{tuple(losses.shape)}, got {_what(own)}: several terms are a list."
         )
-    if len(losses) != size:
-        node = graph_of_row(x, losses)
-        if node is None:
-            raise InputError(
-                f"Augmented.risk: expected losses ({size}, ...) for {size} examples, got "
-                f"{tuple(losses.shape)}."
-            )
-        weight = weight[node]
+    node = None if len(losses) == size else graph_of_row(x, losses)
+    if len(losses) != size and node is None:
+        raise InputError(
+            f"Augmented.risk: expected losses ({size}, ...) for {size} examples, got "
+            f"{tuple(losses.shape)}."
+        )
+    weight = weight if node is None else weight[node]
     weight = weight.to(losses.dtype).view(-1, *[1] * (losses.ndim - 1))
     if inside is not None:
         weight = weight * (inside.squeeze(1) if inside.ndim > losses.ndim else inside)
-    if own is not None:
-        weight = weight * own
-    return Term((weight * losses).sum(), weight.expand(losses.shape).sum())
+    weight = (weight if own is None else weight * own).expand(losses.shape)
+    axes = tuple(range(1, losses.ndim))
+    rows = [row.sum(axes) if axes else row for row in (weight * losses, weight)]
+    if node is not None:
+        rows = [row.new_zeros(size).index_add(0, node, row) for row in rows]
+    return Term(*rows)
+
+
+def _mean(losses: Tensor, weights: Tensor, score: Tensor) -> Term:
+    """The mean of losses (c, b) by weights (c, b), with the gradient of what was drawn.
+
+    That is the score times the loss less the mean of all other examples (a baseline that does
+    not depend on the draw, so that the gradient is unbiased; Kool et al. 2019). Without others
+    the baseline is 0.
+    """
+    total, count = losses.sum(), weights.sum()
+    safe = torch.where(count == 0, 1.0, count)
+    mean = total / safe
+    if score.requires_grad:
+        rest = (count - weights).detach()
+        baseline = (total - losses).detach() / torch.where(rest == 0, 1.0, rest)
+        away = losses.detach() - weights.detach() * torch.where(rest == 0, 0.0, baseline)
+        mean = mean + ((score - score.detach()) * away).sum() / safe.detach()
+    return Term(mean, count.detach() / len(losses))
+
+
+def _sum(a: Term, b: Term) -> Term:
+    return Term(a.mean + b.mean, a.count + b.count)

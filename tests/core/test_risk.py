@@ -394,3 +394,37 @@ def test_recomputed_gradients_are_the_same():
         mean = model.orbit(pos, copies=4, gradients=True, recompute=again).mean
         slopes.append(torch.autograd.grad(mean.square().sum(), pos)[0])
     assert torch.allclose(*slopes, atol=1e-6)
+
+
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (1.0, 0.0), (1.0, 0.2)])
+@pytest.mark.parametrize("exact", [1, 3, 8])
+def test_the_score_is_unbiased_beside_exact_sums_and_masks(weights, exact):
+    """Three turns with a reflection: all drawn, the turns summed and the rest drawn, all summed."""
+    group = groups.Compose(groups.Cyclic(3), groups.Reflection(2))
+    mu = D.Composed(group, init=0.3).double()
+    net = Augmented(Corner(), mu).double().train()
+    pos, w = normal(2, 3, 2).double(), torch.tensor(weights).double()
+    wanted = list(mu.parameters())
+
+    def slopes(**settings):
+        risk = net.risk(lambda out: (out + 2.0, w), pos, **settings)
+        found = torch.autograd.grad(risk.loss, wanted, allow_unused=True)
+        return torch.cat(
+            [torch.zeros_like(p) if g is None else g for p, g in zip(wanted, found, strict=True)]
+        )
+
+    p, q = mu.a.probabilities().detach(), mu.b.probabilities().detach()
+    middles = [(shares.cumsum(0) - shares / 2)[:, None] for shares in (p, q)]
+    kinds = [(a, b) for a in range(3) for b in range(2)]
+    total = 0
+    for one in kinds:
+        for two in kinds:
+            rows = [torch.cat([middles[0][a], middles[1][b]]) for a, b in (one, two)]
+            share = p[one[0]] * q[one[1]] * p[two[0]] * q[two[1]]
+            total = total + share * slopes(noise=torch.stack(rows)[None], exact=exact)
+    assert torch.allclose(total, slopes(exact=8), rtol=1e-9, atol=1e-12)
+
+
+class Corner(torch.nn.Module):
+    def forward(self, x):
+        return (x[:, 0, 0] + 2 * x[:, 1, 1]).sin() * x[:, 2, 0].exp()
