@@ -76,8 +76,8 @@ class Affine2(Group):
 
     def exp(self, xi: Float[Tensor, "*b 6"]) -> Float[Tensor, "*b 3 3"]:
         """[[exp A, V v], [0, 1]], V the integral of exp(t A) over t from 0 to 1."""
-        rate = self.algebra(xi)[..., :2, :]
-        moved = integral(rate[..., :2]) @ rate
+        rate = self.algebra(xi.double())[..., :2, :]  # each doubling of the integral costs digits
+        moved = (integral(rate[..., :2]) @ rate).to(xi.dtype)
         eye = torch.eye(2, dtype=xi.dtype, device=xi.device)
         return assemble(eye + moved[..., :2], moved[..., 2:])
 

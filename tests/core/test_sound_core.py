@@ -203,6 +203,9 @@ def test_affine_maps_far_out(angle):
     group = groups.Affine2().double()
     exact = torch.linalg.matrix_exp(group.algebra(torch.cat([xi, xi])))[:1]
     assert (group.exp(xi) - exact).abs().max() < 1e-11 * angle
+    single = groups.Affine2()
+    exact = torch.linalg.matrix_exp(group.algebra(torch.cat([xi.float()] * 2).double()))[:1]
+    assert (single.exp(xi.float()) - exact).abs().max() < 3e-7
 
 
 def test_constants_are_exact_in_every_type():
