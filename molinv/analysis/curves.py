@@ -11,8 +11,8 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib.figure import Figure
 
+from ..atomic import atomic_write
 from ..errors import InputError
-from ..whole import whole
 
 
 def draw_curves(run: str | Path) -> list[Path]:
@@ -62,6 +62,6 @@ def _draw_extents(folder: Path, rows: list[dict[str, str]]) -> Path:
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=150, format="png")
     return path

@@ -15,11 +15,10 @@ from ..datasets.batches import Batch
 from ..errors import InputError
 from ..pretrained import locate, shipped_name
 from ..training.build import place
-from ..training.config import TrainConfig
+from ..training.config import TrainConfig, read_config
 from ..training.saved import Saved
 from ..training.saved import load as load_saved
 from ..training.source import prepare
-from .accuracy import read_config
 from .subject import Quantity, Structures, Subject
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from statistics import mean
 
 from ..errors import InputError
-from ..training.config import TrainConfig
-from .accuracy import read_config
+from ..training.config import TrainConfig, read_config
 from .runs import read_history
 from .section import Chart, Grid, Section, Series
 

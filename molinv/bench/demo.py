@@ -11,13 +11,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ..analysis.accuracy import evaluate
-from ..analysis.accuracy import table as accuracy_table
 from ..analysis.curves import draw_curves
 from ..chem import read
 from ..datasets import load
 from ..datasets.split import split
-from ..predict import Predictor
+from ..prediction.evaluate import evaluate
+from ..prediction.evaluate import table as accuracy_table
+from ..prediction.predictor import Predictor
 from ..training.config import TrainConfig
 from ..training.run import train
 

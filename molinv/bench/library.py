@@ -31,8 +31,8 @@ from ..chem.structure import Structure
 from ..datasets import load
 from ..datasets.molecules import Molecules
 from ..errors import InputError
-from ..predict import Predictor, by_size, pad
-from ..screening import predict_library
+from ..prediction.library import predict_library
+from ..prediction.predictor import Predictor, by_size, pad
 from ..training.saved import write_json
 from .throughput import machine
 from .throughput_results import plain

@@ -14,14 +14,14 @@ from ase import Atoms
 from rich.console import Console
 from rich.table import Table
 
-from ..analysis.accuracy import evaluate, read_config
-from ..analysis.accuracy import table as accuracy_table
 from ..chem import MolInvCalculator
 from ..datasets import load
 from ..datasets.xtb import Settings, label
 from ..errors import InputError, unknown
+from ..prediction.evaluate import evaluate
+from ..prediction.evaluate import table as accuracy_table
 from ..pretrained import locate
-from ..training.config import TrainConfig
+from ..training.config import TrainConfig, read_config
 from ..training.run import train
 from ..training.saved import write_json
 from ..training.source import prepare

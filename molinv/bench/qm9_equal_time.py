@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from ..analysis.accuracy import evaluate
 from ..errors import InputError, unknown
+from ..prediction.evaluate import evaluate
 from ..training.config import TrainConfig
 from ..training.module import Diverged
 from ..training.run import check_same, train

@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from ..whole import whole
+from ..atomic import atomic_write
 
 COLUMNS = ("task", "recipe", "what", "truth", "learned, by seed", "right", "seconds")
 _RIGHT, _WRONG = "C0", "C3"
@@ -102,7 +102,7 @@ def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
     """The same table as Markdown."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     lines += ["| " + " | ".join(row) + " |" for row in cells(rows)]
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("\n".join([*lines, "", totals(rows), ""]))
 
 
@@ -130,5 +130,5 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> None:
     axes.set(xlim=(-4.3, 4.3), xlabel="(learned - truth) / tolerance; open: the plain recipe")
     axes.invert_yaxis()
     axes.tick_params(axis="y", labelsize=7)
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=150, format="png")

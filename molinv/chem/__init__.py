@@ -8,13 +8,13 @@
     objects      ase.Atoms and RDKit's Mol
     solid        whether an RDKit molecule's coordinates are a geometry, and what they lack
     parallel     records worked on in several processes, in their order
-    calculator   MolInvCalculator: energies, forces and dipoles for ASE
-    averaged     a model averaged over fixed orientations
     frames       how an XYZ file falls into frames
     textfile, unpacking     numbered lines of a text file; gzip, and never without end
     rdkit_log    RDKit's own words, off the screen and into a message
 
 RDKit and ASE load when a name is first used, not when this package is imported.
+
+MolInvCalculator is found here too, where scripts look for it; it lives in `prediction`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .calculator import MolInvCalculator
+    from ..prediction.calculator import MolInvCalculator
     from .conformers import embed, embed_many
     from .readers import read
     from .structure import Rejected, Structure, check
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 __all__ = ["MolInvCalculator", "Rejected", "Structure", "check", "embed", "embed_many", "read"]
 
 _HOME = {
-    "MolInvCalculator": "calculator",
-    "Rejected": "structure",
-    "Structure": "structure",
-    "check": "structure",
-    "embed": "conformers",
-    "embed_many": "conformers",
-    "read": "readers",
+    "MolInvCalculator": "..prediction.calculator",
+    "Rejected": ".structure",
+    "Structure": ".structure",
+    "check": ".structure",
+    "embed": ".conformers",
+    "embed_many": ".conformers",
+    "read": ".readers",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    return getattr(importlib.import_module(_HOME[name], __name__), name)
 
 
 def __dir__() -> list[str]:

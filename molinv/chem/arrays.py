@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from molinv.chem.frames import Line, number
+from .frames import Line, number
 
 _PROPERTIES = re.compile(r'\bProperties\s*=\s*"?([^\s"]+)')
 _OWN = ("species", "pos", "Z", "numbers")  # what the geometry is made of

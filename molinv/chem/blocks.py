@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from molinv.chem.conformers import embed_many, refuse_dummies
-from molinv.chem.rdkit_log import quiet, reason
-from molinv.chem.solid import is_solid, solid
-from molinv.chem.structure import Pending, ReadOptions, Rejected, Structure, build
-from molinv.chem.textfile import numbered_lines
-from molinv.errors import InputError
+from ..errors import InputError
+from .conformers import embed_many, refuse_dummies
+from .rdkit_log import quiet, reason
+from .solid import is_solid, solid
+from .structure import Pending, ReadOptions, Rejected, Structure, build
+from .textfile import numbered_lines
 
 if TYPE_CHECKING:
     from rdkit import Chem

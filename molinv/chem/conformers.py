@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molinv.chem.rdkit_log import quiet, reason
-from molinv.chem.structure import Coordinates
-from molinv.errors import InputError
+from ..errors import InputError
+from .rdkit_log import quiet, reason
+from .structure import Coordinates
 
 if TYPE_CHECKING:
     from rdkit import Chem

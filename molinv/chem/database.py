@@ -21,10 +21,10 @@ from urllib.parse import quote
 
 import numpy as np
 
-from molinv.chem.extxyz import NAMES, PERIODIC
-from molinv.chem.structure import Coordinates, ReadOptions, Rejected, Structure, build
-from molinv.chem.unpacking import open_packed
-from molinv.errors import InputError
+from ..errors import InputError
+from .extxyz import NAMES, PERIODIC
+from .structure import Coordinates, ReadOptions, Rejected, Structure, build
+from .unpacking import open_packed
 
 LARGEST_ROW = 16 * 2**20  # bytes; no molecule takes as many
 _COLUMNS = "id, numbers, positions, pbc, key_value_pairs"

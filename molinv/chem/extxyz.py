@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from molinv.chem.frames import Broken, Frame, frames
-from molinv.chem.structure import Coordinates, Pending, ReadOptions, Rejected, Structure, build
-from molinv.chem.textfile import numbered_lines
-from molinv.errors import InputError
+from ..errors import InputError
+from .frames import Broken, Frame, frames
+from .structure import Coordinates, Pending, ReadOptions, Rejected, Structure, build
+from .textfile import numbered_lines
 
 PERIODIC = (
     'periodic structures are not supported: give a molecule, with pbc="F F F" or without Lattice'

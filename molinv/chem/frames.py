@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from molinv.chem.structure import HEAVIEST
+from .structure import HEAVIEST
 
 Line = tuple[int, str]
 

@@ -13,15 +13,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from molinv.chem.arrays import of_bytes, of_rows
-from molinv.chem.blocks import sdf_blocks
-from molinv.chem.database import rows as database_rows
-from molinv.chem.frames import Broken, frames
-from molinv.chem.rdkit_log import quiet
-from molinv.chem.structure import ReadOptions
-from molinv.chem.tables import table_rows
-from molinv.chem.textfile import numbered_lines
-from molinv.errors import InputError
+from ..errors import InputError
+from .arrays import of_bytes, of_rows
+from .blocks import sdf_blocks
+from .database import rows as database_rows
+from .frames import Broken, frames
+from .rdkit_log import quiet
+from .structure import ReadOptions
+from .tables import table_rows
+from .textfile import numbered_lines
 
 Labels = dict[str, Any]
 SMILES = "smiles"  # the key under which a record's SMILES is found, where it has one

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molinv.chem.conformers import embed_many, refuse_dummies
-from molinv.chem.extxyz import NAMES
-from molinv.chem.rdkit_log import quiet, reason
-from molinv.chem.solid import is_solid, solid
-from molinv.chem.structure import (
+from ..errors import InputError
+from .conformers import embed_many, refuse_dummies
+from .extxyz import NAMES
+from .rdkit_log import quiet, reason
+from .solid import is_solid, solid
+from .structure import (
     Coordinates,
     Item,
     Pending,
@@ -20,7 +21,6 @@ from molinv.chem.structure import (
     Structure,
     build,
 )
-from molinv.errors import InputError
 
 if TYPE_CHECKING:
     from ase import Atoms

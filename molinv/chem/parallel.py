@@ -15,8 +15,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 
-from molinv.chem.structure import Item, ReadOptions, Rejected, Structure, finish
-from molinv.errors import InputError
+from ..errors import InputError
+from .structure import Item, ReadOptions, Rejected, Structure, finish
 
 TASK = 16  # records sent at once: some 0.1 s of conformer searches
 AHEAD = 1024  # records that may be waiting or done before the first of them is asked for

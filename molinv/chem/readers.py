@@ -8,17 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from molinv.chem.blocks import read_sdf
-from molinv.chem.conformers import UNREADABLE, check_conformers, check_seed
-from molinv.chem.database import read_db
-from molinv.chem.extxyz import read_extxyz
-from molinv.chem.objects import from_object, is_object
-from molinv.chem.parallel import finish_all
-from molinv.chem.smiles import from_smiles, read_smi, read_standard_input, split
-from molinv.chem.structure import Item, Pending, ReadOptions, Rejected, Structure
-from molinv.chem.tables import read_csv
-from molinv.chem.xyz import read_xyz
-from molinv.errors import InputError
+from ..errors import InputError
+from .blocks import read_sdf
+from .conformers import UNREADABLE, check_conformers, check_seed
+from .database import read_db
+from .extxyz import read_extxyz
+from .objects import from_object, is_object
+from .parallel import finish_all
+from .smiles import from_smiles, read_smi, read_standard_input, split
+from .structure import Item, Pending, ReadOptions, Rejected, Structure
+from .tables import read_csv
+from .xyz import read_xyz
 
 Reader = Callable[[Path, ReadOptions], Iterator[Item]]
 Source = Callable[[ReadOptions], Iterator[Item]]

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from molinv.chem.conformers import embed_many
-from molinv.chem.structure import Pending, ReadOptions, Rejected, Structure, build
-from molinv.chem.textfile import numbered_lines, standard_input
+from .conformers import embed_many
+from .structure import Pending, ReadOptions, Rejected, Structure, build
+from .textfile import numbered_lines, standard_input
 
 HEADERS = {"smiles", "smi", "canonical_smiles", "isomeric_smiles"}  # none is a valid SMILES
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molinv.chem.conformers import atoms
-from molinv.chem.rdkit_log import quiet, reason
-from molinv.chem.structure import Coordinates
-from molinv.errors import InputError
+from ..errors import InputError
+from .conformers import atoms
+from .rdkit_log import quiet, reason
+from .structure import Coordinates
 
 if TYPE_CHECKING:
     from rdkit import Chem

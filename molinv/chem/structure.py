@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from molinv.errors import InputError
+from ..errors import InputError
 
 HEAVIEST = 118  # oganesson
 FEW = 64  # atoms

@@ -8,10 +8,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from molinv.chem.smiles import pending
-from molinv.chem.structure import Pending, ReadOptions, Rejected
-from molinv.chem.textfile import numbered_lines
-from molinv.errors import InputError
+from ..errors import InputError
+from .smiles import pending
+from .structure import Pending, ReadOptions, Rejected
+from .textfile import numbered_lines
 
 SMILES_COLUMNS = ("smiles", "canonical_smiles", "isomeric_smiles", "smi")
 NAME_COLUMNS = ("name", "title", "id", "mol_id")

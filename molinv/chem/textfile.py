@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from molinv.chem.unpacking import open_packed
-from molinv.errors import InputError
+from ..errors import InputError
+from .unpacking import open_packed
 
 LONGEST_LINE = 1_000_000  # characters; a file that is one endless line must not fill the memory
 

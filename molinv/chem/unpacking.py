@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from molinv.errors import InputError
+from ..errors import InputError
 
 FREE = 16 * 2**20  # bytes that any file may unpack to
 RATIO = 200  # beyond those, times its own size; molecules' text packs 3 to 30 times, zeros 1,000

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from molinv.chem.extxyz import extended
-from molinv.chem.frames import Broken, Frame, frames, number, shown
-from molinv.chem.structure import (
+from ..errors import InputError
+from .extxyz import extended
+from .frames import Broken, Frame, frames, number, shown
+from .structure import (
     HEAVIEST,
     Coordinates,
     Pending,
@@ -20,8 +21,7 @@ from molinv.chem.structure import (
     Structure,
     build,
 )
-from molinv.chem.textfile import numbered_lines
-from molinv.errors import InputError
+from .textfile import numbered_lines
 
 _LONGEST_NAME = 40  # a longer comment is a program's bookkeeping
 

@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     args = parse("evaluate", SUMMARY, arguments, fill)
     from rich import print as show
 
-    from ..analysis.accuracy import evaluate, interval_table, table
+    from ..prediction.evaluate import evaluate, interval_table, table
 
     result = evaluate(args.run, args.copies, args.limit, args.trust, args.embedded, args.workers)
     show(table(result))

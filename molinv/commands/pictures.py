@@ -128,7 +128,7 @@ def predict(arguments: list[str]) -> int:
         parser.add_argument("--trust", action="store_true", help="import code the model names")
 
     args = parse("predict", "predict picture files by the model of a run", arguments, fill)
-    from ..training.pictures.predict import PicturePredictor, predict_files
+    from ..prediction.pictures import PicturePredictor, predict_files
 
     predictor = PicturePredictor(args.model, args.copies, args.trust)
     return predict_files(predictor, args.pictures, args.output)

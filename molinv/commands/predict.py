@@ -61,9 +61,9 @@ def main(arguments: list[str]) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from .. import output
     from ..chem import Rejected, read
-    from ..predict import Predictor
+    from ..prediction import output
+    from ..prediction.predictor import Predictor
     from ..pretrained.choose import choose
 
     targets = None if args.targets is None else [t.strip() for t in args.targets.split(",")]
@@ -102,7 +102,7 @@ def main(arguments: list[str]) -> int:
 
 def _library(args, model, inputs, targets) -> int:
     """Files of any length, to one table with a row for every molecule, good or bad."""
-    from ..screening import predict_library
+    from ..prediction.library import predict_library
 
     done = predict_library(
         inputs,

@@ -44,12 +44,14 @@ def main(arguments: list[str]) -> int:
     from lightning.fabric.utilities.rank_zero import rank_zero_only
 
     from ..analysis.curves import draw_curves
+    from ..prediction.calibrate import calibrate_run
     from ..training.run import train
 
     typed = {a[2:].partition("=")[0].replace("-", "_") for a in arguments if a.startswith("--")}
     folder = train(config, args.trust, args.workers, typed)
     if getattr(rank_zero_only, "rank", None):
         return 0  # of several processes, the first draws and speaks for all
+    calibrate_run(folder, trust=True)  # names that this very run was built from
     draw_curves(folder)
     if (rejected := folder / "rejected.csv").is_file():
         with rejected.open(newline="") as file:

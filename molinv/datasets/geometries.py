@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ..chem.structure import Item, ReadOptions
 
+GIVEN, EMBEDDED = "given", "embedded"  # kinds of geometries: as the data has them, RDKit's
 CHUNK = 256  # records
 FEW = 200  # records that one process embeds before others would have started
 

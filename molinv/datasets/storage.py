@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic import SEAL, seal
 from ..errors import InputError
-from ..whole import SEAL, seal
 
 FORMAT = "molinv.molecules/1"
 

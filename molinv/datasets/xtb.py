@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from ..atomic import atomic_write
 from ..errors import InputError
-from ..whole import whole
 from .molecules import Molecules
 from .split import permutation
 
@@ -87,7 +87,7 @@ def label(
     ]
     _run(tasks, workers)
     total = 0
-    with whole(folder / FILE) as temporary, temporary.open("wb") as file:
+    with atomic_write(folder / FILE) as temporary, temporary.open("wb") as file:
         for name in names:
             text = name.read_bytes()
             total += text.count(b"Properties=")
@@ -102,7 +102,7 @@ def _check_same(path: Path, molecules: Molecules, settings: Settings) -> None:
             f"{path.parent} holds a set with other settings ({path.name}): name another --out, or "
             "delete it."
         )
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(made)
 
 
@@ -164,7 +164,7 @@ def shard(molecules: Sequence[Molecule], start: int, settings: Settings, path: P
                 frames.append(_frame(z, moved, f"molecule={name} copy={copy} split={part}"))
             except RuntimeError:  # tblite's: it did not converge, or atoms met
                 continue
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("".join(frames))
 
 

@@ -10,9 +10,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ..analysis.accuracy import interval_table, table
 from ..datasets.references import ATOMWISE, Standardizer
-from ..predict import symbols
+from ..prediction.evaluate import interval_table, table
+from ..prediction.predictor import symbols
 from ..training.saved import evaluated
 from . import DEFAULT, FILES, find
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import yaml
 
-from .. import pretrained
-from ..analysis.accuracy import evaluate, read_config
+from ..datasets.geometries import EMBEDDED
 from ..errors import InputError
-from ..training.conformal import EMBEDDED
+from ..prediction.evaluate import evaluate
+from ..training import shipped
+from ..training.config import read_config
 from ..training.saved import Saved, evaluated, load, sealed, write_json
 from ..training.source import prepare
 from .card import megabytes
@@ -26,7 +27,7 @@ MOST_MB = 12
 EMBEDDED_MOLECULES = 1000  # on which the intervals of RDKit's geometries are calibrated
 
 
-def ship(run: str | Path, name: str = pretrained.DEFAULT) -> Path:
+def ship(run: str | Path, name: str = shipped.DEFAULT) -> Path:
     """Copy what a run needs to predict, and how well it does, to the shipped model `name`.
 
     Evaluates the run on all its test molecules first where that has not been done with these
@@ -46,7 +47,7 @@ def ship(run: str | Path, name: str = pretrained.DEFAULT) -> Path:
     if result is None or result["molecules"] != tests or EMBEDDED not in kinds:
         smiles = prepare(read_config(folder / "config.yaml")).molecules.smiles
         evaluate(folder, embedded=EMBEDDED_MOLECULES if any(smiles[:100]) else 0)
-    target, made = pretrained.ROOT / name, pretrained.ROOT / f".{name}.part"
+    target, made = shipped.ROOT / name, shipped.ROOT / f".{name}.part"
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
     try:
@@ -64,7 +65,7 @@ def ship(run: str | Path, name: str = pretrained.DEFAULT) -> Path:
 def _fill(made: Path, folder: Path) -> None:
     """The run's files, without what only its own machine knows: where data and runs lie."""
     rewritten = ("model.json", "config.yaml")
-    for name in pretrained.FILES:
+    for name in shipped.FILES:
         if name not in rewritten and (folder / name).is_file():  # not all models have a domain
             (made / name).write_bytes((folder / name).read_bytes())  # with this file's usual rights
     card: dict[str, Any] = json.loads((folder / "model.json").read_text())

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
+from ..atomic import atomic_write
 from ..errors import InputError
-from ..whole import whole
 
 
 class SafeCheckpoints(TorchCheckpointIO):
@@ -30,7 +30,7 @@ class SafeCheckpoints(TorchCheckpointIO):
         path.parent.mkdir(parents=True, exist_ok=True)
         made = io.BytesIO()  # torch's own writer turns a full disk into a RuntimeError
         torch.save(checkpoint, made)
-        with whole(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_bytes(made.getbuffer())
 
     def load_checkpoint(

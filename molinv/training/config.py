@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from math import inf
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from ..errors import InputError, unknown
 
@@ -199,3 +202,20 @@ class TrainConfig:
             if name not in self.units:
                 raise unknown("atomwise target", name, self.units)
         return names
+
+
+def read_config(path: Path) -> TrainConfig:
+    """The settings of a run folder; raises InputError for a missing file or an unknown key."""
+    if not path.is_file():
+        raise InputError(f"no settings at {path}: expected the config.yaml of a run folder.")
+    try:
+        settings = dict(yaml.safe_load(path.read_text()))
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is damaged: expected the settings of a run.") from error
+    known = asdict(TrainConfig())
+    foreign = [name for name in settings if name not in known]
+    if foreign:
+        raise InputError(f"{path} has the unknown key {foreign[0]!r}; remove it or update molinv.")
+    return TrainConfig(
+        **{f.name: settings[f.name] for f in fields(TrainConfig) if f.name in settings}
+    )

@@ -9,9 +9,9 @@ import lightning.pytorch as pl
 
 from ..errors import InputError
 from .data import VIEWS, MoleculeData
+from .metrics_log import Row, Rows, extent_facts
 from .module import Joint
 from .orbit_share import MOLECULES, orbit_share
-from .rows import Row, Rows, extent_facts
 from .saved import save
 from .schedule import Schedule
 

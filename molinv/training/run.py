@@ -28,24 +28,21 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from .. import __version__
+from ..atomic import atomic_write
 from ..augment import Augmented
 from ..datasets.references import Standardizer
 from ..errors import InputError, Terminated
 from ..sharing import share_cores
-from ..whole import whole
 from .averaging import averaging
 from .build import build, check_sizes, count_parameters
-from .calibrate import calibrate
 from .checkpoint import SafeCheckpoints
 from .config import TrainConfig
-from .conformal import calibrated
 from .data import MoleculeData
+from .fine_tuning import like_initial, start_from
 from .forces import check_gradient
 from .history import History
-from .initial import like_initial, start_from
 from .module import Joint
 from .saved import Saved
-from .saved import load as load_saved
 from .schedule import Schedule
 from .source import prepare, write_rejected
 from .task import task
@@ -74,10 +71,9 @@ def train(
     which `init` may then not change. The folder is locked while the run lasts.
 
     Returns the run folder, which holds config.yaml, metrics.csv, checkpoints/,
-    model.safetensors and model.json (the best epoch's), conformal.json (its 90 % intervals, see
-    `conformal`), rejected.csv (rows of a user's file that could not be used), and a TensorBoard
-    log. Raises InputError for settings that do not fit the data or the folder, and if the loss
-    diverges.
+    model.safetensors and model.json (the best epoch's), rejected.csv (rows of a user's file that
+    could not be used), and a TensorBoard log; `prediction.calibrate_run` adds intervals. Raises
+    InputError for settings that do not fit the data or the folder, and if the loss diverges.
     """
     config, initial = like_initial(config, trust, given)
     with locked(Path(config.out)):
@@ -127,15 +123,11 @@ def _train(config: TrainConfig, initial: Saved | None, workers: int) -> Path:
             write_config(folder, config)
             write_rejected(folder / "rejected.csv", source.rejected)
         fit(trainer, module, data, last)
-    if trainer.is_global_zero:
-        if not (folder / "model.json").is_file():
-            raise InputError(
-                "the validation error was never a number, so that no model was kept: look for "
-                "values that are not finite, or try a lower --lr and --muon_lr."
-            )
-        saved = load_saved(folder, trust=True)  # names that this very run was built from
-        if calibrated(folder, saved.card) is None:
-            calibrate(folder, saved, molecules, parts, config, source.kinds)
+    if trainer.is_global_zero and not (folder / "model.json").is_file():
+        raise InputError(
+            "the validation error was never a number, so that no model was kept: look for "
+            "values that are not finite, or try a lower --lr and --muon_lr."
+        )
     return folder
 
 
@@ -227,7 +219,7 @@ def check_same(folder: Path, config: Any, last: Path, free: tuple[str, ...] = FR
 def write_config(folder: Path, config: Any) -> None:
     """Write a run's settings, a dataclass, as config.yaml."""
     folder.mkdir(parents=True, exist_ok=True)
-    with whole(folder / "config.yaml") as temporary:
+    with atomic_write(folder / "config.yaml") as temporary:
         temporary.write_text(yaml.safe_dump(asdict(config), sort_keys=False))
 
 

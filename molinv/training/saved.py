@@ -14,11 +14,11 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import nn
 
+from ..atomic import SEAL, atomic_write, edited, seal
 from ..augment import Augmented
 from ..datasets.references import Standardizer
 from ..errors import InputError
 from ..names import outside
-from ..whole import SEAL, edited, seal, whole
 from .build import build
 
 FORMAT = 1
@@ -58,7 +58,10 @@ def save(
         **facts,
     }
     # both are written before either is renamed
-    with whole(folder / "model.json") as described, whole(folder / "model.safetensors") as filled:
+    with (
+        atomic_write(folder / "model.json") as described,
+        atomic_write(folder / "model.safetensors") as filled,
+    ):
         described.write_text(json.dumps(sealed(card), indent=1))
         filled.write_bytes(weights)
 
@@ -143,7 +146,7 @@ def evaluated(folder: Path, card: dict[str, Any]) -> dict[str, Any] | None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, whole or not at all."""
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1))
 
 

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..atomic import atomic_write
 from ..chem.structure import Rejected
 from ..datasets import load, planted
+from ..datasets.geometries import EMBEDDED, GIVEN
 from ..datasets.molecules import Molecules, Target
 from ..datasets.moments import with_moments
 from ..datasets.own import is_own, read_own
@@ -18,9 +20,7 @@ from ..datasets.partition import by_column, by_scaffold, by_time
 from ..datasets.ragged import take
 from ..datasets.split import Split, split
 from ..errors import InputError, unknown
-from ..whole import whole
 from .config import TrainConfig
-from .conformal import EMBEDDED, GIVEN
 
 SPLITS = ("random", "scaffold", "time:COLUMN", "column:NAME")
 
@@ -63,7 +63,7 @@ def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
     """The rows that could not be used, and why, as a .csv file; none where there are none."""
     if not rejected:
         return
-    with whole(path) as temporary, temporary.open("w", newline="") as file:
+    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["name", "source", "reason"])
         writer.writerows((r.name, r.source, r.reason) for r in rejected)

@@ -5,16 +5,23 @@ from dataclasses import replace
 import pytest
 import torch
 from lie_nets import Attention, Chain, linear, molecules, normal, subject
+from molinv.analysis.lie.derivatives.derivatives import poses
+from molinv.analysis.lie.derivatives.flow import flow
+from molinv.analysis.lie.derivatives.hidden import (
+    Hidden,
+    degrees,
+    irreps,
+    rotation_vector,
+    so3_generators,
+    trivial,
+)
+from molinv.analysis.lie.derivatives.section import section
+from molinv.analysis.lie.derivatives.stages import find
 from torch import nn
 
 from molinv import InputError, groups, models
-from molinv.analysis.flow import flow
-from molinv.analysis.hidden import Hidden, degrees, irreps, rotation_vector, so3_generators, trivial
-from molinv.analysis.lie import poses
-from molinv.analysis.lie_section import section
 from molinv.analysis.orbits import sweep
 from molinv.analysis.settings import Settings
-from molinv.analysis.stages import find
 from molinv.analysis.subject import Quantity, Subject
 from molinv.datasets.batches import Batch
 from molinv.distributions import UniformBox

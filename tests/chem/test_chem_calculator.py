@@ -13,11 +13,11 @@ from tiny_model import ENERGY, GAP, tiny_model
 
 from molinv import Augmented, InputError, pretrained
 from molinv.chem import MolInvCalculator, Structure
-from molinv.chem.averaged import _fixed
 from molinv.datasets.molecules import Target
 from molinv.distributions import Categorical, Composed
 from molinv.groups import O3, SO3, Reflection
 from molinv.predict import Predictor
+from molinv.prediction.averaged import _fixed
 
 SHIPPED = pytest.mark.skipif(not pretrained.available(), reason="no model is shipped")
 

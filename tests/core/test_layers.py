@@ -1,4 +1,4 @@
-"""What the core imports, and that all of it is documented: read from the source."""
+"""One order of all packages, and the core's imports and documentation: read from the source."""
 
 import ast
 from pathlib import Path
@@ -20,6 +20,28 @@ ORDER = [
     ("guaranteed", "testing"),
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
+# all packages: each module may import its own package and what stands before it
+HOUSE = [
+    ("errors",),
+    ("names", "atomic", "sharing", "allocator"),
+    ("reading",),
+    ("groups",),
+    ("distributions", "actions"),
+    ("quadrature",),
+    ("augment",),
+    ("guaranteed", "testing"),
+    ("chem",),
+    ("datasets",),
+    ("models", "tasks"),
+    ("training",),
+    ("prediction",),
+    ("predict", "pretrained"),
+    ("analysis",),
+    ("bench",),
+    ("commands",),
+    ("cli",),
+]
+FLOOR = {name: level for level, names in enumerate(HOUSE) for name in names}
 OUTSIDE = {"torch", "scipy", "numpy", "jaxtyping"}
 EXAMPLES = {"torch_geometric"}  # in the example of Graph alone: a batch to try its laws on
 
@@ -57,6 +79,66 @@ def test_imports_of_the_core_point_one_way(name):
             assert target in LEVEL, f"{path.name} imports {module}, which is not of the core"
             allowed = LEVEL[target] < LEVEL[name] or target == name
             assert allowed, f"{path.name} imports {module}, which stands above it"
+
+
+def modules():
+    """The dotted name of every module, as a tuple, and its file."""
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT.parent).with_suffix("").parts
+        yield parts[:-1] if parts[-1] == "__init__" else parts, path
+
+
+def imported(parts, path):
+    """What a module imports of molinv as tuples of names, wherever the import stands."""
+    package = parts if path.name == "__init__.py" else parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [tuple(alias.name.split(".")) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            base += tuple((node.module or "").split(".")) if node.module else ()
+            names = [(*base, alias.name) for alias in node.names]
+        else:
+            continue
+        yield from (name for name in names if name[0] == "molinv")
+
+
+def upward(floor, found):
+    """The imports (module, imported) that do not point downwards; unknown packages among them."""
+    for parts, path in found:
+        own = parts[1] if len(parts) > 1 else None
+        for name in imported(parts, path):
+            there = name[1] if len(name) > 1 else "molinv"
+            if own is None or there == own or there == "__version__" or own == "__main__":
+                continue
+            if typing_only(path, name):
+                continue
+            if not floor.get(there, 99) < floor.get(own, -1):
+                yield ".".join(parts), ".".join(name)
+
+
+def typing_only(path, name):
+    """Whether an import stands under TYPE_CHECKING, where it is for the type checker alone."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            inside = [a.name for n in ast.walk(node) for a in getattr(n, "names", ())]
+            return name[-1] in inside
+    return False
+
+
+def test_every_package_has_its_place_and_imports_point_one_way():
+    known = {parts[1] for parts, _ in modules() if len(parts) > 1} - {"__main__"}
+    assert known <= set(FLOOR)
+    assert not list(upward(FLOOR, modules()))
+
+
+def test_an_import_that_points_upwards_is_seen(tmp_path):
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("def late():\n    from ..prediction.calibrate import calibrate\n")
+    found = list(upward(FLOOR, [(("molinv", "training", "wrong"), wrong)]))
+    assert found == [("molinv.training.wrong", "molinv.prediction.calibrate.calibrate")]
+    wrong.write_text("from ..training.run import train\n")
+    assert not list(upward(FLOOR, [(("molinv", "prediction", "wrong"), wrong)]))
 
 
 def public(tree):

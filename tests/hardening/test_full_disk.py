@@ -14,17 +14,17 @@ import yaml
 from small_run import small
 
 import molinv
-from molinv import output
 from molinv.chem.structure import Rejected
 from molinv.datasets import storage
 from molinv.datasets.molecules import Target
 from molinv.datasets.references import Standardizer
 from molinv.errors import InputError
-from molinv.screening.shards import Shards
+from molinv.prediction import output
+from molinv.prediction.applicability_domain import FeatureSpace
+from molinv.prediction.library.shards import Shards
 from molinv.training.build import build
 from molinv.training.checkpoint import SafeCheckpoints
-from molinv.training.domain import FeatureSpace
-from molinv.training.rows import write_csv
+from molinv.training.metrics_log import write_csv
 from molinv.training.run import write_config
 from molinv.training.saved import load, save, write_json
 from molinv.training.source import write_rejected
@@ -180,7 +180,7 @@ WRITES = {"write_text", "write_bytes", "savefig", "write_table", "save_file"}
 ELSEWHERE = {"datasets/storage.py", "pretrained/ship.py", "bench"}
 
 
-def test_everything_is_written_by_whole():
+def test_everything_is_written_by_atomic_write():
     root, found = Path(molinv.__file__).parent, []
     for path in root.rglob("*.py"):
         name = str(path.relative_to(root))
@@ -191,7 +191,7 @@ def test_everything_is_written_by_whole():
             (n.lineno, n.end_lineno)
             for n in ast.walk(tree)
             if isinstance(n, ast.With)
-            and any("whole" in ast.unparse(i.context_expr) for i in n.items)
+            and any("atomic_write" in ast.unparse(i.context_expr) for i in n.items)
         ]
         for n in ast.walk(tree):
             called = isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr

@@ -20,7 +20,7 @@ from molinv.training.saved import read
 # `molinv` that kills itself with the file half there that it writes next after so many checkpoints
 WRITING = """
 import os, signal, sys
-from molinv import cli, whole
+from molinv import atomic, cli
 
 checkpoints, epochs = int(sys.argv[1]), 0
 
@@ -31,7 +31,7 @@ def half(path):
         os.kill(os.getpid(), signal.SIGKILL)
     epochs += path.name.endswith(".last.ckpt.part")
 
-whole._to_disk = half
+atomic._to_disk = half
 sys.exit(cli.main(sys.argv[2:]))
 """
 

@@ -12,16 +12,17 @@ import torch
 from small_run import SAMPLE
 
 from molinv import pretrained
-from molinv.analysis.accuracy import evaluate, read_config
 from molinv.chem import Rejected, Structure, read
 from molinv.cli import main
 from molinv.datasets import load as load_data
 from molinv.errors import InputError
 from molinv.predict import Predictor
+from molinv.prediction.applicability_domain import Composition, FeatureSpace
+from molinv.prediction.calibrate import residuals
+from molinv.prediction.conformal import COPIES, calibrated, quantile
+from molinv.prediction.evaluate import evaluate
 from molinv.training.build import place
-from molinv.training.calibrate import residuals
-from molinv.training.conformal import COPIES, calibrated, quantile
-from molinv.training.domain import Composition, FeatureSpace
+from molinv.training.config import read_config
 from molinv.training.saved import load, sealed
 from molinv.training.source import prepare
 
@@ -241,7 +242,7 @@ def test_molecules_of_the_kind_are_inside_the_shipped_model_and_others_are_not()
 def test_embedding_needs_smiles_and_a_number_from_0(copy, monkeypatch):
     with pytest.raises(InputError, match="0 or more"):
         evaluate(copy, embedded=-1)
-    from molinv.training import calibrate
+    from molinv.prediction import calibrate
 
     monkeypatch.setattr(calibrate, "embedded_copies", lambda *_: None)
     with pytest.raises(InputError, match="SMILES that RDKit can embed"):

@@ -11,7 +11,6 @@ import torch
 from small_run import SAMPLE, small
 
 from molinv import InputError
-from molinv.analysis.accuracy import evaluate
 from molinv.analysis.runs import held_out, of_run
 from molinv.chem.structure import Structure
 from molinv.cli import main
@@ -19,6 +18,7 @@ from molinv.datasets import load as load_data
 from molinv.datasets.batches import OnDevice
 from molinv.groups import SO3
 from molinv.predict import Predictor
+from molinv.prediction.evaluate import evaluate
 from molinv.training.build import build
 from molinv.training.masked import MaskedError, errors_of, masked_l1
 from molinv.training.run import train

@@ -11,7 +11,6 @@ from ase import Atoms
 from small_run import small
 
 from molinv import InputError
-from molinv.analysis.accuracy import evaluate
 from molinv.chem import MolInvCalculator
 from molinv.chem.structure import Structure
 from molinv.datasets.batches import Batch, OnDevice
@@ -20,7 +19,8 @@ from molinv.datasets.own import read_own
 from molinv.datasets.references import Standardizer
 from molinv.groups import SO3
 from molinv.predict import Predictor
-from molinv.screening import predict_library
+from molinv.prediction.evaluate import evaluate
+from molinv.prediction.library import predict_library
 from molinv.training.build import build
 from molinv.training.forces import potential, slopes, with_gradient
 from molinv.training.run import train
@@ -160,7 +160,7 @@ def test_predicted_forces_are_the_slope_of_the_predicted_energy(folder, frames):
     network, standardizer = saved.network.double(), saved.standardizer
     z, pos, *_ = next(f for f in frames if len(f[0]) == 6)
     structure = Structure("x", z, pos, "test", embedded=False)
-    from molinv.predict import pad
+    from molinv.prediction.predictor import pad
 
     batch = pad([structure])
     batch = replace(batch, pos=batch.pos.double())

@@ -14,16 +14,16 @@ import torch
 from small_run import SAMPLE, SMALL, small
 
 from molinv import InputError
+from molinv.atomic import atomic_write
 from molinv.cli import main
 from molinv.datasets import load as load_data
 from molinv.datasets.references import Standardizer
 from molinv.datasets.split import split
-from molinv.training.initial import like_initial
+from molinv.training.fine_tuning import like_initial
 from molinv.training.module import part_weights
 from molinv.training.run import locked, train
 from molinv.training.saved import load
 from molinv.training.source import Source
-from molinv.whole import whole
 
 
 def test_fine_tuning_on_equal_targets_starts_as_the_model_it_starts_from(run, tmp_path):
@@ -70,7 +70,7 @@ def test_a_run_folder_belongs_to_one_process(tmp_path):
 def _write(path, letter, barrier):
     barrier.wait()
     for _ in range(20):
-        with whole(path) as temporary, temporary.open("w") as file:
+        with atomic_write(path) as temporary, temporary.open("w") as file:
             for _ in range(50):
                 file.write(letter * 1000)
                 file.flush()
@@ -99,7 +99,7 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path):
     mine = tmp_path / f"{os.getpid()}-0abc.a.csv.part"
     for file in (left, mine):
         file.write_text("half")
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("all")
     assert not left.exists()
     assert mine.exists()
@@ -166,7 +166,7 @@ def test_signals_end_a_run_with_a_sentence_and_a_code(tmp_path, sent, code, word
 def test_evaluating_a_shipped_model_leaves_the_package_alone(tmp_path, monkeypatch):
     """What is measured goes to the user's folder; nothing is measured here but a few molecules."""
     from molinv import pretrained
-    from molinv.analysis import accuracy
+    from molinv.prediction import evaluate as accuracy
 
     if not pretrained.available():
         pytest.skip("no model is shipped")

@@ -7,7 +7,7 @@ import torch
 from molinv.bench.batches import random_batch
 from molinv.chem.structure import Structure
 from molinv.models import make, point
-from molinv.predict import PAIRS, by_size
+from molinv.prediction.predictor import PAIRS, by_size
 
 ALL = 10**9
 SMALL = {"width": 32, "layers": 2, "kernels": 4, "hidden": 16}

@@ -12,16 +12,16 @@ import yaml
 from small_run import SAMPLE, small
 
 from molinv import InputError
-from molinv.analysis.accuracy import evaluate
 from molinv.chem import Rejected, Structure, read
 from molinv.cli import main
 from molinv.datasets import load as load_data
 from molinv.datasets.molecules import Target
 from molinv.datasets.references import Standardizer
 from molinv.predict import Predictor
+from molinv.prediction.evaluate import evaluate
 from molinv.training.build import place
 from molinv.training.config import TrainConfig
-from molinv.training.initial import start_from
+from molinv.training.fine_tuning import start_from
 from molinv.training.masked import MaskedError, masked_l1
 from molinv.training.run import train
 from molinv.training.saved import load

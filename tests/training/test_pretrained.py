@@ -14,6 +14,7 @@ from molinv.predict import Predictor
 from molinv.pretrained.__main__ import main as ship_command
 from molinv.pretrained.card import megabytes
 from molinv.pretrained.choose import choose, looks_like_smiles
+from molinv.training import shipped as places
 
 REAL = pretrained.ROOT
 
@@ -23,20 +24,20 @@ def root(run, tmp_path_factory):
     """A folder of shipped models that holds the tiny run as qm9."""
     folder = tmp_path_factory.mktemp("pretrained")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pretrained, "ROOT", folder)
+        patch.setattr(places, "ROOT", folder)
         assert ship_command([str(run)]) == 0
     return folder
 
 
 @pytest.fixture
 def shipped(root, monkeypatch):
-    monkeypatch.setattr(pretrained, "ROOT", root)
+    monkeypatch.setattr(places, "ROOT", root)
     return root / "qm9"
 
 
 @pytest.fixture
 def none_shipped(tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrained, "ROOT", tmp_path / "none")
+    monkeypatch.setattr(places, "ROOT", tmp_path / "none")
 
 
 def test_a_shipped_model_is_the_run_without_its_places(shipped, run):
@@ -111,7 +112,7 @@ def test_errors_of_other_weights_are_not_shown(shipped, tmp_path, capsys):
 
 
 def test_many_targets_go_one_below_the_other(shipped, monkeypatch, capsys):
-    monkeypatch.setattr("molinv.output.WIDE", 1)
+    monkeypatch.setattr("molinv.prediction.output.WIDE", 1)
     assert main(["predict", "c1cc[nH]c1", "CCO"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert sum("c1cc[nH]c1" in line for line in lines) == 1  # brackets are no markup
@@ -234,10 +235,10 @@ def test_only_the_best_epoch_within_the_size_is_shipped(run, shipped, tmp_path, 
 
 
 def test_a_limited_evaluation_is_made_again_in_full(run, tmp_path, monkeypatch):
-    from molinv.analysis.accuracy import evaluate
+    from molinv.prediction.evaluate import evaluate
     from molinv.pretrained.ship import ship
 
-    monkeypatch.setattr(pretrained, "ROOT", tmp_path / "pretrained")
+    monkeypatch.setattr(places, "ROOT", tmp_path / "pretrained")
     other = tmp_path / "b"
     shutil.copytree(run, other, ignore=shutil.ignore_patterns("checkpoints"))
     assert evaluate(other, limit=10)["molecules"] == 10

@@ -133,7 +133,7 @@ def test_a_prediction_ignores_where_the_file_puts_the_molecule(run):
 
 
 def test_evaluation_rotates_the_test_molecules(run):
-    from molinv.analysis.accuracy import evaluate
+    from molinv.prediction.evaluate import evaluate
 
     result = evaluate(run, limit=50)["targets"]["homo"]
     assert result["stored"] != result["rotated"] != result["averaged"]

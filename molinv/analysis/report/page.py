@@ -11,8 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ...atomic import atomic_write
 from ...errors import InputError
-from ...whole import whole
 from ..section import Drawing, Section, Sphere
 from . import interactive, interactive_map, molecule, palette, pictures
 from .content import Figure, as_json, figures, file_names, named, plain, show, tabs
@@ -192,6 +192,6 @@ def _resource(name: str) -> str:
 
 
 def _save(path: Path, text: str) -> Path:
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 
-from ...whole import whole
+from ...atomic import atomic_write
 from ..section import Chart, Drawing, Series, Sphere
 from . import molecule, palette
 from .content import Figure, logarithmic
@@ -51,7 +51,7 @@ def draw(parts: Sequence[tuple[str, Figure]], path: Path) -> Path:
             look: dict[str, Any] = {"color": C["accent"], "weight": "bold", "fontsize": 10}
             column.suptitle(literal(shorten(name, 60)), **look)
     canvas.suptitle(literal(shorten(first.title, 110)), fontsize=11.5, color=C["text"])
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         canvas.savefig(temporary, dpi=140, format="png")
     return path
 

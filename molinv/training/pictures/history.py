@@ -5,7 +5,7 @@ from __future__ import annotations
 import lightning.pytorch as pl
 
 from ..data import VIEWS
-from ..rows import Row, Rows, extent_facts
+from ..metrics_log import Row, Rows, extent_facts
 from .module import PictureJoint
 from .saved import save
 

@@ -1,0 +1,172 @@
+"""Lie derivatives of a function of molecules: how fast its output changes along each generator.
+
+    L_X f (x) = df(x)[X x] - X f(x)
+
+It is zero for every x exactly where f is equivariant under the group that X generates. With F(g)
+= g^-1 f(g x), sum_i |L_i f|^2 over Haar is sum_l l (l + 1) P_l, P_l the power of F in degree l.
+Source: Gruver et al., "The Lie Derivative for Measuring Learned Equivariance" (ICLR 2023,
+arXiv 2210.02984).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from ...actions import Points
+from ...errors import InputError
+from ...groups import SO3, Group
+from ..bootstrap import Estimate, of_means
+from ..orbits import length_squared
+from ..settings import Settings
+from ..subject import Structures, Subject
+from .forward import directional, tangent_of
+
+_FLAT = 1e-13  # of a squared mean: no variance is known below this
+
+
+@dataclass(frozen=True, eq=False)
+class Rates:
+    """What a function does along each generator, molecule by molecule.
+
+    slope   (m, k, t) |L_X f|^2 summed over entries, mean over orientations; unit^2 per rad^2
+    count   (m,) values of a quantity in each molecule: 1, or its atoms
+    total   (m, t, e) the values as stored, summed over atoms
+    square  (m, t) their squared lengths, summed over atoms
+    """
+
+    slope: Float[Tensor, "m k t"]
+    count: Float[Tensor, " m"]
+    total: Float[Tensor, "m t e"]
+    square: Float[Tensor, "m t"]
+
+    def relative(self, settings: Settings) -> Estimate:
+        """(k, t): E|L_X f|^2 / Var f, Var over molecules as stored, with intervals.
+
+        NaN where f is the same for all molecules.
+        """
+        return self._of(settings, _share)
+
+    def steepness(self, settings: Settings) -> Estimate:
+        """(k, t): the root of E|L_X f|^2, in the quantity's unit per rad, with intervals."""
+        return self._of(settings, lambda slope, variance: slope.sqrt())
+
+    def mean_relative(self, settings: Settings) -> Estimate:
+        """(k,): `relative`, mean of the quantities that differ between molecules."""
+        return self._of(settings, lambda slope, variance: _share(slope, variance).nanmean(-1))
+
+    def _of(self, settings: Settings, function: Callable[[Tensor, Tensor], Tensor]) -> Estimate:
+        _, k, t = self.slope.shape
+        # about the mean: what all values share costs the variance no digits
+        mean = self.total.sum(0) / self.count.sum()
+        centred = self.total - self.count[:, None, None] * mean
+        square = (
+            self.square
+            - 2 * (self.total * mean).sum(-1)
+            + self.count[:, None] * mean.square().sum(-1)
+        )
+        sizes = [k * t, 1, centred[0].numel(), t]
+        parts = [self.slope.flatten(1), self.count[:, None], centred.flatten(1), square]
+
+        def ratio(means: Tensor) -> Tensor:
+            slope, count, total, square = means.split(sizes, -1)
+            away = (total.unflatten(-1, (t, -1)) / count[..., None]).square().sum(-1)
+            variance = square / count - away
+            # one molecule, or the same value for all: what is left is rounding
+            flat = mean.square().sum(-1) * _FLAT
+            variance = torch.where(variance > flat, variance, 0.0)
+            return function((slope / count).unflatten(-1, (k, t)), variance[..., None, :])
+
+        return of_means(ratio, torch.cat(parts, -1), settings)
+
+
+def _share(slope: Tensor, variance: Tensor) -> Tensor:
+    return torch.where(variance > 0, slope / variance, torch.nan)
+
+
+def group_of(subject: Subject) -> Group:
+    """The group that the subject was trained with, rotations without one.
+
+    Raises InputError for a group that does not act on space, or has no generators.
+    """
+    group = SO3() if subject.distribution is None else subject.distribution.group
+    if group.dim != 3 or group.k == 0:
+        raise InputError(
+            f"expected a group with generators that acts on space, such as SO3 or SE3, got {group}:"
+            " there is no derivative along it."
+        )
+    return group
+
+
+@torch.no_grad()
+def derivatives(
+    subject: Subject, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"], group: Group
+) -> tuple[Float[Tensor, "b t *e"], Float[Tensor, "k b t *e"]]:
+    """f and L_X f along every generator, in the quantities' units per generator's; float64.
+
+    Exact, by forward-mode differentiation. Padding stays where it is. Raises InputError for an
+    operation that cannot be differentiated so.
+    """
+    value, found = torch.empty(0), []
+    for generator in group.generators.detach():
+        value, slope = along(subject, pos, z, group, generator)
+        found.append(slope)
+    return value, torch.stack(found)
+
+
+def along(
+    subject: Subject, pos: Tensor, z: Tensor, group: Group, generator: Float[Tensor, "d d"]
+) -> tuple[Tensor, Tensor]:
+    """f and L_X f along one generator (d, d), in float64."""
+    points = Points()
+    moved = tangent_of(lambda g: points.act(group, g, pos), generator, pos)
+    direction = moved * (z > 0)[..., None]
+    value, slope = directional(lambda x: subject(x, z).double(), pos, direction, subject.name)
+    return value, slope - tangent_of(
+        lambda g: subject.output.act(group, g, value), generator, value
+    )
+
+
+@torch.no_grad()
+def measure(
+    subject: Subject,
+    structures: Structures,
+    group: Group,
+    settings: Settings,
+    orientations: int = 0,
+    tick: Callable[[int], None] = lambda molecules: None,
+) -> Rates:
+    """Lie derivatives of all molecules as stored, or each in as many Haar-random orientations.
+
+    Molecules pass in blocks: only their sums are kept.
+    """
+    e = len(subject.entries(1))
+    turns = poses(len(structures), orientations, settings.seed)
+    rows, blocks = [], structures.blocks(settings.batch_size)
+    for index in blocks:
+        pos, z = structures.batch(index)
+        pos = pos.to(subject.dtype)
+        value = subject(pos, z).double()
+        slope = torch.zeros(len(pos), group.k, len(subject.quantities), dtype=torch.float64)
+        for g in turns[:, index]:
+            _, found = derivatives(subject, pos @ g.to(pos).mT, z, group)
+            slope += length_squared(found, e).transpose(0, 1).cpu() / len(turns)
+            tick(len(pos))
+        atoms = (z > 0).sum(1).double() if subject.by_atom else torch.ones(len(z)).double()
+        summed = value.sum(2) if subject.by_atom else value
+        rows.append((slope, atoms, summed.reshape(*value.shape[:2], -1), length_squared(value, e)))
+    back = torch.cat(blocks).argsort()
+    return Rates(*(torch.cat(parts)[back] for parts in zip(*rows, strict=True)))
+
+
+def poses(molecules: int, orientations: int, seed: int) -> Float[Tensor, "o m 3 3"]:
+    """Haar-random rotations for each molecule; the identity where `orientations` is 0."""
+    if orientations == 0:
+        return torch.eye(3, dtype=torch.float64).expand(1, molecules, 3, 3)
+    generator = torch.Generator().manual_seed(seed)
+    drawn = SO3().double().haar(orientations * molecules, generator)
+    return drawn.view(orientations, molecules, 3, 3)

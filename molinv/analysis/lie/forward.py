@@ -1,0 +1,103 @@
+"""Forward-mode differentiation of whole networks, with nothing in the way that has a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.autograd.forward_ad as fw
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from ...errors import InputError
+
+
+def directional(
+    function: Callable[[Tensor], Tensor], x: Tensor, direction: Tensor, name: str
+) -> tuple[Tensor, Tensor]:
+    """(f(x), df[direction]) in one pass; zeros where no derivative reaches the output.
+
+    Attention takes torch's math backend meanwhile: its fused ones have no forward rule on a
+    processor. Raises InputError with torch's own words for an operation that has none.
+    """
+    try:
+        with _attention(), fw.dual_level():
+            value, tangent = fw.unpack_dual(function(fw.make_dual(x, direction)))
+    except RuntimeError as error:  # torch's NotImplementedError is one
+        function(x)  # what fails without differentiation too says so itself
+        reason = str(error).strip().split("\n")[0].split(". ")[0].rstrip(".")
+        raise InputError(
+            f"{name} has no Lie derivative, for it cannot be differentiated in forward mode: "
+            f"{reason}; replace that operation."
+        ) from error
+    return value, torch.zeros_like(value) if tangent is None else tangent
+
+
+def tangent_of(action: Callable[[Tensor], Tensor], generator: Float[Tensor, "d d"], like: Tensor):
+    """d/dt of action(exp(t X)) at t = 0, for an action of one group element (d, d) a batch entry.
+
+    An action is a smooth function of the matrix, so I + t X serves as well as exp(t X).
+    """
+    batch = len(like), *generator.shape
+    eye = torch.eye(len(generator)).to(like).expand(batch).contiguous()
+    with fw.dual_level():
+        element = fw.make_dual(eye, generator.to(like).expand(batch).contiguous())
+        tangent = fw.unpack_dual(action(element)).tangent
+    return torch.zeros_like(like) if tangent is None else tangent
+
+
+def split(tree: Any) -> tuple[list[Tensor], list[Tensor]]:
+    """Values and tangents of the real tensors of a module's output, in a fixed order."""
+    pairs = [fw.unpack_dual(leaf) for leaf in _leaves(tree)]
+    values = [pair.primal for pair in pairs]
+    tangents = [torch.zeros_like(p.primal) if p.tangent is None else p.tangent for p in pairs]
+    return values, tangents
+
+
+def moves(tree: Any) -> bool:
+    """Whether any of its tensors carries a tangent."""
+    return any(fw.unpack_dual(leaf).tangent is not None for leaf in _leaves(tree))
+
+
+def join(tree: Any, tangents: list[Tensor]) -> Any:
+    """The same output with other tangents, as `split` orders them."""
+    rest = iter(tangents)
+    return _rebuild(tree, lambda leaf: fw.make_dual(fw.unpack_dual(leaf).primal, next(rest)))
+
+
+def _leaves(tree: Any) -> list[Tensor]:
+    found: list[Tensor] = []
+
+    def see(leaf: Tensor) -> Tensor:
+        found.append(leaf)
+        return leaf
+
+    _rebuild(tree, see)
+    return found
+
+
+def _rebuild(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Tuples, lists and dicts of tensors with every real tensor changed; the rest as it is."""
+    if isinstance(tree, Tensor):
+        return change(tree) if tree.is_floating_point() else tree
+    if isinstance(tree, dict):
+        return {key: _rebuild(value, change) for key, value in tree.items()}
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(_rebuild(value, change) for value in tree))
+    if isinstance(tree, list | tuple):
+        return type(tree)(_rebuild(value, change) for value in tree)
+    return tree
+
+
+@contextmanager
+def _attention() -> Iterator[None]:
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)

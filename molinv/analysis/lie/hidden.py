@@ -1,0 +1,147 @@
+"""How a rotation is assumed to act on what a network keeps inside.
+
+What a layer hands on has no action of its own: one is assumed, and every number about that layer
+is relative to it. `trivial` says that nothing inside should change, which is what an invariant
+network needs; vectors and tensors inside turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ...errors import InputError
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """An action on a stage's output tensors (tuples and dicts in their order).
+
+    `act(X, h)` takes the rotation vector X of a generator, (3,), and those tensors, and returns
+    the tangents of exp(t X) h at t = 0; `name` says it in words.
+    """
+
+    name: str
+    act: Callable[[Float[Tensor, " 3"], list[Tensor]], list[Tensor]]
+
+
+trivial = Hidden("nothing changes", lambda x, h: [torch.zeros_like(part) for part in h])
+
+
+def degrees(*l: int, axis: int) -> Hidden:
+    """One degree for each output tensor, whose `axis` holds the 2 l + 1 components, e3nn's order.
+
+    Degree 0 does not change, whatever its shape. Raises InputError in use where an output does
+    not fit.
+    """
+
+    def act(x: Tensor, h: list[Tensor]) -> list[Tensor]:
+        if len(h) != len(l):
+            raise InputError(f"expected {len(l)} hidden tensors of degrees {l}, got {len(h)}.")
+        return [_turned(x, part, degree, axis) for degree, part in zip(l, h, strict=True)]
+
+    return Hidden(f"Wigner D of degrees {', '.join(map(str, l))}", act)
+
+
+def irreps(text: str) -> Hidden:
+    """e3nn's irreps on the last axis, such as "16x0e+8x1o", by Wigner D."""
+    from e3nn import o3
+
+    parts = [(mul, ir.l) for mul, ir in o3.Irreps(text)]
+    sizes = [mul * (2 * l + 1) for mul, l in parts]
+
+    def act(x: Tensor, h: list[Tensor]) -> list[Tensor]:
+        done = []
+        for tensor in h:
+            if tensor.shape[-1] != sum(sizes):
+                raise InputError(
+                    f"expected {sum(sizes)} entries of {text}, got {tensor.shape[-1]}."
+                )
+            pieces = zip(tensor.split(sizes, -1), parts, strict=True)
+            turned = [_turned(x, p.unflatten(-1, (mul, -1)), l, -1) for p, (mul, l) in pieces]
+            done.append(torch.cat([part.flatten(-2) for part in turned], -1))
+        return done
+
+    return Hidden(f"Wigner D of {text}", act)
+
+
+def default(root: nn.Module, name: str, stage: nn.Module) -> Hidden:
+    """The action of a stage where none is given: by `irreps_out`, as molinv's own, trivial."""
+    declared = getattr(stage, "irreps_out", None)
+    if declared is not None:
+        return irreps(str(declared))
+    own = f"{type(root).__module__}.{type(root).__name__}"
+    return _KNOWN.get(own, {}).get(name.split(".")[0], trivial)
+
+
+def _by_size(x: Float[Tensor, " 3"], h: list[Tensor]) -> list[Tensor]:
+    """(b, n, 2 l + 1, channels) each, with l read off the shape."""
+    return [_turned(x, part, (part.shape[2] - 1) // 2, 2) for part in h]
+
+
+def _couplings(x: Float[Tensor, " 3"], h: list[Tensor]) -> list[Tensor]:
+    """(b, n, 2 k + 1, n (2 i + 1)) each: what takes degree i of each neighbour to degree k."""
+    done = []
+    for part in h:
+        apart = part.unflatten(3, (part.shape[1], -1))
+        sent, arriving = (apart.shape[4] - 1) // 2, (apart.shape[2] - 1) // 2
+        tangent = _turned(x, apart, arriving, 2) + _turned(x, apart, sent, 4)
+        done.append(tangent.flatten(3))
+    return done
+
+
+# stages of molinv's own equivariant networks that hand on vectors
+_KNOWN: Mapping[str, Mapping[str, Hidden]] = {
+    "molinv.models.painn.Painn": {
+        "waves": degrees(0, 1, axis=-1),
+        "messages": degrees(0, 1, axis=2),
+        "updates": degrees(0, 1, axis=2),
+        "narrow": degrees(0, 1, axis=2),
+        "last": degrees(0, 1, axis=2),
+    },
+    "molinv.models.equivariant.Equivariant": {
+        "waves": degrees(0, 1, axis=-1),
+        "couplings": Hidden("Wigner D of the degrees they couple", _couplings),
+        "layers": Hidden("Wigner D of each degree", _by_size),
+        "turn": Hidden("Wigner D of each degree", _by_size),
+    },
+}
+
+
+def rotation_vector(linear: Float[Tensor, "3 3"]) -> Float[Tensor, " 3"]:
+    """The rotation in a generator: its antisymmetric part; scales and shears have none."""
+    skew = (linear - linear.mT) / 2
+    return torch.stack([skew[2, 1], skew[0, 2], skew[1, 0]])
+
+
+def _turned(x: Tensor, h: Tensor, l: int, axis: int) -> Tensor:
+    if l == 0:
+        return torch.zeros_like(h)
+    if h.shape[axis] != 2 * l + 1:
+        raise InputError(
+            f"expected {2 * l + 1} components of degree {l} on axis {axis} of a hidden tensor, got "
+            f"{tuple(h.shape)}."
+        )
+    generator = torch.einsum("a,aij->ij", x.to(h), so3_generators(l).to(h))
+    return (h.movedim(axis, -1) @ generator.mT).movedim(-1, axis)
+
+
+@cache
+def so3_generators(l: int) -> Float[Tensor, "3 n n"]:
+    """d/dt D^l(exp(t X_a)) at t = 0 about x, y and z, in e3nn's basis, float64.
+
+    The coupling of l and 1 to l is proportional to them, for it commutes with rotations; their
+    bracket [G_x, G_y] = G_z says by how much. e3nn's own have single precision.
+    """
+    from e3nn.o3 import wigner_3j
+
+    if l == 0:
+        return torch.zeros(3, 1, 1, dtype=torch.float64)
+    x, y, z = wigner_3j(l, 1, l, dtype=torch.float64).unbind(1)
+    bracket = x @ y - y @ x
+    return torch.stack([x, y, z]) * ((z * z).sum() / (bracket * z).sum())

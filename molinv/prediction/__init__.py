@@ -1,0 +1,19 @@
+"""Prediction: from a saved model and molecules or pictures to values with units and errors.
+
+predictor.py      structures to rows of values, intervals and units
+batches.py        structures as batches; values of conformers as those of their molecules
+fields.py         columns of vectors, tensors and values of atoms
+output.py         rows as a table, .csv or .json, with notes for its reader
+orbit_values.py   a model's values, averaged over orientations
+averaged.py       a model averaged over fixed orientations: smooth in the positions
+calculator.py     energies and forces for ASE
+calibrate.py      makes conformal.json: 90 % intervals, and where the training data ends
+conformal.py      reads it
+applicability_domain.py   whether a molecule resembles the training molecules
+evaluate.py       errors on test molecules: stored, rotated, averaged
+force_errors.py   errors of forces
+pictures.py       picture files to classes, numbers, masks and overlays
+library/          files of any length to one table
+
+from molinv.predict import Predictor
+"""

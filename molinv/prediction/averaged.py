@@ -1,0 +1,128 @@
+"""A saved model averaged over fixed orientations: a smooth function of the positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from .. import quadrature
+from ..augment import Augmented
+from ..chem.structure import Structure
+from ..datasets.batches import Batch
+from ..errors import InputError
+from ..training.saved import Saved
+
+NEARLY_HAAR = 0.05  # nats; QM9's models end closer
+PAIRS = 40_000  # of atoms, run at once: bounds the memory of large molecules
+
+
+class Averaged:
+    """Outputs averaged over `elements` (m, d, d) with `weights` (m,), chosen once.
+
+    orbit  "haar" is a quadrature over all rotations exact up to `degree`, "learned" `copies`
+           elements drawn by `seed`, "identity" the orientation as it comes; None is "haar" where
+           the distribution is within 0.05 nats of Haar's, else "learned"
+
+    Values are in the targets' units; atomwise energies are relative to the atoms' references.
+    Raises InputError for another orbit, and for no copies.
+    """
+
+    def __init__(
+        self,
+        saved: Saved,
+        orbit: str | None = None,
+        degree: int = 3,
+        copies: int = 16,
+        seed: int = 0,
+        dtype: torch.dtype = torch.float32,
+    ):
+        # a copy: its weights are frozen, and in another precision perhaps
+        self.network: Augmented = deepcopy(saved.network).to(dtype)
+        self.network.requires_grad_(False)
+        self.orbit = _choose(self.network) if orbit is None else orbit
+        found = _fixed(self.network, self.orbit, degree, copies, seed)
+        self.elements, self.weights = (x.to(dtype) for x in found)
+        self.standardizer, self.dtype = saved.standardizer, dtype
+        self.center = saved.card["placement"]["center"]
+
+    def with_gradient(
+        self, structure: Structure, column: int = 0
+    ) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, "n 3"]]:
+        """A scalar target at each orientation (m,), and the average's gradient (n, 3)."""
+        pos = torch.tensor(structure.pos, dtype=self.dtype, requires_grad=True)
+        values, slope = [], torch.zeros_like(pos)
+        for outputs, weight in self._runs(structure, pos):
+            value = outputs[:, column]
+            (part,) = torch.autograd.grad((weight * value).sum(), pos)
+            slope += part
+            values.append(value.detach())
+        scale, mean = self.standardizer.scale[column], self.standardizer.mean[column]
+        every = torch.cat(values).double() * scale + mean
+        return every.numpy(), (slope.double() * scale).numpy()
+
+    @torch.no_grad()
+    def mean(self, structure: Structure) -> Float64[np.ndarray, " t *e"]:
+        """The averaged outputs, turned back to the structure's own orientation."""
+        pos = torch.tensor(structure.pos, dtype=self.dtype)
+        total = torch.zeros((), dtype=torch.float64)
+        for outputs, weight in self._runs(structure, pos):
+            total = total + torch.tensordot(weight.double(), outputs.double(), 1)
+        return self.standardizer.inverse(total[None])[0].numpy()
+
+    def _runs(
+        self, structure: Structure, pos: Float[Tensor, "n 3"]
+    ) -> Iterator[tuple[Float[Tensor, "c t *e"], Float[Tensor, " c"]]]:
+        """Outputs at some orientations at a time, and their weights."""
+        origin = pos.mean(0) if self.center else torch.zeros(3).to(pos)
+        z, n = torch.from_numpy(structure.z), len(structure.z)
+        size = max(1, PAIRS // n**2)
+        for g, weight in zip(self.elements.split(size), self.weights.split(size), strict=True):
+            copies = (pos - origin).expand(len(g), n, 3)
+            batch = Batch(
+                copies, z.expand(len(g), n), torch.zeros(len(g), 1).double(), torch.arange(len(g))
+            )
+            inputs = self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
+            yield self.network.run(g, *inputs)[0], weight
+
+
+def _choose(network: Augmented) -> str:
+    """Haar where the distribution is nearly that; equal draws would only be a worse quadrature."""
+    mu = network.distribution
+    if not mu.group.compact:
+        return "learned"
+    try:
+        with torch.no_grad():
+            return "haar" if float(mu.kl_haar()) < NEARLY_HAAR else "learned"
+    except InputError:  # a group whose Haar density is not known
+        return "learned"
+
+
+def _fixed(
+    network: Augmented, orbit: str, degree: int, copies: int, seed: int
+) -> tuple[Float[Tensor, "m d d"], Float[Tensor, " m"]]:
+    """Elements to average over and their weights, which sum to one."""
+    mu = network.distribution
+    if orbit == "haar":
+        return quadrature.rule(mu.group, degree)
+    if orbit == "identity":
+        return mu.group.identity(1), torch.ones(1)
+    if orbit != "learned" or copies < 1:
+        raise InputError(
+            'expected orbit "haar", "learned" or "identity" and at least one '
+            f"copy, got {orbit!r} and {copies}"
+        )
+    with torch.no_grad():
+        support = mu.support()
+        if support is not None and len(support[0]) <= copies:
+            return support
+        # finite parts are summed exactly: so many elements for each draw
+        each = len(mu.weighted(mu.noise(1), copies)[0])
+        draws = max(1, copies // each)
+        noise = mu.noise(draws, torch.Generator().manual_seed(seed))
+        elements, weights = mu.weighted(noise, copies)
+    return elements.flatten(0, 1), weights.flatten() / draws

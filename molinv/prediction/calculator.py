@@ -1,0 +1,176 @@
+"""Energies and forces for ASE: relaxations, vibrations, molecular dynamics."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from ase import units
+from ase.calculators.calculator import Calculator, all_changes
+
+from ..chem.objects import PERIODIC
+from ..chem.structure import Rejected, Structure, check
+from ..errors import InputError
+from ..training.forces import check_gradient
+from .averaged import Averaged
+from .predictor import Predictor
+
+IN_EV = {
+    "eV": 1.0,
+    "meV": 1e-3,
+    "Ha": units.Hartree,
+    "Hartree": units.Hartree,
+    "kcal/mol": units.kcal / units.mol,
+    "kJ/mol": units.kJ / units.mol,
+}
+IN_E_ANGSTROM = {"e angstrom": 1.0, "D": units.Debye}
+
+
+class MolInvCalculator(Calculator):
+    """The energy a model predicts, averaged over fixed orientations, and its exact gradient.
+
+    model   a shipped model's name (None: the default) or a run folder
+    energy  which target is the energy; by default U0, or the only one that is atomwise
+    dipole  a run folder whose model gives dipole vectors, averaged in the same way
+    orbit   "haar" averages over all rotations by a quadrature that is exact up to `degree`;
+            "learned" over `copies` elements of the learned distribution, drawn once, by `seed`;
+            "identity" takes the orientation as it comes. By default "haar" where the
+            distribution is within 0.05 nats of Haar's, else "learned"
+    double  compute in float64, at about twice the time
+
+    Results: energy and free_energy in eV, forces in eV/angstrom, energy_std, the standard
+    deviation over orientations in eV, and with a model of it the dipole in e angstrom. Atomwise
+    energies (U0 of the shipped model) are relative to atom energies fitted on the training
+    molecules: differences between geometries, and between isomers, mean something, total energies
+    do not. The orientations are kept in `averaged`, so that energies are a smooth function of the
+    positions and forces its gradient: dynamics keep their energy as they would with any potential.
+
+    A model knows the geometries that it learned from. QM9's, and so the shipped model's, are
+    relaxed ones alone: near them its energy orders isomers and conformers, away from them its
+    forces are an extrapolation. Train on energies of distorted geometries for dynamics.
+
+    Raises InputError for a model without energies, or without a gradient (canonical), a target
+    that is none, and periodic atoms, elements or sizes that the model cannot take.
+    """
+
+    implemented_properties: ClassVar[list[str]] = [
+        "energy",
+        "free_energy",
+        "forces",
+        "energy_std",
+    ]
+    default_parameters: ClassVar[dict[str, Any]] = {}
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | None = None,
+        energy: str | None = None,
+        *,
+        dipole: str | os.PathLike[str] | None = None,
+        orbit: str | None = None,
+        degree: int = 3,
+        copies: int = 16,
+        seed: int = 0,
+        double: bool = False,
+        trust: bool = False,
+    ):
+        path = os.fspath(model) if model is not None else None
+        predictor = Predictor(path, trust=trust)
+        self.predictor = predictor
+        check_gradient(predictor.saved.card["build"]["model"])
+        self.target, self._column = _energy(predictor, energy)
+        self._in_ev = IN_EV[predictor.units[self.target]]
+        dtype = torch.float64 if double else torch.float32
+        how = orbit, degree, copies, seed
+        self.averaged = Averaged(predictor.saved, *how, dtype=dtype)
+        self._dipole = None
+        if dipole is not None:
+            self._dipole = _dipole(Predictor(os.fspath(dipole), trust=trust))
+            self._charged = Averaged(self._dipole.saved, *how, dtype=dtype)
+            has = [*type(self).implemented_properties, "dipole"]
+            self.implemented_properties = has  # pyright: ignore[reportAttributeAccessIssue]
+        super().__init__(
+            model=path,
+            energy=self.target,
+            orbit=self.averaged.orbit,
+            degree=degree,
+            copies=copies,
+            seed=seed,
+        )
+
+    def calculate(
+        self,
+        atoms: Any = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """ASE's hook: fills `results`, always with the forces too, which cost twice the energy."""
+        super().calculate(atoms, properties, system_changes)
+        assert self.atoms is not None
+        structure = self._structure(self.atoms)
+        values, slopes = self.averaged.with_gradient(structure, self._column)
+        weights = self.averaged.weights.double().numpy()
+        energy = float(weights @ values) * self._in_ev
+        spread = float(np.sqrt(weights @ (values * self._in_ev - energy) ** 2))
+        self.results = {
+            "energy": energy,
+            "free_energy": energy,
+            "forces": -slopes * self._in_ev,
+            "energy_std": spread,
+        }
+        if self._dipole is not None:
+            (target,) = self._dipole.targets
+            if isinstance(found := self._dipole.usable(structure), Rejected):
+                raise InputError(found.reason)
+            self.results["dipole"] = self._charged.mean(found)[0] * IN_E_ANGSTROM[target.unit]
+
+    def _structure(self, atoms: Any) -> Structure:
+        if atoms.pbc.any():
+            raise InputError(PERIODIC)
+        name = atoms.get_chemical_formula()
+        check(atoms.numbers, atoms.positions)
+        z = np.asarray(atoms.numbers, np.int64)
+        given = Structure(name, z, atoms.positions, "atoms", embedded=False)
+        found = self.predictor.usable(given)
+        if isinstance(found, Rejected):
+            raise InputError(found.reason)
+        return found
+
+
+def _energy(predictor: Predictor, name: str | None) -> tuple[str, int]:
+    """The target that is the energy, and its column."""
+    names = [t.name for t in predictor.targets]
+    able = [t.name for t in predictor.targets if t.unit in IN_EV and t.kind == "scalar"]
+    if name is None:
+        atomwise = [t.name for t in predictor.targets if t.atomwise and t.unit in IN_EV]
+        name = "U0" if "U0" in atomwise else atomwise[0] if len(atomwise) == 1 else None
+    if name is None and able:
+        raise InputError(
+            f"{predictor.name} has no target that is surely its energy: say which one is, of "
+            f"{', '.join(able)}, as in MolInvCalculator(energy={able[0]!r})"
+        )
+    if name not in able:
+        asked = "an energy" if name is None else f"{name!r} as an energy"
+        raise InputError(
+            f"{predictor.name} cannot give {asked}: expected a target in one of "
+            f"{', '.join(IN_EV)}, got {_listed(predictor)}; use a model trained on energies"
+        )
+    return name, names.index(name)
+
+
+def _listed(predictor: Predictor) -> str:
+    return ", ".join(f"{name} in {unit}" for name, unit in predictor.units.items())
+
+
+def _dipole(predictor: Predictor) -> Predictor:
+    """The model, seen to give one dipole vector."""
+    target = predictor.targets[0]
+    if len(predictor.targets) > 1 or target.kind != "vector" or target.unit not in IN_E_ANGSTROM:
+        raise InputError(
+            f"{predictor.name} cannot give the dipole: expected one vector in "
+            f"{' or '.join(IN_E_ANGSTROM)}, got {_listed(predictor)}; use one trained on dipoles"
+        )
+    return predictor

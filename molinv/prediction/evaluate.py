@@ -1,0 +1,221 @@
+"""Errors of a saved model on its test molecules, and whether its intervals hold there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from ..datasets.batches import Loader, OnDevice
+from ..datasets.geometries import EMBEDDED
+from ..datasets.kinds import SHAPES
+from ..errors import InputError
+from ..sharing import share_cores
+from ..training.build import place
+from ..training.config import TrainConfig, read_config
+from ..training.masked import errors_of
+from ..training.saved import Saved, sealed, write_json
+from ..training.saved import load as load_saved
+from ..training.shipped import locate, shipped_name
+from ..training.source import Source, prepare
+from .calibrate import Residuals, calibrate, check_embedded, embed_some, residuals
+from .conformal import LEVEL, Calibration, calibrated
+from .force_errors import components, force_row
+
+COLUMNS = ("stored", "rotated", "averaged")
+
+
+@share_cores()
+def evaluate(
+    run: str | Path,
+    copies: int = 8,
+    limit: int | None = None,
+    trust: bool = False,
+    embedded: int = 0,
+    workers: int = 0,
+) -> dict[str, Any]:
+    """MAE per target of a run, or a shipped model, on its untouched test molecules, in its unit.
+
+    Of vectors and tensors it is the mean length of the error, and of values by atom that over all
+    atoms; "components" has the mean over their components. Forces stand beside their energy.
+
+    "stored" as the data set has them, "rotated" each by one Haar-random rotation, "averaged"
+    rotated and then averaged over `copies` elements of the learned distribution, left out where
+    `copies` is 0. Molecules without a value count for no target. `limit` takes the first so many
+    test molecules. Where the averaged error is measured, so is what share of true values lies
+    within the model's 90 % intervals, which are made here where the model has none; with
+    `embedded`, also of so many validation molecules embedded by RDKit, and measured on as many
+    test molecules; `workers` processes embed. Writes evaluation.json into the run folder, for a
+    shipped model into NAME-evaluation here. Raises InputError without a model, or where the data
+    is no longer the same.
+    """
+    if limit is not None and limit < 1:
+        raise InputError(f"expected a limit of at least 1 test molecule, got {limit}.")
+    if embedded < 0:
+        raise InputError(f"expected 0 or more embedded molecules, got {embedded}.")
+    folder = locate(str(run))
+    shipped = shipped_name(folder)
+    out = folder if shipped is None else Path(f"{shipped}-evaluation")
+    saved = load_saved(folder, trust)
+    config = read_config(folder / "config.yaml")
+    source = prepare(config)
+    molecules, parts = source.molecules, source.parts
+    if source.sha256 != saved.card.get("data_sha256"):
+        raise InputError(
+            f"{config.data} is no longer the file that {folder} was trained on: restore it, or "
+            "train again."
+        )
+    if parts.hash != saved.card["split"]:
+        raise InputError(
+            f"the split of {config.data} is {parts.hash}, but {folder} was trained on "
+            f"{saved.card['split']}: the data has changed; train again."
+        )
+    if embedded:
+        check_embedded(saved)
+    test = parts.test[:limit]
+    stored = place(molecules, config, "cpu")
+    rotated = place(molecules, config, "cpu", rotate=True)
+    found = {
+        "stored": _errors(saved, stored, test, "as stored"),
+        "rotated": _errors(saved, rotated, test, "rotated"),
+    }
+    kind, forces = saved.standardizer.kind, saved.standardizer.forces
+    names = [t.name for t in saved.standardizer.targets]
+    rows: dict[str, dict[str, Any]] = {t.name: {"unit": t.unit} for t in saved.standardizer.targets}
+    result = {
+        "split": parts.hash,
+        "sha256": saved.card["sha256"],
+        "molecules": len(test),
+        "copies": copies,
+        "targets": rows,
+        "extents": saved.card["extents"],
+    }
+    if copies:
+        made = _calibration(folder, out, saved, source, config, embedded, workers)
+        averaged = residuals(saved, molecules, config, test, copies, made.space, f"{copies} copies")
+        found["averaged"] = averaged
+        kinds = {kind: averaged for kind in source.kinds}
+        if embedded and EMBEDDED not in kinds:
+            some = embed_some(molecules, parts.test, embedded, workers)
+            every = np.arange(len(some))
+            kinds[EMBEDDED] = residuals(
+                saved, some, config, every, copies, made.space, "embedded ones"
+            )
+        result["intervals"] = {k: _held(made, k, r, names, copies) for k, r in kinds.items()}
+    for column, errors in found.items():
+        for name, value, part in zip(names, errors.mae, components(errors, kind), strict=True):
+            rows[name][column] = value
+            if SHAPES[kind]:
+                rows[name].setdefault("components", {})[column] = part
+    if forces is not None:
+        views = {"stored": (stored, 0), "rotated": (rotated, 0), "averaged": (rotated, copies)}
+        rows[forces.name] = force_row(saved, test, {c: views[c] for c in found})
+    out.mkdir(exist_ok=True)
+    write_json(out / "evaluation.json", sealed(result))
+    return result
+
+
+def _calibration(
+    folder: Path,
+    out: Path,
+    saved: Saved,
+    source: Source,
+    config: TrainConfig,
+    embedded: int,
+    workers: int,
+) -> Calibration:
+    """The one that is there, unless it lacks what is asked for."""
+    there = calibrated(folder, saved.card)
+    if there is None or (embedded and not there.molecules(EMBEDDED)):
+        out.mkdir(exist_ok=True)
+        molecules, parts, kinds = source.molecules, source.parts, source.kinds
+        calibrate(out, saved, molecules, parts, config, kinds, embedded, workers)
+        there = calibrated(out, saved.card)
+    assert there is not None
+    return there
+
+
+def _held(
+    made: Calibration, kind: str, found: Residuals, names: list[str], copies: int
+) -> dict[str, Any]:
+    """What the intervals of one kind of geometry came to on test molecules."""
+    half = made.half_widths(names, kind, copies)
+    known = ~np.isnan(found.values)
+    inside = (np.abs(found.values) <= half) & known
+    errors = found.mae
+    share = inside.sum(0) / np.maximum(known.sum(0), 1)
+    usable = np.isfinite(half) & (known.sum(0) > 0)
+    targets = {
+        n: {"half": half[i], "coverage": float(share[i]), "mae": errors[i]}
+        for i, n in enumerate(names)
+        if usable[i]
+    }
+    held: dict[str, Any] = {
+        "level": LEVEL,
+        "calibrated_on": made.molecules(kind),
+        "molecules": len(found.values),
+        "targets": targets,
+    }
+    if found.distance is not None:
+        held["outside"] = float((found.distance > made.farthest(kind, copies)).mean())
+    return held
+
+
+def table(result: dict[str, Any]) -> Table:
+    """The result as a table to print."""
+    made = Table(
+        title=f"Mean absolute error on {result['molecules']:,} test molecules "
+        f"(split {result['split']})"
+    )
+    made.add_column("target")
+    made.add_column("unit")
+    columns = [c for c in COLUMNS if all(c in row for row in result["targets"].values())]
+    for column in (*columns, "rotated - stored"):
+        made.add_column(column, justify="right")
+    for name, row in result["targets"].items():
+        parts = row.get("components")
+        for label, found in ((name, row), (f"{name}, by component", parts)):
+            if found is not None:
+                gap = 100 * (found["rotated"] - found["stored"]) / found["stored"]
+                values = [f"{found[c]:.4g}" for c in columns]
+                made.add_row(label, row["unit"], *values, f"{gap:+.1f} %")
+    return made
+
+
+def interval_table(result: dict[str, Any], kind: str) -> Table:
+    """The intervals of one kind of geometry, from `evaluate`, as a table to print."""
+    held = result["intervals"][kind]
+    what = "RDKit's geometries" if kind == EMBEDDED else "the data's own geometries"
+    made = Table(
+        title=f"{held['level']:.0%} prediction intervals on {what}: from "
+        f"{held['calibrated_on']:,} validation molecules, tried on {held['molecules']:,} test ones"
+    )
+    made.add_column("target")
+    made.add_column("unit")
+    for column in ("+-", "hold", "MAE"):
+        made.add_column(column, justify="right")
+    for name, row in held["targets"].items():
+        unit = result["targets"][name]["unit"]
+        made.add_row(
+            name, unit, f"{row['half']:.4g}", f"{row['coverage']:.1%}", f"{row['mae']:.4g}"
+        )
+    return made
+
+
+def _errors(
+    saved: Saved, store: OnDevice, indices: Int64[np.ndarray, " m"], what: str
+) -> Residuals:
+    """Of the network run once, as the molecules are placed."""
+    network, standardizer, values = saved.network, saved.standardizer, []
+    batches = Loader(store, indices, 256, shuffle=False)
+    for batch in track(batches, what, console=Console(stderr=True), transient=True):
+        inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
+        outputs = standardizer.inverse(network.orbit(*inputs, orbit="identity").mean)
+        truth = standardizer.inverse(standardizer(batch.y, batch.z))
+        values.append(errors_of(outputs - truth, standardizer.kind))
+    return Residuals.of(values)

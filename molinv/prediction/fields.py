@@ -1,0 +1,106 @@
+"""Columns of predictions that are not one number a molecule: vectors, tensors, values of atoms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..actions.irreps import Irreps
+from ..chem.structure import Structure
+from ..datasets.kinds import Kinds
+from ..datasets.targets import Target
+from ..errors import InputError
+
+# the entries of one value, as the columns' names end
+ENDS = Kinds[tuple[tuple[str, tuple[int, ...]], ...]](
+    {
+        "vector": tuple((f"_{a}", (i,)) for i, a in enumerate("xyz")),
+        "tensor": tuple((f"_{'xyz'[i]}{'xyz'[j]}", (i, j)) for i in range(3) for j in range(i, 3)),
+    },
+    lambda irreps: tuple((f"_{i}", (i,)) for i in range(Irreps(irreps).dim)),
+)
+
+
+class FieldValues(NamedTuple):
+    """Of each molecule: values (t, *e) or (t, n, *e), their deviation over orientations, distance.
+
+    The deviation (t,) is of the whole vector or tensor, and of atoms the root mean square. The
+    distance is that of its features from the training molecules', NaN where it is not known.
+    """
+
+    values: list[np.ndarray]
+    std: np.ndarray
+    far: np.ndarray
+
+
+def gathered(
+    runs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    parts: Sequence[np.ndarray],
+    structures: Sequence[Structure],
+    by_atom: bool,
+) -> FieldValues:
+    """Batches of means and deviations (b, t, *e), padded where by atom, as the molecules came."""
+    order = np.concatenate(parts)
+    values: list[Any] = [None] * len(order)
+    std = np.zeros((len(order), runs[0][0].shape[1]))
+    for (mean, spread, _), part in zip(runs, parts, strict=True):
+        for row, i in enumerate(part):
+            n = len(structures[i].z)
+            values[i] = mean[row, :, :n] if by_atom else mean[row]
+            each = spread[row, :, :n] if by_atom else spread[row]
+            total = np.square(each).reshape(len(each), -1).sum(1)
+            std[i] = np.sqrt(total / n if by_atom else total)
+    far = np.concatenate([f for _, _, f in runs])[np.argsort(order)]
+    return FieldValues(values, std, far)
+
+
+def check_one_geometry(structures: Sequence[Structure], targets: Sequence[Target]) -> None:
+    """Raises InputError for several conformers: what turns has no mean over them."""
+    if any(s.conformers > 1 for s in structures):
+        names = ", ".join(t.name for t in targets)
+        raise InputError(
+            f"of several conformers there is no mean of what belongs to one geometry ({names}): "
+            "leave out --conformers."
+        )
+
+
+def columns(
+    target: Target, value: np.ndarray, std: float | None, half: float | None, mae: float | None
+) -> dict[str, Any]:
+    """One target's columns in a molecule's row.
+
+    Vectors have `_x`, `_y`, `_z`, tensors `_xx` to `_zz`, irreps `_0` and on in e3nn's order, in
+    the pose that was given; values by atom a list. Then come `_std`, `_radius`, within which of it
+    (of all atoms', each of its own) the true value lies with a probability of 90 %, `_mae` and
+    `_unit`. `std`, `half` and `mae` are None where they are not known.
+    """
+    row: dict[str, Any] = {}
+    if target.by_atom:
+        row[target.name] = value.tolist()
+    else:
+        row |= {f"{target.name}{end}": float(value[at]) for end, at in ENDS[target.kind]}
+    if std is not None:
+        row[f"{target.name}_std"] = std
+    if half is not None:
+        row[f"{target.name}_radius"] = half if isfinite(half) else None
+    if mae is not None:
+        row[f"{target.name}_mae"] = mae
+    return row | {f"{target.name}_unit": target.unit}
+
+
+def shown(row: dict[str, Any], target: Target) -> str:
+    """One target's value for a table on the screen."""
+    name = target.name
+    if target.by_atom:
+        flat = np.asarray(row[name], dtype=float)
+        text = f"{len(flat)} atoms, {flat.min():.3g} to {flat.max():.3g}"
+    else:
+        text = ", ".join(f"{row[name + end]:.4g}" for end, _ in ENDS[target.kind])
+        text = f"({text})"
+    if (std := row.get(f"{name}_std")) is not None:
+        text += f" +- {std:.2g}"
+    radius = row.get(f"{name}_radius")
+    return text if radius is None else f"{text} \\[within {radius:.3g}]"

@@ -1,0 +1,202 @@
+"""predict_library: a file of any length in, one table out, in constant memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from ...chem.parallel import finish_all
+from ...chem.readers import READERS, STDIN, records
+from ...chem.structure import Rejected, Structure
+from ...errors import InputError, unknown
+from ...sharing import share_cores
+from .ahead import ahead
+from .chunk import Settings, load, schema, tabulate
+from .shards import Shards
+
+T = TypeVar("T")
+
+SUFFIXES = (".parquet", ".csv")
+ENGINES = ("local", "ray")
+CHUNK = 512  # rows of a shard: what an interruption can cost, or so many shards as a window has
+_WINDOW = 4  # shards predicted together where no conformers are searched beside
+_STEP = 16  # rows between two looks at the progress bar
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run came to: rows, those with an error, those there before, seconds of this run."""
+
+    output: Path
+    rows: int
+    failed: int
+    resumed: int
+    seconds: float
+
+
+@share_cores()
+def predict_library(
+    input: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    model: str | os.PathLike[str] | None = None,
+    *,
+    workers: int = 0,
+    conformers: int = 1,
+    copies: int = 8,
+    targets: Sequence[str] | None = None,
+    smiles_column: str | None = None,
+    seed: int = 0,
+    chunk: int = CHUNK,
+    trust: bool = False,
+    progress: bool = True,
+    engine: str = "local",
+) -> Summary:
+    """Predict every molecule of one or more files; the output has one row for each, in order.
+
+    Files are those of `molinv.chem.read`; `output` ends in .parquet or .csv, its columns are
+    those of `chunk.tabulate`. A molecule that cannot be used has the reason in the column error.
+    `workers` processes read the records and search conformers while the network runs here, on
+    this process's threads; with the engine "ray", chunks go to a cluster instead (see `on_ray`).
+    Interrupted, killed even, the same call goes on from the last whole `chunk` of rows, which wait
+    in `<output>.parts`, with either engine; memory does not grow with the input.
+
+    Raises InputError for bad input as `read` does, before anything is predicted; for an output
+    that another process writes, and for one begun with other settings or another input.
+    """
+    path, files = _output(output), _files(input)
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
+    if chunk < 1 or copies < 1:
+        raise InputError(f"expected a chunk and copies of 1 or more, got {chunk} and {copies}.")
+    settings = Settings(
+        model=None if model is None else os.fspath(model),
+        copies=copies,
+        targets=None if targets is None else tuple(targets),
+        smiles_column=smiles_column,
+        conformers=conformers,
+        seed=seed,
+        trust=trust,
+    )
+    settings = replace(settings, sha256=load(settings).saved.card["sha256"])
+    columns, start = schema(settings), time.perf_counter()
+    with _bar(progress) as bar:
+        looking = bar.add_task("reading", total=None)
+        total = 0
+        for _ in records(files, settings.options):
+            total += 1
+            if total % 1000 == 0:
+                bar.update(looking, completed=total)
+        bar.remove_task(looking)
+        key = settings.key() | _versions(settings) | {"input": [_identity(file) for file in files]}
+        with Shards(path, key, total, chunk) as shards:
+            done = shards.done()
+            resumed = min(done * chunk, total)
+            task = bar.add_task("predicting", total=total, completed=resumed)
+            items = islice(records(files, settings.options), resumed, None)
+            if engine == "ray":
+                from .on_ray import on_ray
+
+                parts = _parts(items, chunk, range(resumed, total, chunk))
+                tables = on_ray(parts, settings, workers)
+            else:
+                # twice a chunk: the processes go on while the network runs on one
+                finished = finish_all(items, settings.options, workers, ahead=2 * chunk)
+                counted = _counted(finished, bar, task)
+                read = counted if workers else ahead(counted, _WINDOW * chunk)
+                # sorted by size so that little is padding, by more at once where none is waited for
+                many = chunk if workers else _WINDOW * chunk
+                parts = _parts(read, many, range(resumed, total, many))
+                tables = (
+                    table.slice(start, chunk)
+                    for first, part in parts
+                    for table in [tabulate(part, settings, first)]
+                    for start in range(0, len(part), chunk)
+                )
+            for index, table in enumerate(tables, done):
+                shards.write(index, table)
+                bar.update(task, completed=index * chunk + len(table))
+            failed = shards.join(columns)
+    return Summary(path, total, failed, resumed, time.perf_counter() - start)
+
+
+def _parts(items: Iterator[T], chunk: int, rows: Iterable[int]) -> Iterator[tuple[int, list[T]]]:
+    """(the row of its first, `chunk` items), for each of the rows."""
+    for first in rows:
+        yield first, list(islice(items, chunk))
+
+
+def _output(output: str | os.PathLike[str]) -> Path:
+    path = Path(output)
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"cannot write {path}: expected a name ending in .parquet or .csv.")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"cannot write {path}: its folder does not exist; make it first.")
+    return path
+
+
+def _files(given: Any) -> list[str]:
+    """Paths of files: only these can be read a second time, when a run goes on."""
+    one = isinstance(given, str | os.PathLike)
+    files = [os.fspath(item) for item in ([given] if one else given)]
+    for file in files:
+        if file == STDIN:
+            raise InputError("a library cannot come from standard input: write it to a file first.")
+        if not os.path.isfile(file):
+            known = " ".join(READERS)
+            raise InputError(f"{file}: no such file; expected one of molecules ({known}, or .gz)")
+    return files
+
+
+def _identity(file: str) -> dict[str, Any]:
+    with open(file, "rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"name": os.path.basename(file), "sha256": digest}
+
+
+def _versions(settings: Settings) -> dict[str, Any]:
+    """Of what else a row depends on."""
+    from rdkit import rdBase
+
+    found = load(settings).calibration
+    text = None if found is None else json.dumps(found.content, sort_keys=True)
+    digest = text and hashlib.sha256(text.encode()).hexdigest()
+    return {"rdkit": rdBase.rdkitVersion, "calibration": digest}
+
+
+def _counted(
+    items: Iterable[Structure | Rejected], bar: Progress, task: Any
+) -> Iterator[Structure | Rejected]:
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % _STEP == 0:
+            bar.advance(task, _STEP)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f} rows/s" if task.speed else "")
+
+
+def _bar(shown: bool) -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate()
+    screen = Console(stderr=True)
+    return Progress(*columns, TimeRemainingColumn(), console=screen, disable=not shown)

@@ -1,0 +1,79 @@
+"""A saved model's values for a batch, averaged over orientations: what predicts and calibrates."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Float64
+from torch import Tensor, nn
+
+from ..datasets.batches import Batch
+from ..training.saved import Saved
+
+
+class OrbitValues(NamedTuple):
+    """Mean and deviation over orientations (b, t, *e), in the targets' units, and features.
+
+    Features (b, d) are what the readout's last layer sees, averaged over atoms and orientations;
+    None where `readout` finds no such layer. The deviation of one orientation is NaN.
+    """
+
+    mean: Float64[Tensor, "b t *e"]
+    std: Float64[Tensor, "b t *e"]
+    features: Float[Tensor, "b d"] | None
+
+
+def orbit_values(saved: Saved, batch: Batch, copies: int) -> OrbitValues:
+    """Averaged over `copies` elements of the learned distribution, the same ones for any batch."""
+    network, standardizer = saved.network, saved.standardizer
+    inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
+    with Pooled(network.model, batch.mask) as pooled:
+        found = network.orbit(*inputs, orbit="learned", copies=copies)
+    std = standardizer.spread(found.std)
+    if copies == 1:  # says nothing of the spread
+        std = torch.full_like(std, torch.nan)
+    return OrbitValues(standardizer.inverse(found.mean), std, pooled.mean())
+
+
+def readout(model: nn.Module) -> nn.Linear | None:
+    """The last layer of a model whose `read` works on each atom, None for any other model."""
+    read = dict(model.named_children()).get("read")
+    last = read[-1] if isinstance(read, nn.Sequential) else None
+    return last if isinstance(last, nn.Linear) else None
+
+
+class Pooled:
+    """As a context: means over atoms of what a model's readout sees, over all runs within.
+
+    `mask` (b, n) says where the atoms are; the readout sees (b, n, d), or (atoms, d) in the order
+    of the mask.
+    """
+
+    def __init__(self, model: nn.Module, mask: Bool[Tensor, "b n"]):
+        self._layer, self._mask = readout(model), mask
+        self._sum, self._runs = torch.zeros(()), 0
+
+    def __enter__(self) -> Pooled:
+        layer = self._layer
+        self._hook = layer.register_forward_pre_hook(self._see) if layer is not None else None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._hook is not None:
+            self._hook.remove()
+
+    def _see(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        seen, mask = inputs[0].detach(), self._mask
+        if seen.ndim == 2:
+            padded = seen.new_zeros(*mask.shape, seen.shape[-1])
+            padded[mask] = seen
+            seen = padded
+        weight = mask.to(seen.dtype)
+        weight = weight / weight.sum(1, keepdim=True)
+        self._sum = self._sum + torch.einsum("bn,bnd->bd", weight, seen)
+        self._runs += 1
+
+    def mean(self) -> Float[Tensor, "b d"] | None:
+        """The average over the runs, None where there was none to see."""
+        return self._sum / self._runs if self._runs else None

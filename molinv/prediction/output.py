@@ -1,0 +1,180 @@
+"""Predictions as a table on the screen or as a file, and what a reader of them has to know."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from ..atomic import atomic_write
+from ..datasets.geometries import EMBEDDED, GIVEN
+from ..datasets.references import ATOMWISE
+from ..datasets.targets import Target
+from ..errors import InputError
+from .fields import shown
+from .predictor import Predictor
+
+WIDE = 4  # targets side by side; more of them go one below the other
+SUFFIXES = (".csv", ".json")
+
+WHOSE = {GIVEN: "that set's geometries", EMBEDDED: "RDKit's geometries"}
+
+Rows = Sequence[dict[str, Any]]
+
+
+def table(rows: Rows, predictor: Predictor) -> Table:
+    """Rows of `Predictor.predict` as a table: a column a target, or a line each where many."""
+    title = "value +- standard deviation over rotations (not its error)"
+    if any(f"{t.name}_low" in row for row in rows for t in predictor.targets):
+        title += " [90 % prediction interval]"
+    if any(t.kind != "scalar" for t in predictor.targets):
+        title += ", as the molecule lies [within 90 %]"
+    if any(row.get("conformers") for row in rows):
+        title += ", then +- over conformers"
+    return (_across if len(predictor.targets) <= WIDE else _down)(rows, predictor, title)
+
+
+def notes(rows: Rows, predictor: Predictor) -> Iterator[str]:
+    """What does not fit into the table: sentences on errors, energies, intervals and limits."""
+    yield from _on_errors(rows, predictor)
+    relative = [t.name for t in predictor.targets if t.atomwise]
+    if relative:
+        yield f"{', '.join(relative)}: {ATOMWISE}."
+    yield from _on_intervals(rows, predictor)
+    if (forces := predictor.saved.standardizer.forces) is not None:
+        yield (
+            f"{forces.name} ({forces.unit}), the gradient of the averaged energy, are in the file "
+            "that -o writes."
+        )
+    far = [f"{row['name']} ({row['outside']})" for row in rows if row["outside"]]
+    if far:
+        shown = "; ".join(far[:3]) + (f"; and {len(far) - 3} more" if len(far) > 3 else "")
+        yield (
+            f"Outside what {predictor.name} has learned from, where its errors and intervals do "
+            f"not hold: {shown}."
+        )
+
+
+def _kinds(rows: Rows) -> list[str]:
+    return [
+        k for k, e in ((GIVEN, False), (EMBEDDED, True)) if any(r["embedded"] == e for r in rows)
+    ]
+
+
+def _errors(rows: Rows, predictor: Predictor) -> dict[str, float]:
+    """Test errors that are all rows': none where their geometries are of different kinds."""
+    kinds = _kinds(rows)
+    return predictor.errors_of(kinds[0]) if len(kinds) == 1 else {}
+
+
+def _on_errors(rows: Rows, predictor: Predictor) -> Iterator[str]:
+    """On which molecules the test MAE rests."""
+    if predictor.evaluation is None:
+        return
+    measured = predictor.evaluation.get("intervals", {})
+    for kind in _kinds(rows):
+        number = measured.get(kind, predictor.evaluation)["molecules"]
+        text = f"{number:,} test molecules of its own data set, with {WHOSE[kind]}"
+        if kind not in measured:
+            other = next(iter(measured), GIVEN)
+            number = predictor.evaluation["molecules"]
+            text = f"{number:,} test molecules of its own data set, with {WHOSE[other]}"
+            if kind == EMBEDDED:
+                text += "; with RDKit's it errs more, often twice as much or more"
+        yield f"Test MAE: {predictor.name}'s mean absolute error on {text}."
+
+
+def _on_intervals(rows: Rows, predictor: Predictor) -> Iterator[str]:
+    """On which molecules the 90 % intervals rest, and which rows have none."""
+    found = predictor.calibration
+    if found is None:
+        return
+    for kind in _kinds(rows):
+        if number := found.molecules(kind):
+            one = ", one conformer each" if any(row.get("conformers") for row in rows) else ""
+            yield (
+                f"90 % intervals: from residuals of {number:,} validation molecules with "
+                f"{WHOSE[kind]}{one}; for molecules like those of the data set."
+            )
+        else:
+            whose = "given" if kind == GIVEN else "RDKit's"
+            standardizer = predictor.saved.standardizer
+            turns = standardizer.kind != "scalar" or standardizer.forces is not None
+            addable = kind == EMBEDDED and not turns  # what turns is not RDKit's geometries'
+            yield (
+                f"No intervals for {whose} geometries: {predictor.name} was calibrated on others "
+                "only" + ("; molinv evaluate --embedded 500 adds them." if addable else ".")
+            )
+
+
+def check_path(path: str) -> Path:
+    """The path of a file to write, before there is anything to write.
+
+    Raises InputError for an ending that is not known, and for a folder that is not there.
+    """
+    if Path(path).suffix not in SUFFIXES:
+        raise InputError(f"cannot write {path}: expected a name ending in .csv, .json or .parquet.")
+    if not Path(path).parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {Path(path).parent}; make it.")
+    return Path(path)
+
+
+def write(path: Path, rows: Rows) -> None:
+    """Write rows as .csv or .json, whole or not at all."""
+    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
+        if path.suffix == ".json":
+            json.dump(rows, file, indent=1)
+        else:
+            # some rows have columns of conformers, some have not
+            columns = max(rows, key=len, default={"name": ""})
+            writer = csv.DictWriter(file, list(columns))
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def _across(rows: Rows, predictor: Predictor, title: str) -> Table:
+    made, errors = Table("molecule", "geometry", title=title), _errors(rows, predictor)
+    for target in predictor.targets:
+        error = errors.get(target.name)
+        known = "" if error is None else f", test MAE {error:.3g}"
+        made.add_column(f"{target.name} ({target.unit}){known}", justify="right")
+    for row in rows:
+        values = [_value(row, t) for t in predictor.targets]
+        made.add_row(escape(row["name"]), _geometry(row), *values)
+    return made
+
+
+def _down(rows: Rows, predictor: Predictor, title: str) -> Table:
+    made = Table("molecule", "geometry", "target", title=title)
+    made.add_column("value", justify="right")
+    made.add_column("unit")
+    if predictor.errors:
+        made.add_column("test MAE", justify="right")  # of each row's kind of geometry
+    for row in rows:
+        for i, target in enumerate(predictor.targets):
+            first = "" if i else escape(row["name"]), "" if i else _geometry(row)
+            error = [f"{row[f'{target.name}_mae']:.3g}"] if predictor.errors else []
+            made.add_row(*first, target.name, _value(row, target), target.unit, *error)
+        made.add_section()
+    return made
+
+
+def _value(row: dict[str, Any], target: Target) -> str:
+    if target.kind != "scalar":
+        return shown(row, target)
+    name = target.name
+    text = f"{row[name]:.5g} +- {row[f'{name}_std']:.2g}"
+    if (spread := f"{name}_conformer_std") in row:
+        text += f" +- {row[spread]:.2g}"
+    low, high = (row.get(f"{name}_{end}") for end in ("low", "high"))
+    return text if low is None or high is None else f"{text} \\[{low:.4g}, {high:.4g}]"
+
+
+def _geometry(row: dict[str, Any]) -> str:
+    kind = "RDKit" if row["embedded"] else "given"
+    return f"{kind}, {row['conformers']} conformers" if row.get("conformers") else kind

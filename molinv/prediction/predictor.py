@@ -1,0 +1,287 @@
+"""From a saved model and structures to values with units and what is known of their error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from math import isnan
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..chem.objects import is_object
+from ..chem.readers import read
+from ..chem.structure import Rejected, Structure
+from ..datasets.geometries import EMBEDDED, GIVEN
+from ..datasets.molecules import Target
+from ..errors import unknown
+from ..models import too_large
+from ..sharing import share_cores
+from ..training.forces import potential
+from ..training.saved import Saved, evaluated
+from ..training.saved import load as load_saved
+from ..training.shipped import locate, shipped_name
+from .applicability_domain import Composition
+from .batches import PAIRS, by_size, conformers_of, over_conformers, pad
+from .conformal import calibrated
+from .fields import check_one_geometry, columns, gathered
+from .orbit_values import orbit_values
+
+__all__ = ["PAIRS", "Predictor", "Values", "by_size", "pad", "symbols"]
+
+WINDOW = 16  # batches that are read before they are sorted by size
+
+
+class Values(NamedTuple):
+    """Values (b, t) in the targets' units, and what is known of their error.
+
+    Their standard deviations over orientations (NaN of one), root mean square over conformers,
+    and over conformers (NaN of one); `half` (b, t), of the 90 % prediction interval, NaN where
+    none is known; `outside` says of each molecule why the model knows none like it, or None.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    spread: np.ndarray
+    half: np.ndarray
+    outside: list[str | None]
+
+
+class Predictor:
+    """Predicts with a shipped model, given by its name, or with the model of a run folder.
+
+    Without a model it takes the shipped default. Each value is averaged over `copies`
+    orientations drawn from the distribution the model learned; its standard deviation over them
+    says how far it still depends on orientation, not how wrong it is: that is `errors`.
+    `targets` keeps the named ones only. Raises InputError where there is no model (see
+    `molinv.training.saved.load`) and for a target that it does not have.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        copies: int = 8,
+        trust: bool = False,
+        targets: Sequence[str] | None = None,
+    ):
+        folder = locate(model)
+        self.saved: Saved = load_saved(folder, trust)
+        self.evaluation = evaluated(folder, self.saved.card)
+        self.calibration = calibrated(folder, self.saved.card)
+        self.shipped = shipped_name(folder)
+        self.name = f"model {self.shipped}" if self.shipped else f"the model in {folder}"
+        self.copies = copies
+        self.elements = set(self.saved.card["elements"])
+        all_targets = self.saved.standardizer.targets
+        names = [t.name for t in all_targets]
+        for name in targets or ():
+            if name not in names:
+                raise unknown(f"target of {self.name}:", name, names)
+        self.columns = [names.index(n) for n in dict.fromkeys(targets or names)]
+        self.targets: list[Target] = [all_targets[i] for i in self.columns]
+
+    @property
+    def units(self) -> dict[str, str]:
+        """The unit of each target."""
+        return {t.name: t.unit for t in self.targets}
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """Each target's mean absolute error on the model's test molecules, in its unit.
+
+        Of values averaged as here, where that was measured, else of rotated molecules. Empty
+        where `molinv evaluate` has not seen these weights.
+        """
+        if self.evaluation is None:
+            return {}
+        rows = self.evaluation["targets"]
+        return {n: rows[n].get("averaged", rows[n]["rotated"]) for n in self.units}
+
+    def errors_of(self, kind: str) -> dict[str, float]:
+        """`errors` for one kind of geometry, where they were measured for it, else `errors`."""
+        measured = ((self.evaluation or {}).get("intervals", {}).get(kind) or {}).get("targets", {})
+        return {n: measured.get(n, {}).get("mae", e) for n, e in self.errors.items()}
+
+    def predict(self, structures: Any, batch_size: int = 64) -> Iterator[dict[str, Any] | Rejected]:
+        """One row for each structure, in order; what cannot be predicted comes as Rejected.
+
+        `structures` are those of `chem.read`, or whatever it reads: SMILES, files, ase.Atoms.
+
+        A row has name, source, embedded (the geometry is a conformer search's), outside (why it
+        is not of the training molecules' kind, or None) and, for each target, its value,
+        `<target>_std` over rotations (NaN of one copy), `<target>_low` and `<target>_high`, the
+        90 % prediction interval, where the model has one (None where it has none for this kind of
+        geometry), `<target>_mae`, the model's error on its test molecules with this kind of
+        geometry, where it is known, and `<target>_unit`. A structure of several conformers
+        has the mean of their values, their number under `conformers`, and `<target>_conformer_std`
+        over them. What is not one number a molecule has the columns of `predict_fields.columns`,
+        as have the forces of a model that learned them, the gradient of its averaged energy.
+        Structures are read ahead in windows of 16 batches. Raises InputError for several
+        conformers of a molecule where values turn with it.
+        """
+        stream = _structures(structures)
+        while chunk := list(islice(stream, WINDOW * batch_size)):
+            checked = [self.usable(item) for item in chunk]
+            good = [item for item in checked if isinstance(item, Structure)]
+            rows = iter(self._rows(good, batch_size) if good else [])
+            for item in checked:
+                yield item if isinstance(item, Rejected) else next(rows)
+
+    def usable(self, item: Structure | Rejected) -> Structure | Rejected:
+        """The structure, or Rejected with the reason why this model cannot take it."""
+        if isinstance(item, Rejected):
+            return item
+        limit: int = self.saved.network.model.max_atoms  # pyright: ignore[reportAssignmentType]
+        if len(item.z) > limit:
+            few, many = self.saved.card["atoms"]
+            reason = too_large(self.saved.card["build"]["model"], limit, len(item.z))
+            reason = f"{self.name} learned from molecules of {few} to {many} atoms; {reason}"
+            return Rejected(item.name, item.source, reason)
+        foreign = set(item.z.tolist()) - self.elements
+        if not foreign:
+            return item
+        reason = (
+            f"{self.name} was not trained on {symbols(foreign)}, only on "
+            f"{symbols(self.elements)}; train one on data that has it (molinv train --data) and "
+            "name its folder."
+        )
+        return Rejected(item.name, item.source, reason)
+
+    def kind(self, structure: Structure) -> str:
+        """The kind of geometry that its interval is of."""
+        return EMBEDDED if structure.embedded else GIVEN
+
+    def values(self, structures: Sequence[Structure], batch_size: int = 64) -> Values:
+        """Numbers of usable structures, at least one; run by size, so that little is padding."""
+        each = [conformer for s in structures for conformer in conformers_of(s)]
+        parts = by_size(each, batch_size)
+        order = np.concatenate(parts)
+        runs = [self._run([each[i] for i in part]) for part in parts]
+        mean, std, far = (np.concatenate(x)[np.argsort(order)] for x in zip(*runs, strict=True))
+        counts = np.array([s.conformers for s in structures])
+        start = np.cumsum(counts) - counts
+        far = np.add.reduceat(far, start) / counts
+        outside = [self._outside(s, float(d)) for s, d in zip(structures, far, strict=True)]
+        half = np.stack([self._half[self.kind(s)] for s in structures])
+        return Values(*over_conformers(mean, std, counts), half, outside)
+
+    @cached_property
+    def _half(self) -> dict[str, np.ndarray]:
+        """Half-widths (t,) of the intervals, for each kind of geometry."""
+        names, found = list(self.units), self.calibration
+        if found is None:
+            return dict.fromkeys((GIVEN, EMBEDDED), np.full(len(names), np.nan))
+        return {k: found.half_widths(names, k, self.copies) for k in (GIVEN, EMBEDDED)}
+
+    def _outside(self, structure: Structure, distance: float) -> str | None:
+        """Why a molecule is not of the training molecules' kind; NaN is no distance."""
+        found = self.calibration
+        if found is None:
+            few, many = self.saved.card["atoms"]
+            return Composition((few, many), len(structure.z), {}).sized(structure.z)
+        limit = found.farthest(self.kind(structure), self.copies)
+        if (why := found.composition.outside(structure.z)) or not distance > limit:
+            return why
+        return (
+            f"{distance / limit:.2g} times as far from the training molecules, in what the model "
+            "makes of it, as 99 % of held-out ones are"
+        )
+
+    def _run(self, structures: Sequence[Structure]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean and deviation over orientations (b, t), in the targets' units; distances (b,)."""
+        batch = pad(structures, center=self.saved.card["placement"]["center"])
+        found = orbit_values(self.saved, batch, self.copies)
+        space = None if self.calibration is None else self.calibration.space
+        if space is None or found.features is None:
+            far = np.full(len(structures), np.nan)
+        else:
+            far = space.distance(found.features).double().numpy()
+        return found.mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], far
+
+    def _fields(
+        self, structures: Sequence[Structure], batch_size: int
+    ) -> tuple[list[dict[str, Any]], list[str | None]]:
+        """The columns of values that turn or belong to atoms, and who is outside."""
+        check_one_geometry(structures, self.targets)
+        parts = by_size(structures, batch_size)
+        runs = [self._run([structures[i] for i in part]) for part in parts]
+        found = gathered(runs, parts, structures, self.targets[0].by_atom)
+        errors, made = self.errors, []
+        for i, s in enumerate(structures):
+            row: dict[str, Any] = {}
+            for j, target in enumerate(self.targets):
+                half = None if self.calibration is None else float(self._half[self.kind(s)][j])
+                std, error = float(found.std[i, j]), errors.get(target.name)
+                row |= columns(target, found.values[i][j], std, half, error)
+            made.append(row)
+        pairs = zip(structures, found.far, strict=True)
+        return made, [self._outside(s, float(d)) for s, d in pairs]
+
+    def _forces(self, structures: Sequence[Structure], batch_size: int) -> list[dict[str, Any]]:
+        """The columns of forces, where the model learned them: no number for their spread."""
+        saved, forces = self.saved, self.saved.standardizer.forces
+        if forces is None:
+            return [{} for _ in structures]
+        check_one_geometry(structures, [forces])
+        error = ((self.evaluation or {}).get("targets", {}).get(forces.name) or {}).get("averaged")
+        made: list[dict[str, Any]] = [{} for _ in structures]
+        for part in by_size(structures, batch_size):
+            center = saved.card["placement"]["center"]
+            batch, how = pad([structures[i] for i in part], center), ("learned", self.copies)
+            found = potential(saved.network, saved.standardizer, batch, center, *how)
+            for row, i in enumerate(part):
+                value = found.forces[row, : len(structures[i].z)].numpy()
+                made[i] = columns(forces, value, None, None, error)
+        return made
+
+    @share_cores()
+    def _rows(self, structures: Sequence[Structure], batch_size: int) -> list[dict[str, Any]]:
+        if self.saved.standardizer.kind != "scalar":
+            made, outside = self._fields(structures, batch_size)
+            heads = (
+                {"name": s.name, "source": s.source, "embedded": s.embedded, "outside": why}
+                for s, why in zip(structures, outside, strict=True)
+            )
+            return [head | row for head, row in zip(heads, made, strict=True)]
+        found, forces = self.values(structures, batch_size), self._forces(structures, batch_size)
+        mean, std, spread, half = (x.tolist() for x in found[:4])
+        errors = {kind: self.errors_of(kind) for kind in (GIVEN, EMBEDDED)}
+        rows = []
+        for i, s in enumerate(structures):
+            row: dict[str, Any] = {"name": s.name, "source": s.source, "embedded": s.embedded}
+            row["outside"] = found.outside[i]
+            if s.conformers > 1:
+                row["conformers"] = s.conformers
+            for j, target in enumerate(self.targets):
+                row[target.name] = mean[i][j]
+                row[f"{target.name}_std"] = std[i][j]
+                if s.conformers > 1:
+                    row[f"{target.name}_conformer_std"] = spread[i][j]
+                if self.calibration is not None:
+                    low, high = mean[i][j] - half[i][j], mean[i][j] + half[i][j]
+                    row[f"{target.name}_low"] = None if isnan(low) else low
+                    row[f"{target.name}_high"] = None if isnan(high) else high
+                if target.name in errors[self.kind(s)]:
+                    row[f"{target.name}_mae"] = errors[self.kind(s)][target.name]
+                row[f"{target.name}_unit"] = target.unit
+            rows.append(row | forces[i])
+        return rows
+
+
+def symbols(numbers: Iterable[int]) -> str:
+    """Atomic numbers as the elements' symbols, in order: "H, C, N"."""
+    from ase.data import chemical_symbols
+
+    return ", ".join(chemical_symbols[z] for z in sorted(numbers))
+
+
+def _structures(given: Any) -> Iterator[Structure | Rejected]:
+    """Structures as they are, in their order; anything else as `chem.read` reads it."""
+    several = isinstance(given, Iterable) and not isinstance(given, str) and not is_object(given)
+    for item in given if several else [given]:
+        if isinstance(item, Structure | Rejected):
+            yield item
+        else:
+            yield from read(item)

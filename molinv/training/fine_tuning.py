@@ -1,0 +1,74 @@
+"""A run that starts from a trained model: its architecture, and its weights but for new targets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import fields, replace
+
+from ..augment import Augmented
+from ..datasets.molecules import Target
+from ..errors import InputError
+from .build import build
+from .config import TrainConfig
+from .saved import Saved
+from .saved import load as load_saved
+from .shipped import locate
+
+_TAKEN = ("model", "model_args", "group", "distribution", "distribution_args")
+
+
+def like_initial(
+    config: TrainConfig, trust: bool = False, given: Collection[str] = ()
+) -> tuple[TrainConfig, Saved | None]:
+    """The settings with the architecture of the model that `init` names, and that model.
+
+    `given` are the settings that were named explicitly; others may be defaults.
+
+    Raises InputError where there is no such model, and where the settings ask for another
+    architecture than its own.
+    """
+    if config.init is None:
+        return config, None
+    saved = load_saved(locate(config.init), trust)
+    build_of = saved.card["build"]
+    defaults = {f.name: getattr(TrainConfig(), f.name) for f in fields(TrainConfig)}
+    for name in _TAKEN:
+        asked = getattr(config, name)
+        if asked != build_of[name] and (name in given or asked != defaults[name]):
+            raise InputError(
+                f"init {config.init} has {name} {build_of[name]!r}, not {asked!r}: leave out "
+                f"--{name}, or --init."
+            )
+    return replace(config, **{name: build_of[name] for name in _TAKEN}), saved
+
+
+def start_from(network: Augmented, saved: Saved, targets: tuple[Target, ...]) -> list[str]:
+    """Copy a trained model's weights; returns the names of those that start anew.
+
+    These are the last layer's, whose size is the number of targets, unless the targets are the
+    same. Raises InputError for weights that do not fit.
+    """
+    state, there = network.state_dict(), saved.network.state_dict()
+    same = [(t.name, t.unit) for t in targets] == [
+        (t.name, t.unit) for t in saved.standardizer.targets
+    ]
+    anew = set() if same else _of_targets(saved)
+    for name, value in state.items():
+        if name in anew:
+            continue
+        if name not in there or there[name].shape != value.shape:
+            got = "none" if name not in there else str(tuple(there[name].shape))
+            raise InputError(
+                f"the weights of --init do not fit: expected {name} {tuple(value.shape)}, got "
+                f"{got}; leave out --init."
+            )
+    network.load_state_dict(state | {k: v for k, v in there.items() if k not in anew})
+    return sorted(anew)
+
+
+def _of_targets(saved: Saved) -> set[str]:
+    """The weights whose shape depends on the number of targets."""
+    settings, targets = saved.card["build"], len(saved.standardizer.targets)
+    kind = saved.standardizer.kind
+    one, more = (build(n, kind=kind, **settings).state_dict() for n in (targets, targets + 1))
+    return {name for name in one if one[name].shape != more[name].shape}

@@ -1,0 +1,56 @@
+"""Where a model is: the shipped ones by their names, all others by their run folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import InputError, unknown
+
+ROOT = Path(__file__).parents[1] / "pretrained"
+DEFAULT = "qm9"
+FILES = (
+    "model.safetensors",
+    "model.json",
+    "config.yaml",
+    "metrics.csv",
+    "evaluation.json",
+    "conformal.json",
+    "domain.safetensors",
+)
+
+
+def available() -> list[str]:
+    """The names of the shipped models."""
+    return sorted(path.parent.name for path in ROOT.glob("[a-z]*/model.json"))
+
+
+def find(name: str = DEFAULT) -> Path:
+    """The folder of a shipped model; raises InputError where there is none of that name."""
+    names = available()
+    if name in names:
+        return ROOT / name
+    if names:
+        raise unknown("shipped model", name, names)
+    raise InputError(
+        "no model is shipped with this molinv: train one with `molinv train --data qm9 --out "
+        "runs/a` and name its folder, as in `molinv predict runs/a CCO`."
+    )
+
+
+def locate(model: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of a model: a shipped one's by its name (None: the default), else the path.
+
+    A shipped name wins over a folder of that name, which "./qm9" means. Raises InputError
+    where the default is asked for and nothing is shipped.
+    """
+    if model is None:
+        return find()
+    if isinstance(model, str) and model in available():
+        return find(model)
+    return Path(model)
+
+
+def shipped_name(folder: Path) -> str | None:
+    """The name of the shipped model in this folder; None for any other folder."""
+    return folder.name if folder.parent == ROOT else None
