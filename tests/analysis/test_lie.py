@@ -3,8 +3,8 @@
 import pytest
 import torch
 from lie_nets import Attention, invariant, linear, molecules, quadrupole, subject
-from molinv.analysis.lie.derivatives.derivatives import derivatives, group_of, measure
-from molinv.analysis.lie.derivatives.differences import check, difference
+from molinv.analysis.lie.derivatives import derivatives, group_of, measure
+from molinv.analysis.lie.differences import check, difference
 from torch import nn
 
 from molinv import InputError, groups, models

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 from lie_nets import Attention, Chain, linear, molecules, normal, subject
-from molinv.analysis.lie.derivatives.derivatives import poses
-from molinv.analysis.lie.derivatives.flow import flow
-from molinv.analysis.lie.derivatives.hidden import (
+from molinv.analysis.lie.derivatives import poses
+from molinv.analysis.lie.flow import flow
+from molinv.analysis.lie.hidden import (
     Hidden,
     degrees,
     irreps,
@@ -15,8 +15,8 @@ from molinv.analysis.lie.derivatives.hidden import (
     so3_generators,
     trivial,
 )
-from molinv.analysis.lie.derivatives.section import section
-from molinv.analysis.lie.derivatives.stages import find
+from molinv.analysis.lie.section import section
+from molinv.analysis.lie.stages import find
 from torch import nn
 
 from molinv import InputError, groups, models
