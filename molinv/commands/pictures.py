@@ -39,14 +39,15 @@ def learned(arguments: list[str]) -> bool:
 
 def _of_pictures(folder: Path) -> bool:
     try:
-        return "task" in json.loads((folder / "model.json").read_text())
+        card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        return "pictures" in card
     except (OSError, ValueError, TypeError):
         return False
 
 
 def train(arguments: list[str]) -> int:
     """`molinv train` on pictures; its exit code."""
-    from ..training.pictures.config import PictureConfig
+    from ..training.picture_config import PictureConfig
 
     def fill(parser):
         parser.add_argument("--config", action="config", help="a config.yaml; flags override it")
@@ -65,7 +66,7 @@ def train(arguments: list[str]) -> int:
     config = PictureConfig(**settings)
     from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-    from ..training.pictures.run import train
+    from ..training.run import train
 
     folder = train(config)
     if not getattr(rank_zero_only, "rank", None):  # of several processes, the first speaks
@@ -85,7 +86,7 @@ def evaluate(arguments: list[str]) -> int:
     args = parse("evaluate", "errors of a run on its test pictures", arguments, fill)
     from rich import print as show
 
-    from ..training.pictures.evaluate import evaluate, table
+    from ..prediction.picture_errors import evaluate, table
 
     result = evaluate(args.run, args.copies, args.limit, args.trust)
     show(table(result))

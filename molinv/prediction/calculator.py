@@ -14,7 +14,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ..chem.objects import PERIODIC
 from ..chem.structure import Rejected, Structure, check
 from ..errors import InputError
-from ..training.forces import check_gradient
+from ..tasks.energy_forces import check_gradient
 from .averaged import Averaged
 from .predictor import Predictor
 

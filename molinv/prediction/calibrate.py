@@ -17,9 +17,9 @@ from ..datasets.geometries import EMBEDDED, GIVEN, embedded_copies
 from ..datasets.molecules import Molecules
 from ..datasets.split import Split
 from ..errors import InputError
-from ..training.build import place
+from ..tasks.errors import Errors, errors_of
 from ..training.config import TrainConfig, read_config
-from ..training.masked import Errors, errors_of
+from ..training.molecule_data import place
 from ..training.saved import Saved, load, sealed, write_json
 from ..training.source import prepare
 from .applicability_domain import Composition, FeatureSpace
@@ -67,7 +67,7 @@ def residuals(
     what: str = "",
 ) -> Residuals:
     """Of molecules turned once by Haar, then predicted as `predict` does; in their order."""
-    store = place(molecules, config, "cpu", rotate=True)
+    store = place(molecules, saved.task, config, "cpu", rotate=True)
     standardizer, values, distances, seen = saved.standardizer, [], [], []
     for batch in _bar(Loader(store, chosen, 128, shuffle=False), what):
         found = orbit_values(saved, batch, copies)
@@ -191,7 +191,7 @@ def _set(
 def _space(
     saved: Saved, molecules: Molecules, config: TrainConfig, train: np.ndarray
 ) -> FeatureSpace | None:
-    store, features = place(molecules, config, "cpu", rotate=True), []
+    store, features = place(molecules, saved.task, config, "cpu", rotate=True), []
     for batch in _bar(Loader(store, train, 128, shuffle=False), "features"):
         found = orbit_values(saved, batch, 1).features
         if found is None:

@@ -16,11 +16,11 @@ from ..datasets.geometries import EMBEDDED
 from ..datasets.kinds import SHAPES
 from ..errors import InputError
 from ..sharing import share_cores
-from ..training.build import place
+from ..tasks.errors import errors_of
 from ..training.config import TrainConfig, read_config
-from ..training.masked import errors_of
+from ..training.molecule_data import place
 from ..training.saved import Saved, sealed, write_json
-from ..training.saved import load as load_saved
+from ..training.saved import load_molecules as load_saved
 from ..training.shipped import locate, shipped_name
 from ..training.source import Source, prepare
 from .calibrate import Residuals, calibrate, check_embedded, embed_some, residuals
@@ -78,8 +78,8 @@ def evaluate(
     if embedded:
         check_embedded(saved)
     test = parts.test[:limit]
-    stored = place(molecules, config, "cpu")
-    rotated = place(molecules, config, "cpu", rotate=True)
+    stored = place(molecules, saved.task, config, "cpu")
+    rotated = place(molecules, saved.task, config, "cpu", rotate=True)
     found = {
         "stored": _errors(saved, stored, test, "as stored"),
         "rotated": _errors(saved, rotated, test, "rotated"),

@@ -13,8 +13,8 @@ from rich.progress import track
 
 from ..datasets.batches import Loader, OnDevice
 from ..datasets.kinds import SHAPES
-from ..training.forces import potential
-from ..training.masked import errors_of
+from ..tasks.energy_forces import potential
+from ..tasks.errors import errors_of
 from ..training.saved import Saved
 from .calibrate import Residuals, mean_absolute
 

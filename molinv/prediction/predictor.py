@@ -19,9 +19,9 @@ from ..datasets.molecules import Target
 from ..errors import unknown
 from ..models import too_large
 from ..sharing import share_cores
-from ..training.forces import potential
+from ..tasks.energy_forces import potential
 from ..training.saved import Saved, evaluated
-from ..training.saved import load as load_saved
+from ..training.saved import load_molecules as load_saved
 from ..training.shipped import locate, shipped_name
 from .applicability_domain import Composition
 from .batches import PAIRS, by_size, conformers_of, over_conformers, pad

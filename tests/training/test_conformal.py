@@ -21,8 +21,8 @@ from molinv.prediction.applicability_domain import Composition, FeatureSpace
 from molinv.prediction.calibrate import residuals
 from molinv.prediction.conformal import COPIES, calibrated, quantile
 from molinv.prediction.evaluate import evaluate
-from molinv.training.build import place
 from molinv.training.config import read_config
+from molinv.training.molecule_data import place
 from molinv.training.saved import load, sealed
 from molinv.training.source import prepare
 
@@ -74,7 +74,7 @@ def test_residuals_are_those_of_what_predict_gives(run):
     molecules, parts, *_ = prepare(config)
     chosen = parts.test[[5, 0, 3]]
     found = residuals(saved, molecules, config, chosen, copies=8)
-    batch = place(molecules, config, "cpu", rotate=True).gather(chosen)
+    batch = place(molecules, saved.task, config, "cpu", rotate=True).gather(chosen)
     truth = saved.standardizer.inverse(saved.standardizer(batch.y, batch.z)).numpy()
     given = [
         Structure("m", z[z > 0].numpy(), pos[z > 0].double().numpy(), "here", False)
