@@ -54,6 +54,7 @@ def main(arguments: list[str]) -> int:
             "'molinv[ray]'), with --workers chunks at once (0: as many as it has CPUs)",
         )
         parser.add_argument("--seed", type=int, default=0, help="of the conformer search")
+        parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
         parser.add_argument("--trust", action="store_true", help="import code the model names")
 
     args = parse("predict", SUMMARY, arguments, fill, TEXT)
@@ -78,7 +79,7 @@ def main(arguments: list[str]) -> int:
         conformers=args.conformers,
         workers=args.workers,
     )
-    predictor = Predictor(model, args.copies, args.trust, targets)
+    predictor = Predictor(model, args.copies, args.trust, targets, args.device)
     screen = Console(stderr=True, highlight=False)
     if predictor.shipped:
         trained = predictor.saved.card["molecules"]["train"]
@@ -116,6 +117,7 @@ def _library(args, model, inputs, targets) -> int:
         seed=args.seed,
         trust=args.trust,
         engine=args.engine,
+        device=args.device,
     )
     bad = f", {done.failed:,} of them with an error" if done.failed else ""
     before = f", {done.resumed:,} from before" if done.resumed else ""

@@ -10,8 +10,8 @@ calculator.py     energies and forces for ASE
 calibrate.py      makes conformal.json: 90 % intervals, and where the training data ends
 conformal.py      reads it
 applicability_domain.py   whether a molecule resembles the training molecules
+residuals.py      errors molecule by molecule, of targets and of forces
 evaluate.py       errors on test molecules: stored, rotated, averaged
-force_errors.py   errors of forces
 pictures.py       picture files to classes, numbers, masks and overlays
 library/          files of any length to one table
 

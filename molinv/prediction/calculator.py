@@ -14,8 +14,10 @@ from ase.calculators.calculator import Calculator, all_changes
 from ..chem.objects import PERIODIC
 from ..chem.structure import Rejected, Structure, check
 from ..errors import InputError
+from ..sharing import choose_device
 from ..training.forces import check_gradient
 from .averaged import Averaged
+from .batches import has_double
 from .predictor import Predictor
 
 IN_EV = {
@@ -40,6 +42,7 @@ class MolInvCalculator(Calculator):
             "identity" takes the orientation as it comes. By default "haar" where the
             distribution is within 0.05 nats of Haar's, else "learned"
     double  compute in float64, at about twice the time
+    device  where to compute: "auto" (an accelerator where there is one), "cpu", "cuda", "mps"
 
     Results: energy and free_energy in eV, forces in eV/angstrom, energy_std, the standard
     deviation over orientations in eV, and with a model of it the dipole in e angstrom. Atomwise
@@ -53,7 +56,8 @@ class MolInvCalculator(Calculator):
     forces are an extrapolation. Train on energies of distorted geometries for dynamics.
 
     Raises InputError for a model without energies, or without a gradient (canonical), a target
-    that is none, and periodic atoms, elements or sizes that the model cannot take.
+    that is none, a device that is not there or has no float64 where `double` asks for it, and
+    periodic atoms, elements or sizes that the model cannot take.
     """
 
     implemented_properties: ClassVar[list[str]] = [
@@ -76,9 +80,15 @@ class MolInvCalculator(Calculator):
         seed: int = 0,
         double: bool = False,
         trust: bool = False,
+        device: str = "auto",
     ):
         path = os.fspath(model) if model is not None else None
-        predictor = Predictor(path, trust=trust)
+        if double and not has_double(choose_device(device)):
+            raise InputError(
+                f"device {choose_device(device)} has no float64: leave out double, or choose "
+                'device="cpu".'
+            )
+        predictor = Predictor(path, trust=trust, device=device)
         self.predictor = predictor
         check_gradient(predictor.saved.card["build"]["model"])
         self.target, self._column = _energy(predictor, energy)
@@ -88,7 +98,7 @@ class MolInvCalculator(Calculator):
         self.averaged = Averaged(predictor.saved, *how, dtype=dtype)
         self._dipole = None
         if dipole is not None:
-            self._dipole = _dipole(Predictor(os.fspath(dipole), trust=trust))
+            self._dipole = _dipole(Predictor(os.fspath(dipole), trust=trust, device=device))
             self._charged = Averaged(self._dipole.saved, *how, dtype=dtype)
             has = [*type(self).implemented_properties, "dipole"]
             self.implemented_properties = has  # pyright: ignore[reportAttributeAccessIssue]
@@ -112,7 +122,7 @@ class MolInvCalculator(Calculator):
         assert self.atoms is not None
         structure = self._structure(self.atoms)
         values, slopes = self.averaged.with_gradient(structure, self._column)
-        weights = self.averaged.weights.double().numpy()
+        weights = self.averaged.weights.cpu().double().numpy()
         energy = float(weights @ values) * self._in_ev
         spread = float(np.sqrt(weights @ (values * self._in_ev - energy) ** 2))
         self.results = {

@@ -6,26 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from ..datasets.batches import Loader, OnDevice
+from ..datasets.batches import OnDevice
 from ..datasets.geometries import EMBEDDED
 from ..datasets.kinds import SHAPES
 from ..errors import InputError
-from ..sharing import share_cores
-from ..training.build import place
+from ..sharing import choose_device, share_cores
 from ..training.config import TrainConfig, read_config
-from ..training.masked import errors_of
 from ..training.saved import Saved, sealed, write_json
 from ..training.saved import load as load_saved
 from ..training.shipped import locate, shipped_name
 from ..training.source import Source, prepare
-from .calibrate import Residuals, calibrate, check_embedded, embed_some, residuals
+from .calibrate import calibrate, check_embedded, embed_some
 from .conformal import LEVEL, Calibration, calibrated
-from .force_errors import components, force_row
+from .residuals import FORCES, Residuals, place, residuals
 
 COLUMNS = ("stored", "rotated", "averaged")
 
@@ -38,6 +33,7 @@ def evaluate(
     trust: bool = False,
     embedded: int = 0,
     workers: int = 0,
+    device: str = "auto",
 ) -> dict[str, Any]:
     """MAE per target of a run, or a shipped model, on its untouched test molecules, in its unit.
 
@@ -50,9 +46,9 @@ def evaluate(
     test molecules. Where the averaged error is measured, so is what share of true values lies
     within the model's 90 % intervals, which are made here where the model has none; with
     `embedded`, also of so many validation molecules embedded by RDKit, and measured on as many
-    test molecules; `workers` processes embed. Writes evaluation.json into the run folder, for a
-    shipped model into NAME-evaluation here. Raises InputError without a model, or where the data
-    is no longer the same.
+    test molecules; `workers` processes embed; `device` as in `choose_device`. Writes
+    evaluation.json into the run folder, for a shipped model into NAME-evaluation here. Raises
+    InputError without a model, or where the data is no longer the same.
     """
     if limit is not None and limit < 1:
         raise InputError(f"expected a limit of at least 1 test molecule, got {limit}.")
@@ -62,6 +58,7 @@ def evaluate(
     shipped = shipped_name(folder)
     out = folder if shipped is None else Path(f"{shipped}-evaluation")
     saved = load_saved(folder, trust)
+    saved.network.to(choose_device(device))
     config = read_config(folder / "config.yaml")
     source = prepare(config)
     molecules, parts = source.molecules, source.parts
@@ -78,12 +75,8 @@ def evaluate(
     if embedded:
         check_embedded(saved)
     test = parts.test[:limit]
-    stored = place(molecules, config, "cpu")
-    rotated = place(molecules, config, "cpu", rotate=True)
-    found = {
-        "stored": _errors(saved, stored, test, "as stored"),
-        "rotated": _errors(saved, rotated, test, "rotated"),
-    }
+    stores = {c: place(saved, molecules, config, c == "rotated") for c in COLUMNS[:2]}
+    found = {c: residuals(saved, store, test, 0, None, c) for c, store in stores.items()}
     kind, forces = saved.standardizer.kind, saved.standardizer.forces
     names = [t.name for t in saved.standardizer.targets]
     rows: dict[str, dict[str, Any]] = {t.name: {"unit": t.unit} for t in saved.standardizer.targets}
@@ -96,28 +89,37 @@ def evaluate(
         "extents": saved.card["extents"],
     }
     if copies:
-        made = _calibration(folder, out, saved, source, config, embedded, workers)
-        averaged = residuals(saved, molecules, config, test, copies, made.space, f"{copies} copies")
+        stores["averaged"] = turned = stores["rotated"]
+        made = _calibration(folder, out, saved, source, config, turned, embedded, workers)
+        averaged = residuals(saved, turned, test, copies, made.space, f"{copies} copies")
         found["averaged"] = averaged
         kinds = {kind: averaged for kind in source.kinds}
         if embedded and EMBEDDED not in kinds:
             some = embed_some(molecules, parts.test, embedded, workers)
-            every = np.arange(len(some))
-            kinds[EMBEDDED] = residuals(
-                saved, some, config, every, copies, made.space, "embedded ones"
-            )
+            every, store = np.arange(len(some)), place(saved, some, config, rotate=True)
+            kinds[EMBEDDED] = residuals(saved, store, every, copies, made.space, "embedded ones")
         result["intervals"] = {k: _held(made, k, r, names, copies) for k, r in kinds.items()}
     for column, errors in found.items():
-        for name, value, part in zip(names, errors.mae, components(errors, kind), strict=True):
-            rows[name][column] = value
-            if SHAPES[kind]:
-                rows[name].setdefault("components", {})[column] = part
+        _fill(rows, names, column, errors, kind)
     if forces is not None:
-        views = {"stored": (stored, 0), "rotated": (rotated, 0), "averaged": (rotated, copies)}
-        rows[forces.name] = force_row(saved, test, {c: views[c] for c in found})
+        rows[forces.name] = {"unit": forces.unit}
+        for column, store in stores.items():
+            many = copies if column == "averaged" else 0
+            errors = residuals(saved, store, test, many, None, f"forces, {column}", forces=True)
+            _fill(rows, [forces.name], column, errors, FORCES)
     out.mkdir(exist_ok=True)
     write_json(out / "evaluation.json", sealed(result))
     return result
+
+
+def _fill(
+    rows: dict[str, dict[str, Any]], names: list[str], column: str, found: Residuals, kind: str
+) -> None:
+    """Enter one view's errors into the rows of these targets."""
+    for name, value, part in zip(names, found.mae, found.components(kind), strict=True):
+        rows[name][column] = value
+        if SHAPES[kind]:
+            rows[name].setdefault("components", {})[column] = part
 
 
 def _calibration(
@@ -126,6 +128,7 @@ def _calibration(
     saved: Saved,
     source: Source,
     config: TrainConfig,
+    store: OnDevice,
     embedded: int,
     workers: int,
 ) -> Calibration:
@@ -133,8 +136,7 @@ def _calibration(
     there = calibrated(folder, saved.card)
     if there is None or (embedded and not there.molecules(EMBEDDED)):
         out.mkdir(exist_ok=True)
-        molecules, parts, kinds = source.molecules, source.parts, source.kinds
-        calibrate(out, saved, molecules, parts, config, kinds, embedded, workers)
+        calibrate(out, saved, source, config, store, embedded, workers)
         there = calibrated(out, saved.card)
     assert there is not None
     return there
@@ -205,17 +207,3 @@ def interval_table(result: dict[str, Any], kind: str) -> Table:
             name, unit, f"{row['half']:.4g}", f"{row['coverage']:.1%}", f"{row['mae']:.4g}"
         )
     return made
-
-
-def _errors(
-    saved: Saved, store: OnDevice, indices: Int64[np.ndarray, " m"], what: str
-) -> Residuals:
-    """Of the network run once, as the molecules are placed."""
-    network, standardizer, values = saved.network, saved.standardizer, []
-    batches = Loader(store, indices, 256, shuffle=False)
-    for batch in track(batches, what, console=Console(stderr=True), transient=True):
-        inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-        outputs = standardizer.inverse(network.orbit(*inputs, orbit="identity").mean)
-        truth = standardizer.inverse(standardizer(batch.y, batch.z))
-        values.append(errors_of(outputs - truth, standardizer.kind))
-    return Residuals.of(values)

@@ -18,20 +18,19 @@ from ..datasets.geometries import EMBEDDED, GIVEN
 from ..datasets.molecules import Target
 from ..errors import unknown
 from ..models import too_large
-from ..sharing import share_cores
-from ..training.forces import potential
+from ..sharing import choose_device, share_cores
 from ..training.saved import Saved, evaluated
 from ..training.saved import load as load_saved
 from ..training.shipped import locate, shipped_name
 from .applicability_domain import Composition
-from .batches import PAIRS, by_size, conformers_of, over_conformers, pad
+from .batches import PAIRS, budget, by_size, conformers_of, over_conformers, pad
 from .conformal import calibrated
 from .fields import check_one_geometry, columns, gathered
-from .orbit_values import orbit_values
+from .orbit_values import orbit_forces, orbit_values
 
 __all__ = ["PAIRS", "Predictor", "Values", "by_size", "pad", "symbols"]
 
-WINDOW = 16  # batches that are read before they are sorted by size
+WINDOW = 1024  # structures that are read before they are sorted by size
 
 
 class Values(NamedTuple):
@@ -55,8 +54,9 @@ class Predictor:
     Without a model it takes the shipped default. Each value is averaged over `copies`
     orientations drawn from the distribution the model learned; its standard deviation over them
     says how far it still depends on orientation, not how wrong it is: that is `errors`.
-    `targets` keeps the named ones only. Raises InputError where there is no model (see
-    `molinv.training.saved.load`) and for a target that it does not have.
+    `targets` keeps the named ones only; `device` is where it computes (see `choose_device`).
+    Raises InputError where there is no model (see `molinv.training.saved.load`), and for a target
+    or a device that is not there.
     """
 
     def __init__(
@@ -65,9 +65,11 @@ class Predictor:
         copies: int = 8,
         trust: bool = False,
         targets: Sequence[str] | None = None,
+        device: str = "auto",
     ):
-        folder = locate(model)
+        folder, self.device = locate(model), choose_device(device)
         self.saved: Saved = load_saved(folder, trust)
+        self.saved.network.to(self.device)
         self.evaluation = evaluated(folder, self.saved.card)
         self.calibration = calibrated(folder, self.saved.card)
         self.shipped = shipped_name(folder)
@@ -104,7 +106,9 @@ class Predictor:
         measured = ((self.evaluation or {}).get("intervals", {}).get(kind) or {}).get("targets", {})
         return {n: measured.get(n, {}).get("mae", e) for n, e in self.errors.items()}
 
-    def predict(self, structures: Any, batch_size: int = 64) -> Iterator[dict[str, Any] | Rejected]:
+    def predict(
+        self, structures: Any, batch_size: int | None = None
+    ) -> Iterator[dict[str, Any] | Rejected]:
         """One row for each structure, in order; what cannot be predicted comes as Rejected.
 
         `structures` are those of `chem.read`, or whatever it reads: SMILES, files, ase.Atoms.
@@ -118,11 +122,12 @@ class Predictor:
         has the mean of their values, their number under `conformers`, and `<target>_conformer_std`
         over them. What is not one number a molecule has the columns of `predict_fields.columns`,
         as have the forces of a model that learned them, the gradient of its averaged energy.
-        Structures are read ahead in windows of 16 batches. Raises InputError for several
-        conformers of a molecule where values turn with it.
+        Structures are read ahead in windows of 1,024; a batch holds as many as the device has
+        room for, at most `batch_size`. Raises InputError for several conformers of a molecule
+        where values turn with it.
         """
         stream = _structures(structures)
-        while chunk := list(islice(stream, WINDOW * batch_size)):
+        while chunk := list(islice(stream, WINDOW)):
             checked = [self.usable(item) for item in chunk]
             good = [item for item in checked if isinstance(item, Structure)]
             rows = iter(self._rows(good, batch_size) if good else [])
@@ -153,10 +158,10 @@ class Predictor:
         """The kind of geometry that its interval is of."""
         return EMBEDDED if structure.embedded else GIVEN
 
-    def values(self, structures: Sequence[Structure], batch_size: int = 64) -> Values:
+    def values(self, structures: Sequence[Structure], batch_size: int | None = None) -> Values:
         """Numbers of usable structures, at least one; run by size, so that little is padding."""
         each = [conformer for s in structures for conformer in conformers_of(s)]
-        parts = by_size(each, batch_size)
+        parts = by_size(each, batch_size, budget(self.device))
         order = np.concatenate(parts)
         runs = [self._run([each[i] for i in part]) for part in parts]
         mean, std, far = (np.concatenate(x)[np.argsort(order)] for x in zip(*runs, strict=True))
@@ -201,11 +206,11 @@ class Predictor:
         return found.mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], far
 
     def _fields(
-        self, structures: Sequence[Structure], batch_size: int
+        self, structures: Sequence[Structure], batch_size: int | None
     ) -> tuple[list[dict[str, Any]], list[str | None]]:
         """The columns of values that turn or belong to atoms, and who is outside."""
         check_one_geometry(structures, self.targets)
-        parts = by_size(structures, batch_size)
+        parts = by_size(structures, batch_size, budget(self.device))
         runs = [self._run([structures[i] for i in part]) for part in parts]
         found = gathered(runs, parts, structures, self.targets[0].by_atom)
         errors, made = self.errors, []
@@ -219,25 +224,29 @@ class Predictor:
         pairs = zip(structures, found.far, strict=True)
         return made, [self._outside(s, float(d)) for s, d in pairs]
 
-    def _forces(self, structures: Sequence[Structure], batch_size: int) -> list[dict[str, Any]]:
+    def _forces(
+        self, structures: Sequence[Structure], batch_size: int | None
+    ) -> list[dict[str, Any]]:
         """The columns of forces, where the model learned them: no number for their spread."""
-        saved, forces = self.saved, self.saved.standardizer.forces
+        forces = self.saved.standardizer.forces
         if forces is None:
             return [{} for _ in structures]
         check_one_geometry(structures, [forces])
         error = ((self.evaluation or {}).get("targets", {}).get(forces.name) or {}).get("averaged")
         made: list[dict[str, Any]] = [{} for _ in structures]
-        for part in by_size(structures, batch_size):
-            center = saved.card["placement"]["center"]
-            batch, how = pad([structures[i] for i in part], center), ("learned", self.copies)
-            found = potential(saved.network, saved.standardizer, batch, center, *how)
+        for part in by_size(structures, batch_size, budget(self.device)):
+            center = self.saved.card["placement"]["center"]
+            batch = pad([structures[i] for i in part], center)
+            found = orbit_forces(self.saved, batch, self.copies).numpy()
             for row, i in enumerate(part):
-                value = found.forces[row, : len(structures[i].z)].numpy()
+                value = found[row, : len(structures[i].z)]
                 made[i] = columns(forces, value, None, None, error)
         return made
 
     @share_cores()
-    def _rows(self, structures: Sequence[Structure], batch_size: int) -> list[dict[str, Any]]:
+    def _rows(
+        self, structures: Sequence[Structure], batch_size: int | None
+    ) -> list[dict[str, Any]]:
         if self.saved.standardizer.kind != "scalar":
             made, outside = self._fields(structures, batch_size)
             heads = (

@@ -18,10 +18,9 @@ from molinv.datasets import load as load_data
 from molinv.errors import InputError
 from molinv.predict import Predictor
 from molinv.prediction.applicability_domain import Composition, FeatureSpace
-from molinv.prediction.calibrate import residuals
 from molinv.prediction.conformal import COPIES, calibrated, quantile
 from molinv.prediction.evaluate import evaluate
-from molinv.training.build import place
+from molinv.prediction.residuals import place, residuals
 from molinv.training.config import read_config
 from molinv.training.saved import load, sealed
 from molinv.training.source import prepare
@@ -73,8 +72,9 @@ def test_residuals_are_those_of_what_predict_gives(run):
     saved, config = load(run), read_config(run / "config.yaml")
     molecules, parts, *_ = prepare(config)
     chosen = parts.test[[5, 0, 3]]
-    found = residuals(saved, molecules, config, chosen, copies=8)
-    batch = place(molecules, config, "cpu", rotate=True).gather(chosen)
+    store = place(saved, molecules, config, rotate=True)
+    found = residuals(saved, store, chosen, copies=8)
+    batch = store.gather(chosen)
     truth = saved.standardizer.inverse(saved.standardizer(batch.y, batch.z)).numpy()
     given = [
         Structure("m", z[z > 0].numpy(), pos[z > 0].double().numpy(), "here", False)
@@ -103,7 +103,8 @@ def test_coverage_is_the_share_of_test_molecules_within(run, copy):
     result = evaluate(copy)["intervals"]["given"]
     saved, config = load(copy), read_config(copy / "config.yaml")
     molecules, parts, *_ = prepare(config)
-    found = np.abs(residuals(saved, molecules, config, parts.test, 8).values)
+    store = place(saved, molecules, config, rotate=True)
+    found = np.abs(residuals(saved, store, parts.test, 8).values)
     half = result["targets"]["homo"]["half"]
     assert result["targets"]["homo"]["coverage"] == pytest.approx((found[:, 0] <= half).mean())
     assert result["molecules"] == len(parts.test)

@@ -69,13 +69,14 @@ def predict_library(
     trust: bool = False,
     progress: bool = True,
     engine: str = "local",
+    device: str = "auto",
 ) -> Summary:
     """Predict every molecule of one or more files; the output has one row for each, in order.
 
     Files are those of `molinv.chem.read`; `output` ends in .parquet or .csv, its columns are
     those of `chunk.tabulate`. A molecule that cannot be used has the reason in the column error.
     `workers` processes read the records and search conformers while the network runs here, on
-    this process's threads; with the engine "ray", chunks go to a cluster instead (see `on_ray`).
+    `device`; with the engine "ray", chunks go to a cluster instead (see `on_ray`).
     Interrupted, killed even, the same call goes on from the last whole `chunk` of rows, which wait
     in `<output>.parts`, with either engine; memory does not grow with the input.
 
@@ -95,6 +96,7 @@ def predict_library(
         conformers=conformers,
         seed=seed,
         trust=trust,
+        device=device,
     )
     settings = replace(settings, sha256=load(settings).saved.card["sha256"])
     columns, start = schema(settings), time.perf_counter()
@@ -176,10 +178,12 @@ def _versions(settings: Settings) -> dict[str, Any]:
     """Of what else a row depends on."""
     from rdkit import rdBase
 
-    found = load(settings).calibration
+    predictor = load(settings)
+    found = predictor.calibration
     text = None if found is None else json.dumps(found.content, sort_keys=True)
     digest = text and hashlib.sha256(text.encode()).hexdigest()
-    return {"rdkit": rdBase.rdkitVersion, "calibration": digest}
+    device = predictor.device.type  # on which the orientations that are drawn depend
+    return {"rdkit": rdBase.rdkitVersion, "calibration": digest, "device": device}
 
 
 def _counted(
