@@ -1,4 +1,4 @@
-"""Make a model's conformal.json: residuals and distances of its validation molecules."""
+"""Make a model's conformal.json: residuals and distances of held-out molecules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..training.saved import Saved, load, sealed, write_json
 from ..training.source import Source, prepare
 from .applicability_domain import Composition, FeatureSpace
 from .batches import device_of, stored
-from .conformal import COPIES, FILE, INSIDE, LEVEL, calibrated, quantile
+from .conformal import COPIES, FEWEST, FILE, INSIDE, LEVEL, calibrated, quantile
 from .orbit_values import orbit_values
 from .residuals import bar, place, residuals
 
@@ -39,25 +39,28 @@ def calibrate(
     """Write conformal.json, and domain.safetensors, into the folder of a model.
 
     `store` holds the source's molecules, rotated, where they are placed already. With `embedded`,
-    so many validation molecules that have a SMILES are embedded by RDKit for a second set. Raises
-    InputError where none has.
+    so many molecules to calibrate on that have a SMILES are embedded by RDKit for a second set.
+    Raises InputError where none has.
     """
     if embedded:
         check_embedded(saved)
     molecules, parts = source.molecules, source.parts
     store = place(saved, molecules, config, rotate=True) if store is None else store
     space = _space(saved, store, parts.train[:FITTED])
-    valid = parts.valid[: config.valid_size][:MOST]
-    sets = dict.fromkeys(source.kinds, _set(saved, store, valid, space, "calibrating"))
+    valid, chose = calibrating(parts.valid, saved.card["molecules"]["valid"])
+    own = _set(saved, store, valid[:MOST], space, "calibrating") | {"chosen_on": chose}
+    sets = dict.fromkeys(source.kinds, own)
     if embedded and EMBEDDED not in source.kinds:
-        copies = embed_some(molecules, parts.valid, embedded, workers)
+        copies = embed_some(molecules, valid, embedded, workers)
         some = place(saved, copies, config, rotate=True)
         every = np.arange(len(copies))
-        sets[EMBEDDED] = _set(saved, some, every, space, "calibrating on embedded ones")
+        found = _set(saved, some, every, space, "calibrating on embedded ones")
+        sets[EMBEDDED] = found | {"chosen_on": chose}
     digest = space.save(folder) if space is not None else None
     content = {
         "sha256": saved.card["sha256"],
         "split": parts.hash,
+        "parts": config.split,
         "level": LEVEL,
         "inside": INSIDE,
         "sets": sets,
@@ -66,10 +69,20 @@ def calibrate(
     write_json(folder / FILE, sealed(content))
 
 
+def calibrating(valid: Int64[np.ndarray, " m"], chose: int) -> tuple[Int64[np.ndarray, " a"], bool]:
+    """The validation molecules to calibrate on, and whether these also chose the epoch.
+
+    The first `chose` of the part did. The others are taken where they are enough for an interval.
+    """
+    rest = valid[chose:]
+    return (rest, False) if len(rest) >= FEWEST else (valid, True)
+
+
 def calibrate_run(folder: str | Path, trust: bool = False, device: str = "auto") -> None:
     """Write a run's conformal.json where it has none of these weights.
 
-    The intervals come from the run's own validation molecules. Raises InputError without a run.
+    The intervals come from validation molecules that did not choose its epoch, where the run held
+    some back. Raises InputError without a run.
     """
     folder = Path(folder)
     saved = load(folder, trust)

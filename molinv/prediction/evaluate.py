@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from ..datasets.batches import OnDevice
 from ..datasets.geometries import EMBEDDED
@@ -19,7 +21,7 @@ from ..training.saved import load as load_saved
 from ..training.shipped import locate, shipped_name
 from ..training.source import Source, prepare
 from .calibrate import calibrate, check_embedded, embed_some
-from .conformal import LEVEL, Calibration, calibrated
+from .conformal import CHOSEN_ON, LEVEL, Calibration, calibrated
 from .residuals import FORCES, Residuals, place, residuals
 
 COLUMNS = ("stored", "rotated", "averaged")
@@ -162,6 +164,7 @@ def _held(
         "calibrated_on": made.molecules(kind),
         "molecules": len(found.values),
         "targets": targets,
+        "caveats": made.caveats(kind),
     }
     if found.distance is not None:
         held["outside"] = float((found.distance > made.farthest(kind, copies)).mean())
@@ -189,13 +192,13 @@ def table(result: dict[str, Any]) -> Table:
     return made
 
 
-def interval_table(result: dict[str, Any], kind: str) -> Table:
-    """The intervals of one kind of geometry, from `evaluate`, as a table to print."""
+def interval_table(result: dict[str, Any], kind: str) -> Group:
+    """The intervals of one kind of geometry, from `evaluate`, and their caveats, to print."""
     held = result["intervals"][kind]
     what = "RDKit's geometries" if kind == EMBEDDED else "the data's own geometries"
     made = Table(
         title=f"{held['level']:.0%} prediction intervals on {what}: from "
-        f"{held['calibrated_on']:,} validation molecules, tried on {held['molecules']:,} test ones"
+        f"{held['calibrated_on']:,} held-out molecules, tried on {held['molecules']:,} test ones"
     )
     made.add_column("target")
     made.add_column("unit")
@@ -206,4 +209,5 @@ def interval_table(result: dict[str, Any], kind: str) -> Table:
         made.add_row(
             name, unit, f"{row['half']:.4g}", f"{row['coverage']:.1%}", f"{row['mae']:.4g}"
         )
-    return made
+    said = [Text(text) for text in held.get("caveats", [CHOSEN_ON])]
+    return Group(*[made] * bool(held["targets"]), *said)

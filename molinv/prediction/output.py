@@ -16,6 +16,7 @@ from ..datasets.geometries import EMBEDDED, GIVEN
 from ..datasets.references import ATOMWISE
 from ..datasets.targets import Target
 from ..errors import InputError
+from .conformal import FEWEST
 from .fields import shown
 from .predictor import Predictor
 
@@ -97,10 +98,11 @@ def _on_intervals(rows: Rows, predictor: Predictor) -> Iterator[str]:
     for kind in _kinds(rows):
         if number := found.molecules(kind):
             one = ", one conformer each" if any(row.get("conformers") for row in rows) else ""
-            yield (
-                f"90 % intervals: from residuals of {number:,} validation molecules with "
-                f"{WHOSE[kind]}{one}; for molecules like those of the data set."
-            )
+            if number >= FEWEST:
+                yield (
+                    f"90 % intervals: from residuals of {number:,} held-out molecules with "
+                    f"{WHOSE[kind]}{one}; for molecules like those of the data set."
+                )
         else:
             whose = "given" if kind == GIVEN else "RDKit's"
             standardizer = predictor.saved.standardizer
@@ -110,6 +112,8 @@ def _on_intervals(rows: Rows, predictor: Predictor) -> Iterator[str]:
                 f"No intervals for {whose} geometries: {predictor.name} was calibrated on others "
                 "only" + ("; molinv evaluate --embedded 500 adds them." if addable else ".")
             )
+    caveats = [text for kind in _kinds(rows) for text in found.caveats(kind)]
+    yield from dict.fromkeys(caveats)
 
 
 def check_path(path: str) -> Path:
