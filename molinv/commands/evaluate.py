@@ -35,11 +35,13 @@ def main(arguments: list[str]) -> int:
     args = parse("evaluate", SUMMARY, arguments, fill)
     from rich import print as show
 
-    from ..prediction.evaluate import evaluate, interval_table, table
+    from ..prediction.evaluate import evaluate, interval_table, metrics_table, table
 
     how = args.copies, args.limit, args.trust, args.embedded, args.workers, args.device
     result = evaluate(args.run, *how)
     show(table(result))
+    if (more := metrics_table(result)) is not None:
+        show(more)
     for kind in result.get("intervals", ()):
         show(interval_table(result, kind))
     return 0

@@ -22,9 +22,11 @@ from ..training.shipped import locate, shipped_name
 from ..training.source import Source, prepare
 from .calibrate import calibrate, check_embedded, embed_some
 from .conformal import CHOSEN_ON, LEVEL, Calibration, calibrated
+from .evaluation_files import draw_parity, scores, write_predictions, write_split
 from .residuals import FORCES, Residuals, place, residuals
 
 COLUMNS = ("stored", "rotated", "averaged")
+SCORES = {"rmse": ".4g", "r2": ".4f", "spearman": ".4f"}  # and how each is written
 
 
 @share_cores()
@@ -48,9 +50,11 @@ def evaluate(
     test molecules. Where the averaged error is measured, so is what share of true values lies
     within the model's 90 % intervals, which are made here where the model has none; with
     `embedded`, also of so many validation molecules embedded by RDKit, and measured on as many
-    test molecules; `workers` processes embed; `device` as in `choose_device`. Writes
-    evaluation.json into the run folder, for a shipped model into NAME-evaluation here. Raises
-    InputError without a model, or where the data is no longer the same.
+    test molecules; `workers` processes embed; `device` as in `choose_device`. Of numbers
+    there are also "metrics" in each view: see `scores`. Writes evaluation.json,
+    test_predictions.csv, split.csv and, of numbers, parity.png into the run folder, for a shipped
+    model into NAME-evaluation here. Raises InputError without a model, or where the data is no
+    longer the same.
     """
     if limit is not None and limit < 1:
         raise InputError(f"expected a limit of at least 1 test molecule, got {limit}.")
@@ -90,6 +94,7 @@ def evaluate(
         "targets": rows,
         "extents": saved.card["extents"],
     }
+    made = None
     if copies:
         stores["averaged"] = turned = stores["rotated"]
         made = _calibration(folder, out, saved, source, config, turned, embedded, workers)
@@ -103,6 +108,10 @@ def evaluate(
         result["intervals"] = {k: _held(made, k, r, names, copies) for k, r in kinds.items()}
     for column, errors in found.items():
         _fill(rows, names, column, errors, kind)
+        if kind == "scalar":
+            pairs = np.stack(errors.truth).T, np.stack(errors.found).T
+            for name, truth, value in zip(names, *pairs, strict=True):
+                rows[name].setdefault("metrics", {})[column] = scores(truth, value)
     if forces is not None:
         rows[forces.name] = {"unit": forces.unit}
         for column, store in stores.items():
@@ -110,6 +119,12 @@ def evaluate(
             errors = residuals(saved, store, test, many, None, f"forces, {column}", forces=True)
             _fill(rows, [forces.name], column, errors, FORCES)
     out.mkdir(exist_ok=True)
+    last, targets = found[next(reversed(found))], saved.standardizer.targets
+    half = None if made is None else made.half_widths(names, source.kinds[0], copies)
+    write_predictions(out / "test_predictions.csv", molecules, test, targets, last, half)
+    write_split(out / "split.csv", molecules, parts)
+    if kind == "scalar":
+        draw_parity(out / "parity.png", targets, last)
     write_json(out / "evaluation.json", sealed(result))
     return result
 
@@ -190,6 +205,19 @@ def table(result: dict[str, Any]) -> Table:
                 values = [f"{found[c]:.4g}" for c in columns]
                 made.add_row(label, row["unit"], *values, f"{gap:+.1f} %")
     return made
+
+
+def metrics_table(result: dict[str, Any]) -> Table | None:
+    """Further measures of numbers, in every view, as a table to print; None without any."""
+    made = Table("target", "unit", "molecules")
+    for column in ("RMSE", "R2", "Spearman"):
+        made.add_column(column, justify="right")
+    for name, row in result["targets"].items():
+        for i, (view, found) in enumerate(row.get("metrics", {}).items()):
+            cells = ("-" if found[k] is None else format(found[k], s) for k, s in SCORES.items())
+            made.add_row(*("", "") if i else (name, row["unit"]), view, *cells)
+        made.add_section()
+    return made if made.row_count else None
 
 
 def interval_table(result: dict[str, Any], kind: str) -> Group:

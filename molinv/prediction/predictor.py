@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
-from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +24,7 @@ from ..training.shipped import locate, shipped_name
 from .applicability_domain import Composition
 from .batches import PAIRS, budget, by_size, conformers_of, over_conformers, pad
 from .conformal import calibrated
-from .fields import check_one_geometry, columns, gathered
+from .fields import FieldValues, check_one_geometry, columns, gathered
 from .orbit_values import orbit_forces, orbit_values
 
 __all__ = ["PAIRS", "Predictor", "Values", "by_size", "pad", "symbols"]
@@ -205,24 +204,12 @@ class Predictor:
             far = space.distance(found.features).double().numpy()
         return found.mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], far
 
-    def _fields(
-        self, structures: Sequence[Structure], batch_size: int | None
-    ) -> tuple[list[dict[str, Any]], list[str | None]]:
-        """The columns of values that turn or belong to atoms, and who is outside."""
+    def _fields(self, structures: Sequence[Structure], batch_size: int | None) -> FieldValues:
+        """Values that turn or belong to atoms."""
         check_one_geometry(structures, self.targets)
         parts = by_size(structures, batch_size, budget(self.device))
         runs = [self._run([structures[i] for i in part]) for part in parts]
-        found = gathered(runs, parts, structures, self.targets[0].by_atom)
-        errors, made = self.errors, []
-        for i, s in enumerate(structures):
-            row: dict[str, Any] = {}
-            for j, target in enumerate(self.targets):
-                half = None if self.calibration is None else float(self._half[self.kind(s)][j])
-                std, error = float(found.std[i, j]), errors.get(target.name)
-                row |= columns(target, found.values[i][j], std, half, error)
-            made.append(row)
-        pairs = zip(structures, found.far, strict=True)
-        return made, [self._outside(s, float(d)) for s, d in pairs]
+        return gathered(runs, parts, structures, self.targets[0].by_atom)
 
     def _forces(
         self, structures: Sequence[Structure], batch_size: int | None
@@ -240,41 +227,32 @@ class Predictor:
             found = orbit_forces(self.saved, batch, self.copies).numpy()
             for row, i in enumerate(part):
                 value = found[row, : len(structures[i].z)]
-                made[i] = columns(forces, value, None, None, error)
+                made[i] = columns(forces, value, mae=error)
         return made
 
     @share_cores()
     def _rows(
         self, structures: Sequence[Structure], batch_size: int | None
     ) -> list[dict[str, Any]]:
-        if self.saved.standardizer.kind != "scalar":
-            made, outside = self._fields(structures, batch_size)
-            heads = (
-                {"name": s.name, "source": s.source, "embedded": s.embedded, "outside": why}
-                for s, why in zip(structures, outside, strict=True)
-            )
-            return [head | row for head, row in zip(heads, made, strict=True)]
-        found, forces = self.values(structures, batch_size), self._forces(structures, batch_size)
-        mean, std, spread, half = (x.tolist() for x in found[:4])
+        if self.saved.standardizer.kind == "scalar":
+            values, std, spread, _, outside = self.values(structures, batch_size)
+        else:
+            values, std, far = self._fields(structures, batch_size)
+            spread = std  # of one conformer, so that it is not shown
+            outside = [self._outside(s, float(d)) for s, d in zip(structures, far, strict=True)]
+        forces = self._forces(structures, batch_size)
         errors = {kind: self.errors_of(kind) for kind in (GIVEN, EMBEDDED)}
         rows = []
         for i, s in enumerate(structures):
             row: dict[str, Any] = {"name": s.name, "source": s.source, "embedded": s.embedded}
-            row["outside"] = found.outside[i]
+            row["outside"] = outside[i]
             if s.conformers > 1:
                 row["conformers"] = s.conformers
             for j, target in enumerate(self.targets):
-                row[target.name] = mean[i][j]
-                row[f"{target.name}_std"] = std[i][j]
-                if s.conformers > 1:
-                    row[f"{target.name}_conformer_std"] = spread[i][j]
-                if self.calibration is not None:
-                    low, high = mean[i][j] - half[i][j], mean[i][j] + half[i][j]
-                    row[f"{target.name}_low"] = None if isnan(low) else low
-                    row[f"{target.name}_high"] = None if isnan(high) else high
-                if target.name in errors[self.kind(s)]:
-                    row[f"{target.name}_mae"] = errors[self.kind(s)][target.name]
-                row[f"{target.name}_unit"] = target.unit
+                half = None if self.calibration is None else float(self._half[self.kind(s)][j])
+                several = float(spread[i, j]) if s.conformers > 1 else None
+                known = float(std[i, j]), half, errors[self.kind(s)].get(target.name), several
+                row |= columns(target, values[i][j], *known)
             rows.append(row | forces[i])
         return rows
 

@@ -27,13 +27,18 @@ FORCES = "atom vector"  # their kind
 
 
 class Residuals(NamedTuple):
-    """What `errors_of` says of each of m molecules, and distances (m,) or None."""
+    """What `errors_of` says of each of m molecules, distances (m,) or None, and what is compared.
+
+    `truth` and `found` have an array (t, *e), or (t, n, *e), for each molecule.
+    """
 
     values: Float64[np.ndarray, "m t"]
     total: Float64[np.ndarray, "m t"]
     count: Int64[np.ndarray, "m t"]
     entries: Float64[np.ndarray, "m t"]
     distance: Float64[np.ndarray, " m"] | None
+    truth: list[np.ndarray]
+    found: list[np.ndarray]
 
     @property
     def mae(self) -> list[float]:
@@ -68,24 +73,33 @@ def residuals(
     energy in place of the targets.
     """
     standardizer, errors, distances = saved.standardizer, [], []
+    compared: tuple[list[np.ndarray], list[np.ndarray]] = [], []
+    by_atom = forces or standardizer.targets[0].by_atom
     batches, parts = stored(store, chosen, device_of(saved.network))
     for batch in bar(batches, what, len(parts)):
         if forces:
             assert batch.forces is not None
-            found = orbit_forces(saved, batch, copies)
-            errors.append(errors_of((found - batch.forces.cpu())[:, None], FORCES))
-            continue
-        found = orbit_values(saved, batch, copies)
-        truth = standardizer.inverse(standardizer(batch.y.cpu(), batch.z.cpu()))
-        errors.append(errors_of(found.mean - truth, standardizer.kind))
-        if space is not None and found.features is not None:
-            distances.append(space.distance(found.features).double().numpy())
+            found, truth = orbit_forces(saved, batch, copies)[:, None], batch.forces.cpu()[:, None]
+        else:
+            made = orbit_values(saved, batch, copies)
+            found, truth = (
+                made.mean,
+                standardizer.inverse(standardizer(batch.y.cpu(), batch.z.cpu())),
+            )
+            if space is not None and made.features is not None:
+                distances.append(space.distance(made.features).double().numpy())
+        errors.append(errors_of(found - truth, FORCES if forces else standardizer.kind))
+        atoms = batch.mask.sum(1).tolist()
+        for kept, values in zip(compared, (truth, found), strict=True):
+            pairs = zip(values.numpy(), atoms, strict=True)
+            kept += [value[:, :n] if by_atom else value for value, n in pairs]
     order = np.argsort(np.concatenate(parts))
     value, total, count, entries = (
         torch.cat(part).numpy()[order] for part in zip(*errors, strict=True)
     )
     distance = np.concatenate(distances)[order] if distances else None
-    return Residuals(value, total, count, entries, distance)
+    true, found = ([kept[i] for i in order] for kept in compared)
+    return Residuals(value, total, count, entries, distance, true, found)
 
 
 def bar(items: Iterable, what: str, total: int) -> Iterable:
