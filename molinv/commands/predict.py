@@ -13,7 +13,7 @@ TEXT = """Predict molecules given as SMILES or files, by a shipped model or one 
 
 Every value has its unit, its standard deviation over rotations and, where it is known, the
 model's mean absolute error on test molecules (test MAE). QM9's U0, U, H and G are relative to atom
-energies fitted on the training molecules, not total energies.
+energies fitted on the training molecules, not total energies; --total adds these.
 
     molinv predict CCO                          by the shipped model
     molinv predict CCO mols.sdf --targets homo,lumo -o out.csv
@@ -54,6 +54,9 @@ def main(arguments: list[str]) -> int:
             "'molinv[ray]'), with --workers chunks at once (0: as many as it has CPUs)",
         )
         parser.add_argument("--seed", type=int, default=0, help="of the conformer search")
+        parser.add_argument(
+            "--total", action="store_true", help="total energies: atom references added"
+        )
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
         parser.add_argument("--trust", action="store_true", help="import code the model names")
 
@@ -79,7 +82,7 @@ def main(arguments: list[str]) -> int:
         conformers=args.conformers,
         workers=args.workers,
     )
-    predictor = Predictor(model, args.copies, args.trust, targets, args.device)
+    predictor = Predictor(model, args.copies, args.trust, targets, args.device, args.total)
     screen = Console(stderr=True, highlight=False)
     if predictor.shipped:
         trained = predictor.saved.card["molecules"]["train"]
@@ -118,6 +121,7 @@ def _library(args, model, inputs, targets) -> int:
         trust=args.trust,
         engine=args.engine,
         device=args.device,
+        total=args.total,
     )
     bad = f", {done.failed:,} of them with an error" if done.failed else ""
     before = f", {done.resumed:,} from before" if done.resumed else ""

@@ -42,14 +42,16 @@ class MolInvCalculator(Calculator):
             "identity" takes the orientation as it comes. By default "haar" where the
             distribution is within 0.05 nats of Haar's, else "learned"
     double  compute in float64, at about twice the time
+    total   add the fitted atom energies to atomwise energies
     device  where to compute: "auto" (an accelerator where there is one), "cpu", "cuda", "mps"
 
     Results: energy and free_energy in eV, forces in eV/angstrom, energy_std, the standard
     deviation over orientations in eV, and with a model of it the dipole in e angstrom. Atomwise
     energies (U0 of the shipped model) are relative to atom energies fitted on the training
     molecules: differences between geometries, and between isomers, mean something, total energies
-    do not. The orientations are kept in `averaged`, so that energies are a smooth function of the
-    positions and forces its gradient: dynamics keep their energy as they would with any potential.
+    do not, unless `total` is given. The orientations are kept in `averaged`, so that energies are
+    a smooth function of the positions and forces its gradient: dynamics keep their energy as they
+    would with any potential.
 
     A model knows the geometries that it learned from. QM9's, and so the shipped model's, are
     relaxed ones alone: near them its energy orders isomers and conformers, away from them its
@@ -81,6 +83,7 @@ class MolInvCalculator(Calculator):
         double: bool = False,
         trust: bool = False,
         device: str = "auto",
+        total: bool = False,
     ):
         path = os.fspath(model) if model is not None else None
         if double and not has_double(choose_device(device)):
@@ -88,7 +91,7 @@ class MolInvCalculator(Calculator):
                 f"device {choose_device(device)} has no float64: leave out double, or choose "
                 'device="cpu".'
             )
-        predictor = Predictor(path, trust=trust, device=device)
+        predictor = Predictor(path, trust=trust, device=device, total=total)
         self.predictor = predictor
         check_gradient(predictor.saved.card["build"]["model"])
         self.target, self._column = _energy(predictor, energy)
@@ -123,6 +126,9 @@ class MolInvCalculator(Calculator):
         structure = self._structure(self.atoms)
         values, slopes = self.averaged.with_gradient(structure, self._column)
         weights = self.averaged.weights.cpu().double().numpy()
+        if self.predictor.total:
+            references = self.predictor.saved.standardizer.references[:, self._column].numpy()
+            values = values + references[structure.z].sum()
         energy = float(weights @ values) * self._in_ev
         spread = float(np.sqrt(weights @ (values * self._in_ev - energy) ** 2))
         self.results = {

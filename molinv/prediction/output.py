@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from math import ceil, log10
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from .fields import shown
 from .predictor import Predictor
 
 WIDE = 4  # targets side by side; more of them go one below the other
+TOTAL = "total energies, with the atom energies fitted on the training molecules"
 SUFFIXES = (".csv", ".json")
 
 WHOSE = {GIVEN: "that set's geometries", EMBEDDED: "RDKit's geometries"}
@@ -45,7 +47,8 @@ def notes(rows: Rows, predictor: Predictor) -> Iterator[str]:
     yield from _on_errors(rows, predictor)
     relative = [t.name for t in predictor.targets if t.atomwise]
     if relative:
-        yield f"{', '.join(relative)}: {ATOMWISE}."
+        what = TOTAL if predictor.total else ATOMWISE
+        yield f"{', '.join(relative)}: {what}."
     yield from _on_intervals(rows, predictor)
     if (forces := predictor.saved.standardizer.forces) is not None:
         yield (
@@ -172,11 +175,20 @@ def _value(row: dict[str, Any], target: Target) -> str:
     if target.kind != "scalar":
         return shown(row, target)
     name = target.name
-    text = f"{row[name]:.5g} +- {row[f'{name}_std']:.2g}"
+    std, low, high = (row.get(f"{name}_{end}") for end in ("std", "low", "high"))
+    scale = std if low is None or high is None else high - low
+    text = f"{_digits(row[name], scale, 5)} +- {std:.2g}"
     if (spread := f"{name}_conformer_std") in row:
         text += f" +- {row[spread]:.2g}"
-    low, high = (row.get(f"{name}_{end}") for end in ("low", "high"))
-    return text if low is None or high is None else f"{text} \\[{low:.4g}, {high:.4g}]"
+    if low is None or high is None:
+        return text
+    return f"{text} \\[{_digits(low, scale, 4)}, {_digits(high, scale, 4)}]"
+
+
+def _digits(value: float, scale: float | None, least: int) -> str:
+    """A number to at least so many digits, and to a hundredth of `scale`, which may be NaN."""
+    ratio = abs(value) / scale if scale else 0.0
+    return f"{value:.{max(least, ceil(log10(ratio)) + 3) if ratio > 1 else least}g}"
 
 
 def _geometry(row: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from ..chem.readers import read
 from ..chem.structure import Rejected, Structure
 from ..datasets.geometries import EMBEDDED, GIVEN
 from ..datasets.molecules import Target
-from ..errors import unknown
+from ..errors import InputError, unknown
 from ..models import too_large
 from ..sharing import choose_device, share_cores
 from ..training.saved import Saved, evaluated
@@ -54,8 +54,9 @@ class Predictor:
     orientations drawn from the distribution the model learned; its standard deviation over them
     says how far it still depends on orientation, not how wrong it is: that is `errors`.
     `targets` keeps the named ones only; `device` is where it computes (see `choose_device`).
-    Raises InputError where there is no model (see `molinv.training.saved.load`), and for a target
-    or a device that is not there.
+    `total` adds the atom references to atomwise energies, which are relative to them otherwise.
+    Raises InputError where there is no model (see `molinv.training.saved.load`), for a target or a
+    device that is not there, and for total energies of a model without atomwise ones.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Predictor:
         trust: bool = False,
         targets: Sequence[str] | None = None,
         device: str = "auto",
+        total: bool = False,
     ):
         folder, self.device = locate(model), choose_device(device)
         self.saved: Saved = load_saved(folder, trust)
@@ -82,6 +84,12 @@ class Predictor:
                 raise unknown(f"target of {self.name}:", name, names)
         self.columns = [names.index(n) for n in dict.fromkeys(targets or names)]
         self.targets: list[Target] = [all_targets[i] for i in self.columns]
+        self.total = total
+        if total and not any(t.atomwise for t in self.targets):
+            raise InputError(
+                f"{self.name} has no energies relative to atom references among "
+                f"{', '.join(self.units)}: leave out total, or choose one that has."
+            )
 
     @property
     def units(self) -> dict[str, str]:
@@ -202,7 +210,10 @@ class Predictor:
             far = np.full(len(structures), np.nan)
         else:
             far = space.distance(found.features).double().numpy()
-        return found.mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], far
+        mean = found.mean
+        if self.total:
+            mean = mean + self.saved.standardizer.references[batch.z].sum(1)
+        return mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], far
 
     def _fields(self, structures: Sequence[Structure], batch_size: int | None) -> FieldValues:
         """Values that turn or belong to atoms."""

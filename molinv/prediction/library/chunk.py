@@ -28,6 +28,7 @@ class Settings:
     targets     those to predict; None for all the model has
     conformers  of each molecule that has no 3-D structure
     seed        of the conformer search
+    total       add the atom references to atomwise energies
     """
 
     model: str | None = None
@@ -39,6 +40,7 @@ class Settings:
     seed: int = 0
     trust: bool = False
     device: str = "auto"
+    total: bool = False
 
     @property
     def options(self) -> ReadOptions:
@@ -125,7 +127,9 @@ def schema(settings: Settings) -> pa.Schema:
 def load(settings: Settings) -> Predictor:
     """The settings' model, loaded once a process."""
     targets = None if settings.targets is None else list(settings.targets)
-    return Predictor(settings.model, settings.copies, settings.trust, targets, settings.device)
+    return Predictor(
+        settings.model, settings.copies, settings.trust, targets, settings.device, settings.total
+    )
 
 
 def _numbers(predictor: Predictor, settings: Settings) -> list[str]:

@@ -70,6 +70,7 @@ def predict_library(
     progress: bool = True,
     engine: str = "local",
     device: str = "auto",
+    total: bool = False,
 ) -> Summary:
     """Predict every molecule of one or more files; the output has one row for each, in order.
 
@@ -97,27 +98,28 @@ def predict_library(
         seed=seed,
         trust=trust,
         device=device,
+        total=total,
     )
     settings = replace(settings, sha256=load(settings).saved.card["sha256"])
     columns, start = schema(settings), time.perf_counter()
     with _bar(progress) as bar:
         looking = bar.add_task("reading", total=None)
-        total = 0
+        count = 0
         for _ in records(files, settings.options):
-            total += 1
-            if total % 1000 == 0:
-                bar.update(looking, completed=total)
+            count += 1
+            if count % 1000 == 0:
+                bar.update(looking, completed=count)
         bar.remove_task(looking)
         key = settings.key() | _versions(settings) | {"input": [_identity(file) for file in files]}
-        with Shards(path, key, total, chunk) as shards:
+        with Shards(path, key, count, chunk) as shards:
             done = shards.done()
-            resumed = min(done * chunk, total)
-            task = bar.add_task("predicting", total=total, completed=resumed)
+            resumed = min(done * chunk, count)
+            task = bar.add_task("predicting", total=count, completed=resumed)
             items = islice(records(files, settings.options), resumed, None)
             if engine == "ray":
                 from .on_ray import on_ray
 
-                parts = _parts(items, chunk, range(resumed, total, chunk))
+                parts = _parts(items, chunk, range(resumed, count, chunk))
                 tables = on_ray(parts, settings, workers)
             else:
                 # twice a chunk: the processes go on while the network runs on one
@@ -126,7 +128,7 @@ def predict_library(
                 read = counted if workers else ahead(counted, _WINDOW * chunk)
                 # sorted by size so that little is padding, by more at once where none is waited for
                 many = chunk if workers else _WINDOW * chunk
-                parts = _parts(read, many, range(resumed, total, many))
+                parts = _parts(read, many, range(resumed, count, many))
                 tables = (
                     table.slice(start, chunk)
                     for first, part in parts
@@ -137,7 +139,7 @@ def predict_library(
                 shards.write(index, table)
                 bar.update(task, completed=index * chunk + len(table))
             failed = shards.join(columns)
-    return Summary(path, total, failed, resumed, time.perf_counter() - start)
+    return Summary(path, count, failed, resumed, time.perf_counter() - start)
 
 
 def _parts(items: Iterator[T], chunk: int, rows: Iterable[int]) -> Iterator[tuple[int, list[T]]]:
