@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from ..errors import InputError
 from . import pictures
 from .parsing import parse
 
@@ -70,6 +71,11 @@ def main(arguments: list[str]) -> int:
     from ..prediction.predictor import Predictor
     from ..pretrained.choose import choose
 
+    if args.engine != "local" and not (args.output or "").endswith(".parquet"):
+        raise InputError(
+            f"engine {args.engine} predicts files to one table: give -o NAME.parquet, or leave out "
+            "--engine."
+        )
     targets = None if args.targets is None else [t.strip() for t in args.targets.split(",")]
     if args.output and args.output.endswith(".parquet"):
         return _library(args, *choose(args.inputs), targets)
@@ -93,8 +99,9 @@ def main(arguments: list[str]) -> int:
     rows = [r for r in results if not isinstance(r, Rejected)]
     bad = [r for r in results if isinstance(r, Rejected)]
     if path:
-        output.write(path, rows)
-        print(f"wrote {len(rows)} molecules to {path}")
+        output.write(path, output.rows_of(results, inputs, args.smiles_column))
+        failed = f", {len(bad):,} of them with an error" if bad else ""
+        print(f"wrote {len(results):,} rows{failed} to {path}")
     elif rows:
         show(output.table(rows, predictor))
     for note in output.notes(rows, predictor) if rows else ():

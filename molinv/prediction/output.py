@@ -13,12 +13,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..atomic import atomic_write
+from ..chem.structure import Rejected
 from ..datasets.geometries import EMBEDDED, GIVEN
 from ..datasets.references import ATOMWISE
 from ..datasets.targets import Target
 from ..errors import InputError
 from .conformal import FEWEST
 from .fields import shown
+from .input_columns import InputColumns
 from .predictor import Predictor
 
 WIDE = 4  # targets side by side; more of them go one below the other
@@ -131,15 +133,38 @@ def check_path(path: str) -> Path:
     return Path(path)
 
 
+def rows_of(
+    results: Sequence[dict[str, Any] | Rejected],
+    inputs: Sequence[str] = (),
+    smiles_column: str | None = None,
+) -> list[dict[str, Any]]:
+    """A row for each of `Predictor.predict`'s results, good or bad, for a file.
+
+    Columns of .csv `inputs` come first, and last `error`, the reason where there are no values.
+    """
+    made: list[dict[str, Any]] = [
+        {"name": r.name, "smiles": None, "source": r.source, "error": r.reason}
+        if isinstance(r, Rejected)
+        else r | {"error": None}
+        for r in results
+    ]
+    taken = {name for row in made for name in row}
+    given = InputColumns(inputs, smiles_column, taken).cells([row["source"] for row in made])
+    return [cells | row for cells, row in zip(given, made, strict=True)]
+
+
 def write(path: Path, rows: Rows) -> None:
     """Write rows as .csv or .json, whole or not at all."""
-    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
+    with (
+        atomic_write(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
         if path.suffix == ".json":
             json.dump(rows, file, indent=1)
         else:
-            # some rows have columns of conformers, some have not
-            columns = max(rows, key=len, default={"name": ""})
-            writer = csv.DictWriter(file, list(columns))
+            # some rows have columns of conformers, or an input's, some have not
+            longest = sorted(rows, key=len, reverse=True) or [{"name": ""}]
+            writer = csv.DictWriter(file, list(dict.fromkeys(k for row in longest for k in row)))
             writer.writeheader()
             writer.writerows(rows)
 

@@ -120,14 +120,14 @@ class Predictor:
 
         `structures` are those of `chem.read`, or whatever it reads: SMILES, files, ase.Atoms.
 
-        A row has name, source, embedded (the geometry is a conformer search's), outside (why it
-        is not of the training molecules' kind, or None) and, for each target, its value,
-        `<target>_std` over rotations (NaN of one copy), `<target>_low` and `<target>_high`, the
-        90 % prediction interval, where the model has one (None where it has none for this kind of
-        geometry), `<target>_mae`, the model's error on its test molecules with this kind of
-        geometry, where it is known, and `<target>_unit`. A structure of several conformers
-        has the mean of their values, their number under `conformers`, and `<target>_conformer_std`
-        over them. What is not one number a molecule has the columns of `predict_fields.columns`,
+        A row has name, smiles (of a SMILES input), source, embedded (the geometry is a conformer
+        search's), outside (why it is not of the training molecules' kind, or None) and, for each
+        target, its value, `<target>_std` over rotations (NaN of one copy), `<target>_low` and
+        `<target>_high`, the 90 % prediction interval, where the model has one (None where it has
+        none for this kind of geometry), `<target>_mae`, the model's error on its test molecules
+        with this kind of geometry, where it is known, and `<target>_unit`. A structure of several
+        conformers has the mean of their values, `conformers`, and `<target>_conformer_std`
+        over them. What is not one number a molecule has the columns of `fields.columns`,
         as have the forces of a model that learned them, the gradient of its averaged energy.
         Structures are read ahead in windows of 1,024; a batch holds as many as the device has
         room for, at most `batch_size`. Raises InputError for several conformers of a molecule
@@ -255,8 +255,8 @@ class Predictor:
         errors = {kind: self.errors_of(kind) for kind in (GIVEN, EMBEDDED)}
         rows = []
         for i, s in enumerate(structures):
-            row: dict[str, Any] = {"name": s.name, "source": s.source, "embedded": s.embedded}
-            row["outside"] = outside[i]
+            row: dict[str, Any] = {"name": s.name, "smiles": s.smiles, "source": s.source}
+            row |= {"embedded": s.embedded, "outside": outside[i]}
             if s.conformers > 1:
                 row["conformers"] = s.conformers
             for j, target in enumerate(self.targets):

@@ -29,6 +29,7 @@ from ...chem.readers import READERS, STDIN, records
 from ...chem.structure import Rejected, Structure
 from ...errors import InputError, unknown
 from ...sharing import share_cores
+from ..input_columns import InputColumns
 from .ahead import ahead
 from .chunk import Settings, load, schema, tabulate
 from .shards import Shards
@@ -75,9 +76,10 @@ def predict_library(
     """Predict every molecule of one or more files; the output has one row for each, in order.
 
     Files are those of `molinv.chem.read`; `output` ends in .parquet or .csv, its columns are
-    those of `chunk.tabulate`. A molecule that cannot be used has the reason in the column error.
-    `workers` processes read the records and search conformers while the network runs here, on
-    `device`; with the engine "ray", chunks go to a cluster instead (see `on_ray`).
+    those of .csv inputs, then those of `chunk.tabulate`. A molecule that cannot be used has the
+    reason in the column error. `workers` processes read the records and search conformers while
+    the network runs here, on `device`; with the engine "ray", chunks go to a cluster instead (see
+    `on_ray`). `total` adds the atom references to atomwise energies.
     Interrupted, killed even, the same call goes on from the last whole `chunk` of rows, which wait
     in `<output>.parts`, with either engine; memory does not grow with the input.
 
@@ -138,7 +140,7 @@ def predict_library(
             for index, table in enumerate(tables, done):
                 shards.write(index, table)
                 bar.update(task, completed=index * chunk + len(table))
-            failed = shards.join(columns)
+            failed = shards.join(columns, InputColumns(files, smiles_column, columns.names))
     return Summary(path, count, failed, resumed, time.perf_counter() - start)
 
 
