@@ -1,4 +1,4 @@
-"""How OpenMP's threads wait for each other while other processes use the cores."""
+"""Which device computes, and how OpenMP's threads wait while other processes use the cores."""
 
 from __future__ import annotations
 
@@ -12,11 +12,29 @@ from pathlib import Path
 
 import torch
 
+from .errors import InputError
+
 # the last three pin threads: the cores that a thread may use are then not the process's
 SET_BY_USER = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_PROC_BIND", "OMP_PLACES")
 SET_BY_USER += ("GOMP_CPU_AFFINITY",)
 INTERVAL = 0.2  # seconds between two looks at the cores
 SPARE = 0.2  # cores that others may use before spinning costs more than it saves
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device to compute on; "auto" is CUDA's where there is one, else mps, else the CPU.
+
+    Raises InputError for a device that is not on this machine.
+    """
+    there = ["cpu"]
+    if torch.backends.mps.is_available():
+        there.insert(0, "mps")
+    if torch.cuda.is_available():
+        there[:0] = ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    if name not in ("auto", *there):
+        raise InputError(f"no device {name!r} here: expected auto or one of {', '.join(there)}.")
+    return torch.device(there[0] if name == "auto" else name)
+
 
 _lock = threading.Lock()
 _entered = 0

@@ -29,15 +29,19 @@ def main(arguments: list[str]) -> int:
             "--workers", type=int, default=os.cpu_count() or 1, help="processes that embed"
         )
         parser.add_argument("--limit", type=int, help="use the first so many test molecules")
+        parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
         parser.add_argument("--trust", action="store_true", help="import code the model names")
 
     args = parse("evaluate", SUMMARY, arguments, fill)
     from rich import print as show
 
-    from ..prediction.evaluate import evaluate, interval_table, table
+    from ..prediction.evaluate import evaluate, interval_table, metrics_table, table
 
-    result = evaluate(args.run, args.copies, args.limit, args.trust, args.embedded, args.workers)
+    how = args.copies, args.limit, args.trust, args.embedded, args.workers, args.device
+    result = evaluate(args.run, *how)
     show(table(result))
+    if (more := metrics_table(result)) is not None:
+        show(more)
     for kind in result.get("intervals", ()):
         show(interval_table(result, kind))
     return 0

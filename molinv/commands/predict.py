@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from ..errors import InputError
 from . import pictures
 from .parsing import parse
 
@@ -13,7 +14,7 @@ TEXT = """Predict molecules given as SMILES or files, by a shipped model or one 
 
 Every value has its unit, its standard deviation over rotations and, where it is known, the
 model's mean absolute error on test molecules (test MAE). QM9's U0, U, H and G are relative to atom
-energies fitted on the training molecules, not total energies.
+energies fitted on the training molecules, not total energies; --total adds these.
 
     molinv predict CCO                          by the shipped model
     molinv predict CCO mols.sdf --targets homo,lumo -o out.csv
@@ -54,6 +55,10 @@ def main(arguments: list[str]) -> int:
             "'molinv[ray]'), with --workers chunks at once (0: as many as it has CPUs)",
         )
         parser.add_argument("--seed", type=int, default=0, help="of the conformer search")
+        parser.add_argument(
+            "--total", action="store_true", help="total energies: atom references added"
+        )
+        parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
         parser.add_argument("--trust", action="store_true", help="import code the model names")
 
     args = parse("predict", SUMMARY, arguments, fill, TEXT)
@@ -66,6 +71,11 @@ def main(arguments: list[str]) -> int:
     from ..prediction.predictor import Predictor
     from ..pretrained.choose import choose
 
+    if args.engine != "local" and not (args.output or "").endswith(".parquet"):
+        raise InputError(
+            f"engine {args.engine} predicts files to one table: give -o NAME.parquet, or leave out "
+            "--engine."
+        )
     targets = None if args.targets is None else [t.strip() for t in args.targets.split(",")]
     if args.output and args.output.endswith(".parquet"):
         return _library(args, *choose(args.inputs), targets)
@@ -78,7 +88,7 @@ def main(arguments: list[str]) -> int:
         conformers=args.conformers,
         workers=args.workers,
     )
-    predictor = Predictor(model, args.copies, args.trust, targets)
+    predictor = Predictor(model, args.copies, args.trust, targets, args.device, args.total)
     screen = Console(stderr=True, highlight=False)
     if predictor.shipped:
         trained = predictor.saved.card["molecules"]["train"]
@@ -89,8 +99,9 @@ def main(arguments: list[str]) -> int:
     rows = [r for r in results if not isinstance(r, Rejected)]
     bad = [r for r in results if isinstance(r, Rejected)]
     if path:
-        output.write(path, rows)
-        print(f"wrote {len(rows)} molecules to {path}")
+        output.write(path, output.rows_of(results, inputs, args.smiles_column))
+        failed = f", {len(bad):,} of them with an error" if bad else ""
+        print(f"wrote {len(results):,} rows{failed} to {path}")
     elif rows:
         show(output.table(rows, predictor))
     for note in output.notes(rows, predictor) if rows else ():
@@ -116,6 +127,8 @@ def _library(args, model, inputs, targets) -> int:
         seed=args.seed,
         trust=args.trust,
         engine=args.engine,
+        device=args.device,
+        total=args.total,
     )
     bad = f", {done.failed:,} of them with an error" if done.failed else ""
     before = f", {done.resumed:,} from before" if done.resumed else ""

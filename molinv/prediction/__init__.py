@@ -2,7 +2,8 @@
 
 predictor.py      structures to rows of values, intervals and units
 batches.py        structures as batches; values of conformers as those of their molecules
-fields.py         columns of vectors, tensors and values of atoms
+fields.py         columns of numbers, vectors, tensors and values of atoms
+input_columns.py  the columns of .csv inputs, beside the predictions
 output.py         rows as a table, .csv or .json, with notes for its reader
 orbit_values.py   a model's values, averaged over orientations
 averaged.py       a model averaged over fixed orientations: smooth in the positions
@@ -10,8 +11,9 @@ calculator.py     energies and forces for ASE
 calibrate.py      makes conformal.json: 90 % intervals, and where the training data ends
 conformal.py      reads it
 applicability_domain.py   whether a molecule resembles the training molecules
+residuals.py      errors molecule by molecule, of targets and of forces
 evaluate.py       errors on test molecules: stored, rotated, averaged
-force_errors.py   errors of forces
+evaluation_files.py  further measures; test predictions, parts and a plot as files
 pictures.py       picture files to classes, numbers, masks and overlays
 library/          files of any length to one table
 

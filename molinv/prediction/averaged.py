@@ -16,9 +16,9 @@ from ..chem.structure import Structure
 from ..datasets.batches import Batch
 from ..errors import InputError
 from ..training.saved import Saved
+from .batches import budget, device_of, inputs
 
 NEARLY_HAAR = 0.05  # nats; QM9's models end closer
-PAIRS = 40_000  # of atoms, run at once: bounds the memory of large molecules
 
 
 class Averaged:
@@ -28,8 +28,8 @@ class Averaged:
            elements drawn by `seed`, "identity" the orientation as it comes; None is "haar" where
            the distribution is within 0.05 nats of Haar's, else "learned"
 
-    Values are in the targets' units; atomwise energies are relative to the atoms' references.
-    Raises InputError for another orbit, and for no copies.
+    Computes where `saved.network` does. Values are in the targets' units; atomwise energies are
+    relative to the atoms' references. Raises InputError for another orbit, and for no copies.
     """
 
     def __init__(
@@ -42,11 +42,13 @@ class Averaged:
         dtype: torch.dtype = torch.float32,
     ):
         # a copy: its weights are frozen, and in another precision perhaps
-        self.network: Augmented = deepcopy(saved.network).to(dtype)
+        self.device = device_of(saved.network)
+        self.network: Augmented = deepcopy(saved.network).cpu().to(dtype)
         self.network.requires_grad_(False)
         self.orbit = _choose(self.network) if orbit is None else orbit
         found = _fixed(self.network, self.orbit, degree, copies, seed)
-        self.elements, self.weights = (x.to(dtype) for x in found)
+        self.network.to(self.device)  # only now, so that every device draws the same elements
+        self.elements, self.weights = (x.to(self.device, dtype) for x in found)
         self.standardizer, self.dtype = saved.standardizer, dtype
         self.center = saved.card["placement"]["center"]
 
@@ -54,7 +56,7 @@ class Averaged:
         self, structure: Structure, column: int = 0
     ) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, "n 3"]]:
         """A scalar target at each orientation (m,), and the average's gradient (n, 3)."""
-        pos = torch.tensor(structure.pos, dtype=self.dtype, requires_grad=True)
+        pos = torch.tensor(structure.pos, dtype=self.dtype, device=self.device).requires_grad_()
         values, slope = [], torch.zeros_like(pos)
         for outputs, weight in self._runs(structure, pos):
             value = outputs[:, column]
@@ -62,16 +64,16 @@ class Averaged:
             slope += part
             values.append(value.detach())
         scale, mean = self.standardizer.scale[column], self.standardizer.mean[column]
-        every = torch.cat(values).double() * scale + mean
-        return every.numpy(), (slope.double() * scale).numpy()
+        every = torch.cat(values).cpu().double() * scale + mean
+        return every.numpy(), (slope.cpu().double() * scale).numpy()
 
     @torch.no_grad()
     def mean(self, structure: Structure) -> Float64[np.ndarray, " t *e"]:
         """The averaged outputs, turned back to the structure's own orientation."""
-        pos = torch.tensor(structure.pos, dtype=self.dtype)
+        pos = torch.tensor(structure.pos, dtype=self.dtype, device=self.device)
         total = torch.zeros((), dtype=torch.float64)
         for outputs, weight in self._runs(structure, pos):
-            total = total + torch.tensordot(weight.double(), outputs.double(), 1)
+            total = total + torch.tensordot(weight.cpu().double(), outputs.cpu().double(), 1)
         return self.standardizer.inverse(total[None])[0].numpy()
 
     def _runs(
@@ -80,14 +82,13 @@ class Averaged:
         """Outputs at some orientations at a time, and their weights."""
         origin = pos.mean(0) if self.center else torch.zeros(3).to(pos)
         z, n = torch.from_numpy(structure.z), len(structure.z)
-        size = max(1, PAIRS // n**2)
+        size = max(1, budget(self.device) // n**2)
         for g, weight in zip(self.elements.split(size), self.weights.split(size), strict=True):
             copies = (pos - origin).expand(len(g), n, 3)
             batch = Batch(
                 copies, z.expand(len(g), n), torch.zeros(len(g), 1).double(), torch.arange(len(g))
             )
-            inputs = self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-            yield self.network.run(g, *inputs)[0], weight
+            yield self.network.run(g, *inputs(self.network, batch))[0], weight
 
 
 def _choose(network: Augmented) -> str:

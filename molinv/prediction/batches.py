@@ -2,29 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 
+from ..augment import Augmented
 from ..chem.structure import Structure
-from ..datasets.batches import Batch
+from ..datasets.batches import Batch, OnDevice
 
-PAIRS = 2**18  # of atoms in a batch: 64 molecules of 64 atoms, and one of 500
+PAIRS = 2**18  # of atoms in a batch on an accelerator: one molecule of 500 atoms
+CPU_PAIRS = 2**14  # QM9's molecules are quickest there in batches of 50
 
 
-def by_size(structures: Sequence[Structure], batch_size: int) -> list[np.ndarray]:
-    """The indices of structures in batches, the smallest first."""
-    sizes = np.array([len(s.z) for s in structures])
+def device_of(network: Augmented) -> torch.device:
+    """Where a network computes."""
+    return network.distribution.group.generators.device
+
+
+def has_double(device: torch.device) -> bool:
+    """Whether a device knows float64, in which data sets are kept."""
+    return device.type != "mps"
+
+
+def budget(device: torch.device) -> int:
+    """Pairs of atoms in a batch, padding included."""
+    return CPU_PAIRS if device.type == "cpu" else PAIRS
+
+
+def by_size(
+    structures: Sequence[Structure], batch_size: int | None = None, pairs: int = PAIRS
+) -> list[Int64[np.ndarray, " b"]]:
+    """The indices of structures in batches, the smallest first; at most `batch_size` in one."""
+    return by_sizes(np.array([len(s.z) for s in structures]), pairs, batch_size)
+
+
+def by_sizes(
+    sizes: Int64[np.ndarray, " m"], pairs: int, most: int | None = None
+) -> list[Int64[np.ndarray, " b"]]:
+    """As `by_size`, of molecules with these numbers of atoms."""
     order, parts = np.argsort(sizes, kind="stable"), []
     while len(order):
         # sizes grow: the last of as many as there is room for is the largest of its batch
-        fits = sizes[order[:batch_size]] ** 2 * np.arange(1, len(order[:batch_size]) + 1) <= PAIRS
+        first = order[: min(most or pairs, pairs)]
+        fits = sizes[first] ** 2 * np.arange(1, len(first) + 1) <= pairs
         count = max(1, int(fits.sum()))
         parts.append(order[:count])
         order = order[count:]
     return parts
+
+
+def stored(
+    store: OnDevice, chosen: Int64[np.ndarray, " m"], device: torch.device
+) -> tuple[Iterator[Batch], list[Int64[np.ndarray, " b"]]]:
+    """The chosen molecules in batches, and where among the chosen each batch's are."""
+    parts = by_sizes(store.sizes[chosen], budget(device))
+    return (store.gather(chosen[part]) for part in parts), parts
+
+
+def inputs(network: Augmented, batch: Batch) -> tuple[Any, ...]:
+    """What the model takes of a batch, on its device."""
+    device = device_of(network)
+    moved = replace(batch, pos=batch.pos.to(device), z=batch.z.to(device))
+    return network.model.inputs(moved)  # pyright: ignore[reportCallIssue]
 
 
 def conformers_of(structure: Structure) -> list[Structure]:

@@ -14,8 +14,10 @@ from ase.calculators.calculator import Calculator, all_changes
 from ..chem.objects import PERIODIC
 from ..chem.structure import Rejected, Structure, check
 from ..errors import InputError
+from ..sharing import choose_device
 from ..tasks.energy_forces import check_gradient
 from .averaged import Averaged
+from .batches import has_double
 from .predictor import Predictor
 
 IN_EV = {
@@ -40,20 +42,24 @@ class MolInvCalculator(Calculator):
             "identity" takes the orientation as it comes. By default "haar" where the
             distribution is within 0.05 nats of Haar's, else "learned"
     double  compute in float64, at about twice the time
+    total   add the fitted atom energies to atomwise energies
+    device  where to compute: "auto" (an accelerator where there is one), "cpu", "cuda", "mps"
 
     Results: energy and free_energy in eV, forces in eV/angstrom, energy_std, the standard
     deviation over orientations in eV, and with a model of it the dipole in e angstrom. Atomwise
     energies (U0 of the shipped model) are relative to atom energies fitted on the training
     molecules: differences between geometries, and between isomers, mean something, total energies
-    do not. The orientations are kept in `averaged`, so that energies are a smooth function of the
-    positions and forces its gradient: dynamics keep their energy as they would with any potential.
+    do not, unless `total` is given. The orientations are kept in `averaged`, so that energies are
+    a smooth function of the positions and forces its gradient: dynamics keep their energy as they
+    would with any potential.
 
     A model knows the geometries that it learned from. QM9's, and so the shipped model's, are
     relaxed ones alone: near them its energy orders isomers and conformers, away from them its
     forces are an extrapolation. Train on energies of distorted geometries for dynamics.
 
     Raises InputError for a model without energies, or without a gradient (canonical), a target
-    that is none, and periodic atoms, elements or sizes that the model cannot take.
+    that is none, a device that is not there or has no float64 where `double` asks for it, and
+    periodic atoms, elements or sizes that the model cannot take.
     """
 
     implemented_properties: ClassVar[list[str]] = [
@@ -76,9 +82,16 @@ class MolInvCalculator(Calculator):
         seed: int = 0,
         double: bool = False,
         trust: bool = False,
+        device: str = "auto",
+        total: bool = False,
     ):
         path = os.fspath(model) if model is not None else None
-        predictor = Predictor(path, trust=trust)
+        if double and not has_double(choose_device(device)):
+            raise InputError(
+                f"device {choose_device(device)} has no float64: leave out double, or choose "
+                'device="cpu".'
+            )
+        predictor = Predictor(path, trust=trust, device=device, total=total)
         self.predictor = predictor
         check_gradient(predictor.saved.card["build"]["model"])
         self.target, self._column = _energy(predictor, energy)
@@ -88,7 +101,7 @@ class MolInvCalculator(Calculator):
         self.averaged = Averaged(predictor.saved, *how, dtype=dtype)
         self._dipole = None
         if dipole is not None:
-            self._dipole = _dipole(Predictor(os.fspath(dipole), trust=trust))
+            self._dipole = _dipole(Predictor(os.fspath(dipole), trust=trust, device=device))
             self._charged = Averaged(self._dipole.saved, *how, dtype=dtype)
             has = [*type(self).implemented_properties, "dipole"]
             self.implemented_properties = has  # pyright: ignore[reportAttributeAccessIssue]
@@ -112,7 +125,10 @@ class MolInvCalculator(Calculator):
         assert self.atoms is not None
         structure = self._structure(self.atoms)
         values, slopes = self.averaged.with_gradient(structure, self._column)
-        weights = self.averaged.weights.double().numpy()
+        weights = self.averaged.weights.cpu().double().numpy()
+        if self.predictor.total:
+            references = self.predictor.saved.standardizer.references[:, self._column].numpy()
+            values = values + references[structure.z].sum()
         energy = float(weights @ values) * self._in_ev
         spread = float(np.sqrt(weights @ (values * self._in_ev - energy) ** 2))
         self.results = {

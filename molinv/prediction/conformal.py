@@ -1,7 +1,7 @@
 """Prediction intervals of a saved model, and how far from its training molecules is too far.
 
 Split-conformal (Papadopoulos et al. 2002; Lei et al., JASA 113 (2018), algorithm 2): of n
-validation molecules the ceil((n + 1) 0.9)-th smallest residual is the half-width that a new
+held-out molecules the ceil((n + 1) 0.9)-th smallest residual is the half-width that a new
 molecule of the same kind stays within with a probability of 90 % or more, whatever the model and
 the residuals' law. Molecules are not of the same kind where their geometries are not: there is a
 set of half-widths for geometries as the data has them ("given"), and one for RDKit's ("embedded").
@@ -25,6 +25,9 @@ from .applicability_domain import Composition, FeatureSpace
 FILE = "conformal.json"
 LEVEL = 0.9  # of the intervals
 INSIDE = 0.99  # of molecules of the training data's kind, the share that are not called outside
+FEWEST = 9  # molecules for a 90 % interval
+FEWEST_DISTANCES = 99  # and for the limit that 99 % are within
+CHOSEN_ON = "The calibration molecules also chose the epoch, so the intervals may be too narrow."
 COPIES = (1, 8)  # orientations averaged; fewer than the second number have the first's intervals
 
 
@@ -49,6 +52,31 @@ class Calibration:
     def molecules(self, kind: str) -> int:
         """How many molecules a kind of geometry was calibrated on; 0 where it was not."""
         return self.content["sets"].get(kind, {}).get("molecules", 0)
+
+    def caveats(self, kind: str) -> list[str]:
+        """Sentences on what the intervals of a kind of geometry cannot promise."""
+        found, made = self.content["sets"].get(kind), []
+        if found is None:
+            return made
+        number = found["molecules"]
+        if number < FEWEST:
+            made.append(
+                f"No intervals: a 90 % interval takes {FEWEST} held-out molecules, not {number}."
+            )
+        else:
+            if found.get("chosen_on", True):  # older versions held nothing back
+                made.append(CHOSEN_ON)
+            if (parts := self.content.get("parts", "random")) != "random":
+                made.append(
+                    f"The data were split by {parts}: the calibration molecules are unlike "
+                    "new ones, for which the intervals may not hold."
+                )
+        if self.space is not None and number < FEWEST_DISTANCES:
+            made.append(
+                f"Molecules unlike the training molecules are not recognised by their features: "
+                f"the limit takes {FEWEST_DISTANCES} held-out molecules, not {number}."
+            )
+        return made
 
     def half_widths(
         self, names: Sequence[str], kind: str, copies: int

@@ -6,28 +6,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
-from rich.console import Console
-from rich.progress import track
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
-from ..datasets.batches import Loader, OnDevice
+from ..datasets.batches import OnDevice
 from ..datasets.geometries import EMBEDDED
 from ..datasets.kinds import SHAPES
 from ..errors import InputError
-from ..sharing import share_cores
-from ..tasks.errors import errors_of
+from ..sharing import choose_device, share_cores
 from ..training.config import TrainConfig, read_config
-from ..training.molecule_data import place
 from ..training.saved import Saved, sealed, write_json
 from ..training.saved import load_molecules as load_saved
 from ..training.shipped import locate, shipped_name
 from ..training.source import Source, prepare
-from .calibrate import Residuals, calibrate, check_embedded, embed_some, residuals
-from .conformal import LEVEL, Calibration, calibrated
-from .force_errors import components, force_row
+from .calibrate import calibrate, check_embedded, embed_some
+from .conformal import CHOSEN_ON, LEVEL, Calibration, calibrated
+from .evaluation_files import draw_parity, scores, write_predictions, write_split
+from .residuals import FORCES, Residuals, place, residuals
 
 COLUMNS = ("stored", "rotated", "averaged")
+SCORES = {"rmse": ".4g", "r2": ".4f", "spearman": ".4f"}  # and how each is written
 
 
 @share_cores()
@@ -38,6 +37,7 @@ def evaluate(
     trust: bool = False,
     embedded: int = 0,
     workers: int = 0,
+    device: str = "auto",
 ) -> dict[str, Any]:
     """MAE per target of a run, or a shipped model, on its untouched test molecules, in its unit.
 
@@ -50,9 +50,11 @@ def evaluate(
     test molecules. Where the averaged error is measured, so is what share of true values lies
     within the model's 90 % intervals, which are made here where the model has none; with
     `embedded`, also of so many validation molecules embedded by RDKit, and measured on as many
-    test molecules; `workers` processes embed. Writes evaluation.json into the run folder, for a
-    shipped model into NAME-evaluation here. Raises InputError without a model, or where the data
-    is no longer the same.
+    test molecules; `workers` processes embed; `device` as in `choose_device`. Of numbers
+    there are also "metrics" in each view: see `scores`. Writes evaluation.json,
+    test_predictions.csv, split.csv and, of numbers, parity.png into the run folder, for a shipped
+    model into NAME-evaluation here. Raises InputError without a model, or where the data is no
+    longer the same.
     """
     if limit is not None and limit < 1:
         raise InputError(f"expected a limit of at least 1 test molecule, got {limit}.")
@@ -62,6 +64,7 @@ def evaluate(
     shipped = shipped_name(folder)
     out = folder if shipped is None else Path(f"{shipped}-evaluation")
     saved = load_saved(folder, trust)
+    saved.network.to(choose_device(device))
     config = read_config(folder / "config.yaml")
     source = prepare(config)
     molecules, parts = source.molecules, source.parts
@@ -78,12 +81,8 @@ def evaluate(
     if embedded:
         check_embedded(saved)
     test = parts.test[:limit]
-    stored = place(molecules, saved.task, config, "cpu")
-    rotated = place(molecules, saved.task, config, "cpu", rotate=True)
-    found = {
-        "stored": _errors(saved, stored, test, "as stored"),
-        "rotated": _errors(saved, rotated, test, "rotated"),
-    }
+    stores = {c: place(saved, molecules, config, c == "rotated") for c in COLUMNS[:2]}
+    found = {c: residuals(saved, store, test, 0, None, c) for c, store in stores.items()}
     kind, forces = saved.standardizer.kind, saved.standardizer.forces
     names = [t.name for t in saved.standardizer.targets]
     rows: dict[str, dict[str, Any]] = {t.name: {"unit": t.unit} for t in saved.standardizer.targets}
@@ -95,29 +94,49 @@ def evaluate(
         "targets": rows,
         "extents": saved.card["extents"],
     }
+    made = None
     if copies:
-        made = _calibration(folder, out, saved, source, config, embedded, workers)
-        averaged = residuals(saved, molecules, config, test, copies, made.space, f"{copies} copies")
+        stores["averaged"] = turned = stores["rotated"]
+        made = _calibration(folder, out, saved, source, config, turned, embedded, workers)
+        averaged = residuals(saved, turned, test, copies, made.space, f"{copies} copies")
         found["averaged"] = averaged
         kinds = {kind: averaged for kind in source.kinds}
         if embedded and EMBEDDED not in kinds:
             some = embed_some(molecules, parts.test, embedded, workers)
-            every = np.arange(len(some))
-            kinds[EMBEDDED] = residuals(
-                saved, some, config, every, copies, made.space, "embedded ones"
-            )
+            every, store = np.arange(len(some)), place(saved, some, config, rotate=True)
+            kinds[EMBEDDED] = residuals(saved, store, every, copies, made.space, "embedded ones")
         result["intervals"] = {k: _held(made, k, r, names, copies) for k, r in kinds.items()}
     for column, errors in found.items():
-        for name, value, part in zip(names, errors.mae, components(errors, kind), strict=True):
-            rows[name][column] = value
-            if SHAPES[kind]:
-                rows[name].setdefault("components", {})[column] = part
+        _fill(rows, names, column, errors, kind)
+        if kind == "scalar":
+            pairs = np.stack(errors.truth).T, np.stack(errors.found).T
+            for name, truth, value in zip(names, *pairs, strict=True):
+                rows[name].setdefault("metrics", {})[column] = scores(truth, value)
     if forces is not None:
-        views = {"stored": (stored, 0), "rotated": (rotated, 0), "averaged": (rotated, copies)}
-        rows[forces.name] = force_row(saved, test, {c: views[c] for c in found})
+        rows[forces.name] = {"unit": forces.unit}
+        for column, store in stores.items():
+            many = copies if column == "averaged" else 0
+            errors = residuals(saved, store, test, many, None, f"forces, {column}", forces=True)
+            _fill(rows, [forces.name], column, errors, FORCES)
     out.mkdir(exist_ok=True)
+    last, targets = found[next(reversed(found))], saved.standardizer.targets
+    half = None if made is None else made.half_widths(names, source.kinds[0], copies)
+    write_predictions(out / "test_predictions.csv", molecules, test, targets, last, half)
+    write_split(out / "split.csv", molecules, parts)
+    if kind == "scalar":
+        draw_parity(out / "parity.png", targets, last)
     write_json(out / "evaluation.json", sealed(result))
     return result
+
+
+def _fill(
+    rows: dict[str, dict[str, Any]], names: list[str], column: str, found: Residuals, kind: str
+) -> None:
+    """Enter one view's errors into the rows of these targets."""
+    for name, value, part in zip(names, found.mae, found.components(kind), strict=True):
+        rows[name][column] = value
+        if SHAPES[kind]:
+            rows[name].setdefault("components", {})[column] = part
 
 
 def _calibration(
@@ -126,6 +145,7 @@ def _calibration(
     saved: Saved,
     source: Source,
     config: TrainConfig,
+    store: OnDevice,
     embedded: int,
     workers: int,
 ) -> Calibration:
@@ -133,8 +153,7 @@ def _calibration(
     there = calibrated(folder, saved.card)
     if there is None or (embedded and not there.molecules(EMBEDDED)):
         out.mkdir(exist_ok=True)
-        molecules, parts, kinds = source.molecules, source.parts, source.kinds
-        calibrate(out, saved, molecules, parts, config, kinds, embedded, workers)
+        calibrate(out, saved, source, config, store, embedded, workers)
         there = calibrated(out, saved.card)
     assert there is not None
     return there
@@ -160,6 +179,7 @@ def _held(
         "calibrated_on": made.molecules(kind),
         "molecules": len(found.values),
         "targets": targets,
+        "caveats": made.caveats(kind),
     }
     if found.distance is not None:
         held["outside"] = float((found.distance > made.farthest(kind, copies)).mean())
@@ -187,13 +207,26 @@ def table(result: dict[str, Any]) -> Table:
     return made
 
 
-def interval_table(result: dict[str, Any], kind: str) -> Table:
-    """The intervals of one kind of geometry, from `evaluate`, as a table to print."""
+def metrics_table(result: dict[str, Any]) -> Table | None:
+    """Further measures of numbers, in every view, as a table to print; None without any."""
+    made = Table("target", "unit", "molecules")
+    for column in ("RMSE", "R2", "Spearman"):
+        made.add_column(column, justify="right")
+    for name, row in result["targets"].items():
+        for i, (view, found) in enumerate(row.get("metrics", {}).items()):
+            cells = ("-" if found[k] is None else format(found[k], s) for k, s in SCORES.items())
+            made.add_row(*("", "") if i else (name, row["unit"]), view, *cells)
+        made.add_section()
+    return made if made.row_count else None
+
+
+def interval_table(result: dict[str, Any], kind: str) -> Group:
+    """The intervals of one kind of geometry, from `evaluate`, and their caveats, to print."""
     held = result["intervals"][kind]
     what = "RDKit's geometries" if kind == EMBEDDED else "the data's own geometries"
     made = Table(
         title=f"{held['level']:.0%} prediction intervals on {what}: from "
-        f"{held['calibrated_on']:,} validation molecules, tried on {held['molecules']:,} test ones"
+        f"{held['calibrated_on']:,} held-out molecules, tried on {held['molecules']:,} test ones"
     )
     made.add_column("target")
     made.add_column("unit")
@@ -204,18 +237,5 @@ def interval_table(result: dict[str, Any], kind: str) -> Table:
         made.add_row(
             name, unit, f"{row['half']:.4g}", f"{row['coverage']:.1%}", f"{row['mae']:.4g}"
         )
-    return made
-
-
-def _errors(
-    saved: Saved, store: OnDevice, indices: Int64[np.ndarray, " m"], what: str
-) -> Residuals:
-    """Of the network run once, as the molecules are placed."""
-    network, standardizer, values = saved.network, saved.standardizer, []
-    batches = Loader(store, indices, 256, shuffle=False)
-    for batch in track(batches, what, console=Console(stderr=True), transient=True):
-        inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-        outputs = standardizer.inverse(network.orbit(*inputs, orbit="identity").mean)
-        truth = standardizer.inverse(standardizer(batch.y, batch.z))
-        values.append(errors_of(outputs - truth, standardizer.kind))
-    return Residuals.of(values)
+    said = [Text(text) for text in held.get("caveats", [CHOSEN_ON])]
+    return Group(*[made] * bool(held["targets"]), *said)

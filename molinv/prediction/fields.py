@@ -1,4 +1,4 @@
-"""Columns of predictions that are not one number a molecule: vectors, tensors, values of atoms."""
+"""Columns of predictions: numbers, vectors, tensors and values of atoms."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ..errors import InputError
 # the entries of one value, as the columns' names end
 ENDS = Kinds[tuple[tuple[str, tuple[int, ...]], ...]](
     {
+        "scalar": (("", ()),),
         "vector": tuple((f"_{a}", (i,)) for i, a in enumerate("xyz")),
         "tensor": tuple((f"_{'xyz'[i]}{'xyz'[j]}", (i, j)) for i in range(3) for j in range(i, 3)),
     },
@@ -68,27 +69,38 @@ def check_one_geometry(structures: Sequence[Structure], targets: Sequence[Target
 
 
 def columns(
-    target: Target, value: np.ndarray, std: float | None, half: float | None, mae: float | None
+    target: Target,
+    value: np.ndarray,
+    std: float | None = None,
+    half: float | None = None,
+    mae: float | None = None,
+    spread: float | None = None,
 ) -> dict[str, Any]:
     """One target's columns in a molecule's row.
 
     Vectors have `_x`, `_y`, `_z`, tensors `_xx` to `_zz`, irreps `_0` and on in e3nn's order, in
-    the pose that was given; values by atom a list. Then come `_std`, `_radius`, within which of it
-    (of all atoms', each of its own) the true value lies with a probability of 90 %, `_mae` and
-    `_unit`. `std`, `half` and `mae` are None where they are not known.
+    the pose that was given; values by atom a list. Then come `_std`, `_conformer_std`, the 90 %
+    interval, `_mae` and `_unit`. The interval of numbers is `_low` and `_high`, of all else
+    `_radius`, within which the true value (of every atom, its own) lies. `std`, `spread`, `half`
+    and `mae` are None where they are not known; an infinite half-width, or NaN, is an empty cell.
     """
-    row: dict[str, Any] = {}
+    name, row = target.name, dict[str, Any]()
     if target.by_atom:
-        row[target.name] = value.tolist()
+        row[name] = value.tolist()
     else:
-        row |= {f"{target.name}{end}": float(value[at]) for end, at in ENDS[target.kind]}
+        row |= {f"{name}{end}": float(value[at]) for end, at in ENDS[target.kind]}
     if std is not None:
-        row[f"{target.name}_std"] = std
-    if half is not None:
-        row[f"{target.name}_radius"] = half if isfinite(half) else None
+        row[f"{name}_std"] = std
+    if spread is not None:
+        row[f"{name}_conformer_std"] = spread
+    if half is not None and target.kind == "scalar":
+        ends = (row[name] - half, row[name] + half) if isfinite(half) else (None, None)
+        row[f"{name}_low"], row[f"{name}_high"] = ends
+    elif half is not None:
+        row[f"{name}_radius"] = half if isfinite(half) else None
     if mae is not None:
-        row[f"{target.name}_mae"] = mae
-    return row | {f"{target.name}_unit": target.unit}
+        row[f"{name}_mae"] = mae
+    return row | {f"{name}_unit": target.unit}
 
 
 def shown(row: dict[str, Any], target: Target) -> str:

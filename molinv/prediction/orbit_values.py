@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import NamedTuple
 
 import torch
@@ -9,7 +10,9 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 
 from ..datasets.batches import Batch
+from ..tasks.energy_forces import potential
 from ..training.saved import Saved
+from .batches import device_of, has_double, inputs
 
 
 class OrbitValues(NamedTuple):
@@ -25,15 +28,29 @@ class OrbitValues(NamedTuple):
 
 
 def orbit_values(saved: Saved, batch: Batch, copies: int) -> OrbitValues:
-    """Averaged over `copies` elements of the learned distribution, the same ones for any batch."""
+    """Averaged over `copies` elements of the learned distribution, the same ones for any batch.
+
+    0 copies take the molecules as they are. All that comes back is on the CPU.
+    """
     network, standardizer = saved.network, saved.standardizer
-    inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-    with Pooled(network.model, batch.mask) as pooled:
-        found = network.orbit(*inputs, orbit="learned", copies=copies)
-    std = standardizer.spread(found.std)
+    orbit = "learned" if copies else "identity"
+    with Pooled(network.model, batch.mask.to(device_of(network))) as pooled:
+        found = network.orbit(*inputs(network, batch), orbit=orbit, copies=copies or None)
+    # in float64 only there, because not every device has it
+    std = standardizer.spread(found.std.cpu())
     if copies == 1:  # says nothing of the spread
         std = torch.full_like(std, torch.nan)
-    return OrbitValues(standardizer.inverse(found.mean), std, pooled.mean())
+    return OrbitValues(standardizer.inverse(found.mean.cpu()), std, pooled.mean())
+
+
+def orbit_forces(saved: Saved, batch: Batch, copies: int) -> Float64[Tensor, "b n 3"]:
+    """The forces of the energy averaged so, on the CPU."""
+    network, center = saved.network, saved.card["placement"]["center"]
+    if not has_double(device_of(network)):
+        network = deepcopy(network).cpu()
+    orbit = ("learned", copies) if copies else ("identity", None)
+    on = batch.to(device_of(network))
+    return potential(network, saved.standardizer, on, center, *orbit).forces.cpu()
 
 
 def readout(model: nn.Module) -> nn.Linear | None:
@@ -76,4 +93,4 @@ class Pooled:
 
     def mean(self) -> Float[Tensor, "b d"] | None:
         """The average over the runs, None where there was none to see."""
-        return self._sum / self._runs if self._runs else None
+        return (self._sum / self._runs).cpu() if self._runs else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from math import ceil, log10
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..atomic import atomic_write
+from ..chem.structure import Rejected
 from ..datasets.geometries import EMBEDDED, GIVEN
 from ..datasets.references import ATOMWISE
 from ..datasets.targets import Target
 from ..errors import InputError
+from .conformal import FEWEST
 from .fields import shown
+from .input_columns import InputColumns
 from .predictor import Predictor
 
 WIDE = 4  # targets side by side; more of them go one below the other
+TOTAL = "total energies, with the atom energies fitted on the training molecules"
 SUFFIXES = (".csv", ".json")
 
 WHOSE = {GIVEN: "that set's geometries", EMBEDDED: "RDKit's geometries"}
@@ -44,7 +49,8 @@ def notes(rows: Rows, predictor: Predictor) -> Iterator[str]:
     yield from _on_errors(rows, predictor)
     relative = [t.name for t in predictor.targets if t.atomwise]
     if relative:
-        yield f"{', '.join(relative)}: {ATOMWISE}."
+        what = TOTAL if predictor.total else ATOMWISE
+        yield f"{', '.join(relative)}: {what}."
     yield from _on_intervals(rows, predictor)
     if (forces := predictor.saved.standardizer.forces) is not None:
         yield (
@@ -97,10 +103,11 @@ def _on_intervals(rows: Rows, predictor: Predictor) -> Iterator[str]:
     for kind in _kinds(rows):
         if number := found.molecules(kind):
             one = ", one conformer each" if any(row.get("conformers") for row in rows) else ""
-            yield (
-                f"90 % intervals: from residuals of {number:,} validation molecules with "
-                f"{WHOSE[kind]}{one}; for molecules like those of the data set."
-            )
+            if number >= FEWEST:
+                yield (
+                    f"90 % intervals: from residuals of {number:,} held-out molecules with "
+                    f"{WHOSE[kind]}{one}; for molecules like those of the data set."
+                )
         else:
             whose = "given" if kind == GIVEN else "RDKit's"
             standardizer = predictor.saved.standardizer
@@ -110,6 +117,8 @@ def _on_intervals(rows: Rows, predictor: Predictor) -> Iterator[str]:
                 f"No intervals for {whose} geometries: {predictor.name} was calibrated on others "
                 "only" + ("; molinv evaluate --embedded 500 adds them." if addable else ".")
             )
+    caveats = [text for kind in _kinds(rows) for text in found.caveats(kind)]
+    yield from dict.fromkeys(caveats)
 
 
 def check_path(path: str) -> Path:
@@ -124,15 +133,38 @@ def check_path(path: str) -> Path:
     return Path(path)
 
 
+def rows_of(
+    results: Sequence[dict[str, Any] | Rejected],
+    inputs: Sequence[str] = (),
+    smiles_column: str | None = None,
+) -> list[dict[str, Any]]:
+    """A row for each of `Predictor.predict`'s results, good or bad, for a file.
+
+    Columns of .csv `inputs` come first, and last `error`, the reason where there are no values.
+    """
+    made: list[dict[str, Any]] = [
+        {"name": r.name, "smiles": None, "source": r.source, "error": r.reason}
+        if isinstance(r, Rejected)
+        else r | {"error": None}
+        for r in results
+    ]
+    taken = {name for row in made for name in row}
+    given = InputColumns(inputs, smiles_column, taken).cells([row["source"] for row in made])
+    return [cells | row for cells, row in zip(given, made, strict=True)]
+
+
 def write(path: Path, rows: Rows) -> None:
     """Write rows as .csv or .json, whole or not at all."""
-    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
+    with (
+        atomic_write(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
         if path.suffix == ".json":
             json.dump(rows, file, indent=1)
         else:
-            # some rows have columns of conformers, some have not
-            columns = max(rows, key=len, default={"name": ""})
-            writer = csv.DictWriter(file, list(columns))
+            # some rows have columns of conformers, or an input's, some have not
+            longest = sorted(rows, key=len, reverse=True) or [{"name": ""}]
+            writer = csv.DictWriter(file, list(dict.fromkeys(k for row in longest for k in row)))
             writer.writeheader()
             writer.writerows(rows)
 
@@ -168,11 +200,20 @@ def _value(row: dict[str, Any], target: Target) -> str:
     if target.kind != "scalar":
         return shown(row, target)
     name = target.name
-    text = f"{row[name]:.5g} +- {row[f'{name}_std']:.2g}"
+    std, low, high = (row.get(f"{name}_{end}") for end in ("std", "low", "high"))
+    scale = std if low is None or high is None else high - low
+    text = f"{_digits(row[name], scale, 5)} +- {std:.2g}"
     if (spread := f"{name}_conformer_std") in row:
         text += f" +- {row[spread]:.2g}"
-    low, high = (row.get(f"{name}_{end}") for end in ("low", "high"))
-    return text if low is None or high is None else f"{text} \\[{low:.4g}, {high:.4g}]"
+    if low is None or high is None:
+        return text
+    return f"{text} \\[{_digits(low, scale, 4)}, {_digits(high, scale, 4)}]"
+
+
+def _digits(value: float, scale: float | None, least: int) -> str:
+    """A number to at least so many digits, and to a hundredth of `scale`, which may be NaN."""
+    ratio = abs(value) / scale if scale else 0.0
+    return f"{value:.{max(least, ceil(log10(ratio)) + 3) if ratio > 1 else least}g}"
 
 
 def _geometry(row: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
-from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,22 +15,21 @@ from ..chem.readers import read
 from ..chem.structure import Rejected, Structure
 from ..datasets.geometries import EMBEDDED, GIVEN
 from ..datasets.molecules import Target
-from ..errors import unknown
+from ..errors import InputError, unknown
 from ..models import too_large
-from ..sharing import share_cores
-from ..tasks.energy_forces import potential
+from ..sharing import choose_device, share_cores
 from ..training.saved import Saved, evaluated
 from ..training.saved import load_molecules as load_saved
 from ..training.shipped import locate, shipped_name
 from .applicability_domain import Composition
-from .batches import PAIRS, by_size, conformers_of, over_conformers, pad
+from .batches import PAIRS, budget, by_size, conformers_of, over_conformers, pad
 from .conformal import calibrated
-from .fields import check_one_geometry, columns, gathered
-from .orbit_values import orbit_values
+from .fields import FieldValues, check_one_geometry, columns, gathered
+from .orbit_values import orbit_forces, orbit_values
 
 __all__ = ["PAIRS", "Predictor", "Values", "by_size", "pad", "symbols"]
 
-WINDOW = 16  # batches that are read before they are sorted by size
+WINDOW = 1024  # structures that are read before they are sorted by size
 
 
 class Values(NamedTuple):
@@ -55,8 +53,10 @@ class Predictor:
     Without a model it takes the shipped default. Each value is averaged over `copies`
     orientations drawn from the distribution the model learned; its standard deviation over them
     says how far it still depends on orientation, not how wrong it is: that is `errors`.
-    `targets` keeps the named ones only. Raises InputError where there is no model (see
-    `molinv.training.saved.load`) and for a target that it does not have.
+    `targets` keeps the named ones only; `device` is where it computes (see `choose_device`).
+    `total` adds the atom references to atomwise energies, which are relative to them otherwise.
+    Raises InputError where there is no model (see `molinv.training.saved.load`), for a target or a
+    device that is not there, and for total energies of a model without atomwise ones.
     """
 
     def __init__(
@@ -65,9 +65,12 @@ class Predictor:
         copies: int = 8,
         trust: bool = False,
         targets: Sequence[str] | None = None,
+        device: str = "auto",
+        total: bool = False,
     ):
-        folder = locate(model)
+        folder, self.device = locate(model), choose_device(device)
         self.saved: Saved = load_saved(folder, trust)
+        self.saved.network.to(self.device)
         self.evaluation = evaluated(folder, self.saved.card)
         self.calibration = calibrated(folder, self.saved.card)
         self.shipped = shipped_name(folder)
@@ -81,6 +84,12 @@ class Predictor:
                 raise unknown(f"target of {self.name}:", name, names)
         self.columns = [names.index(n) for n in dict.fromkeys(targets or names)]
         self.targets: list[Target] = [all_targets[i] for i in self.columns]
+        self.total = total
+        if total and not any(t.atomwise for t in self.targets):
+            raise InputError(
+                f"{self.name} has no energies relative to atom references among "
+                f"{', '.join(self.units)}: leave out total, or choose one that has."
+            )
 
     @property
     def units(self) -> dict[str, str]:
@@ -104,25 +113,28 @@ class Predictor:
         measured = ((self.evaluation or {}).get("intervals", {}).get(kind) or {}).get("targets", {})
         return {n: measured.get(n, {}).get("mae", e) for n, e in self.errors.items()}
 
-    def predict(self, structures: Any, batch_size: int = 64) -> Iterator[dict[str, Any] | Rejected]:
+    def predict(
+        self, structures: Any, batch_size: int | None = None
+    ) -> Iterator[dict[str, Any] | Rejected]:
         """One row for each structure, in order; what cannot be predicted comes as Rejected.
 
         `structures` are those of `chem.read`, or whatever it reads: SMILES, files, ase.Atoms.
 
-        A row has name, source, embedded (the geometry is a conformer search's), outside (why it
-        is not of the training molecules' kind, or None) and, for each target, its value,
-        `<target>_std` over rotations (NaN of one copy), `<target>_low` and `<target>_high`, the
-        90 % prediction interval, where the model has one (None where it has none for this kind of
-        geometry), `<target>_mae`, the model's error on its test molecules with this kind of
-        geometry, where it is known, and `<target>_unit`. A structure of several conformers
-        has the mean of their values, their number under `conformers`, and `<target>_conformer_std`
-        over them. What is not one number a molecule has the columns of `predict_fields.columns`,
+        A row has name, smiles (of a SMILES input), source, embedded (the geometry is a conformer
+        search's), outside (why it is not of the training molecules' kind, or None) and, for each
+        target, its value, `<target>_std` over rotations (NaN of one copy), `<target>_low` and
+        `<target>_high`, the 90 % prediction interval, where the model has one (None where it has
+        none for this kind of geometry), `<target>_mae`, the model's error on its test molecules
+        with this kind of geometry, where it is known, and `<target>_unit`. A structure of several
+        conformers has the mean of their values, `conformers`, and `<target>_conformer_std`
+        over them. What is not one number a molecule has the columns of `fields.columns`,
         as have the forces of a model that learned them, the gradient of its averaged energy.
-        Structures are read ahead in windows of 16 batches. Raises InputError for several
-        conformers of a molecule where values turn with it.
+        Structures are read ahead in windows of 1,024; a batch holds as many as the device has
+        room for, at most `batch_size`. Raises InputError for several conformers of a molecule
+        where values turn with it.
         """
         stream = _structures(structures)
-        while chunk := list(islice(stream, WINDOW * batch_size)):
+        while chunk := list(islice(stream, WINDOW)):
             checked = [self.usable(item) for item in chunk]
             good = [item for item in checked if isinstance(item, Structure)]
             rows = iter(self._rows(good, batch_size) if good else [])
@@ -153,10 +165,10 @@ class Predictor:
         """The kind of geometry that its interval is of."""
         return EMBEDDED if structure.embedded else GIVEN
 
-    def values(self, structures: Sequence[Structure], batch_size: int = 64) -> Values:
+    def values(self, structures: Sequence[Structure], batch_size: int | None = None) -> Values:
         """Numbers of usable structures, at least one; run by size, so that little is padding."""
         each = [conformer for s in structures for conformer in conformers_of(s)]
-        parts = by_size(each, batch_size)
+        parts = by_size(each, batch_size, budget(self.device))
         order = np.concatenate(parts)
         runs = [self._run([each[i] for i in part]) for part in parts]
         mean, std, far = (np.concatenate(x)[np.argsort(order)] for x in zip(*runs, strict=True))
@@ -198,74 +210,60 @@ class Predictor:
             far = np.full(len(structures), np.nan)
         else:
             far = space.distance(found.features).double().numpy()
-        return found.mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], far
+        mean = found.mean
+        if self.total:
+            mean = mean + self.saved.standardizer.references[batch.z].sum(1)
+        return mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], far
 
-    def _fields(
-        self, structures: Sequence[Structure], batch_size: int
-    ) -> tuple[list[dict[str, Any]], list[str | None]]:
-        """The columns of values that turn or belong to atoms, and who is outside."""
+    def _fields(self, structures: Sequence[Structure], batch_size: int | None) -> FieldValues:
+        """Values that turn or belong to atoms."""
         check_one_geometry(structures, self.targets)
-        parts = by_size(structures, batch_size)
+        parts = by_size(structures, batch_size, budget(self.device))
         runs = [self._run([structures[i] for i in part]) for part in parts]
-        found = gathered(runs, parts, structures, self.targets[0].by_atom)
-        errors, made = self.errors, []
-        for i, s in enumerate(structures):
-            row: dict[str, Any] = {}
-            for j, target in enumerate(self.targets):
-                half = None if self.calibration is None else float(self._half[self.kind(s)][j])
-                std, error = float(found.std[i, j]), errors.get(target.name)
-                row |= columns(target, found.values[i][j], std, half, error)
-            made.append(row)
-        pairs = zip(structures, found.far, strict=True)
-        return made, [self._outside(s, float(d)) for s, d in pairs]
+        return gathered(runs, parts, structures, self.targets[0].by_atom)
 
-    def _forces(self, structures: Sequence[Structure], batch_size: int) -> list[dict[str, Any]]:
+    def _forces(
+        self, structures: Sequence[Structure], batch_size: int | None
+    ) -> list[dict[str, Any]]:
         """The columns of forces, where the model learned them: no number for their spread."""
-        saved, forces = self.saved, self.saved.standardizer.forces
+        forces = self.saved.standardizer.forces
         if forces is None:
             return [{} for _ in structures]
         check_one_geometry(structures, [forces])
         error = ((self.evaluation or {}).get("targets", {}).get(forces.name) or {}).get("averaged")
         made: list[dict[str, Any]] = [{} for _ in structures]
-        for part in by_size(structures, batch_size):
-            center = saved.card["placement"]["center"]
-            batch, how = pad([structures[i] for i in part], center), ("learned", self.copies)
-            found = potential(saved.network, saved.standardizer, batch, center, *how)
+        for part in by_size(structures, batch_size, budget(self.device)):
+            center = self.saved.card["placement"]["center"]
+            batch = pad([structures[i] for i in part], center)
+            found = orbit_forces(self.saved, batch, self.copies).numpy()
             for row, i in enumerate(part):
-                value = found.forces[row, : len(structures[i].z)].numpy()
-                made[i] = columns(forces, value, None, None, error)
+                value = found[row, : len(structures[i].z)]
+                made[i] = columns(forces, value, mae=error)
         return made
 
     @share_cores()
-    def _rows(self, structures: Sequence[Structure], batch_size: int) -> list[dict[str, Any]]:
-        if self.saved.standardizer.kind != "scalar":
-            made, outside = self._fields(structures, batch_size)
-            heads = (
-                {"name": s.name, "source": s.source, "embedded": s.embedded, "outside": why}
-                for s, why in zip(structures, outside, strict=True)
-            )
-            return [head | row for head, row in zip(heads, made, strict=True)]
-        found, forces = self.values(structures, batch_size), self._forces(structures, batch_size)
-        mean, std, spread, half = (x.tolist() for x in found[:4])
+    def _rows(
+        self, structures: Sequence[Structure], batch_size: int | None
+    ) -> list[dict[str, Any]]:
+        if self.saved.standardizer.kind == "scalar":
+            values, std, spread, _, outside = self.values(structures, batch_size)
+        else:
+            values, std, far = self._fields(structures, batch_size)
+            spread = std  # of one conformer, so that it is not shown
+            outside = [self._outside(s, float(d)) for s, d in zip(structures, far, strict=True)]
+        forces = self._forces(structures, batch_size)
         errors = {kind: self.errors_of(kind) for kind in (GIVEN, EMBEDDED)}
         rows = []
         for i, s in enumerate(structures):
-            row: dict[str, Any] = {"name": s.name, "source": s.source, "embedded": s.embedded}
-            row["outside"] = found.outside[i]
+            row: dict[str, Any] = {"name": s.name, "smiles": s.smiles, "source": s.source}
+            row |= {"embedded": s.embedded, "outside": outside[i]}
             if s.conformers > 1:
                 row["conformers"] = s.conformers
             for j, target in enumerate(self.targets):
-                row[target.name] = mean[i][j]
-                row[f"{target.name}_std"] = std[i][j]
-                if s.conformers > 1:
-                    row[f"{target.name}_conformer_std"] = spread[i][j]
-                if self.calibration is not None:
-                    low, high = mean[i][j] - half[i][j], mean[i][j] + half[i][j]
-                    row[f"{target.name}_low"] = None if isnan(low) else low
-                    row[f"{target.name}_high"] = None if isnan(high) else high
-                if target.name in errors[self.kind(s)]:
-                    row[f"{target.name}_mae"] = errors[self.kind(s)][target.name]
-                row[f"{target.name}_unit"] = target.unit
+                half = None if self.calibration is None else float(self._half[self.kind(s)][j])
+                several = float(spread[i, j]) if s.conformers > 1 else None
+                known = float(std[i, j]), half, errors[self.kind(s)].get(target.name), several
+                row |= columns(target, values[i][j], *known)
             rows.append(row | forces[i])
         return rows
 

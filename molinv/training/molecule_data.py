@@ -16,6 +16,7 @@ from ..tasks import of_molecules
 from ..tasks.base import Task
 from ..tasks.numbers import Numbers
 from .build import build, check_sizes, of_task, readouts
+from .choosing import choosing
 from .config import TrainConfig
 from .data import RunData
 from .orbit_share import MOLECULES, orbit_share
@@ -41,8 +42,8 @@ class MoleculeData(RunData):
         self.task = of_molecules(molecules, names, parts.train, config.task, settings)
         self.task.center = config.center
         self.examples, self.train = len(molecules), parts.train
-        size = config.valid_size or max(1000, len(parts.train) // 10)
-        self.valid = parts.valid[:size]
+        # the others are held back to calibrate intervals on
+        self.valid, _ = choosing(parts.valid, len(parts.train), config.valid_size)
         sizes = {"train": len(parts.train), "valid": len(self.valid), "test": len(parts.test)}
         seen = molecules.sizes[parts.train]
         self.facts = {

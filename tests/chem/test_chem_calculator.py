@@ -1,8 +1,11 @@
 """MolInvCalculator: forces are the gradient of one fixed function, in ASE's units."""
 
 import pickle
+import shutil
 
 import numpy as np
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
 import pytest
 import torch
 from ase import Atoms, units
@@ -13,11 +16,13 @@ from tiny_model import ENERGY, GAP, tiny_model
 
 from molinv import Augmented, InputError, pretrained
 from molinv.chem import MolInvCalculator, Structure
+from molinv.cli import main
 from molinv.datasets.molecules import Target
 from molinv.distributions import Categorical, Composed
 from molinv.groups import O3, SO3, Reflection
 from molinv.predict import Predictor
 from molinv.prediction.averaged import _fixed
+from molinv.training.saved import load, save
 
 SHIPPED = pytest.mark.skipif(not pretrained.available(), reason="no model is shipped")
 
@@ -105,6 +110,46 @@ def test_units_are_ases(tmp_path, unit, factor):
     expected = factor * other.get_potential_energy()
     assert atoms.get_potential_energy() == pytest.approx(expected, rel=1e-6)
     np.testing.assert_allclose(atoms.get_forces(), factor * other.get_forces(), rtol=1e-4)
+
+
+def test_total_energies_have_the_atom_references(folder, tmp_path, capsys):
+    other, references = tmp_path / "total", {1: -13_600.0, 6: -1_030_000.0, 8: -2_040_000.0}
+    shutil.copytree(folder, other)
+    saved = load(other)
+    for z, value in references.items():
+        saved.standardizer.references[z, 0] = value
+    facts = {k: saved.card[k] for k in ("elements", "atoms", "placement")}
+    save(other, saved.network.state_dict(), saved.standardizer, saved.card["build"], facts)
+    atoms = ethanol()
+    whole = sum(references[z] for z in atoms.numbers)
+    energies, forces = [], []
+    for total in (False, True):
+        atoms.calc = MolInvCalculator(other, total=total, double=True)
+        energies.append(atoms.get_potential_energy())
+        forces.append(atoms.get_forces())
+    assert energies[1] - energies[0] == pytest.approx(whole * 1e-3, abs=1e-6)
+    assert np.array_equal(*forces)
+    for out in ("a.csv", "a.parquet", "b.csv", "b.parquet"):
+        smiles, flags = tmp_path / "e.smi", ["--total"] * out.startswith("b")
+        smiles.write_text("CCO\n")
+        assert main(["predict", str(other), str(smiles), "-o", str(tmp_path / out), *flags]) == 0
+    relative, total = (csv.read_csv(tmp_path / f"{n}.csv").to_pylist()[0] for n in "ab")
+    assert total["U0"] - relative["U0"] == pytest.approx(whole)
+    assert total["gap"] == pytest.approx(relative["gap"])
+    table = pq.read_table(tmp_path / "b.parquet").to_pylist()
+    assert table[0]["U0"] == pytest.approx(total["U0"])
+    capsys.readouterr()
+    assert main(["predict", str(other), "CCO", "--total"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"{total['U0']:.0f}"[:5] in shown  # as digits, not as 1e+06
+    assert "U0: total energies" in shown
+    assert "not total energies" not in shown
+
+
+def test_total_energies_need_atomwise_ones(tmp_path):
+    folder = tiny_model(tmp_path, (GAP,))
+    with pytest.raises(InputError, match="no energies relative to atom references among gap"):
+        Predictor(folder, total=True)
 
 
 def test_energies_are_the_same_every_time_and_in_every_calculator(folder):

@@ -18,11 +18,12 @@ from molinv.datasets import load as load_data
 from molinv.errors import InputError
 from molinv.predict import Predictor
 from molinv.prediction.applicability_domain import Composition, FeatureSpace
-from molinv.prediction.calibrate import residuals
-from molinv.prediction.conformal import COPIES, calibrated, quantile
+from molinv.prediction.calibrate import calibrate, calibrating
+from molinv.prediction.conformal import CHOSEN_ON, COPIES, FEWEST, calibrated, quantile
 from molinv.prediction.evaluate import evaluate
+from molinv.prediction.residuals import place, residuals
+from molinv.training.choosing import choosing
 from molinv.training.config import read_config
-from molinv.training.molecule_data import place
 from molinv.training.saved import load, sealed
 from molinv.training.source import prepare
 
@@ -73,8 +74,9 @@ def test_residuals_are_those_of_what_predict_gives(run):
     saved, config = load(run), read_config(run / "config.yaml")
     molecules, parts, *_ = prepare(config)
     chosen = parts.test[[5, 0, 3]]
-    found = residuals(saved, molecules, config, chosen, copies=8)
-    batch = place(molecules, saved.task, config, "cpu", rotate=True).gather(chosen)
+    store = place(saved, molecules, config, rotate=True)
+    found = residuals(saved, store, chosen, copies=8)
+    batch = store.gather(chosen)
     truth = saved.standardizer.inverse(saved.standardizer(batch.y, batch.z)).numpy()
     given = [
         Structure("m", z[z > 0].numpy(), pos[z > 0].double().numpy(), "here", False)
@@ -88,7 +90,10 @@ def test_a_run_ends_with_intervals_and_evaluate_makes_the_same(run, copy):
     made = json.loads((run / "conformal.json").read_text())
     assert made["sha256"] == load(run).card["sha256"]
     valid = made["sets"]["given"]
-    assert valid["molecules"] == 64
+    saved, parts = load(run), prepare(read_config(run / "config.yaml")).parts
+    assert valid["molecules"] == len(parts.valid) - saved.card["molecules"]["valid"] >= FEWEST
+    assert valid["chosen_on"] is False
+    assert made["parts"] == "random"
     for copies in COPIES:
         assert all(half > 0 for half in valid[str(copies)]["half"].values())
     for name in ("conformal.json", "domain.safetensors"):
@@ -103,15 +108,74 @@ def test_coverage_is_the_share_of_test_molecules_within(run, copy):
     result = evaluate(copy)["intervals"]["given"]
     saved, config = load(copy), read_config(copy / "config.yaml")
     molecules, parts, *_ = prepare(config)
-    found = np.abs(residuals(saved, molecules, config, parts.test, 8).values)
+    store = place(saved, molecules, config, rotate=True)
+    found = np.abs(residuals(saved, store, parts.test, 8).values)
     half = result["targets"]["homo"]["half"]
     assert result["targets"]["homo"]["coverage"] == pytest.approx((found[:, 0] <= half).mean())
     assert result["molecules"] == len(parts.test)
-    # 64 and 100 molecules: 4 standard deviations of both
-    deviation = (0.09 / 64 + 0.09 / len(parts.test)) ** 0.5
+    # 4 standard deviations of both
+    deviation = (0.09 / result["calibrated_on"] + 0.09 / len(parts.test)) ** 0.5
     for row in result["targets"].values():
         assert row["coverage"] == pytest.approx(0.9, abs=4 * deviation)
     assert result["outside"] < 0.08
+
+
+@pytest.mark.parametrize(
+    ("valid", "train", "size", "held"),
+    [(10_000, 110_000, None, 3334), (100, 800, None, 34), (100, 200, 40, 60), (29, 240, None, 0)],
+)
+def test_a_third_of_the_validation_part_chooses_nothing(valid, train, size, held):
+    part = np.arange(valid)[::-1]
+    chose, rest = choosing(part, train, size)
+    assert len(rest) == held
+    assert np.array_equal(np.concatenate([chose, rest]), part)
+    found, chosen_on = calibrating(part, len(chose))
+    assert chosen_on is (held == 0)
+    assert np.array_equal(found, rest if held else part)
+
+
+def test_intervals_on_molecules_that_chose_the_epoch_say_so(copy, capsys):
+    path = copy / "conformal.json"
+    content = json.loads(path.read_text())
+    del content["sets"]["given"]["chosen_on"]  # as written before any were held back
+    path.write_text(json.dumps(sealed(content)))
+    assert CHOSEN_ON in evaluate(copy, limit=20)["intervals"]["given"]["caveats"]
+    assert main(["predict", str(copy), str(water(copy.parent))]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.count(CHOSEN_ON) == 1
+
+
+def water(folder):
+    """A file of one geometry."""
+    path = folder / "w.xyz"
+    path.write_text("3\n\nO 0 0 0.1\nH 0 0.76 -0.47\nH 0 -0.76 -0.47\n")
+    return path
+
+
+def test_parts_that_are_not_alike_are_said(copy, capsys):
+    saved, config = load(copy), read_config(copy / "config.yaml")
+    calibrate(copy, saved, prepare(config), replace(config, split="scaffold"))
+    assert main(["evaluate", str(copy), "--limit", "20"]) == 0
+    assert main(["predict", str(copy), str(water(copy.parent))]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.count("The data were split by scaffold") == 2
+    assert CHOSEN_ON not in shown
+
+
+def test_too_few_molecules_for_intervals_are_a_sentence(tmp_path, capsys):
+    table, out = tmp_path / "ten.csv", tmp_path / "r"
+    table.write_text("smiles,y\n" + "".join(f"{'C' * n}O,{n % 4}.5\n" for n in range(1, 11)))
+    options = ["--epochs", "1", "--model_args", '{"width": 16, "layers": 1}', "--workers", "0"]
+    settings = ["--data", str(table), "--targets", "y", *options, "--accelerator", "cpu"]
+    assert main(["train", *settings, "--out", str(out)]) == 0
+    assert main(["evaluate", str(out), "--copies", "1"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "No intervals: a 90 % interval takes 9 held-out molecules, not 1." in shown
+    assert "prediction intervals on" not in shown  # no empty table
+    assert main(["predict", str(out), "CCO"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "takes 9 held-out molecules, not 1" in shown
+    assert "takes 99 held-out molecules, not 1" in shown
 
 
 def test_given_and_embedded_geometries_have_their_own_intervals(copy, capsys):
@@ -140,7 +204,7 @@ def test_given_and_embedded_geometries_have_their_own_intervals(copy, capsys):
     assert wide["homo"] != half
     assert main(["predict", str(copy), "CCO"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert f"residuals of {number} validation molecules with RDKit's geometries" in shown
+    assert f"residuals of {number} held-out molecules with RDKit's geometries" in shown
     result = json.loads((copy / "evaluation.json").read_text())
     assert result["intervals"]["embedded"]["calibrated_on"] == number
 

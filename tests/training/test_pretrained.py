@@ -83,7 +83,8 @@ def test_targets_choose_what_is_written(shipped, tmp_path, capsys):
     with out.open() as file:
         (row,) = csv.DictReader(file)
     chosen = ["U0", "U0_std", "U0_low", "U0_high", "U0_mae", "U0_unit"]
-    assert list(row) == ["name", "source", "embedded", "outside", *chosen]
+    given = ["name", "smiles", "source", "embedded", "outside"]
+    assert list(row) == [*given, *chosen, "error"]
     assert float(row["U0_mae"]) > 0
     assert main(["predict", "CCO", "--targets", "hmo"]) == 2
     assert "'homo'" in capsys.readouterr().err

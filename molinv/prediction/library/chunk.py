@@ -28,6 +28,7 @@ class Settings:
     targets     those to predict; None for all the model has
     conformers  of each molecule that has no 3-D structure
     seed        of the conformer search
+    total       add the atom references to atomwise energies
     """
 
     model: str | None = None
@@ -37,8 +38,9 @@ class Settings:
     smiles_column: str | None = None
     conformers: int = 1
     seed: int = 0
-    batch_size: int = 64
     trust: bool = False
+    device: str = "auto"
+    total: bool = False
 
     @property
     def options(self) -> ReadOptions:
@@ -46,8 +48,8 @@ class Settings:
         return ReadOptions(self.seed, self.smiles_column, self.conformers)
 
     def key(self) -> dict[str, Any]:
-        """What rows depend on, as JSON: not where the model lies, nor whether it is trusted."""
-        kept = {k: v for k, v in asdict(self).items() if k not in ("model", "trust")}
+        """What rows depend on, as JSON: not where the model or the device is, nor trust."""
+        kept = {k: v for k, v in asdict(self).items() if k not in ("model", "trust", "device")}
         return kept | {"targets": None if self.targets is None else list(self.targets)}
 
 
@@ -76,7 +78,7 @@ def tabulate(
     checked = [predictor.usable(item) for item in structures]
     good = [item for item in checked if isinstance(item, Structure)]
     at = np.array([isinstance(item, Structure) for item in checked], dtype=bool)
-    found = predictor.values(good, settings.batch_size) if good else None
+    found = predictor.values(good) if good else None
     far = found.outside if found is not None else []
     geometry = ((s.smiles, s.embedded, why, s.conformers) for s, why in zip(good, far, strict=True))
     known = [next(geometry) if ok else (None,) * 4 for ok in at]
@@ -125,7 +127,9 @@ def schema(settings: Settings) -> pa.Schema:
 def load(settings: Settings) -> Predictor:
     """The settings' model, loaded once a process."""
     targets = None if settings.targets is None else list(settings.targets)
-    return Predictor(settings.model, settings.copies, settings.trust, targets)
+    return Predictor(
+        settings.model, settings.copies, settings.trust, targets, settings.device, settings.total
+    )
 
 
 def _numbers(predictor: Predictor, settings: Settings) -> list[str]:

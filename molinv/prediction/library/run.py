@@ -29,6 +29,7 @@ from ...chem.readers import READERS, STDIN, records
 from ...chem.structure import Rejected, Structure
 from ...errors import InputError, unknown
 from ...sharing import share_cores
+from ..input_columns import InputColumns
 from .ahead import ahead
 from .chunk import Settings, load, schema, tabulate
 from .shards import Shards
@@ -69,13 +70,16 @@ def predict_library(
     trust: bool = False,
     progress: bool = True,
     engine: str = "local",
+    device: str = "auto",
+    total: bool = False,
 ) -> Summary:
     """Predict every molecule of one or more files; the output has one row for each, in order.
 
     Files are those of `molinv.chem.read`; `output` ends in .parquet or .csv, its columns are
-    those of `chunk.tabulate`. A molecule that cannot be used has the reason in the column error.
-    `workers` processes read the records and search conformers while the network runs here, on
-    this process's threads; with the engine "ray", chunks go to a cluster instead (see `on_ray`).
+    those of .csv inputs, then those of `chunk.tabulate`. A molecule that cannot be used has the
+    reason in the column error. `workers` processes read the records and search conformers while
+    the network runs here, on `device`; with the engine "ray", chunks go to a cluster instead (see
+    `on_ray`). `total` adds the atom references to atomwise energies.
     Interrupted, killed even, the same call goes on from the last whole `chunk` of rows, which wait
     in `<output>.parts`, with either engine; memory does not grow with the input.
 
@@ -95,27 +99,29 @@ def predict_library(
         conformers=conformers,
         seed=seed,
         trust=trust,
+        device=device,
+        total=total,
     )
     settings = replace(settings, sha256=load(settings).saved.card["sha256"])
     columns, start = schema(settings), time.perf_counter()
     with _bar(progress) as bar:
         looking = bar.add_task("reading", total=None)
-        total = 0
+        count = 0
         for _ in records(files, settings.options):
-            total += 1
-            if total % 1000 == 0:
-                bar.update(looking, completed=total)
+            count += 1
+            if count % 1000 == 0:
+                bar.update(looking, completed=count)
         bar.remove_task(looking)
         key = settings.key() | _versions(settings) | {"input": [_identity(file) for file in files]}
-        with Shards(path, key, total, chunk) as shards:
+        with Shards(path, key, count, chunk) as shards:
             done = shards.done()
-            resumed = min(done * chunk, total)
-            task = bar.add_task("predicting", total=total, completed=resumed)
+            resumed = min(done * chunk, count)
+            task = bar.add_task("predicting", total=count, completed=resumed)
             items = islice(records(files, settings.options), resumed, None)
             if engine == "ray":
                 from .on_ray import on_ray
 
-                parts = _parts(items, chunk, range(resumed, total, chunk))
+                parts = _parts(items, chunk, range(resumed, count, chunk))
                 tables = on_ray(parts, settings, workers)
             else:
                 # twice a chunk: the processes go on while the network runs on one
@@ -124,7 +130,7 @@ def predict_library(
                 read = counted if workers else ahead(counted, _WINDOW * chunk)
                 # sorted by size so that little is padding, by more at once where none is waited for
                 many = chunk if workers else _WINDOW * chunk
-                parts = _parts(read, many, range(resumed, total, many))
+                parts = _parts(read, many, range(resumed, count, many))
                 tables = (
                     table.slice(start, chunk)
                     for first, part in parts
@@ -134,8 +140,8 @@ def predict_library(
             for index, table in enumerate(tables, done):
                 shards.write(index, table)
                 bar.update(task, completed=index * chunk + len(table))
-            failed = shards.join(columns)
-    return Summary(path, total, failed, resumed, time.perf_counter() - start)
+            failed = shards.join(columns, InputColumns(files, smiles_column, columns.names))
+    return Summary(path, count, failed, resumed, time.perf_counter() - start)
 
 
 def _parts(items: Iterator[T], chunk: int, rows: Iterable[int]) -> Iterator[tuple[int, list[T]]]:
@@ -176,10 +182,12 @@ def _versions(settings: Settings) -> dict[str, Any]:
     """Of what else a row depends on."""
     from rdkit import rdBase
 
-    found = load(settings).calibration
+    predictor = load(settings)
+    found = predictor.calibration
     text = None if found is None else json.dumps(found.content, sort_keys=True)
     digest = text and hashlib.sha256(text.encode()).hexdigest()
-    return {"rdkit": rdBase.rdkitVersion, "calibration": digest}
+    device = predictor.device.type  # on which the orientations that are drawn depend
+    return {"rdkit": rdBase.rdkitVersion, "calibration": digest, "device": device}
 
 
 def _counted(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...atomic import atomic_write
 from ...errors import InputError
 from ...training.saved import write_json
+from ..input_columns import InputColumns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,13 +96,21 @@ class Shards:
         with atomic_write(path) as temporary:
             pq.write_table(table, temporary)
 
-    def join(self, schema: pa.Schema) -> int:
-        """Write the output from all shards, delete them; returns how many rows have an error."""
-        bad = 0
+    def join(self, schema: pa.Schema, given: InputColumns | None = None) -> int:
+        """Write the output from all shards, delete them; returns how many rows have an error.
+
+        `given` are the inputs' own columns, which come first.
+        """
+        import pyarrow as pa
+
+        bad, names = 0, [] if given is None else given.names
+        schema = pa.schema([*((name, pa.string()) for name in names), *schema])
         with atomic_write(self.output) as temporary, _writer(temporary, schema) as writer:
             for table in self._groups():
-                writer.write_table(table)
                 bad += len(table) - table["error"].null_count
+                cells = [] if given is None else [*given.cells(table["source"].to_pylist())]
+                own = [pa.array([row.get(name) for row in cells], pa.string()) for name in names]
+                writer.write_table(pa.Table.from_arrays([*own, *table.columns], schema=schema))
         write_json(self._manifest, self._key | {"joined": True})
         self._clear()
         return bad

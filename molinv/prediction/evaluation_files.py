@@ -1,0 +1,120 @@
+"""What an evaluation leaves beside its JSON: predictions with the truth, the parts, a plot."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from ..atomic import atomic_write
+from ..datasets.molecules import Molecules
+from ..datasets.split import Split
+from ..datasets.targets import Target
+from .fields import columns
+from .residuals import Residuals
+
+
+def scores(
+    truth: Float64[np.ndarray, " m"], found: Float64[np.ndarray, " m"]
+) -> dict[str, float | None]:
+    """Root mean square error, coefficient of determination and Spearman's rank correlation.
+
+    Over the molecules that have a true value; None where these do not differ. Ties share the
+    mean of their ranks.
+    """
+    from scipy.stats import rankdata
+
+    there = ~np.isnan(truth)
+    truth, found = truth[there], found[there]
+    square = float(np.mean((found - truth) ** 2)) if len(truth) else None
+    made: dict[str, float | None] = dict.fromkeys(("rmse", "r2", "spearman"))
+    if square is None:
+        return made
+    made["rmse"] = square**0.5
+    if np.ptp(truth) > 0:
+        made["r2"] = 1 - square / float(truth.var())
+        if np.ptp(found) > 0:
+            ranks = np.corrcoef(rankdata(truth), rankdata(found))
+            made["spearman"] = float(ranks[0, 1])
+    return made
+
+
+def write_predictions(
+    path: Path,
+    molecules: Molecules,
+    chosen: Int64[np.ndarray, " m"],
+    targets: Sequence[Target],
+    found: Residuals,
+    half: Float64[np.ndarray, " t"] | None,
+) -> None:
+    """One row for each chosen molecule: id, smiles and, of each target, truth and prediction.
+
+    Columns are those of `fields.columns`, the truth's end in `_true`. Atomwise energies, true
+    ones too, are relative to the atom references. `half` are the intervals' half-widths.
+    """
+
+    def rows() -> Iterable[dict[str, Any]]:
+        for k, i in enumerate(chosen.tolist()):
+            row = {"id": molecules.ids[i], "smiles": molecules.smiles[i]}
+            for j, target in enumerate(targets):
+                true = columns(target, found.truth[k][j])
+                true.pop(f"{target.name}_unit")
+                row |= {f"{name}_true": value for name, value in true.items()}
+                width = None if half is None else float(half[j])
+                row |= columns(target, found.found[k][j], half=width)
+            yield row
+
+    _write(path, rows())
+
+
+def write_split(path: Path, molecules: Molecules, parts: Split) -> None:
+    """part, id and smiles of every molecule that is in one of the parts."""
+    every = (("train", parts.train), ("valid", parts.valid), ("test", parts.test))
+    _write(
+        path,
+        (
+            {"part": name, "id": molecules.ids[i], "smiles": molecules.smiles[i]}
+            for name, part in every
+            for i in part.tolist()
+        ),
+    )
+
+
+def draw_parity(path: Path, targets: Sequence[Target], found: Residuals) -> None:
+    """Predictions against the truth as a .png, one panel for each target of numbers."""
+    from matplotlib.figure import Figure
+
+    across = min(len(targets), 4)
+    down = -(-len(targets) // across)
+    figure = Figure(figsize=(3.4 * across, 3.4 * down), layout="constrained")
+    truth, values = np.stack(found.truth), np.stack(found.found)
+    for j, target in enumerate(targets):
+        axes = figure.add_subplot(down, across, j + 1)
+        unit = f" ({target.unit})" if target.unit else ""
+        name = target.name.replace("$", r"\$")
+        axes.set(title=name, xlabel=f"true{unit}", ylabel=f"predicted{unit}")
+        there = ~np.isnan(truth[:, j])
+        x, y = truth[there, j], values[there, j]
+        if not len(x):
+            continue
+        ends = min(x.min(), y.min()), max(x.max(), y.max())
+        axes.plot(ends, ends, color="0.6", linewidth=1, zorder=0)
+        axes.scatter(x, y, s=6, alpha=0.4, linewidths=0, color="tab:blue", rasterized=True)
+        axes.set_box_aspect(1)
+        axes.locator_params(nbins=4)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+
+
+def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = None
+        for row in rows:
+            if writer is None:
+                writer = csv.DictWriter(file, list(row))
+                writer.writeheader()
+            writer.writerow(row)

@@ -1,0 +1,81 @@
+"""Prediction on any device: which one is taken, what is asked of it, and batches that fit it."""
+
+import numpy as np
+import pytest
+import torch
+from ase.build import molecule
+from tiny_model import tiny_model
+
+from molinv import InputError
+from molinv.chem import MolInvCalculator, Structure, read
+from molinv.cli import main
+from molinv.predict import Predictor
+from molinv.prediction import calculator
+from molinv.prediction.batches import CPU_PAIRS, PAIRS, budget, by_size, has_double
+from molinv.prediction.library import predict_library
+from molinv.sharing import choose_device
+
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"),
+    [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+)
+def test_auto_is_the_fastest_that_is_there(monkeypatch, cuda, mps, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert choose_device().type == expected
+    assert choose_device("cpu").type == "cpu"
+    if cuda:
+        assert choose_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(InputError, match=f"no device 'cuda:2' here: .* one of .*{expected}"):
+        choose_device("cuda:2")
+
+
+@pytest.mark.parametrize("name", ["gpu", "meta", "cuda:9"])
+def test_a_device_that_is_not_there_is_refused_everywhere(model, library, tmp_path, name, capsys):
+    with pytest.raises(InputError, match="no device"):
+        Predictor(model, device=name)
+    with pytest.raises(InputError, match="no device"):
+        MolInvCalculator(model, device=name)
+    with pytest.raises(InputError, match="no device"):
+        predict_library(library, tmp_path / "o.csv", model, progress=False, device=name)
+    assert main(["predict", str(model), "CCO", "--device", name]) == 2
+    assert f"no device '{name}' here" in capsys.readouterr().err
+
+
+def test_float64_is_refused_where_there_is_none(model, monkeypatch):
+    monkeypatch.setattr(calculator, "choose_device", lambda _: torch.device("mps"))
+    with pytest.raises(InputError, match="device mps has no float64: leave out double"):
+        MolInvCalculator(model, double=True)
+    assert has_double(torch.device("cuda"))
+
+
+def test_batches_fill_the_room_that_their_device_has():
+    assert budget(torch.device("cpu")) == CPU_PAIRS
+    assert budget(torch.device("cuda", 1)) == PAIRS
+    sizes = [3] * 5000 + [18] * 500 + [400]
+    given = [Structure("", np.ones(n, np.int64), np.zeros((n, 3)), "", False) for n in sizes]
+    parts = by_size(given, pairs=CPU_PAIRS)
+    assert sorted(np.concatenate(parts)) == list(range(len(sizes)))
+    counts = [(len(part), max(sizes[i] for i in part)) for part in parts]
+    assert all(c == 1 or c * n**2 <= CPU_PAIRS for c, n in counts)
+    assert counts[0] == (CPU_PAIRS // 9, 3)
+    assert counts[-1] == (1, 400)
+
+
+@pytest.mark.gpu
+@GPU
+def test_an_accelerator_gives_the_values_of_the_cpu(tmp_path):
+    folder = tiny_model(tmp_path, distribution="Identity", distribution_args={})
+    given = list(read(["CCO", "C", "CC#N"]))
+    here, there = (Predictor(folder, device=d).values(given).mean for d in ("cpu", "cuda"))
+    assert there == pytest.approx(here, rel=1e-4)
+    energies = []
+    for device in ("cpu", "cuda"):
+        atoms = molecule("CH3OH")
+        atoms.calc = MolInvCalculator(folder, double=True, device=device)
+        energies.append(atoms.get_potential_energy())
+    assert energies[1] == pytest.approx(energies[0], rel=1e-9)

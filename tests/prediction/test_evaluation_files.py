@@ -1,0 +1,68 @@
+"""What an evaluation leaves: measures beside the MAE, test predictions, the parts and a plot."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from molinv.cli import main
+from molinv.prediction.evaluate import evaluate
+from molinv.prediction.evaluation_files import scores
+from molinv.training.config import read_config
+from molinv.training.source import prepare
+
+
+def rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_scores_are_those_of_their_definitions():
+    truth, found = np.array([1.0, 2, 3, 4, np.nan]), np.array([1.0, 2, 3, 8, 0])
+    made = scores(truth, found)
+    assert made["rmse"] == pytest.approx(2)
+    assert made["r2"] == pytest.approx(1 - 16 / 5)
+    assert made["spearman"] == pytest.approx(1)  # the order alone
+    ties = scores(np.array([1.0, 1, 2, 3]), np.array([3.0, 3, 2, 1]))
+    assert ties["spearman"] == pytest.approx(-1)
+    assert scores(np.ones(3), np.zeros(3)) == {"rmse": 1, "r2": None, "spearman": None}
+    assert set(scores(np.full(3, np.nan), np.zeros(3)).values()) == {None}
+
+
+@pytest.mark.parametrize("copies", [0, 2])
+def test_a_run_keeps_its_test_predictions_parts_and_plot(run, copies):
+    result = evaluate(run, copies=copies)
+    config = read_config(run / "config.yaml")
+    molecules, parts, *_ = prepare(config)
+    view = "averaged" if copies else "rotated"
+    made = rows(run / "test_predictions.csv")
+    assert [row["id"] for row in made] == [molecules.ids[i] for i in parts.test]
+    assert [row["smiles"] for row in made] == [molecules.smiles[i] for i in parts.test]
+    for name, y in zip(("homo", "U0"), molecules.select(["homo", "U0"])[parts.test].T, strict=True):
+        truth, found = (np.array([float(r[n]) for r in made]) for n in (f"{name}_true", name))
+        assert abs(found - truth).mean() == pytest.approx(result["targets"][name][view], rel=1e-5)
+        assert result["targets"][name]["metrics"][view] == pytest.approx(scores(truth, found))
+        assert set(result["targets"][name]["metrics"]) == {"stored", "rotated", view}
+        if name == "homo":
+            assert truth == pytest.approx(y, rel=1e-5)
+        if copies:
+            width = np.array([float(r[f"{name}_high"]) - float(r[f"{name}_low"]) for r in made])
+            half = result["intervals"]["given"]["targets"][name]["half"]
+            assert width == pytest.approx(2 * half)
+        else:
+            assert f"{name}_low" not in made[0]
+    split = rows(run / "split.csv")
+    for part in ("train", "valid", "test"):
+        ids = [row["id"] for row in split if row["part"] == part]
+        assert ids == [molecules.ids[i] for i in getattr(parts, part)]
+    assert (run / "parity.png").read_bytes()[:4] == b"\x89PNG"
+    assert not list(run.glob("*.part"))
+
+
+def test_the_command_shows_them(run, capsys):
+    assert main(["evaluate", str(run), "--limit", "20", "--copies", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("RMSE", "R2", "Spearman"))
+    assert len(rows(run / "test_predictions.csv")) == 20
+    json.loads((run / "evaluation.json").read_text())

@@ -1,0 +1,87 @@
+"""A file of predictions has its input's columns and a row for each molecule, good or bad."""
+
+import csv
+import gzip
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from molinv.cli import main
+from molinv.prediction.library import predict_library
+
+TABLE = 'ID,Name,SMILES,gap\n1,ethanol,CCO,"a,b"\n\n2,bad,C(C,y\n3,propane,CCC\n'
+GIVEN = [
+    {"ID": "1", "Name": "ethanol", "SMILES": "CCO", "input_gap": "a,b"},
+    {"ID": "2", "Name": "bad", "SMILES": "C(C", "input_gap": "y"},
+    {"ID": "3", "Name": "propane", "SMILES": "CCC"},
+]
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(TABLE)
+    return path
+
+
+def read(path):
+    if path.suffix == ".parquet":
+        return pq.read_table(path).to_pylist()
+    if path.suffix == ".json":
+        return json.loads(path.read_text(encoding="utf-8"))
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def predicted(model, inputs, out):
+    code = main(["predict", str(model), *map(str, inputs), "-o", str(out), "--copies", "2"])
+    return code, read(out)
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "parquet"])
+def test_columns_of_the_input_and_failed_rows_are_kept(model, table, tmp_path, ending, capsys):
+    code, rows = predicted(model, [table], tmp_path / f"out.{ending}")
+    assert code == 1
+    assert "3 rows, 1 of them with an error" in capsys.readouterr().out
+    for row, given in zip(rows, GIVEN, strict=True):
+        assert {k: v for k, v in row.items() if k in given} == given
+    assert list(rows[0])[:4] == ["ID", "Name", "SMILES", "input_gap"]
+    assert list(rows[0])[-1] == "error"
+    assert [row["smiles"] or None for row in rows] == ["CCO", None, "CCC"]
+    assert [bool(row["error"]) for row in rows] == [False, True, False]
+    assert "parentheses" in rows[1]["error"]
+    assert not rows[1].get("U0")
+    assert float(rows[2]["U0"])
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_each_input_keeps_its_own_columns(model, table, tmp_path, ending):
+    other, lines, packed = (tmp_path / n for n in ("o.csv", "l.smi", "p.csv.gz"))
+    other.write_text("smiles;code\nCN;7\nCC;8\n")
+    lines.write_text("C methane\n")
+    packed.write_bytes(gzip.compress(b"smiles,code\nCF,9\n"))
+    inputs = [other, lines, table, packed, other]
+    _, rows = predicted(model, inputs, tmp_path / f"out.{ending}")
+    codes = [row["code"] or None for row in rows]
+    assert codes == ["7", "8", None, None, None, None, "9", "7", "8"]
+    assert [row["ID"] or None for row in rows] == [None] * 3 + ["1", "2", "3"] + [None] * 3
+    assert [row["input_smiles"] or None for row in rows][:3] == ["CN", "CC", None]
+
+
+def test_shards_do_not_lose_a_column(model, table, tmp_path):
+    table.write_text("SMILES,k\n" + "".join(f"{'C' * (1 + i % 5)},{i}\n" for i in range(23)))
+    out = tmp_path / "o.parquet"
+    predict_library(table, out, model, copies=1, chunk=4, progress=False)
+    assert [row["k"] for row in read(out)] == [str(i) for i in range(23)]
+
+
+@pytest.mark.parametrize("inputs", [["CCO"], ["t.csv", "-o", "out.csv"]])
+def test_ray_is_refused_where_it_does_not_serve(model, table, monkeypatch, inputs, capsys):
+    monkeypatch.chdir(table.parent)
+    assert main(["predict", str(model), *inputs, "--engine", "ray"]) == 2
+    shown = capsys.readouterr()
+    assert "engine ray predicts files to one table: give -o NAME.parquet" in shown.err
+    assert not (table.parent / "out.csv").exists()
+    assert main(["predict", str(model), "CCO", "-o", "o.parquet", "--engine", "ray"]) == 2
+    assert "CCO: no such file" in capsys.readouterr().err
