@@ -19,7 +19,7 @@ from ..augment import Augmented
 from ..datasets.batches import Batch
 from ..datasets.molecules import Molecules
 from ..datasets.references import Standardizer
-from ..datasets.targets import Target
+from ..datasets.units import check_forces
 from ..errors import InputError
 from .errors import known, lengths, per_target
 from .numbers import Numbers, masked
@@ -28,7 +28,6 @@ from .numbers import Numbers, masked
 WITHOUT = ("canonical",)
 
 
-LENGTHS = ("angstrom", "Angstrom", "A", "Å", "ang")  # as people write them in units of forces
 FORCES = "atom vector"  # the kind of forces
 
 
@@ -52,7 +51,7 @@ class EnergyForces(Numbers):
         """The scalar among the two targets is the energy, the vectors of atoms its forces."""
         targets = sorted(molecules.describe(names), key=lambda t: t.kind == FORCES)
         energy, forces = targets
-        _check_units(energy, forces)
+        check_forces(energy, forces)
         task = cls([energy], loss, weights, forces)
         task.standardizer = Standardizer.fit(molecules, [energy.name], train, forces.name)
         return task
@@ -79,15 +78,6 @@ class EnergyForces(Numbers):
         errors = lengths(away.nan_to_num(), FORCES) * there
         both = (per_target(errors), per_target(there))
         metric.update(*(torch.cat(p).to(batch.pos.device) for p in zip(sums, both, strict=True)))
-
-
-def _check_units(energy: Target, forces: Target) -> None:
-    of, _, over = forces.unit.rpartition("/")
-    if (of.strip() or over.strip()) and (of.strip() != energy.unit or over.strip() not in LENGTHS):
-        raise InputError(
-            f"the forces {forces.name!r} are in {forces.unit}, but the energy {energy.name!r} in "
-            f"{energy.unit or 'no unit'}: expected {energy.unit or 'no unit'}/angstrom."
-        )
 
 
 class Potential(NamedTuple):

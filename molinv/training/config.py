@@ -13,6 +13,10 @@ import yaml
 from ..errors import InputError, unknown
 
 C = TypeVar("C", bound="RunConfig")
+_TARGET = re.compile(
+    r"""\s*(?:(?:(?P<quote>['"])(?P<quoted>.+?)(?P=quote)|(?P<name>[^\s\[\],'"][^\[\],]*?))"""
+    r"""\s*(?:\[(?P<unit>[^\[\]]*)\]\s*)?)?(?:,|$)"""
+)
 
 
 @dataclass
@@ -217,15 +221,21 @@ class TrainConfig(RunConfig):
 
         Raises InputError if there is no target, or one twice.
         """
-        items = [item.strip() for item in re.split(r",(?![^\[]*\])", self.targets)]
-        matches = [re.fullmatch(r"([^\[\]]+?)\s*(?:\[([^\[\]]*)\])?", i) for i in items if i]
-        pairs = [(m[1], m[2]) for m in matches if m is not None]
-        if not pairs or len(dict(pairs)) < len(matches):
+        pairs, at = [], 0
+        while at < len(self.targets):
+            found = _TARGET.match(self.targets, at)
+            if found is None:
+                pairs.clear()
+                break
+            at, name, unit = found.end(), found["quoted"] or found["name"], found["unit"]
+            if name:
+                pairs.append((name, None if unit is None else unit.strip()))
+        if not pairs or len(dict(pairs)) < len(pairs):
             raise InputError(
-                f"targets: expected different names such as 'logS' or 'logS [log mol/L]', got "
-                f"{self.targets!r}."
+                "targets: expected different names such as 'logS' or 'logS [log mol/L]', or in "
+                f"quotes as in \"'pKa, exp' [1]\", got {self.targets!r}."
             )
-        return {name: None if unit is None else unit.strip() for name, unit in pairs}
+        return dict(pairs)
 
     @property
     def atomwise_names(self) -> list[str]:
