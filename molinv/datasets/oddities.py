@@ -92,8 +92,9 @@ def _far(
         )
     more = f", and {count - 1} more are beyond {FAR:g}" if count > 1 else ""
     return (
-        f"{target.name!r} is {value} in row {molecules.ids[i]} ({molecules.smiles[i] or 'no SMILES'}"
-        f"), {away[at]:.0f} median absolute deviations from the median{more}: check it."
+        f"{target.name!r} is {value} in row {molecules.ids[i]} "
+        f"({molecules.smiles[i] or 'no SMILES'}), {away[at]:.0f} median absolute "
+        f"deviations from the median{more}: check it."
     )
 
 

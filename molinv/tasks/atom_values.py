@@ -8,6 +8,9 @@ from .numbers import Numbers
 
 
 class AtomValues(Numbers):
-    """Standardised over all atoms; each atom's value counts as one. Settings as of `Numbers`."""
+    """Numbers or vectors of atoms, standardised over all atoms; each counts as one.
+
+    Settings as of `Numbers`.
+    """
 
     kinds: ClassVar[tuple[str, ...]] = ("atom scalar", "atom vector")

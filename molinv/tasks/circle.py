@@ -23,7 +23,10 @@ from .errors import Mean
 
 
 class Circle(Task):
-    """A pair of numbers called cos and sin; the metric is the mean angle between, in degrees."""
+    """A direction in the plane, a pair of numbers called cos and sin.
+
+    The metric is the mean angle between directions, in degrees.
+    """
 
     def __init__(self):
         super().__init__()

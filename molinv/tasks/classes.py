@@ -23,7 +23,7 @@ ABSENT = -1e4  # the score of a class that a target does not have
 
 
 class Classes(Task):
-    """Classes by their cross entropy, of targets in which values may be missing.
+    """Classes, one of two or more, by cross entropy; values may be missing.
 
     targets        each with its classes
     class_weights  "balanced" counts every class of a target alike, however rare it is; or how

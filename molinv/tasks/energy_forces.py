@@ -32,9 +32,10 @@ FORCES = "atom vector"  # the kind of forces
 
 
 class EnergyForces(Numbers):
-    """An energy, and forces that are the gradient of its average; settings as of `Numbers`.
+    """An energy, and forces that are the gradient of its average.
 
-    Raises InputError where the unit of the forces is not the energy's over angstrom.
+    Settings as of `Numbers`. Raises InputError where the unit of the forces is not the energy's
+    over angstrom.
     """
 
     gradient: ClassVar[bool] = True

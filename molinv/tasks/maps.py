@@ -18,7 +18,7 @@ IGNORED = -1  # the class of pixels that nobody sees
 
 
 class Maps(Task):
-    """Label maps by their cross entropy; the metric is the mean intersection over union (mIoU).
+    """The class of every pixel, by cross entropy; the metric is mIoU.
 
     classes  the classes' names
     void     the label of pixels that do not count

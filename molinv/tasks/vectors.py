@@ -8,7 +8,7 @@ from .numbers import Numbers
 
 
 class Vectors(Numbers):
-    """Standardised by the root mean square of their lengths, which no rotation changes.
+    """Vectors, symmetric tensors and irreps, standardised by the mean square of their lengths.
 
     An error is the length of the difference of two vectors, tensors or irreps, turned back to
     where the molecule was; a value that lacks a component is missing. Settings as of `Numbers`.

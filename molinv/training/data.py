@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import lightning.pytorch as pl
@@ -27,6 +28,7 @@ class RunData(pl.LightningDataModule, ABC):
     train, valid   the indices of the training and validation examples in their stores
     facts     what the model's card says of the data
     identity  what tells this data and its split from another, as JSON
+    notes     sentences on what a user should know of the data
     best      whether the model of the best epoch is kept, or the last epoch's
     together  examples in a validation batch
     readout   how outputs are made of those of atoms (see `models.make`)
@@ -39,6 +41,7 @@ class RunData(pl.LightningDataModule, ABC):
     valid: Int64[np.ndarray, " m"]
     facts: dict[str, Any]
     identity: dict[str, Any]
+    notes: Sequence[str] = ()
     best: ClassVar[bool] = True
     together: int = 256
     readout: list[Any] | None = None

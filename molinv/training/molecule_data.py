@@ -35,6 +35,7 @@ class MoleculeData(RunData):
         super().__init__()
         molecules, parts = source.molecules, source.parts
         self.source, self.molecules, self.config = source, molecules, config
+        self.notes = source.notes
         settings = dict(config.task_args)
         if config.weights:
             settings["weights"] = config.weights
@@ -54,6 +55,7 @@ class MoleculeData(RunData):
             "elements": elements(molecules, parts.train),
             "atoms": [int(seen.min()), int(seen.max())],
             "placement": {"center": config.center, "shift": config.shift},
+            "notes": list(source.notes),
         }
         self.identity = {"split": parts.hash, "data_sha256": source.sha256, "molecules": sizes}
         if source.sha256 is not None:

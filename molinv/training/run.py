@@ -111,6 +111,8 @@ def _train(config: RunConfig, trust: bool, workers: int, given: Collection[str])
         if trainer.is_global_zero:
             write_config(folder, config)
             data.begin(folder)
+            for note in data.notes:
+                history.console.print(f"note: {note}", highlight=False, markup=False)
         fit(trainer, module, data, last)
     if trainer.is_global_zero and not (folder / "model.json").is_file():
         raise InputError(

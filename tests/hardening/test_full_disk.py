@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
-from molinv.training.metrics_log import write_csv
 from small_run import small
 
 import molinv
@@ -25,6 +24,7 @@ from molinv.prediction.library.shards import Shards
 from molinv.tasks import of_targets
 from molinv.training.build import build
 from molinv.training.checkpoint import SafeCheckpoints
+from molinv.training.history import write_csv
 from molinv.training.run import write_config
 from molinv.training.saved import load, save, write_json
 from molinv.training.source import write_rejected
