@@ -91,10 +91,10 @@ def _far(
             "logarithm may be easier to learn."
         )
     more = f", and {count - 1} more are beyond {FAR:g}" if count > 1 else ""
+    what = f"row {molecules.ids[i]} ({molecules.smiles[i] or 'no SMILES'})"
     return (
-        f"{target.name!r} is {value} in row {molecules.ids[i]} "
-        f"({molecules.smiles[i] or 'no SMILES'}), {away[at]:.0f} median absolute "
-        f"deviations from the median{more}: check it."
+        f"{target.name!r} is {value} in {what}, {away[at]:.4g} median absolute deviations from the "
+        f"median{more}: check it."
     )
 
 

@@ -10,19 +10,22 @@ from jaxtyping import Bool, Int64
 from .molecules import Molecules
 from .split import FEWEST, Split, split, split_groups
 
+BONDED, APART = 1.25, 1.8  # distances of two atoms in sums of their covalent radii
+
 
 def same_molecule(molecules: Molecules, smiles: Sequence[str]) -> Int64[np.ndarray, " n"]:
     """A number for each row, equal for rows of one molecule.
 
     Rows with a SMILES are one molecule where RDKit's canonical SMILES are equal. Those without
-    are frames: consecutive ones with the same elements in the same order are a trajectory.
+    are frames: consecutive ones with the same elements in the same order, and bonds between the
+    same atoms, are a trajectory.
     """
     numbers: dict[str, int] = {}
     found = np.zeros(len(molecules), np.int64)
     for i, text in enumerate(smiles):
         if text:
             key = _canonical(text)
-        elif i and not smiles[i - 1] and _same_elements(molecules, i):
+        elif i and not smiles[i - 1] and _follows(molecules, i):
             found[i] = found[i - 1]
             continue
         else:
@@ -87,9 +90,23 @@ def divided(groups: Int64[np.ndarray, " n"], parts: Split) -> str | None:
     )
 
 
-def _same_elements(molecules: Molecules, i: int) -> bool:
+def _follows(molecules: Molecules, i: int) -> bool:
+    """Whether molecule i has the elements of the one before, in the same order, and its bonds.
+
+    A pair of atoms at a bond's length in either may be longer in the other, but not apart.
+    """
+    from ase.data import covalent_radii
+
     start, middle, end = molecules.ptr[i - 1 : i + 2]
-    return np.array_equal(molecules.z[start:middle], molecules.z[middle:end])
+    z = molecules.z[middle:end]
+    if not np.array_equal(molecules.z[start:middle], z):
+        return False
+    bond = covalent_radii[z][:, None] + covalent_radii[z]
+    one, other = (
+        np.linalg.norm(pos[:, None] - pos, axis=-1) / bond
+        for pos in (molecules.pos[start:middle], molecules.pos[middle:end])
+    )
+    return not ((np.minimum(one, other) < BONDED) & (np.maximum(one, other) > APART)).any()
 
 
 def _canonical(smiles: str) -> str:
