@@ -137,7 +137,7 @@ class Predictor:
         while chunk := list(islice(stream, WINDOW)):
             checked = [self.usable(item) for item in chunk]
             good = [item for item in checked if isinstance(item, Structure)]
-            rows = iter(self._rows(good, batch_size) if good else [])
+            rows = iter(self.rows(good, batch_size) if good else [])
             for item in checked:
                 yield item if isinstance(item, Rejected) else next(rows)
 
@@ -176,8 +176,10 @@ class Predictor:
         start = np.cumsum(counts) - counts
         far = np.add.reduceat(far, start) / counts
         outside = [self._outside(s, float(d)) for s, d in zip(structures, far, strict=True)]
-        half = np.stack([self._half[self.kind(s)] for s in structures])
-        return Values(*over_conformers(mean, std, counts), half, outside)
+        return Values(*over_conformers(mean, std, counts), self._halves(structures), outside)
+
+    def _halves(self, structures: Sequence[Structure]) -> np.ndarray:
+        return np.stack([self._half[self.kind(s)] for s in structures])
 
     @cached_property
     def _half(self) -> dict[str, np.ndarray]:
@@ -242,29 +244,31 @@ class Predictor:
         return made
 
     @share_cores()
-    def _rows(
-        self, structures: Sequence[Structure], batch_size: int | None
+    def rows(
+        self, structures: Sequence[Structure], batch_size: int | None = None, forces: bool = True
     ) -> list[dict[str, Any]]:
+        """The rows of `predict` of usable structures, at least one; `forces` can be left out."""
         if self.saved.standardizer.kind == "scalar":
-            values, std, spread, _, outside = self.values(structures, batch_size)
+            values, std, spread, half, outside = self.values(structures, batch_size)
         else:
             values, std, far = self._fields(structures, batch_size)
             spread = std  # of one conformer, so that it is not shown
             outside = [self._outside(s, float(d)) for s, d in zip(structures, far, strict=True)]
-        forces = self._forces(structures, batch_size)
+            half = self._halves(structures)
+        slopes = self._forces(structures, batch_size) if forces else [{} for _ in structures]
         errors = {kind: self.errors_of(kind) for kind in (GIVEN, EMBEDDED)}
-        rows = []
+        std, spread, half, rows = std.tolist(), spread.tolist(), half.tolist(), []
         for i, s in enumerate(structures):
             row: dict[str, Any] = {"name": s.name, "smiles": s.smiles, "source": s.source}
             row |= {"embedded": s.embedded, "outside": outside[i]}
             if s.conformers > 1:
                 row["conformers"] = s.conformers
             for j, target in enumerate(self.targets):
-                half = None if self.calibration is None else float(self._half[self.kind(s)][j])
-                several = float(spread[i, j]) if s.conformers > 1 else None
-                known = float(std[i, j]), half, errors[self.kind(s)].get(target.name), several
+                width = None if self.calibration is None else half[i][j]
+                several = spread[i][j] if s.conformers > 1 else None
+                known = std[i][j], width, errors[self.kind(s)].get(target.name), several
                 row |= columns(target, values[i][j], *known)
-            rows.append(row | forces[i])
+            rows.append(row | slopes[i])
         return rows
 
 
