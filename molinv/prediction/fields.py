@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,37 +25,10 @@ ENDS = Kinds[tuple[tuple[str, tuple[int, ...]], ...]](
 )
 
 
-class FieldValues(NamedTuple):
-    """Of each molecule: values (t, *e) or (t, n, *e), their deviation over orientations, distance.
-
-    The deviation (t,) is of the whole vector or tensor, and of atoms the root mean square. The
-    distance is that of its features from the training molecules', NaN where it is not known.
-    """
-
-    values: list[np.ndarray]
-    std: np.ndarray
-    far: np.ndarray
-
-
-def gathered(
-    runs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
-    parts: Sequence[np.ndarray],
-    structures: Sequence[Structure],
-    by_atom: bool,
-) -> FieldValues:
-    """Batches of means and deviations (b, t, *e), padded where by atom, as the molecules came."""
-    order = np.concatenate(parts)
-    values: list[Any] = [None] * len(order)
-    std = np.zeros((len(order), runs[0][0].shape[1]))
-    for (mean, spread, _), part in zip(runs, parts, strict=True):
-        for row, i in enumerate(part):
-            n = len(structures[i].z)
-            values[i] = mean[row, :, :n] if by_atom else mean[row]
-            each = spread[row, :, :n] if by_atom else spread[row]
-            total = np.square(each).reshape(len(each), -1).sum(1)
-            std[i] = np.sqrt(total / n if by_atom else total)
-    far = np.concatenate([f for _, _, f in runs])[np.argsort(order)]
-    return FieldValues(values, std, far)
+def deviation(std: np.ndarray, by_atom: bool) -> np.ndarray:
+    """Of whole vectors or tensors (t,) from their entries' (t, *e); of atoms the mean square's."""
+    total = np.square(std).reshape(len(std), -1).sum(1)
+    return np.sqrt(total / std.shape[1] if by_atom else total)
 
 
 def check_one_geometry(structures: Sequence[Structure], targets: Sequence[Target]) -> None:

@@ -84,14 +84,12 @@ def _on_errors(rows: Rows, predictor: Predictor) -> Iterator[str]:
         return
     measured = predictor.evaluation.get("intervals", {})
     for kind in _kinds(rows):
-        number = measured.get(kind, predictor.evaluation)["molecules"]
-        text = f"{number:,} test molecules of its own data set, with {WHOSE[kind]}"
-        if kind not in measured:
-            other = next(iter(measured), GIVEN)
-            number = predictor.evaluation["molecules"]
-            text = f"{number:,} test molecules of its own data set, with {WHOSE[other]}"
-            if kind == EMBEDDED:
-                text += "; with RDKit's it errs more, often twice as much or more"
+        known = kind in measured
+        number = (measured[kind] if known else predictor.evaluation)["molecules"]
+        whose = WHOSE[kind if known else next(iter(measured), GIVEN)]
+        text = f"{number:,} test molecules of its own data set, with {whose}"
+        if kind == EMBEDDED and not known:
+            text += "; with RDKit's it errs more, often twice as much or more"
         yield f"Test MAE: {predictor.name}'s mean absolute error on {text}."
 
 

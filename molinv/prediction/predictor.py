@@ -24,7 +24,7 @@ from ..training.shipped import locate, shipped_name
 from .applicability_domain import Composition
 from .batches import PAIRS, budget, by_size, conformers_of, over_conformers, pad
 from .conformal import calibrated
-from .fields import FieldValues, check_one_geometry, columns, gathered
+from .fields import check_one_geometry, columns, deviation
 from .orbit_values import orbit_forces, orbit_values
 
 __all__ = ["PAIRS", "Predictor", "Values", "by_size", "pad", "symbols"]
@@ -137,7 +137,7 @@ class Predictor:
         while chunk := list(islice(stream, WINDOW)):
             checked = [self.usable(item) for item in chunk]
             good = [item for item in checked if isinstance(item, Structure)]
-            rows = iter(self._rows(good, batch_size) if good else [])
+            rows = iter(self.rows(good, batch_size) if good else [])
             for item in checked:
                 yield item if isinstance(item, Rejected) else next(rows)
 
@@ -168,16 +168,29 @@ class Predictor:
     def values(self, structures: Sequence[Structure], batch_size: int | None = None) -> Values:
         """Numbers of usable structures, at least one; run by size, so that little is padding."""
         each = [conformer for s in structures for conformer in conformers_of(s)]
-        parts = by_size(each, batch_size, budget(self.device))
-        order = np.concatenate(parts)
-        runs = [self._run([each[i] for i in part]) for part in parts]
-        mean, std, far = (np.concatenate(x)[np.argsort(order)] for x in zip(*runs, strict=True))
+        values, stds, far = self._each(each, batch_size)
         counts = np.array([s.conformers for s in structures])
-        start = np.cumsum(counts) - counts
-        far = np.add.reduceat(far, start) / counts
-        outside = [self._outside(s, float(d)) for s, d in zip(structures, far, strict=True)]
-        half = np.stack([self._half[self.kind(s)] for s in structures])
-        return Values(*over_conformers(mean, std, counts), half, outside)
+        far = np.add.reduceat(far, np.cumsum(counts) - counts) / counts
+        found = over_conformers(np.stack(values), np.stack(stds), counts)
+        return Values(*found, self._halves(structures), self._outside(structures, far))
+
+    def _each(
+        self, structures: Sequence[Structure], batch_size: int | None
+    ) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+        """Each one's values (t, *e) or (t, n, *e), their deviations, and distances (b,)."""
+        parts = by_size(structures, batch_size, budget(self.device))
+        runs = zip(*(self._run([structures[i] for i in part]) for part in parts), strict=True)
+        order = np.argsort(np.concatenate(parts))
+        values, stds, far = ([row for run in made for row in run] for made in runs)
+        if self.targets[0].by_atom:  # without the padding
+            sizes = [len(structures[i].z) for part in parts for i in part]
+            values, stds = (
+                [row[:, :n] for row, n in zip(x, sizes, strict=True)] for x in (values, stds)
+            )
+        return [values[i] for i in order], [stds[i] for i in order], np.array(far)[order]
+
+    def _halves(self, structures: Sequence[Structure]) -> np.ndarray:
+        return np.stack([self._half[self.kind(s)] for s in structures])
 
     @cached_property
     def _half(self) -> dict[str, np.ndarray]:
@@ -187,7 +200,10 @@ class Predictor:
             return dict.fromkeys((GIVEN, EMBEDDED), np.full(len(names), np.nan))
         return {k: found.half_widths(names, k, self.copies) for k in (GIVEN, EMBEDDED)}
 
-    def _outside(self, structure: Structure, distance: float) -> str | None:
+    def _outside(self, structures: Sequence[Structure], far: np.ndarray) -> list[str | None]:
+        return [self._why(s, float(d)) for s, d in zip(structures, far, strict=True)]
+
+    def _why(self, structure: Structure, distance: float) -> str | None:
         """Why a molecule is not of the training molecules' kind; NaN is no distance."""
         found = self.calibration
         if found is None:
@@ -196,10 +212,7 @@ class Predictor:
         limit = found.farthest(self.kind(structure), self.copies)
         if (why := found.composition.outside(structure.z)) or not distance > limit:
             return why
-        return (
-            f"{distance / limit:.2g} times as far from the training molecules, in what the model "
-            "makes of it, as 99 % of held-out ones are"
-        )
+        return f"feature distance {distance / limit:.2g} times the 99 % limit of held-out molecules"
 
     def _run(self, structures: Sequence[Structure]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Mean and deviation over orientations (b, t), in the targets' units; distances (b,)."""
@@ -214,13 +227,6 @@ class Predictor:
         if self.total:
             mean = mean + self.saved.standardizer.references[batch.z].sum(1)
         return mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], far
-
-    def _fields(self, structures: Sequence[Structure], batch_size: int | None) -> FieldValues:
-        """Values that turn or belong to atoms."""
-        check_one_geometry(structures, self.targets)
-        parts = by_size(structures, batch_size, budget(self.device))
-        runs = [self._run([structures[i] for i in part]) for part in parts]
-        return gathered(runs, parts, structures, self.targets[0].by_atom)
 
     def _forces(
         self, structures: Sequence[Structure], batch_size: int | None
@@ -242,29 +248,32 @@ class Predictor:
         return made
 
     @share_cores()
-    def _rows(
-        self, structures: Sequence[Structure], batch_size: int | None
+    def rows(
+        self, structures: Sequence[Structure], batch_size: int | None = None, forces: bool = True
     ) -> list[dict[str, Any]]:
+        """The rows of `predict` of usable structures, at least one; `forces` can be left out."""
         if self.saved.standardizer.kind == "scalar":
-            values, std, spread, _, outside = self.values(structures, batch_size)
+            values, std, spread, half, outside = self.values(structures, batch_size)
         else:
-            values, std, far = self._fields(structures, batch_size)
-            spread = std  # of one conformer, so that it is not shown
-            outside = [self._outside(s, float(d)) for s, d in zip(structures, far, strict=True)]
-        forces = self._forces(structures, batch_size)
+            check_one_geometry(structures, self.targets)
+            values, stds, far = self._each(structures, batch_size)
+            std = np.stack([deviation(each, self.targets[0].by_atom) for each in stds])
+            spread, half = std, self._halves(structures)  # one conformer: no spread is shown
+            outside = self._outside(structures, far)
+        slopes = self._forces(structures, batch_size) if forces else [{} for _ in structures]
         errors = {kind: self.errors_of(kind) for kind in (GIVEN, EMBEDDED)}
-        rows = []
+        std, spread, half, rows = std.tolist(), spread.tolist(), half.tolist(), []
         for i, s in enumerate(structures):
             row: dict[str, Any] = {"name": s.name, "smiles": s.smiles, "source": s.source}
             row |= {"embedded": s.embedded, "outside": outside[i]}
             if s.conformers > 1:
                 row["conformers"] = s.conformers
             for j, target in enumerate(self.targets):
-                half = None if self.calibration is None else float(self._half[self.kind(s)][j])
-                several = float(spread[i, j]) if s.conformers > 1 else None
-                known = float(std[i, j]), half, errors[self.kind(s)].get(target.name), several
+                width = None if self.calibration is None else half[i][j]
+                several = spread[i][j] if s.conformers > 1 else None
+                known = std[i][j], width, errors[self.kind(s)].get(target.name), several
                 row |= columns(target, values[i][j], *known)
-            rows.append(row | forces[i])
+            rows.append(row | slopes[i])
         return rows
 
 

@@ -7,12 +7,9 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...chem.structure import Item, ReadOptions, Rejected, Structure, finish
-from ...datasets.geometries import EMBEDDED, GIVEN
 from ...errors import InputError
-from ..predictor import Predictor, Values
+from ..predictor import Predictor
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,26 +72,22 @@ def tabulate(
     import pyarrow as pa
 
     predictor = load(settings)
+    units = {f"{t.name}_unit": t.unit for t in predictor.targets}
     checked = [predictor.usable(item) for item in structures]
     good = [item for item in checked if isinstance(item, Structure)]
-    at = np.array([isinstance(item, Structure) for item in checked], dtype=bool)
-    found = predictor.values(good) if good else None
-    far = found.outside if found is not None else []
-    geometry = ((s.smiles, s.embedded, why, s.conformers) for s, why in zip(good, far, strict=True))
-    known = [next(geometry) if ok else (None,) * 4 for ok in at]
-    smiles, embedded, outside, conformers = zip(*known, strict=True) if known else ((),) * 4
-    columns: list[Any] = [
-        pa.array(range(first, first + len(checked)), pa.int64()),
-        pa.array([item.name for item in checked], pa.string()),
-        pa.array(smiles, pa.string()),
-        pa.array([item.source for item in checked], pa.string()),
-        pa.array(embedded, pa.bool_()),
-        pa.array(outside, pa.string()),
-        pa.array(conformers, pa.int32()),
-        *_columns(predictor, settings, found, at, embedded),
-        pa.array([i.reason if isinstance(i, Rejected) else None for i in checked], pa.string()),
+    found, rows = iter(predictor.rows(good, forces=False) if good else ()), []
+    for number, item in enumerate(checked, first):
+        if isinstance(item, Rejected):
+            row = {"name": item.name, "source": item.source, "error": item.reason} | units
+        else:
+            row = {"conformers": 1} | next(found)
+        rows.append(row | {"row": number})
+    columns = schema(settings)
+    # from_pandas: NaN, which is no value, becomes null
+    arrays = [
+        pa.array([row.get(f.name) for row in rows], f.type, from_pandas=True) for f in columns
     ]
-    return pa.Table.from_arrays(columns, schema=schema(settings))
+    return pa.Table.from_arrays(arrays, schema=columns)
 
 
 def schema(settings: Settings) -> pa.Schema:
@@ -137,42 +130,3 @@ def _numbers(predictor: Predictor, settings: Settings) -> list[str]:
     spread = ["_conformer_std"] if settings.conformers > 1 else []
     interval = ["_low", "_high"] if predictor.calibration is not None else []
     return ["", "_std", *spread, *interval, *(["_mae"] if predictor.errors else [])]
-
-
-def _columns(
-    predictor: Predictor,
-    settings: Settings,
-    found: Values | None,
-    at: np.ndarray,
-    embedded: Sequence[bool | None],
-) -> list[pa.Array]:
-    import pyarrow as pa
-
-    errors, made = [predictor.errors_of(kind) for kind in (GIVEN, EMBEDDED)], []
-    searched = np.array([bool(e) for e in embedded], dtype=bool)
-    for j, target in enumerate(predictor.targets):
-        for end in _numbers(predictor, settings):
-            if end == "_mae":
-                given, other = (e[target.name] for e in errors)
-                column = np.where(searched, other, given)
-            else:
-                column = np.full(len(at), np.nan)
-                if found is not None:
-                    column[at] = _numbers_of(found, end)[:, j]
-            made.append(pa.array(column, from_pandas=True))  # NaN, which is no value: null
-        made.append(pa.array([target.unit] * len(at), pa.string()))
-    return made
-
-
-def _numbers_of(found: Values, end: str) -> np.ndarray:
-    match end:
-        case "":
-            return found.mean
-        case "_std":
-            return found.std
-        case "_low":
-            return found.mean - found.half
-        case "_high":
-            return found.mean + found.half
-        case _:
-            return found.spread
