@@ -30,7 +30,11 @@ def with_totals(molecules: Molecules) -> tuple[Molecules, list[str]]:
     learned = len(molecules.targets) == len(gradients) == len(molecules.fields) == 1
     made, said = [], []
     for j, target in enumerate(molecules.targets):
-        share = 0.0 if target.atomwise else explained(molecules, molecules.y[:, j])
+        share = (
+            0.0
+            if target.atomwise or target.kind == "class"
+            else explained(molecules, molecules.y[:, j])
+        )
         named = _ENERGY.search(target.name) and not _OTHER.search(target.name)
         if share > EXPLAINED:
             why = f"element counts explain {_percent(share)} of its variance"
@@ -66,6 +70,8 @@ def explained(molecules: Molecules, y: Float64[np.ndarray, " n"]) -> float:
 def outliers(molecules: Molecules) -> Iterator[str]:
     """A sentence on each target with values that are far from all others, with the farthest."""
     for j, target in enumerate(molecules.targets):
+        if target.kind == "class":
+            continue
         y = molecules.y[:, j]
         rows = np.flatnonzero(~np.isnan(y))
         rest = _rest(molecules, y) if target.atomwise else y[rows]

@@ -15,6 +15,7 @@ from ..errors import InputError, unknown
 from .geometries import Geometries, geometries
 from .molecules import Molecules, Target
 from .oddities import outliers, with_totals
+from .own_classes import with_classes
 from .own_values import arrays, field, kind_of, misfit, missing, number, numbers
 from .repeats import notes_of, same_molecule
 from .units import spelled
@@ -63,10 +64,13 @@ def read_own(
     targets: Sequence[Target] | None = None,
     smiles_column: str | None = None,
     workers: int = 0,
+    task: str | None = None,
 ) -> OwnData:
     """The molecules of a file that have a value of at least one target; None: every number.
 
-    A target such as IC50 in nM is the column "IC50 [nM]" where there is one, else "IC50".
+    A target such as IC50 in nM is the column "IC50 [nM]" where there is one, else "IC50". Columns
+    of texts are classes, and so are those of 0 and 1 where all targets can be, unless `task` is
+    "numbers".
     Conformers of those without 3-D coordinates are searched once, by `workers` processes, and
     kept in the cache. A molecule that cannot be used, one without values, and one with a text in
     the place of a value are left out, with the reason. Raises InputError for a file that cannot
@@ -83,8 +87,9 @@ def read_own(
     items = list(records([str(path)], options))
     assert len(items) == len(said)
     wanted = _numeric(path, said) if targets is None else _known(path, said, targets)
-    scalars = tuple(t for t in wanted if t.kind == "scalar")
-    shaped = {t: arrays(said, t) for t in wanted if t.kind != "scalar"}
+    wanted, said, classed = with_classes(wanted, said, "numbers" if targets is None else task)
+    scalars = tuple(t for t in wanted if t.kind in ("scalar", "class"))
+    shaped = {t: arrays(said, t) for t in wanted if t not in scalars}
     values, wrong = numbers(path, said, scalars, [found for found, _ in shaped.values()])
     for _, bad in reversed(shaped.values()):
         wrong |= bad
@@ -110,7 +115,7 @@ def read_own(
     molecules, totals = with_totals(replace(molecules, fields=fields))
     smiles, embedded = _smiles(path, molecules), found.embedded[kept]
     groups = same_molecule(molecules, smiles)
-    notes = (*totals, *notes_of(groups, molecules, embedded), *outliers(molecules))
+    notes = (*classed, *totals, *notes_of(groups, molecules, embedded), *outliers(molecules))
     chosen = [said[i] for i in rows]
     return OwnData(molecules, chosen, embedded, rejected, digest, smiles, groups, notes)
 

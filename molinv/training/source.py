@@ -51,7 +51,7 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
     train or to validate on.
     """
     if is_own(config.data):
-        own = read_own(config.data, wanted(config), config.smiles_column, workers)
+        own = read_own(config.data, wanted(config), config.smiles_column, workers, config.task)
         kinds = tuple(k for k, e in ((GIVEN, False), (EMBEDDED, True)) if (own.embedded == e).any())
         parts, notes = _split_own(config, own)
         source = Source(own.molecules, parts, own.rejected, kinds, own.sha256, (*own.notes, *notes))
