@@ -1,19 +1,25 @@
 """Prediction on any device: which one is taken, what is asked of it, and batches that fit it."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 from ase.build import molecule
-from tiny_model import tiny_model
+from tiny_model import ENERGY, tiny_model
 
 from molinv import InputError
 from molinv.chem import MolInvCalculator, Structure, read
 from molinv.cli import main
 from molinv.predict import Predictor
 from molinv.prediction import calculator
-from molinv.prediction.batches import CPU_PAIRS, PAIRS, budget, by_size, has_double
+from molinv.prediction import orbit_values as module
+from molinv.prediction.averaged import Averaged
+from molinv.prediction.batches import CPU_PAIRS, PAIRS, budget, by_size, has_double, pad
 from molinv.prediction.library import predict_library
+from molinv.prediction.orbit_values import orbit_forces, orbit_values
 from molinv.sharing import choose_device
+from molinv.training.saved import load
 
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
@@ -64,6 +70,42 @@ def test_batches_fill_the_room_that_their_device_has():
     assert all(c == 1 or c * n**2 <= CPU_PAIRS for c, n in counts)
     assert counts[0] == (CPU_PAIRS // 9, 3)
     assert counts[-1] == (1, 400)
+
+
+@pytest.fixture
+def elsewhere(model, monkeypatch):
+    """The model on torch's meta device, which refuses to compute with tensors of the CPU.
+
+    It has no values: what comes back to the CPU is zero.
+    """
+    saved = load(model)
+    saved.network.to("meta")
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # there is none there
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda x: torch.zeros(x.shape, dtype=x.dtype))
+    return saved
+
+
+def test_tensors_of_two_devices_are_never_mixed(elsewhere, monkeypatch):
+    given = list(read(["CCO", "C"]))
+    network, element = elsewhere.network, torch.empty(2, 3, 3, device="meta")
+    with monkeypatch.context() as patch:  # meta has neither generators nor unit matrices
+        patch.setattr(network, "_plan", lambda *_: (iter([(element, 1.0)]), 0))
+        found = orbit_values(elsewhere, pad(given), copies=0)
+    assert all(x is not None and x.device.type == "cpu" for x in found)
+    assert found.mean.dtype == torch.float64
+    averaged = Averaged(elsewhere, "identity")
+    assert averaged.device.type == averaged.elements.device.type == "meta"
+    values, slopes = averaged.with_gradient(given[0])
+    assert (len(values), slopes.shape) == (1, given[0].pos.shape)
+    assert len(averaged.mean(given[0])) == 2
+
+
+def test_forces_are_taken_on_the_cpu_where_a_device_has_no_float64(tmp_path, monkeypatch):
+    saved, batch = load(tiny_model(tmp_path, (ENERGY,))), pad(list(read(["CCO", "C"])))
+    here = orbit_forces(saved, batch, 2)
+    monkeypatch.setattr(module, "has_double", lambda _: False)
+    assert torch.equal(orbit_forces(saved, batch, 2), here)
+    assert here.dtype == torch.float64
 
 
 @pytest.mark.gpu
