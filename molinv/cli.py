@@ -41,13 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except Terminated:
         print(
-            "molinv: terminated; the last finished epoch is kept, and the same command goes on "
-            "from there.",
+            "molinv: terminated; a checkpoint is kept, and the same command resumes from there.",
             file=sys.stderr,
         )
         return 143
     except KeyboardInterrupt:
-        print("molinv: interrupted; the same command goes on from here.", file=sys.stderr)
+        print("molinv: interrupted; the same command resumes from here.", file=sys.stderr)
         return 130
 
 

@@ -44,9 +44,9 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
-        forces = None if self.forces is None else self.forces.to(device)
-        pos, z, y, index = (t.to(device) for t in (self.pos, self.z, self.y, self.index))
-        return Batch(pos, z, y, index, forces)
+        forces = None if self.forces is None else wide(self.forces, device)
+        pos, z, index = (t.to(device) for t in (self.pos, self.z, self.index))
+        return Batch(pos, z, wide(self.y, device), index, forces)
 
     def rows(self, chosen: slice) -> Batch:
         """Some of its molecules, as a batch."""
@@ -56,6 +56,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.index)
+
+
+def wide(values: Float64[Tensor, ...], device: torch.device | str) -> Tensor:
+    """Values in float64 on a device that has it; those of any other (mps) stay on the CPU."""
+    return values if torch.device(device).type == "mps" else values.to(device)
 
 
 class OnDevice:
@@ -99,8 +104,8 @@ class OnDevice:
         if rotate:
             values = turn(values, kind, ptr, seed)
             slopes = None if slopes is None else turn(slopes, "atom vector", ptr, seed)
-        self._y = values.to(device)
-        self._forces = None if slopes is None else slopes.to(device)
+        self._y = wide(values, device)
+        self._forces = None if slopes is None else wide(slopes, device)
 
     def gather(self, indices: Int64[np.ndarray, " b"]) -> Batch:
         """The molecules `indices` in that order, padded to the largest of them.
@@ -114,14 +119,16 @@ class OnDevice:
         inside = place_of < self._size[index, None]
         atoms = (self._start[index, None] + place_of).masked_fill(~inside, 0)
         outside = ~inside[..., None]
-        y = self._y[index] if not self.by_atom else self._of_atoms(atoms, inside)
+        of = self._y.device  # of values in float64, which not every device has
+        at, there = atoms.to(of), inside.to(of)
+        y = self._of_atoms(at, there) if self.by_atom else self._y[index.to(of)]
         forces = self._forces
         return Batch(
             pos=self._pos[atoms].masked_fill(outside, 0.0),
             z=self._z[atoms].long().masked_fill(~inside, 0),
             y=y,
             index=index,
-            forces=None if forces is None else forces[atoms].masked_fill(outside, torch.nan),
+            forces=None if forces is None else forces[at].masked_fill(~there[..., None], torch.nan),
         )
 
     def _of_atoms(
@@ -156,7 +163,8 @@ class Loader(Generic[B_co]):
     number of devices: each rank gets every `world`-th molecule of each batch. A last batch
     too small to give every rank one is joined to the one before it: dropping it would lose
     molecules, and ranks with unequal numbers of batches would wait for each other forever.
-    Raises InputError if `batch_size` or `indices` cannot serve every rank.
+    `start` leaves out the batches before it, of an epoch that was begun; the length stays that of
+    the whole. Raises InputError if `batch_size` or `indices` cannot serve every rank.
     """
 
     def __init__(
@@ -170,6 +178,7 @@ class Loader(Generic[B_co]):
         rank: int = 0,
         world: int = 1,
         bucket: int = 50,
+        start: int = 0,
     ):
         if not 0 <= rank < world:
             raise InputError(f"expected a rank from 0 to {world - 1}, got {rank}.")
@@ -180,7 +189,7 @@ class Loader(Generic[B_co]):
             )
         self.store, self.indices, self.batch_size = store, np.asarray(indices), batch_size
         self.seed, self.epoch, self.shuffle = seed, epoch, shuffle
-        self.rank, self.world, self.bucket = rank, world, bucket
+        self.rank, self.world, self.bucket, self.start = rank, world, bucket, start
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.indices), self.batch_size)
@@ -190,7 +199,7 @@ class Loader(Generic[B_co]):
         order, steps = self._order(), np.arange(len(self))
         if self.shuffle:
             steps = steps[torch.randperm(len(steps), generator=self._generator(1)).numpy()]
-        for step in steps:
+        for step in steps[self.start :]:
             end = None if step == len(self) - 1 else (step + 1) * self.batch_size
             batch = order[step * self.batch_size : end]
             yield self.store.gather(batch[self.rank :: self.world])

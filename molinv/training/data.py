@@ -69,12 +69,15 @@ class RunData(pl.LightningDataModule, ABC):
     def train_dataloader(self) -> Loader:
         trainer = self.trainer
         assert trainer is not None
+        # of an epoch that was interrupted, the batches that are left
+        done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
         return Loader(
             self.stored,
             self.train,
             self.config.batch_size,
             seed=self.config.seed,
             epoch=trainer.current_epoch,
+            start=done if trainer.fit_loop.restarting else 0,
             rank=trainer.global_rank,
             world=trainer.world_size,
         )

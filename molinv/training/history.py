@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
 from ..atomic import atomic_write
@@ -111,6 +112,13 @@ class History(pl.Callback):
                 parts.append(f"{name} {seen} {unit}")
             parts.append(" ".join(f"{name} {row[f'extent_{name}']:.2f}" for name in extent))
             self.console.print("  ".join([*parts, f"{row['seconds']:.0f} s"]), highlight=False)
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        """Asked to end, Lightning stops between two batches: there a checkpoint is whole."""
+        if isinstance(exception, SIGTERMException):
+            trainer.save_checkpoint(self.folder / "checkpoints" / "last.ckpt")
 
     def _seconds(self) -> float:
         return self._before + time.monotonic() - getattr(self, "_start", time.monotonic())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -91,6 +93,7 @@ def _train(config: RunConfig, trust: bool, workers: int, given: Collection[str])
         data = MoleculeData(prepare(config, workers), config)
     config, task = data.config, data.task
     check_same(folder, config, last)
+    check_epochs(folder, config)
     if task.gradient:
         check_gradient(str(config.model), config.compile)
     network = data.network()
@@ -144,8 +147,19 @@ def locked(folder: Path) -> Iterator[None]:
 def fit(trainer: pl.Trainer, module: Any, data: Any, last: Path) -> None:
     """Train, from the checkpoint `last` where there is one.
 
-    Raises KeyboardInterrupt and Terminated where a signal stopped it.
+    SIGTERM, and the first Ctrl-C, stop the run after the batch at hand, with a checkpoint. Raises
+    KeyboardInterrupt and Terminated where a signal stopped it.
     """
+    interrupted = False
+
+    def stop(*_: Any) -> None:
+        nonlocal interrupted
+        interrupted = True
+        trainer._signal_connector.received_sigterm = True
+        signal.signal(signal.SIGINT, before)  # a second Ctrl-C ends it at once
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, stop) if main else None
     try:
         trainer.fit(
             module,
@@ -154,10 +168,13 @@ def fit(trainer: pl.Trainer, module: Any, data: Any, last: Path) -> None:
             weights_only=True,
         )
     except SIGTERMException:
-        raise Terminated from None
+        raise (KeyboardInterrupt if interrupted else Terminated) from None
     except SystemExit:  # what Lightning makes of Ctrl-C
         if not trainer.interrupted:
             raise
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, before)
     if trainer.interrupted:
         raise KeyboardInterrupt
 
@@ -193,6 +210,20 @@ def as_begun(config: TrainConfig, folder: Path) -> TrainConfig:
         return config
     usual = asdict(TrainConfig())
     return replace(config, **{n: v for n, v in late.items() if getattr(config, n) == usual[n]})
+
+
+def check_epochs(folder: Path, config: RunConfig) -> None:
+    """Raises InputError where a run has more epochs behind it than are asked for."""
+    try:
+        rows = (folder / "metrics.csv").read_text(encoding="utf-8").split()
+        done = int(rows[-1].split(",")[0])
+    except (OSError, ValueError, IndexError):
+        return
+    if config.epochs is not None and config.epochs < done:
+        raise InputError(
+            f"{folder} has {done} epochs behind it, more than the {config.epochs} asked for: give "
+            f"--epochs {done} or more, or another --out."
+        )
 
 
 def write_config(folder: Path, config: Any) -> None:

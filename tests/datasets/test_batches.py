@@ -135,3 +135,24 @@ def test_padding_stays_under_a_tenth(store, shuffle):
 def test_what_cannot_be_served_is_refused(store, count, size, more):
     with pytest.raises(InputError, match="expected a"):
         Loader(store, np.arange(count), size, **more)
+
+
+def test_no_float64_is_asked_of_a_device_without_it():
+    from molinv.datasets.batches import wide
+    from molinv.datasets.references import Standardizer
+    from molinv.datasets.targets import Target
+
+    values = torch.zeros(3, dtype=torch.float64)
+    assert wide(values, torch.device("mps")) is values
+    assert wide(values, "meta").device.type == "meta"
+    made = Standardizer([Target("x", "eV")])
+    # what `.to("mps")` does: ask what becomes of a tensor, and then of each buffer
+    asked = []
+
+    def move(t):
+        asked.append(t.dtype)
+        return type("There", (), {"device": torch.device("mps")})()
+
+    made._apply(move)  # pyright: ignore[reportArgumentType]
+    assert asked == [torch.float32]
+    assert made.mean.device.type == "cpu"

@@ -230,3 +230,35 @@ def test_a_closed_pipe_is_the_end_and_no_error():
     found = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert found.stdout.splitlines()[-1] in ("0", "141")
     assert "rror" not in found.stderr
+
+
+@pytest.mark.parametrize("at", [0, 5])
+def test_a_run_that_was_asked_to_end_within_an_epoch_is_resumed_to_the_same_bits(
+    tmp_path, monkeypatch, at
+):
+    from molinv.errors import Terminated
+    from molinv.training.history import History
+
+    settings: dict = {"batch_size": 32, "epochs": 3, "ema": 0.9}
+    train(small(tmp_path / "whole", **settings))
+
+    def stop(self, trainer, module, *args):
+        if trainer.global_step == at + 1:
+            trainer._signal_connector.received_sigterm = True  # as by SIGTERM
+
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "on_train_batch_end", stop, raising=False)
+        with pytest.raises(Terminated):
+            train(small(tmp_path / "parts", **settings))
+    kept = torch.load(tmp_path / "parts" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert kept["global_step"] == at + 1  # four batches an epoch
+    train(small(tmp_path / "parts", **settings))
+    whole, parts = (load(tmp_path / n).network.state_dict() for n in ("whole", "parts"))
+    assert all(torch.equal(whole[k], parts[k]) for k in whole)
+
+
+def test_fewer_epochs_than_a_run_has_behind_it_is_a_sentence(tmp_path):
+    train(small(tmp_path / "a", epochs=2))
+    with pytest.raises(InputError, match="has 2 epochs behind it, more than the 1 asked for"):
+        train(small(tmp_path / "a", epochs=1))
+    train(small(tmp_path / "a", epochs=2))
