@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,8 @@ def _of_frames(path: Path, options: ReadOptions) -> Iterator[Labels]:
 def _of_database(path: Path, options: ReadOptions) -> Iterator[Labels]:
     columns = "numbers, key_value_pairs, data, energy, forces, charges, dipole"
     given = list(database_rows(path, columns))
-    data = [_unpacked(row[2]) for row in given]
     atoms = [len(row[0]) // 4 if isinstance(row[0], bytes) else 0 for row in given]
-    by_atom = _by_atom(data, atoms)
+    data = _shaped([_unpacked(row[2]) for row in given], atoms)
     for (_, pairs, _, energy, forces, charges, dipole), more in zip(given, data, strict=True):
         vector = of_bytes(dipole, 1)
         own = {
@@ -99,20 +99,17 @@ def _of_database(path: Path, options: ReadOptions) -> Iterator[Labels]:
             "dipole": None if vector is None else vector.array(),
         }
         own = {key: value for key, value in own.items() if value is not None}
-        more = {k: _value(v, k in by_atom) for k, v in more.items()}
         yield more | own | from_json(pairs)
 
 
 def _of_trajectory(path: Path, options: ReadOptions) -> Iterator[Labels]:
-    given = list(trajectory(path))
-    found = []
-    for frame in given:
+    found, atoms = [], []
+    for frame in trajectory(path):
         parts = (frame.get("info"), frame.get("calculator"))
         both = {k: v for part in parts if isinstance(part, dict) for k, v in part.items()}
         found.append({k: v for k, v in both.items() if k not in ("name", "parameters")})
-    by_atom = _by_atom(found, [len(frame["numbers"]) for frame in given])
-    for row in found:
-        yield {k: _value(v, k in by_atom) for k, v in row.items()}
+        atoms.append(np.size(frame["numbers"]))
+    yield from _shaped(found, atoms)
 
 
 def _unpacked(blob: Any) -> Labels:
@@ -128,31 +125,42 @@ def _unpacked(blob: Any) -> Labels:
     return found if isinstance(found, dict) else {}
 
 
-def _by_atom(rows: list[Labels], atoms: list[int]) -> set[str]:
-    """The keys whose arrays have as many rows as the molecule has atoms, wherever they occur.
+def _shaped(rows: list[Labels], atoms: list[int]) -> Iterator[Labels]:
+    """The rows, with arrays that have a row for each atom as such.
 
-    Three numbers for each of molecules that all have three atoms are a vector, but for charges.
+    A key is by atom where that fits wherever it occurs. Three numbers for each of molecules that
+    all have three atoms are a vector, but for charges and forces.
     """
+    rows = [{key: _array(value) for key, value in row.items()} for row in rows]
     fits: dict[str, bool] = {}
     flat: dict[str, bool] = {}
     for row, n in zip(rows, atoms, strict=True):
         for key, value in row.items():
-            if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "iuf":
+            if isinstance(value, np.ndarray) and value.ndim:
                 fits[key] = fits.get(key, True) and len(value) == n
                 flat[key] = flat.get(key, True) and value.shape in ((3,), (1, 3), (1,))
-    return {
-        key
-        for key, fit in fits.items()
-        if fit and not (flat[key] and not any(part in key.lower() for part in ("charge", "force")))
-    }
+    by_atom = {k for k in fits if fits[k] and (not flat[k] or "charge" in k or "force" in k)}
+    for row in rows:
+        yield {
+            k: ByAtom(partial(np.asarray, v)) if k in by_atom else _squeezed(v)
+            for k, v in row.items()
+        }
 
 
-def _value(value: Any, by_atom: bool) -> Any:
-    if not isinstance(value, np.ndarray):
+def _array(value: Any) -> Any:
+    """Numbers as an array of float64, anything else as it is."""
+    if not isinstance(value, np.ndarray | list):
         return value
-    if by_atom:
-        return ByAtom(lambda: np.asarray(value, np.float64))
-    return value[0] if value.ndim > 1 and len(value) == 1 else value
+    try:
+        made = np.asarray(value)
+    except ValueError:  # lists of unequal length
+        return value
+    return made.astype(np.float64) if made.dtype.kind in "iuf" else value
+
+
+def _squeezed(value: Any) -> Any:
+    single = isinstance(value, np.ndarray) and value.ndim > 1 and len(value) == 1
+    return value[0] if single else value
 
 
 LABELS: dict[str, Callable[[Path, ReadOptions], Iterator[Labels]]] = {
