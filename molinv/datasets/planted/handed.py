@@ -10,7 +10,8 @@ import torch
 from ...distributions import HaarBall
 from ...groups import O3, SO3
 from ..molecules import Molecules, Target
-from .bodies import at_random, centred, frames, labelled, pick, scalar, source, sums, turned
+from ..ragged import centred, sums
+from .bodies import drawn, frames, labelled, pick, scalar, source, turned
 from .task import Planted, Variant
 from .truths import ExtentIs, width
 
@@ -90,8 +91,7 @@ def achiral(
     target: str = "homo",
 ) -> Planted:
     """A scalar property: rotations are free, and half of all elements are reflections."""
-    whole = source(molecules)
-    posed = at_random(whole.take(pick(whole, count, seed)), seed)
+    posed = drawn(molecules, count, seed)
     y, described = scalar(posed, target), posed.describe([target])
     return Planted(
         "achiral",

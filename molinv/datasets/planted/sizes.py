@@ -11,7 +11,8 @@ from ...errors import InputError
 from ...groups import Affine3, Scaling, T
 from ..molecules import Molecules, Target
 from ..placement import poses
-from .bodies import at_random, centred, labelled, owners, pick, scalar, source, sums
+from ..ragged import centred, owners, sums
+from .bodies import drawn, labelled, scalar
 from .task import Planted, Variant
 from .truths import ExtentIs, width
 
@@ -89,8 +90,7 @@ def _scattered(molecules: Molecules | None, count: int, seed: int, shift: float)
     """Turned at random, then moved each by a vector of its own."""
     if not shift >= 0:
         raise InputError(f"expected a shift of at least 0 angstrom, got {shift}.")
-    whole = source(molecules)
-    posed = at_random(whole.take(pick(whole, count, seed)), seed)
+    posed = drawn(molecules, count, seed)
     vectors = shift * poses(count, seed)[1].numpy()
     pos = posed.pos + vectors[owners(posed.ptr)]
     return replace(posed, pos=pos.astype(np.float32))

@@ -15,7 +15,7 @@ from ... import distributions
 from ...errors import InputError
 from ...groups import Group
 from ..molecules import Molecules
-from .bodies import owners
+from ..ragged import owners
 from .truths import Truth
 
 Formula = Callable[[Float64[np.ndarray, "atoms 3"]], Float64[np.ndarray, "n t"]]
