@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from .arrays import ByAtom, of_bytes, of_rows
+from .arrays import of_bytes, of_rows, shaped
 from .blocks import sdf_blocks
 from .database import from_json, trajectory
 from .database import rows as database_rows
@@ -89,7 +88,7 @@ def _of_database(path: Path, options: ReadOptions) -> Iterator[Labels]:
     columns = "numbers, key_value_pairs, data, energy, forces, charges, dipole"
     given = list(database_rows(path, columns))
     atoms = [len(row[0]) // 4 if isinstance(row[0], bytes) else 0 for row in given]
-    data = _shaped([_unpacked(row[2]) for row in given], atoms)
+    data = shaped([_unpacked(row[2]) for row in given], atoms)
     for (_, pairs, _, energy, forces, charges, dipole), more in zip(given, data, strict=True):
         vector = of_bytes(dipole, 1)
         own = {
@@ -109,7 +108,7 @@ def _of_trajectory(path: Path, options: ReadOptions) -> Iterator[Labels]:
         both = {k: v for part in parts if isinstance(part, dict) for k, v in part.items()}
         found.append({k: v for k, v in both.items() if k not in ("name", "parameters")})
         atoms.append(np.size(frame["numbers"]))
-    yield from _shaped(found, atoms)
+    yield from shaped(found, atoms)
 
 
 def _unpacked(blob: Any) -> Labels:
@@ -123,44 +122,6 @@ def _unpacked(blob: Any) -> Labels:
     except Exception:  # a damaged row: ASE fails in many ways
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _shaped(rows: list[Labels], atoms: list[int]) -> Iterator[Labels]:
-    """The rows, with arrays that have a row for each atom as such.
-
-    A key is by atom where that fits wherever it occurs. Three numbers for each of molecules that
-    all have three atoms are a vector, but for charges and forces.
-    """
-    rows = [{key: _array(value) for key, value in row.items()} for row in rows]
-    fits: dict[str, bool] = {}
-    flat: dict[str, bool] = {}
-    for row, n in zip(rows, atoms, strict=True):
-        for key, value in row.items():
-            if isinstance(value, np.ndarray) and value.ndim:
-                fits[key] = fits.get(key, True) and len(value) == n
-                flat[key] = flat.get(key, True) and value.shape in ((3,), (1, 3), (1,))
-    by_atom = {k for k in fits if fits[k] and (not flat[k] or "charge" in k or "force" in k)}
-    for row in rows:
-        yield {
-            k: ByAtom(partial(np.asarray, v)) if k in by_atom else _squeezed(v)
-            for k, v in row.items()
-        }
-
-
-def _array(value: Any) -> Any:
-    """Numbers as an array of float64, anything else as it is."""
-    if not isinstance(value, np.ndarray | list):
-        return value
-    try:
-        made = np.asarray(value)
-    except ValueError:  # lists of unequal length
-        return value
-    return made.astype(np.float64) if made.dtype.kind in "iuf" else value
-
-
-def _squeezed(value: Any) -> Any:
-    single = isinstance(value, np.ndarray) and value.ndim > 1 and len(value) == 1
-    return value[0] if single else value
 
 
 LABELS: dict[str, Callable[[Path, ReadOptions], Iterator[Labels]]] = {
