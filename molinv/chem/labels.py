@@ -135,21 +135,21 @@ LABELS: dict[str, Callable[[Path, ReadOptions], Iterator[Labels]]] = {
 }
 
 
+def follows_ase(path: Path) -> bool:
+    """Whether a file's keys have ASE's meanings and units, `ASE`, by convention."""
+    return _extension(path) in (".xyz", ".extxyz", ".db", ".traj")
+
+
 def units(path: Path) -> dict[str, str]:
-    """The units of keys that a file gives, or that ASE's files have by convention."""
-    if (extension := _extension(path)) not in (".xyz", ".extxyz", ".db", ".traj"):
+    """The units that a database's metadata give, as schnetpack writes them."""
+    if _extension(path) != ".db":
         return {}
-    if extension != ".db":
-        return ASE
     try:
-        found = {
-            name: from_json(value)
-            for name, value in database_rows(path, "name, value", "information")
-        }
+        rows = dict(database_rows(path, "name, value", "information"))
     except InputError:  # older databases have no such table
-        return ASE
-    given = found.get("metadata", {}).get("_property_unit_dict", {})
-    return ASE | ({k: str(v) for k, v in given.items()} if isinstance(given, dict) else {})
+        return {}
+    given = from_json(rows.get("metadata")).get("_property_unit_dict")
+    return {k: str(v) for k, v in given.items()} if isinstance(given, dict) else {}
 
 
 def block_smiles(path: Path) -> Iterator[str]:

@@ -17,7 +17,6 @@ RESERVED = {"name", "source", "embedded", "outside", "conformers", "row", "smile
 ENDS = ("std", "conformer_std", "low", "high", "radius", "mae", "unit", "probability", "class")
 ENDS += ("x", "y", "z", *(a + b for a in "xyz" for b in "xyz"))
 TOTAL = "energy"  # ASE's key of total energies
-FIELDS = ("forces", "dipole", "charges")  # ASE's keys of what is not one number
 
 
 def numeric(path: Path, said: list[dict[str, Any]]) -> tuple[Target, ...]:
@@ -69,22 +68,19 @@ def _described(
     path: Path, said: list[dict[str, Any]], targets: Sequence[Target]
 ) -> tuple[Target, ...]:
     """The targets with their kinds, and units that the file gives or ASE's convention does."""
-    from ..chem.labels import units
+    from ..chem.labels import ASE, follows_ase, units
 
-    given = units(path)
+    declared, convention = units(path), ASE if follows_ase(path) else {}
     made = []
     for target in targets:
-        kind = kind_of(row.get(target.name) for row in said)
-        total = target.name == TOTAL and TOTAL in given and kind == "scalar"
-        unit = given.get(target.name, "") if kind != "scalar" or target.name not in FIELDS else ""
-        made.append(
-            replace(
-                target,
-                kind=kind,
-                unit=spelled(target.unit or unit),
-                atomwise=target.atomwise or total,
-            )
-        )
+        name, kind = target.name, kind_of(row.get(target.name) for row in said)
+        unit, asked = spelled(declared.get(name, "")), spelled(target.unit)
+        if unit and asked not in ("", unit):
+            raise InputError(f"{path} gives {name} in {unit}, not in {asked}: leave out the unit.")
+        total = name == TOTAL and TOTAL in convention and kind == "scalar"
+        usual = convention.get(name, "") if total or kind != "scalar" else ""
+        atomwise = target.atomwise or total
+        made.append(replace(target, kind=kind, unit=asked or unit or usual, atomwise=atomwise))
     return tuple(made)
 
 

@@ -122,6 +122,8 @@ def test_values_in_the_data_of_a_databases_rows(tmp_path):
     assert (energy.unit, energy.atomwise) == ("kcal/mol", True)
     assert (forces.unit, forces.kind) == ("kcal/mol/angstrom", "atom vector")
     assert own.y[:, 0].tolist() == [1.5, 2.5]
+    with pytest.raises(InputError, match="gives energy in kcal/mol, not in eV: leave out the unit"):
+        read_as(tmp_path / "a.db", "energy [ev]")
     own = read_own(tmp_path / "a.db", [Target("mu", ""), Target("q", "")]).molecules
     assert [t.kind for t in own.describe(["mu", "q"])] == ["vector", "atom scalar"]
     assert own.values(["mu"])[:, 0].tolist() == [[0, 1, 2]] * 2
