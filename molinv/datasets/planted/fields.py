@@ -20,7 +20,6 @@ from .bodies import (
     dipoles,
     drawn,
     gain,
-    labelled,
     nuclear,
     oblique,
     pick,
@@ -28,7 +27,7 @@ from .bodies import (
     source,
     with_term,
 )
-from .task import Planted, Variant
+from .task import Planted, Variant, unchanged
 from .truths import AxisIs, Separates, SpanIs, Truth, width
 
 AXES = ("wx", "wy", "wz")
@@ -43,20 +42,13 @@ def full(
     target: str = "homo",
 ) -> Planted:
     """A scalar property, at random poses: free about every axis."""
-    posed = drawn(molecules, count, seed)
-    y, described = scalar(posed, target), posed.describe([target])
     so3 = SO3()
-    box = tuple(width(name, pi) for name in AXES)
-    return Planted(
-        "full",
-        labelled(posed, y, *described),
-        lambda pos: y,
-        (
-            Variant(so3, "HaarBall", (width("radius", pi),)),
-            Variant(so3, "UniformBox", box),
-            Variant(LearnedBasis(9, 3), "Gaussian", (SpanIs(so3),), {"init": 0.3}),
-        ),
+    variants = (
+        Variant(so3, "HaarBall", (width("radius", pi),)),
+        Variant(so3, "UniformBox", tuple(width(name, pi) for name in AXES)),
+        Variant(LearnedBasis(9, 3), "Gaussian", (SpanIs(so3),), {"init": 0.3}),
     )
+    return unchanged("full", drawn(molecules, count, seed), target, variants)
 
 
 def axial(

@@ -12,8 +12,8 @@ from ...groups import Affine3, Scaling, T
 from ..molecules import Molecules, Target
 from ..placement import poses
 from ..ragged import centred, owners, sums
-from .bodies import drawn, labelled, scalar
-from .task import Planted, Variant
+from .bodies import drawn, labelled
+from .task import Planted, Variant, unchanged
 from .truths import ExtentIs, width
 
 
@@ -30,17 +30,11 @@ def translation(
     Each is moved by a normal vector of `shift` angstrom a coordinate. For a network that sees
     coordinates, left as they are.
     """
-    posed = _scattered(molecules, count, seed, shift)
-    y, described = scalar(posed, target), posed.describe([target])
     group = T(3, cap=cap)
     open_ = tuple(width(name, cap, "angstrom") for name in group.names)
-    return Planted(
-        "translation",
-        labelled(posed, y, *described),
-        lambda pos: y,
-        (Variant(group, "UniformBox", open_),),
-        center=False,
-    )
+    variants = (Variant(group, "UniformBox", open_),)
+    posed = _scattered(molecules, count, seed, shift)
+    return unchanged("translation", posed, target, variants, center=False)
 
 
 def size(
