@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +54,44 @@ def of_bytes(raw: object, columns: int) -> ByAtom | None:
     if not isinstance(raw, bytes):
         return None
     return ByAtom(lambda: _doubles(raw, columns))
+
+
+def shaped(rows: list[dict[str, Any]], atoms: list[int]) -> Iterator[dict[str, Any]]:
+    """The rows, with arrays that have a row for each atom as such.
+
+    A key is by atom where that fits wherever it occurs. Three numbers for each of molecules that
+    all have three atoms are a vector, but for charges and forces.
+    """
+    rows = [{key: _array(value) for key, value in row.items()} for row in rows]
+    fits: dict[str, bool] = {}
+    flat: dict[str, bool] = {}
+    for row, n in zip(rows, atoms, strict=True):
+        for key, value in row.items():
+            if isinstance(value, np.ndarray) and value.ndim:
+                fits[key] = fits.get(key, True) and len(value) == n
+                flat[key] = flat.get(key, True) and value.shape in ((3,), (1, 3), (1,))
+    by_atom = {k for k in fits if fits[k] and (not flat[k] or "charge" in k or "force" in k)}
+    for row in rows:
+        yield {
+            k: ByAtom(partial(np.asarray, v)) if k in by_atom else _squeezed(v)
+            for k, v in row.items()
+        }
+
+
+def _array(value: Any) -> Any:
+    """Numbers as an array of float64, anything else as it is."""
+    if not isinstance(value, np.ndarray | list):
+        return value
+    try:
+        made = np.asarray(value)
+    except ValueError:  # lists of unequal length
+        return value
+    return made.astype(np.float64) if made.dtype.kind in "iuf" else value
+
+
+def _squeezed(value: Any) -> Any:
+    single = isinstance(value, np.ndarray) and value.ndim > 1 and len(value) == 1
+    return value[0] if single else value
 
 
 def _doubles(raw: bytes, columns: int) -> np.ndarray | None:

@@ -26,9 +26,11 @@ def coordinates(
         # the usual case first: libraries of millions are read
         known = _symbols()
         z = np.array([known[c[element]] for c in cells], dtype=np.int64)
-        pos = np.array([[float(x) for x in c[place : place + 3]] for c in cells]).reshape(-1, 3)
-        even = len(pos) == len(z) and all(len(c) >= wide for c in cells)
-        if even and np.isfinite(pos).all() and not any("_" in text for _, text in rows):
+        x, y = place + 1, place + 2
+        pos = np.array([(float(c[place]), float(c[x]), float(c[y])) for c in cells]).reshape(-1, 3)
+        if wide > 4 and any(len(c) < wide for c in cells):
+            raise IndexError
+        if np.isfinite(pos).all() and not any("_" in text for _, text in rows):
             return z, pos
     except (KeyError, ValueError, IndexError):
         pass

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .arrays import ByAtom, of_bytes, of_rows
+from .arrays import of_bytes, of_rows, shaped
 from .blocks import sdf_blocks
 from .database import from_json, trajectory
 from .database import rows as database_rows
@@ -87,9 +87,8 @@ def _of_frames(path: Path, options: ReadOptions) -> Iterator[Labels]:
 def _of_database(path: Path, options: ReadOptions) -> Iterator[Labels]:
     columns = "numbers, key_value_pairs, data, energy, forces, charges, dipole"
     given = list(database_rows(path, columns))
-    data = [_unpacked(row[2]) for row in given]
     atoms = [len(row[0]) // 4 if isinstance(row[0], bytes) else 0 for row in given]
-    by_atom = _by_atom(data, atoms)
+    data = shaped([_unpacked(row[2]) for row in given], atoms)
     for (_, pairs, _, energy, forces, charges, dipole), more in zip(given, data, strict=True):
         vector = of_bytes(dipole, 1)
         own = {
@@ -99,20 +98,17 @@ def _of_database(path: Path, options: ReadOptions) -> Iterator[Labels]:
             "dipole": None if vector is None else vector.array(),
         }
         own = {key: value for key, value in own.items() if value is not None}
-        more = {k: _value(v, k in by_atom) for k, v in more.items()}
         yield more | own | from_json(pairs)
 
 
 def _of_trajectory(path: Path, options: ReadOptions) -> Iterator[Labels]:
-    given = list(trajectory(path))
-    found = []
-    for frame in given:
+    found, atoms = [], []
+    for frame in trajectory(path):
         parts = (frame.get("info"), frame.get("calculator"))
         both = {k: v for part in parts if isinstance(part, dict) for k, v in part.items()}
         found.append({k: v for k, v in both.items() if k not in ("name", "parameters")})
-    by_atom = _by_atom(found, [len(frame["numbers"]) for frame in given])
-    for row in found:
-        yield {k: _value(v, k in by_atom) for k, v in row.items()}
+        atoms.append(np.size(frame["numbers"]))
+    yield from shaped(found, atoms)
 
 
 def _unpacked(blob: Any) -> Labels:
@@ -128,33 +124,6 @@ def _unpacked(blob: Any) -> Labels:
     return found if isinstance(found, dict) else {}
 
 
-def _by_atom(rows: list[Labels], atoms: list[int]) -> set[str]:
-    """The keys whose arrays have as many rows as the molecule has atoms, wherever they occur.
-
-    Three numbers for each of molecules that all have three atoms are a vector, but for charges.
-    """
-    fits: dict[str, bool] = {}
-    flat: dict[str, bool] = {}
-    for row, n in zip(rows, atoms, strict=True):
-        for key, value in row.items():
-            if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "iuf":
-                fits[key] = fits.get(key, True) and len(value) == n
-                flat[key] = flat.get(key, True) and value.shape in ((3,), (1, 3), (1,))
-    return {
-        key
-        for key, fit in fits.items()
-        if fit and not (flat[key] and not any(part in key.lower() for part in ("charge", "force")))
-    }
-
-
-def _value(value: Any, by_atom: bool) -> Any:
-    if not isinstance(value, np.ndarray):
-        return value
-    if by_atom:
-        return ByAtom(lambda: np.asarray(value, np.float64))
-    return value[0] if value.ndim > 1 and len(value) == 1 else value
-
-
 LABELS: dict[str, Callable[[Path, ReadOptions], Iterator[Labels]]] = {
     ".csv": _of_table,
     ".tsv": _of_table,
@@ -166,21 +135,21 @@ LABELS: dict[str, Callable[[Path, ReadOptions], Iterator[Labels]]] = {
 }
 
 
+def follows_ase(path: Path) -> bool:
+    """Whether a file's keys have ASE's meanings and units, `ASE`, by convention."""
+    return _extension(path) in (".xyz", ".extxyz", ".db", ".traj")
+
+
 def units(path: Path) -> dict[str, str]:
-    """The units of keys that a file gives, or that ASE's files have by convention."""
-    if (extension := _extension(path)) not in (".xyz", ".extxyz", ".db", ".traj"):
+    """The units that a database's metadata give, as schnetpack writes them."""
+    if _extension(path) != ".db":
         return {}
-    if extension != ".db":
-        return ASE
     try:
-        found = {
-            name: from_json(value)
-            for name, value in database_rows(path, "name, value", "information")
-        }
+        rows = dict(database_rows(path, "name, value", "information"))
     except InputError:  # older databases have no such table
-        return ASE
-    given = found.get("metadata", {}).get("_property_unit_dict", {})
-    return ASE | ({k: str(v) for k, v in given.items()} if isinstance(given, dict) else {})
+        return {}
+    given = from_json(rows.get("metadata")).get("_property_unit_dict")
+    return {k: str(v) for k, v in given.items()} if isinstance(given, dict) else {}
 
 
 def block_smiles(path: Path) -> Iterator[str]:

@@ -5,12 +5,14 @@
 | `molecules.py` | `Molecules`, the flat storage every data set is |
 | `targets.py` | `Target`: its unit and how it turns; `Field`: vectors, tensors, values of atoms |
 | `moments.py` | charges, dipole and quadrupole as targets, from the atoms' charges |
-| `ragged.py` | lists of unequal length kept flat; `Strings`, text read only when asked for |
+| `ragged.py` | lists of unequal length kept flat, their sums; `Strings`, decoded when asked for |
 | `checks.py` | what a molecule must satisfy: finite, known elements, no coincident atoms |
 | `storage.py` | a folder of memory-mapped arrays: written atomically, sealed by checksums |
 | `qm9.py` | QM9 from the package qm9pack: `open_qm9`, `build`, `TARGETS`, `cache_root` |
 | `sample.py` | the 1,000 molecules of QM9 that are shipped in data/ |
-| `own.py`, `own_values.py` | a user's file: molecules with values, and what cannot be used |
+| `own.py`, `own_targets.py`, `own_values.py` | a user's file: molecules with values |
+| `repeats.py`, `oddities.py` | what it should say of itself: repeats, total energies, outliers |
+| `units.py` | one spelling of each unit |
 | `xtb.py` | perturbed geometries labelled with GFN2-xTB: energies, forces, dipoles |
 | `geometries.py` | conformers of many records, made once and kept in the cache |
 | `partition.py` | other splits: by scaffold, by time, by a column |

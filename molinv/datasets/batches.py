@@ -6,7 +6,7 @@ indexing operations and no worker process, copy or Python loop over molecules is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -44,15 +44,15 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
-        forces = None if self.forces is None else wide(self.forces, device)
-        pos, z, index = (t.to(device) for t in (self.pos, self.z, self.index))
-        return Batch(pos, z, wide(self.y, device), index, forces)
+        return self._each(lambda tensor: wide(tensor, device))
 
     def rows(self, chosen: slice) -> Batch:
         """Some of its molecules, as a batch."""
-        forces = None if self.forces is None else self.forces[chosen]
-        pos, z, y, index = (t[chosen] for t in (self.pos, self.z, self.y, self.index))
-        return Batch(pos, z, y, index, forces)
+        return self._each(lambda tensor: tensor[chosen])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        given = (self.pos, self.z, self.y, self.index, self.forces)
+        return Batch(*(None if tensor is None else change(tensor) for tensor in given))  # pyright: ignore[reportArgumentType]
 
     def __len__(self) -> int:
         return len(self.index)

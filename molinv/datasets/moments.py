@@ -16,6 +16,7 @@ from jaxtyping import Float64
 
 from ..groups.wigner import harmonics
 from .molecules import Molecules
+from .ragged import centred, sums
 from .targets import Field, Target
 
 DEBYE = 4.803204712570263  # in one e angstrom (CODATA 2018)
@@ -64,17 +65,15 @@ def with_moments(
 
 def _values(molecules: Molecules, name: str) -> Float64[np.ndarray, " rows *e"]:
     assert molecules.charges is not None
-    q, start = np.asarray(molecules.charges, np.float64), molecules.ptr[:-1]
+    q, ptr = np.asarray(molecules.charges, np.float64), molecules.ptr
     if name == "charges":
         return q
-    pos, sizes = np.asarray(molecules.pos, np.float64), molecules.sizes
-    centroid = np.add.reduceat(pos, start) / sizes[:, None]
-    r = pos - np.repeat(centroid, sizes, axis=0)
+    r = centred(molecules.pos, ptr)
     if name == "dipole":
-        return np.add.reduceat(q[:, None] * r, start)
+        return sums(q[:, None] * r, ptr)
     if name == "quadrupole":
-        return np.add.reduceat(q[:, None, None] * r[:, :, None] * r[:, None], start)
+        return sums(q[:, None, None] * r[:, :, None] * r[:, None], ptr)
     length = np.linalg.norm(r, axis=1, keepdims=True)
     unit = torch.from_numpy(r / np.maximum(length, 1e-12))
     racah = harmonics(unit, 3).numpy() / sqrt(7)  # Stone, The Theory of Intermolecular Forces
-    return np.add.reduceat(q[:, None] * length**3 * racah, start)
+    return sums(q[:, None] * length**3 * racah, ptr)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from .molecules import Molecules
+from .ragged import sums
 from .targets import Target
 
 EXPLAINED = 0.999  # share of a variance that element counts explain of a total energy's
@@ -113,7 +114,7 @@ def _rest(molecules: Molecules, y: Float64[np.ndarray, " n"]) -> np.ndarray | No
     if len(rows) < max(FEWEST, 4 * elements):
         return None
     found = fit_references(molecules.z, molecules.ptr, y, rows).numpy()
-    return (y - np.add.reduceat(found[molecules.z], molecules.ptr[:-1]))[rows]
+    return (y - sums(found[molecules.z], molecules.ptr))[rows]
 
 
 def _percent(share: float) -> str:

@@ -11,25 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int64
 
-from ..errors import InputError, unknown
+from ..errors import InputError
 from .geometries import Geometries, geometries
 from .molecules import Molecules, Target
 from .oddities import outliers, with_totals
 from .own_classes import with_classes
-from .own_values import arrays, field, kind_of, misfit, missing, number, numbers
+from .own_targets import known, numeric
+from .own_values import arrays, field, misfit, numbers
 from .repeats import notes_of, same_molecule
-from .units import spelled
 
 if TYPE_CHECKING:
     from ..chem.structure import Rejected
 
 SUFFIXES = (".csv", ".tsv", ".sdf", ".xyz", ".extxyz", ".db", ".traj")
-RESERVED = {"name", "source", "embedded", "outside", "conformers", "row", "smiles", "error"}
-# what follows a target's name in the columns of predictions
-ENDS = ("std", "conformer_std", "low", "high", "radius", "mae", "unit", "probability", "class")
-ENDS += ("x", "y", "z", *(a + b for a in "xyz" for b in "xyz"))
-TOTAL = "energy"  # ASE's key of total energies
-FIELDS = ("forces", "dipole", "charges")  # ASE's keys of what is not one number
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +80,7 @@ def read_own(
     said = list(labels(path, options))
     items = list(records([str(path)], options))
     assert len(items) == len(said)
-    wanted = _numeric(path, said) if targets is None else _known(path, said, targets)
+    wanted = numeric(path, said) if targets is None else known(path, said, targets)
     wanted, said, classed = with_classes(wanted, said, "numbers" if targets is None else task)
     scalars = tuple(t for t in wanted if t.kind in ("scalar", "class"))
     shaped = {t: arrays(said, t) for t in wanted if t not in scalars}
@@ -150,74 +144,3 @@ def _gather(
 def _text(labels: dict[str, Any], key: str) -> str:
     lower = {k.lower(): v for k, v in labels.items()}
     return str(lower.get(key, ""))
-
-
-def _numeric(path: Path, said: list[dict[str, Any]]) -> tuple[Target, ...]:
-    """Every label that is a number wherever it is given."""
-    names = [n for n in _columns(said) if n.lower() not in RESERVED]
-    found = []
-    for name in names:
-        given = [row[name] for row in said if not missing(row.get(name))]
-        if given and all(number(value) is not None for value in given):
-            found.append(Target(name, ""))
-    if not found:
-        listed = ", ".join(repr(n[:40]) for n in _columns(said)[:30]) or "nothing"
-        raise InputError(
-            f"{path}: expected a column of numbers to learn, got {listed} beside the molecules."
-        )
-    return _described(path, said, found)
-
-
-def _known(path: Path, said: list[dict[str, Any]], targets: Sequence[Target]) -> tuple[Target, ...]:
-    columns = _columns(said)
-    written = {_bare(column): column for column in columns}
-    for target in targets:
-        name, column = target.name, written.get(_bare(f"{target.name}[{target.unit}]"))
-        if column is not None:  # the unit is a part of the column's name
-            for row in said:
-                row[name] = row.get(column)
-        elif name not in columns:
-            raise unknown(f"target of {path}:", name, columns or ["(it has no values)"])
-        if name.lower() in RESERVED:
-            raise InputError(
-                f"{path}: a target cannot be called {name!r}, as a column of every "
-                "prediction is; rename it."
-            )
-        for other in targets:
-            if name in [f"{other.name}_{end}" for end in ENDS]:
-                raise InputError(
-                    f"{path}: predictions of {other.name!r} have a column {name!r} too: rename "
-                    "one of these targets, or learn them in two runs."
-                )
-    return _described(path, said, targets)
-
-
-def _described(
-    path: Path, said: list[dict[str, Any]], targets: Sequence[Target]
-) -> tuple[Target, ...]:
-    """The targets with their kinds, and units that the file gives or ASE's convention does."""
-    from ..chem.labels import units
-
-    given = units(path)
-    made = []
-    for target in targets:
-        kind = kind_of(row.get(target.name) for row in said)
-        total = target.name == TOTAL and TOTAL in given and kind == "scalar"
-        unit = given.get(target.name, "") if kind != "scalar" or target.name not in FIELDS else ""
-        made.append(
-            replace(
-                target,
-                kind=kind,
-                unit=spelled(target.unit or unit),
-                atomwise=target.atomwise or total,
-            )
-        )
-    return tuple(made)
-
-
-def _columns(said: list[dict[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for row in said for name in row))
-
-
-def _bare(name: str) -> str:
-    return "".join(name.split())

@@ -82,7 +82,6 @@ def without_unseen(molecules: Molecules, parts: Split) -> tuple[Split, list[str]
 
     Raises InputError where a part would be empty.
     """
-    from rdkit import Chem
 
     def atoms(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         index, ptr = take(molecules.ptr, part)
@@ -97,6 +96,8 @@ def without_unseen(molecules: Molecules, parts: Split) -> tuple[Split, list[str]
         kept.append(part[known])
         if (count := int((~known).sum())) == 0:
             continue
+        from rdkit import Chem
+
         table = Chem.GetPeriodicTable()
         new = ", ".join(table.GetElementSymbol(int(k)) for k in np.unique(z[~seen[z]]))
         what = f"{count:,} molecule{'s' if count > 1 else ''} with {new}"

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
-from ..groups.so3 import SO3
+from ..groups.so3 import SO3, from_quaternion
 from .kinds import of_kind
 
 
@@ -24,13 +24,7 @@ def poses(n: int, seed: int) -> tuple[Float64[Tensor, "n 3 3"], Float64[Tensor, 
     generator = torch.Generator().manual_seed(seed)
     q = torch.randn(n, 4, generator=generator, dtype=torch.float64)
     vectors = torch.randn(n, 3, generator=generator, dtype=torch.float64)
-    w, x, y, z = (q / q.norm(dim=1, keepdim=True)).unbind(1)
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    return torch.stack([torch.stack(row, 1) for row in rows], 1), vectors
+    return from_quaternion(q / q.norm(dim=1, keepdim=True)), vectors
 
 
 def place(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import SupportsIndex, overload
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float, Float64, Int64, UInt8
 
 
 def pointers(lengths: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n+1"]:
@@ -26,6 +26,24 @@ def take(
     lengths = np.diff(ptr)[indices]
     chosen = pointers(lengths)
     return np.repeat(ptr[indices] - chosen[:-1], lengths) + np.arange(chosen[-1]), chosen
+
+
+def owners(ptr: Int64[np.ndarray, " ends"]) -> Int64[np.ndarray, " flat"]:
+    """The list that each item is of: the molecule of each atom."""
+    return np.repeat(np.arange(len(ptr) - 1), np.diff(ptr))
+
+
+def sums(values: Float[np.ndarray, "flat ..."], ptr: Int64[np.ndarray, " ends"]) -> np.ndarray:
+    """Over the items of each list, (n, ...), in float64."""
+    return np.add.reduceat(np.asarray(values, np.float64), ptr[:-1], axis=0)
+
+
+def centred(
+    pos: Float[np.ndarray, "flat 3"], ptr: Int64[np.ndarray, " ends"]
+) -> Float64[np.ndarray, "flat 3"]:
+    """Relative to each list's mean: atoms about their molecule's unweighted centroid."""
+    means = sums(pos, ptr) / np.diff(ptr)[:, None]
+    return np.asarray(pos, np.float64) - means[owners(ptr)]
 
 
 class Strings(Sequence[str]):

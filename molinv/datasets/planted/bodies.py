@@ -10,35 +10,19 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from ...errors import InputError
 from ..molecules import Molecules, Target
+from ..moments import DEBYE
 from ..placement import poses
+from ..ragged import centred, owners, sums
 from ..split import permutation
 from ..targets import Field
-
-DEBYE = 4.803204712570263  # of one e angstrom, CODATA 2018
 
 Vectors = Float64[np.ndarray, "n 3"]
 Frames = Float64[np.ndarray, "n 3 3"]
 Atoms = Float64[np.ndarray, "atoms 3"]
-
-
-def owners(ptr: Int64[np.ndarray, " ends"]) -> Int64[np.ndarray, " atoms"]:
-    """The molecule of each atom."""
-    return np.repeat(np.arange(len(ptr) - 1), np.diff(ptr))
-
-
-def sums(values: Float[np.ndarray, "atoms ..."], ptr: Int64[np.ndarray, " ends"]) -> np.ndarray:
-    """Over the atoms of each molecule, (n, ...)."""
-    return np.add.reduceat(np.asarray(values, np.float64), ptr[:-1], axis=0)
-
-
-def centred(pos: Atoms, ptr: Int64[np.ndarray, " ends"]) -> Atoms:
-    """Relative to each molecule's centroid, its atoms' unweighted mean."""
-    centroids = sums(pos, ptr) / np.diff(ptr)[:, None]
-    return np.asarray(pos, np.float64) - centroids[owners(ptr)]
 
 
 def dipoles(molecules: Molecules, pos: Atoms) -> Vectors:
@@ -67,6 +51,17 @@ def turned(molecules: Molecules, turns: Frames) -> Molecules:
 def at_random(molecules: Molecules, seed: int) -> Molecules:
     """Centred and turned by Haar: QM9's stored orientations are not random."""
     return turned(molecules, poses(len(molecules), seed)[0].numpy())
+
+
+def drawn(
+    molecules: Molecules | None,
+    count: int,
+    seed: int,
+    keep: Callable[[Molecules], Bool[np.ndarray, " n"]] | None = None,
+) -> Molecules:
+    """`count` of the molecules (QM9's where none are given), posed at random."""
+    whole = source(molecules)
+    return at_random(whole.take(pick(whole, count, seed, keep)), seed)
 
 
 def frames(first: Vectors, second: Vectors) -> Frames:
@@ -125,6 +120,20 @@ def scalar(molecules: Molecules, name: str) -> Float64[np.ndarray, "n 1"]:
             "another property, such as homo."
         )
     return molecules.select([name])
+
+
+def gain(p: np.ndarray, term: np.ndarray, field: float) -> float:
+    """The factor that gives a term the property's variance at `field` = 1."""
+    if not field > 0:
+        raise InputError(f"expected a field above 0, got {field}.")
+    return field * float(p.std() / term.std())
+
+
+def with_term(posed: Molecules, target: str, formula, what: str = "with a planted term"):
+    """The molecules with the property and a planted term as their only target."""
+    described = posed.describe([target])[0]
+    about = f"{described.description}, {what}"
+    return labelled(posed, formula(posed.pos), Target(target, described.unit, about))
 
 
 def labelled(

@@ -13,10 +13,21 @@ from jaxtyping import Float64
 
 from ...errors import InputError
 from ...groups import SO3, About, LearnedBasis
-from ..molecules import Molecules, Target
+from ..molecules import Molecules
 from ..split import permutation
-from .bodies import at_random, dipoles, labelled, nuclear, oblique, pick, scalar, source
-from .task import Planted, Variant
+from .bodies import (
+    at_random,
+    dipoles,
+    drawn,
+    gain,
+    nuclear,
+    oblique,
+    pick,
+    scalar,
+    source,
+    with_term,
+)
+from .task import Planted, Variant, unchanged
 from .truths import AxisIs, Separates, SpanIs, Truth, width
 
 AXES = ("wx", "wy", "wz")
@@ -31,20 +42,13 @@ def full(
     target: str = "homo",
 ) -> Planted:
     """A scalar property, at random poses: free about every axis."""
-    posed = _drawn(molecules, count, seed)
-    y, described = scalar(posed, target), posed.describe([target])
     so3 = SO3()
-    box = tuple(width(name, pi) for name in AXES)
-    return Planted(
-        "full",
-        labelled(posed, y, *described),
-        lambda pos: y,
-        (
-            Variant(so3, "HaarBall", (width("radius", pi),)),
-            Variant(so3, "UniformBox", box),
-            Variant(LearnedBasis(9, 3), "Gaussian", (SpanIs(so3),), {"init": 0.3}),
-        ),
+    variants = (
+        Variant(so3, "HaarBall", (width("radius", pi),)),
+        Variant(so3, "UniformBox", tuple(width(name, pi) for name in AXES)),
+        Variant(LearnedBasis(9, 3), "Gaussian", (SpanIs(so3),), {"init": 0.3}),
     )
+    return unchanged("full", drawn(molecules, count, seed), target, variants)
 
 
 def axial(
@@ -61,12 +65,12 @@ def axial(
     box would turn the field, so it has to stay shut, while a Gaussian's leading eigenvector
     lies along the axis. Raises InputError for an axis too near to x, y or z for that.
     """
-    posed = _drawn(molecules, count, seed)
+    posed = drawn(molecules, count, seed)
     p, n = scalar(posed, target), _unit(axis)
-    gain = _gain(p, dipoles(posed, posed.pos) @ n, field)
+    strength = gain(p, dipoles(posed, posed.pos) @ n, field)
 
     def formula(pos):
-        return p + gain * (dipoles(posed, pos) @ n)[:, None]
+        return p + strength * (dipoles(posed, pos) @ n)[:, None]
 
     largest = np.abs(n).max()
     straight = largest > 1 - 1e-9
@@ -84,7 +88,7 @@ def axial(
     basis = Variant(LearnedBasis(9, 3), "Gaussian", (SpanIs(About(*n.tolist())),), {"init": 0.3})
     return Planted(
         "axial" if straight else "tilted",
-        _labelled(posed, target, formula),
+        with_term(posed, target, formula),
         formula,
         (box, gauss, basis) if straight else (gauss, box, basis),
     )
@@ -119,11 +123,11 @@ def none(
     def keep(m: Molecules):
         return oblique(dipoles(m, m.pos), nuclear(m, m.pos), parallel)
 
-    posed = _drawn(molecules, count, seed, keep)
+    posed = drawn(molecules, count, seed, keep)
     p = scalar(posed, target)
     gains = (
-        _gain(p, dipoles(posed, posed.pos)[:, 2], field),
-        _gain(p, nuclear(posed, posed.pos)[:, 0], field),
+        gain(p, dipoles(posed, posed.pos)[:, 2], field),
+        gain(p, nuclear(posed, posed.pos)[:, 0], field),
     )
 
     def formula(pos):
@@ -133,7 +137,7 @@ def none(
     so3 = SO3()
     return Planted(
         "none",
-        _labelled(posed, target, formula),
+        with_term(posed, target, formula),
         formula,
         (
             Variant(so3, "UniformBox", tuple(width(name, 0.0) for name in AXES)),
@@ -168,23 +172,18 @@ def per_molecule(
     mixed = np.concatenate([calm, polar])[permutation(count, seed)]
     posed = at_random(whole.take(mixed), seed)
     p, feels = scalar(posed, target), posed.select(["mu"])[:, 0] > 1.0
-    gain = _gain(p, (dipoles(posed, posed.pos) @ n)[feels], field) * feels
+    strength = gain(p, (dipoles(posed, posed.pos) @ n)[feels], field) * feels
 
     def formula(pos):
-        return p + (gain * (dipoles(posed, pos) @ n))[:, None]
+        return p + (strength * (dipoles(posed, pos) @ n))[:, None]
 
     closed = tuple(name for name, part in zip(AXES, n, strict=True) if abs(part) < 0.5)
     return Planted(
         "per_molecule",
-        _labelled(posed, target, formula),
+        with_term(posed, target, formula),
         formula,
         (Variant(SO3(), "Conditional", (Separates(closed, ~feels),)),),
     )
-
-
-def _drawn(molecules: Molecules | None, count: int, seed: int, keep=None) -> Molecules:
-    whole = source(molecules)
-    return at_random(whole.take(pick(whole, count, seed, keep)), seed)
 
 
 def _unit(axis: Axis) -> Float64[np.ndarray, " 3"]:
@@ -192,16 +191,3 @@ def _unit(axis: Axis) -> Float64[np.ndarray, " 3"]:
     if n.shape != (3,) or not np.isfinite(n).all() or not np.linalg.norm(n) > 0:
         raise InputError(f"expected an axis (x, y, z) of length above 0, got {list(axis)}.")
     return n / np.linalg.norm(n)
-
-
-def _gain(p: np.ndarray, term: np.ndarray, field: float) -> float:
-    """What makes `field` = 1 a term of the property's variance."""
-    if not field > 0:
-        raise InputError(f"expected a field above 0, got {field}.")
-    return field * float(p.std() / term.std())
-
-
-def _labelled(posed: Molecules, target: str, formula) -> Molecules:
-    described = posed.describe([target])[0]
-    about = f"{described.description}, with a planted term"
-    return labelled(posed, formula(posed.pos), Target(target, described.unit, about))

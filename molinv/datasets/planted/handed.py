@@ -10,8 +10,9 @@ import torch
 from ...distributions import HaarBall
 from ...groups import O3, SO3
 from ..molecules import Molecules, Target
-from .bodies import at_random, centred, frames, labelled, pick, scalar, source, sums, turned
-from .task import Planted, Variant
+from ..ragged import centred, sums
+from .bodies import drawn, frames, labelled, pick, source, turned
+from .task import Planted, Variant, unchanged
 from .truths import ExtentIs, width
 
 # the atoms that count in v_1, v_2 and v_3: hydrogen, carbon, and the others
@@ -90,15 +91,8 @@ def achiral(
     target: str = "homo",
 ) -> Planted:
     """A scalar property: rotations are free, and half of all elements are reflections."""
-    whole = source(molecules)
-    posed = at_random(whole.take(pick(whole, count, seed)), seed)
-    y, described = scalar(posed, target), posed.describe([target])
-    return Planted(
-        "achiral",
-        labelled(posed, y, *described),
-        lambda pos: y,
-        (Variant(O3(), "Composed", (width("radius", pi), _reflected(0.5))),),
-    )
+    variants = (Variant(O3(), "Composed", (width("radius", pi), _reflected(0.5))),)
+    return unchanged("achiral", drawn(molecules, count, seed), target, variants)
 
 
 def _reflected(p: float) -> ExtentIs:

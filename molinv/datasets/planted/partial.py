@@ -16,9 +16,9 @@ from jaxtyping import Float64, Int64
 
 from ...errors import InputError
 from ...groups import SO3, About
-from ..molecules import Molecules, Target
+from ..molecules import Molecules
 from ..placement import poses
-from .bodies import dipoles, frames, labelled, nuclear, oblique, pick, scalar, source, turned
+from .bodies import dipoles, frames, gain, nuclear, oblique, pick, scalar, source, turned, with_term
 from .task import Planted, Variant
 from .truths import width
 
@@ -58,7 +58,7 @@ def sectors(
     formula = _by_level(p, field, _levels(k), sector, place)
     return Planted(
         "sectors",
-        _labelled(posed, target, formula, "sector of the dipole's azimuth"),
+        with_term(posed, target, formula, "plus a level for the sector of the dipole's azimuth"),
         formula,
         (Variant(About(), "UniformBox", (width("angle", pi / k),)),),
     )
@@ -111,7 +111,7 @@ def discrete(
     formula = _by_level(p, field, _levels(k), nearest, place)
     return Planted(
         "discrete",
-        _labelled(posed, target, formula, "nearest of the stored poses"),
+        with_term(posed, target, formula, "plus a level for the nearest of the stored poses"),
         formula,
         (Variant(SO3(), "HaarBall", (width("radius", a),)),),
     )
@@ -131,21 +131,13 @@ def _levels(k: int) -> Float64[np.ndarray, " k"]:
 
 def _by_level(p: np.ndarray, field: float, levels: np.ndarray, pose, place: np.ndarray):
     """The property plus the level of the pose, of the property's variance at field = 1."""
-    if not field > 0:
-        raise InputError(f"expected a field above 0, got {field}.")
-    gain = field * p.std() / levels[place].std()
+    strength = gain(p, levels[place], field)
 
     def formula(pos):
-        return p + gain * levels[pose(pos)][:, None]
+        return p + strength * levels[pose(pos)][:, None]
 
     return formula
 
 
 def _about_z(azimuth: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, "n 3 3"]:
     return About().double().exp(torch.from_numpy(azimuth)[:, None]).numpy()
-
-
-def _labelled(posed: Molecules, target: str, formula, what: str) -> Molecules:
-    described = posed.describe([target])[0]
-    about = f"{described.description}, plus a level for the {what}"
-    return labelled(posed, formula(posed.pos), Target(target, described.unit, about))

@@ -11,8 +11,9 @@ from ...errors import InputError
 from ...groups import Affine3, Scaling, T
 from ..molecules import Molecules, Target
 from ..placement import poses
-from .bodies import at_random, centred, labelled, owners, pick, scalar, source, sums
-from .task import Planted, Variant
+from ..ragged import centred, owners, sums
+from .bodies import drawn, labelled
+from .task import Planted, Variant, unchanged
 from .truths import ExtentIs, width
 
 
@@ -29,17 +30,11 @@ def translation(
     Each is moved by a normal vector of `shift` angstrom a coordinate. For a network that sees
     coordinates, left as they are.
     """
-    posed = _scattered(molecules, count, seed, shift)
-    y, described = scalar(posed, target), posed.describe([target])
     group = T(3, cap=cap)
     open_ = tuple(width(name, cap, "angstrom") for name in group.names)
-    return Planted(
-        "translation",
-        labelled(posed, y, *described),
-        lambda pos: y,
-        (Variant(group, "UniformBox", open_),),
-        center=False,
-    )
+    variants = (Variant(group, "UniformBox", open_),)
+    posed = _scattered(molecules, count, seed, shift)
+    return unchanged("translation", posed, target, variants, center=False)
 
 
 def size(
@@ -89,8 +84,7 @@ def _scattered(molecules: Molecules | None, count: int, seed: int, shift: float)
     """Turned at random, then moved each by a vector of its own."""
     if not shift >= 0:
         raise InputError(f"expected a shift of at least 0 angstrom, got {shift}.")
-    whole = source(molecules)
-    posed = at_random(whole.take(pick(whole, count, seed)), seed)
+    posed = drawn(molecules, count, seed)
     vectors = shift * poses(count, seed)[1].numpy()
     pos = posed.pos + vectors[owners(posed.ptr)]
     return replace(posed, pos=pos.astype(np.float32))

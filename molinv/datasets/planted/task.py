@@ -15,7 +15,8 @@ from ... import distributions
 from ...errors import InputError
 from ...groups import Group
 from ..molecules import Molecules
-from .bodies import owners
+from ..ragged import owners
+from .bodies import labelled, scalar
 from .truths import Truth
 
 Formula = Callable[[Float64[np.ndarray, "atoms 3"]], Float64[np.ndarray, "n t"]]
@@ -89,6 +90,15 @@ class Planted:
                 f"{self.name}: the target is chiral, it changes its sign in a mirror, and "
                 f"{type(mu).__name__} on {mu.group} reflects: use SO3, or learn the reflection."
             )
+
+
+def unchanged(
+    name: str, posed: Molecules, target: str, variants: tuple[Variant, ...], center: bool = True
+) -> Planted:
+    """A task whose target is a property of the molecules, however they are moved."""
+    y, described = scalar(posed, target), posed.describe([target])
+    made = labelled(posed, y, *described)
+    return Planted(name, made, lambda pos: y, variants, center=center)
 
 
 def _drawn(mu: distributions.Distribution) -> Tensor:

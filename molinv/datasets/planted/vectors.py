@@ -8,7 +8,7 @@ from ...errors import unknown
 from ...groups import SO3
 from ..molecules import Molecules, Target
 from ..targets import Field
-from .bodies import at_random, dipoles, labelled, pick, source
+from .bodies import dipoles, drawn, labelled
 from .task import Planted, Variant
 from .truths import width
 
@@ -27,8 +27,7 @@ def dipole(
     """
     if output not in ("vector", "scalar"):
         raise unknown("output", output, ("vector", "scalar"))
-    whole = source(molecules)
-    posed = at_random(whole.take(pick(whole, count, seed)), seed)
+    posed = drawn(molecules, count, seed)
 
     def formula(pos):
         return dipoles(posed, pos)
