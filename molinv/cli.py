@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from .errors import InputError, Terminated, unknown
 
 # each a file in commands/, with a SUMMARY and a main
-COMMANDS = ("data", "train", "evaluate", "analyse", "predict", "models", "groups", "bench")
+COMMANDS = ("data", "train", "evaluate", "analyse", "predict", "models", "tasks", "groups")
+COMMANDS += ("distributions", "bench")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _help() -> str:
-    rows = "\n".join(f"  {name:<10}{_command(name).SUMMARY}" for name in COMMANDS)
+    rows = "\n".join(f"  {name:<15}{_command(name).SUMMARY}" for name in COMMANDS)
     return (
         "usage: molinv COMMAND ...\n\nLearn which rotations your data is invariant to, jointly "
         f"with the network.\n\n{rows}\n\nexamples:\n"

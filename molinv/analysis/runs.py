@@ -14,10 +14,10 @@ from ..chem.structure import Rejected, Structure
 from ..datasets.batches import Batch
 from ..errors import InputError
 from ..pretrained import locate, shipped_name
-from ..training.build import place
 from ..training.config import TrainConfig, read_config
+from ..training.molecule_data import place
 from ..training.saved import Saved
-from ..training.saved import load as load_saved
+from ..training.saved import load_molecules as load_saved
 from ..training.source import prepare
 from .subject import Quantity, Structures, Subject
 
@@ -78,7 +78,7 @@ def held_out(config: TrainConfig, saved: Saved, limit: int) -> Structures:
             f"{saved.card['split']}: the data has changed; train again."
         )
     chosen = parts.test[:limit]
-    batch = place(molecules, config, "cpu").gather(chosen)
+    batch = place(molecules, saved.task, config, "cpu").gather(chosen)
     standardizer = saved.standardizer
     y = standardizer.inverse(standardizer(batch.y, batch.z))
     if standardizer.kind.startswith("atom"):

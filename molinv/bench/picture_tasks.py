@@ -3,7 +3,7 @@
 The truth is how far the label lets a picture be moved, less how far the data moves already. All
 tasks share one setting: the reward's weight and how it falls, the extents' start and learning
 rate, and the optimizer's. How long a run is differs, by what a task's pictures need. The two of
-label maps share a smaller weight and a smaller push (see `training.pictures.run.fill`).
+label maps share a smaller weight and a smaller push (see `training.picture_data.fill`).
 """
 
 from __future__ import annotations

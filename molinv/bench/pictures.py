@@ -23,9 +23,9 @@ from typing import Any
 from rich.console import Console
 
 from ..errors import InputError
-from ..training.pictures.config import PictureConfig
-from ..training.pictures.evaluate import evaluate
-from ..training.pictures.run import train
+from ..prediction.picture_errors import evaluate
+from ..training.picture_config import PictureConfig
+from ..training.run import train
 from ..training.saved import write_json
 from .listed import listed
 from .picture_results import figure, others, pairs, shown, table

@@ -3,12 +3,12 @@
     structure    Structure and Rejected, what reading ends in, and Pending, before; check
     conformers   SMILES or an RDKit molecule -> 3-D coordinates
     readers      read: any mix of files, SMILES and Python objects, one stream of structures
-    smiles, tables, blocks, xyz, extxyz, database     one file format each
+    smiles, tables, blocks, xyz, database     one family of file formats each
     labels       what a file says of each molecule beside its atoms; arrays: and of each atom
     objects      ase.Atoms and RDKit's Mol
     solid        whether an RDKit molecule's coordinates are a geometry, and what they lack
     parallel     records worked on in several processes, in their order
-    frames       how an XYZ file falls into frames
+    frames       how an XYZ file falls into frames; atom_lines: elements and coordinates of one
     textfile, unpacking     numbered lines of a text file; gzip, and never without end
     rdkit_log    RDKit's own words, off the screen and into a message
 

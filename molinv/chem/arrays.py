@@ -28,18 +28,23 @@ class ByAtom:
         return "numbers of each atom"
 
 
-def of_rows(comment: str, rows: Sequence[Line]) -> Iterator[tuple[str, ByAtom]]:
-    """The columns of an extended XYZ frame that its Properties name, but for the geometry's."""
+def columns(comment: str) -> Iterator[tuple[str, str, slice]]:
+    """(name, kind, which) of the columns that an extended XYZ comment's Properties name."""
     match = _PROPERTIES.search(comment)
     parts = match[1].split(":") if match else []
     start = 0
     for name, kind, count in zip(parts[::3], parts[1::3], parts[2::3], strict=False):
         if not (count.isascii() and count.isdecimal() and len(count) < 4):
             return  # the reader of the geometry says what is wrong
-        columns = slice(start, start + int(count))
-        start = columns.stop
+        yield name, kind, slice(start, start + int(count))
+        start += int(count)
+
+
+def of_rows(comment: str, rows: Sequence[Line]) -> Iterator[tuple[str, ByAtom]]:
+    """The columns of numbers in an extended XYZ frame, but for the geometry's."""
+    for name, kind, which in columns(comment):
         if kind in ("R", "I") and name not in _OWN:
-            yield name, ByAtom(lambda c=columns: _parse(rows, c))
+            yield name, ByAtom(lambda c=which: _parse(rows, c))
 
 
 def of_bytes(raw: object, columns: int) -> ByAtom | None:

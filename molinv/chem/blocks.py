@@ -1,4 +1,4 @@
-"""Molfile records, V2000 and V3000, from .sdf and .mol files.
+"""Molfile records, V2000 and V3000, from .sdf and .mol files, and those of .mol2 files.
 
 What becomes of its coordinates: see `solid`. A record is 3-D when its header says so or any z
 coordinate is not zero.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +17,14 @@ from ..errors import InputError
 from .conformers import embed_many, refuse_dummies
 from .rdkit_log import quiet, reason
 from .solid import is_solid, solid
-from .structure import Pending, ReadOptions, Rejected, Structure, build
+from .structure import Pending, ReadOptions, Rejected, Structure, structure_of
 from .textfile import numbered_lines
 
 if TYPE_CHECKING:
     from rdkit import Chem
 
 Record = tuple[int, list[str]]
+Parser = Callable[[str, bool], "Chem.Mol"]  # of a record's text, and whether to sanitise it
 
 MOST_LINES = 20_000  # of a record; V3000's 1,000 atoms with their bonds take 2,000
 
@@ -33,14 +34,14 @@ def read_sdf(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
 
     The name is the title line, else the file's stem and the record's number.
     """
-    for number, (line, block) in enumerate(sdf_blocks(path), 1):
-        name, source = block[0].strip() or f"{path.stem}-{number}", f"{path}:{number}"
-        if len(block) > MOST_LINES:
-            reason = f"record at line {line}: expected at most {MOST_LINES} lines, got more"
-            yield Rejected(name, source, reason)
-            continue
-        text = "\n".join(block) + "\n"
-        yield Pending(name, source, partial(_read_record, name, source, line, text))
+    return _records(path, sdf_blocks(path), _parse)
+
+
+def read_mol2(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
+    """The records of a Tripos .mol2 file, named as those of .sdf files are."""
+    start = "@<TRIPOS>MOLECULE"
+    blocks = (b for b in _blocks(path, start, first=True) if b[1][0].startswith(start))
+    return _records(path, blocks, _parse_mol2)
 
 
 def sdf_blocks(path: Path) -> Iterator[Record]:
@@ -48,22 +49,40 @@ def sdf_blocks(path: Path) -> Iterator[Record]:
 
     Done here and not by RDKit's supplier, which cannot say on which line a record began.
     """
+    return _blocks(path, "$$$$")
+
+
+def _blocks(path: Path, mark: str, first: bool = False) -> Iterator[Record]:
+    """Records that end with the line `mark`, or start with it where it is their `first`."""
     start, block = 1, []
     for number, line in numbered_lines(path):
-        if line.startswith("$$$$"):
-            yield start, block or [""]
-            start, block = number + 1, []
+        if line.startswith(mark):
+            if block or not first:
+                yield start, block or [""]
+            start, block = (number, [line]) if first else (number + 1, [])
         elif len(block) <= MOST_LINES:  # a record without an end must not fill the memory
             block.append(line)
     if any(line.strip() for line in block):
         yield start, block
 
 
+def _records(path: Path, blocks: Iterator[Record], parse: Parser) -> Iterator[Pending | Rejected]:
+    for number, (line, block) in enumerate(blocks, 1):
+        title = block[1:2] if parse is _parse_mol2 else block[:1]
+        name, source = "".join(title).strip() or f"{path.stem}-{number}", f"{path}:{number}"
+        if len(block) > MOST_LINES:
+            reason = f"record at line {line}: expected at most {MOST_LINES} lines, got more"
+            yield Rejected(name, source, reason)
+            continue
+        text = "\n".join(block) + "\n"
+        yield Pending(name, source, partial(_read_record, name, source, line, text, parse))
+
+
 def _read_record(
-    name: str, source: str, line: int, block: str, options: ReadOptions
+    name: str, source: str, line: int, block: str, parse: Parser, options: ReadOptions
 ) -> Structure | Rejected:
     try:
-        mol = _parse(block, sanitize=False)
+        mol = parse(block, False)
         refuse_dummies(mol)
     except InputError as error:
         return Rejected(name, source, _in_file(str(error), line))
@@ -71,10 +90,10 @@ def _read_record(
 
     def coordinates():
         if drawing:
-            return embed_many(_parse(block, sanitize=True), options.seed, options.conformers)
+            return embed_many(parse(block, True), options.seed, options.conformers)
         return solid(mol)
 
-    made = build(name, source, coordinates, embedded=drawing)
+    made = structure_of(name, source, coordinates, embedded=drawing)
     if isinstance(made, Rejected):
         return Rejected(name, source, _in_file(made.reason, line))
     return made
@@ -89,17 +108,26 @@ def _in_file(reason: str, start: int) -> str:
 def _parse(block: str, sanitize: bool) -> Chem.Mol:
     from rdkit import Chem
 
+    # Not MolFromMolBlock, which logs its reason as a mere warning.
+    stream = io.BytesIO(block.encode())
+    supplier = Chem.ForwardSDMolSupplier(stream, sanitize=sanitize, removeHs=False)
+    return _parsed(lambda: next(supplier, None), "molfile")
+
+
+def _parse_mol2(block: str, sanitize: bool) -> Chem.Mol:
+    from rdkit import Chem
+
+    return _parsed(lambda: Chem.MolFromMol2Block(block, sanitize, removeHs=False), "mol2 record")
+
+
+def _parsed(parse: Callable[[], Chem.Mol | None], what: str) -> Chem.Mol:
     with quiet() as why:
         try:
-            # Not MolFromMolBlock, which logs its reason as a mere warning.
-            stream = io.BytesIO(block.encode())
-            supplier = Chem.ForwardSDMolSupplier(stream, sanitize=sanitize, removeHs=False)
-            mol = next(supplier, None)
-            said = why()
+            mol, said = parse(), why()
         except (RuntimeError, ValueError) as error:
             mol, said = None, reason(str(error))
     if mol is None:
         raise InputError(
-            f"cannot read it as a molfile (RDKit: {said or 'no reason given'}): correct the record"
+            f"cannot read it as a {what} (RDKit: {said or 'no reason given'}): correct the record"
         )
     return mol

@@ -1,7 +1,8 @@
-"""ASE databases: the SQLite files that `ase.db.connect("mols.db")` writes.
+"""ASE's own files: databases (`ase.db.connect("mols.db")`) and trajectories (.traj).
 
-Read with SQLite itself, which can be told not to write: ASE opens its databases for writing, and
-makes tables in a file that has none.
+Databases are read with SQLite itself, which can be told not to write: ASE opens them for writing,
+and makes tables in a file that has none. Trajectories are arrays with JSON (ASE's ulm format),
+without a pickle.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sqlite3
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from gzip import BadGzipFile
 from pathlib import Path
@@ -22,8 +23,15 @@ from urllib.parse import quote
 import numpy as np
 
 from ..errors import InputError
-from .extxyz import NAMES, PERIODIC
-from .structure import Coordinates, ReadOptions, Rejected, Structure, build
+from .structure import (
+    PERIODIC,
+    Coordinates,
+    ReadOptions,
+    Rejected,
+    Structure,
+    name_in,
+    structure_of,
+)
 from .unpacking import open_packed
 
 LARGEST_ROW = 16 * 2**20  # bytes; no molecule takes as many
@@ -33,43 +41,94 @@ _COLUMNS = "id, numbers, positions, pbc, key_value_pairs"
 def read_db(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]:
     """The rows of an ASE database; the name is the key name, title or label, if a row has one.
 
-    A gzipped one is unpacked into a temporary file. Raises InputError for a file that is no
+    A gzipped one is unpacked into a temporary file. Raises InputError for a file that is not an
     ASE database, or a damaged one.
     """
-    with ExitStack() as stack:
-        for row, numbers, positions, pbc, pairs in rows(path, stack, _COLUMNS):
-            source, name = f"{path}:{row}", _name(pairs) or f"{path.stem}-{row}"
-            if pbc:
-                yield Rejected(name, source, f"row {row}: {PERIODIC}")
-            else:
-                yield build(
-                    name, source, lambda n=numbers, p=positions: _atoms(n, p), embedded=False
-                )
+    for row, numbers, positions, pbc, pairs in rows(path, _COLUMNS):
+        source, name = f"{path}:{row}", name_in(from_json(pairs)) or f"{path.stem}-{row}"
+        if pbc:
+            yield Rejected(name, source, f"row {row}: {PERIODIC}")
+        else:
+            yield structure_of(
+                name, source, lambda n=numbers, p=positions: _atoms(n, p), embedded=False
+            )
 
 
-def rows(path: Path, stack: ExitStack, columns: str) -> Iterator[tuple[Any, ...]]:
-    """These columns of every system, in order, while `stack` is open; raises as `read_db`."""
+def read_traj(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]:
+    """The frames of an ASE trajectory, named as those of .extxyz files are."""
+    for number, frame in enumerate(trajectory(path), 1):
+        source, info = f"{path}:{number}", frame.get("info")
+        name = name_in(info if isinstance(info, dict) else {}) or f"{path.stem}-{number}"
+        if np.any(frame["pbc"]):
+            yield Rejected(name, source, f"frame {number}: {PERIODIC}")
+        else:
+            yield structure_of(name, source, partial(_of_frame, frame), embedded=False)
+
+
+def rows(path: Path, columns: str, table: str = "systems") -> Iterator[tuple[Any, ...]]:
+    """These columns of every system (or of another table), in order; raises as `read_db`."""
     try:
-        yield from _rows(path, _unpacked(path, stack), stack, columns)
+        with _unpacked(path) as file, ExitStack() as stack:
+            yield from _rows(path, file, stack, columns, table)
     except (sqlite3.Error, UnicodeError) as error:
         said = " ".join(str(error).split())
         raise InputError(
             f"{path}: expected an ASE database, SQLite cannot read it ({said}); write it again"
         ) from None
+
+
+def trajectory(path: Path) -> Iterator[dict[str, Any]]:
+    """The arrays and values of every frame, those of its calculator under "calculator"."""
+    from ase.io.ulm import Reader
+
+    with _unpacked(path) as file:
+        if file.stat().st_size == 0:
+            return
+        try:
+            with file.open("rb") as binary:
+                given = Reader(binary)
+                if given.get_tag() != "ASE-Trajectory":
+                    raise ValueError("no trajectory")
+                start = {"pbc": False} | (given.asdict() if len(given) else {})
+                # what all frames have in common stands in the first one only
+                start = {key: start.get(key) for key in ("pbc", "numbers")}
+                for number in range(len(given)):
+                    yield start | given[number].asdict()
+        # a damaged file makes ASE fail in many ways: KeyError, TypeError, MemoryError, ...
+        except Exception as error:
+            said = " ".join(str(error).split())[:120] or type(error).__name__
+            raise InputError(
+                f"{path}: expected an ASE trajectory, ASE cannot read it ({said}); write it again"
+            ) from None
+
+
+def from_json(text: Any) -> dict[str, Any]:
+    """A JSON object, empty where there is none."""
+    try:
+        found = json.loads(text) if text else {}
+        return found if isinstance(found, dict) else {}
+    except (TypeError, ValueError, RecursionError):
+        return {}
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    if path.suffix.lower() != ".gz":
+        yield path
+        return
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "unpacked"
+            with open_packed(path) as packed, file.open("wb") as out:
+                shutil.copyfileobj(packed, out)
+            yield file
     except (EOFError, zlib.error, BadGzipFile) as error:
         raise InputError(f"{path}: damaged gzip file ({error}); copy it again") from None
 
 
-def _unpacked(path: Path, stack: ExitStack) -> Path:
-    if path.suffix.lower() != ".gz":
-        return path
-    file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "rows.db"
-    with open_packed(path) as packed, file.open("wb") as out:
-        shutil.copyfileobj(packed, out)
-    return file
-
-
-def _rows(path: Path, file: Path, stack: ExitStack, columns: str) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    path: Path, file: Path, stack: ExitStack, columns: str, table: str
+) -> Iterator[tuple[Any, ...]]:
     if file.stat().st_size == 0:
         return
     address = f"file:{quote(str(file.resolve()))}?mode=ro"
@@ -78,12 +137,19 @@ def _rows(path: Path, file: Path, stack: ExitStack, columns: str) -> Iterator[tu
     database.text_factory = partial(str, encoding="utf-8", errors="replace")
     database.execute("PRAGMA trusted_schema = OFF")
     found = database.execute(
-        "SELECT type, sql FROM sqlite_master WHERE name = 'systems'"
+        "SELECT type, sql FROM sqlite_master WHERE name = ?", [table]
     ).fetchone()
     # not a view, nor a virtual table: those compute, without end if they like
     if found is None or found[0] != "table" or not str(found[1]).startswith("CREATE TABLE"):
-        raise InputError(f"{path}: expected an ASE database, got one without a table of systems")
-    yield from database.execute(f"SELECT {columns} FROM systems ORDER BY id")
+        raise InputError(f"{path}: expected an ASE database, got one without a table of {table}")
+    yield from database.execute(f"SELECT {columns} FROM {table} ORDER BY rowid")
+
+
+def _of_frame(frame: dict[str, Any]) -> Coordinates:
+    z, pos = np.asarray(frame["numbers"]), np.asarray(frame.get("positions"))
+    if pos.dtype.kind not in "iuf":
+        raise InputError("expected positions as numbers: write the trajectory with ASE")
+    return z, pos.astype(np.float64)
 
 
 def _atoms(numbers: Any, positions: Any) -> Coordinates:
@@ -95,11 +161,3 @@ def _atoms(numbers: Any, positions: Any) -> Coordinates:
             "expected numbers as 32-bit integers and positions as triples of floats; write the "
             "database with ASE"
         ) from None
-
-
-def _name(pairs: Any) -> str:
-    try:
-        found = json.loads(pairs)
-        return next((str(found[key])[:200] for key in NAMES if found.get(key)), "")
-    except (TypeError, ValueError, AttributeError, RecursionError):
-        return ""

@@ -1,36 +1,39 @@
 """What a file says of each molecule beside its atoms: columns, properties, keys.
 
 One mapping of texts, numbers and arrays for each record, in the order of the readers' records:
-cells of a .csv row, data fields of an .sdf record, keys of an extended XYZ comment and columns of
-its atoms, key-value pairs, energy, forces, charges and dipole of an ASE database's row.
+cells of a table's row, data fields of an .sdf record, keys of an extended XYZ comment and columns
+of its atoms, and of ASE's databases and trajectories key-value pairs, data and calculated values.
 """
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import InputError
-from .arrays import of_bytes, of_rows
+from .arrays import ByAtom, of_bytes, of_rows
 from .blocks import sdf_blocks
+from .database import from_json, trajectory
 from .database import rows as database_rows
 from .frames import Broken, frames
 from .rdkit_log import quiet
 from .structure import ReadOptions
 from .tables import table_rows
 from .textfile import numbered_lines
+from .xyz import keys
 
 Labels = dict[str, Any]
 SMILES = "smiles"  # the key under which a record's SMILES is found, where it has one
+ASE = {"energy": "eV", "forces": "eV/angstrom", "dipole": "e angstrom", "charges": "e"}
 
 
 def labels(path: Path, options: ReadOptions) -> Iterator[Labels]:
     """Those of each record of a file; raises InputError for a kind of file that has none."""
-    extension = _extension(path)
-    if extension not in LABELS:
+    if (extension := _extension(path)) not in LABELS:
         raise InputError(
             f"{path}: expected a file with values to learn, ending in {' '.join(LABELS)} (or one "
             f"of these with .gz), got {extension or 'no extension'!r}"
@@ -46,6 +49,9 @@ def _of_table(path: Path, options: ReadOptions) -> Iterator[Labels]:
     table = table_rows(path, options)
     if table is None:
         return
+    twice = [name for name, count in Counter(table.columns).items() if count > 1 and name]
+    if twice:
+        raise InputError(f"{path}: two columns are called {twice[0]!r}: rename one of them")
     for _, cells in table.rows:
         row = dict(zip(table.columns, (cell.strip() for cell in cells), strict=False))
         smiles = cells[table.smiles].strip() if table.smiles < len(cells) else ""
@@ -53,11 +59,13 @@ def _of_table(path: Path, options: ReadOptions) -> Iterator[Labels]:
 
 
 def _of_blocks(path: Path, options: ReadOptions) -> Iterator[Labels]:
-    for _, block in sdf_blocks(path):
+    for number, (_, block) in enumerate(sdf_blocks(path), 1):
         found, name, value = {}, None, []
         for line in [*block, ""]:
             if name is None and line.startswith(">") and "<" in line:
                 name, value = line[line.index("<") + 1 : line.rindex(">")], []
+                if name in found:
+                    raise InputError(f"{path}: record {number} has two fields {name!r}: rename one")
             elif name is not None and not line.strip():
                 found[name], name = "\n".join(value).strip(), None
             elif name is not None:
@@ -66,51 +74,113 @@ def _of_blocks(path: Path, options: ReadOptions) -> Iterator[Labels]:
 
 
 def _of_frames(path: Path, options: ReadOptions) -> Iterator[Labels]:
-    from ase.io.extxyz import key_val_str_to_dict
-
     for frame in frames(numbered_lines(path)):
-        if isinstance(frame, Broken) or "=" not in frame.comment:
-            yield {}
-            continue
         try:
-            found = dict(key_val_str_to_dict(frame.comment))
-            yield dict(of_rows(frame.comment, frame.rows)) | found
-        except Exception:  # whatever ASE's parser runs into, as in `extxyz`
+            if isinstance(frame, Broken) or "=" not in frame.comment:
+                yield {}
+            else:
+                yield dict(of_rows(frame.comment, frame.rows)) | keys(frame)
+        except InputError:
             yield {}
 
 
 def _of_database(path: Path, options: ReadOptions) -> Iterator[Labels]:
-    with ExitStack() as stack:
-        columns = "key_value_pairs, energy, forces, charges, dipole"
-        for pairs, energy, forces, charges, dipole in database_rows(path, stack, columns):
-            try:
-                found = json.loads(pairs) if pairs else {}
-            except (TypeError, ValueError, RecursionError):
-                found = {}
-            vector = of_bytes(dipole, 1)
-            own = {
-                "energy": energy,
-                "forces": of_bytes(forces, 3),
-                "charges": of_bytes(charges, 1),
-                "dipole": None if vector is None else vector.array(),
-            }
-            own = {key: value for key, value in own.items() if value is not None}
-            yield own | (found if isinstance(found, dict) else {})
+    columns = "numbers, key_value_pairs, data, energy, forces, charges, dipole"
+    given = list(database_rows(path, columns))
+    data = [_unpacked(row[2]) for row in given]
+    atoms = [len(row[0]) // 4 if isinstance(row[0], bytes) else 0 for row in given]
+    by_atom = _by_atom(data, atoms)
+    for (_, pairs, _, energy, forces, charges, dipole), more in zip(given, data, strict=True):
+        vector = of_bytes(dipole, 1)
+        own = {
+            "energy": energy,
+            "forces": of_bytes(forces, 3),
+            "charges": of_bytes(charges, 1),
+            "dipole": None if vector is None else vector.array(),
+        }
+        own = {key: value for key, value in own.items() if value is not None}
+        more = {k: _value(v, k in by_atom) for k, v in more.items()}
+        yield more | own | from_json(pairs)
+
+
+def _of_trajectory(path: Path, options: ReadOptions) -> Iterator[Labels]:
+    given = list(trajectory(path))
+    found = []
+    for frame in given:
+        parts = (frame.get("info"), frame.get("calculator"))
+        both = {k: v for part in parts if isinstance(part, dict) for k, v in part.items()}
+        found.append({k: v for k, v in both.items() if k not in ("name", "parameters")})
+    by_atom = _by_atom(found, [len(frame["numbers"]) for frame in given])
+    for row in found:
+        yield {k: _value(v, k in by_atom) for k, v in row.items()}
+
+
+def _unpacked(blob: Any) -> Labels:
+    """A row's data, which ASE keeps as JSON, or as arrays with JSON that says where they start."""
+    from ase.db.core import bytes_to_object
+
+    if not isinstance(blob, bytes):
+        return from_json(blob)
+    try:
+        found = bytes_to_object(blob)
+    except Exception:  # a damaged row: ASE fails in many ways
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _by_atom(rows: list[Labels], atoms: list[int]) -> set[str]:
+    """The keys whose arrays have as many rows as the molecule has atoms, wherever they occur.
+
+    Three numbers for each of molecules that all have three atoms are a vector, but for charges.
+    """
+    fits: dict[str, bool] = {}
+    flat: dict[str, bool] = {}
+    for row, n in zip(rows, atoms, strict=True):
+        for key, value in row.items():
+            if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "iuf":
+                fits[key] = fits.get(key, True) and len(value) == n
+                flat[key] = flat.get(key, True) and value.shape in ((3,), (1, 3), (1,))
+    return {
+        key
+        for key, fit in fits.items()
+        if fit and not (flat[key] and not any(part in key.lower() for part in ("charge", "force")))
+    }
+
+
+def _value(value: Any, by_atom: bool) -> Any:
+    if not isinstance(value, np.ndarray):
+        return value
+    if by_atom:
+        return ByAtom(lambda: np.asarray(value, np.float64))
+    return value[0] if value.ndim > 1 and len(value) == 1 else value
 
 
 LABELS: dict[str, Callable[[Path, ReadOptions], Iterator[Labels]]] = {
     ".csv": _of_table,
+    ".tsv": _of_table,
     ".sdf": _of_blocks,
     ".xyz": _of_frames,
     ".extxyz": _of_frames,
     ".db": _of_database,
+    ".traj": _of_trajectory,
 }
-TOTAL_ENERGY = {".xyz": "energy", ".extxyz": "energy", ".db": "energy"}  # in eV, as ASE's are
 
 
-def energy_key(path: Path) -> str | None:
-    """The key of total energies in eV, in the files that have one by convention."""
-    return TOTAL_ENERGY.get(_extension(path))
+def units(path: Path) -> dict[str, str]:
+    """The units of keys that a file gives, or that ASE's files have by convention."""
+    if (extension := _extension(path)) not in (".xyz", ".extxyz", ".db", ".traj"):
+        return {}
+    if extension != ".db":
+        return ASE
+    try:
+        found = {
+            name: from_json(value)
+            for name, value in database_rows(path, "name, value", "information")
+        }
+    except InputError:  # older databases have no such table
+        return ASE
+    given = found.get("metadata", {}).get("_property_unit_dict", {})
+    return ASE | ({k: str(v) for k, v in given.items()} if isinstance(given, dict) else {})
 
 
 def block_smiles(path: Path) -> Iterator[str]:

@@ -9,24 +9,23 @@ import numpy as np
 
 from ..errors import InputError
 from .conformers import embed_many, refuse_dummies
-from .extxyz import NAMES
 from .rdkit_log import quiet, reason
 from .solid import is_solid, solid
 from .structure import (
+    PERIODIC,
     Coordinates,
     Item,
     Pending,
     ReadOptions,
     Rejected,
     Structure,
-    build,
+    name_in,
+    structure_of,
 )
 
 if TYPE_CHECKING:
     from ase import Atoms
     from rdkit import Chem
-
-PERIODIC = "periodic structures are not supported: give a molecule (atoms.pbc = False)"
 
 
 def is_object(item: Any) -> bool:
@@ -57,11 +56,12 @@ def from_object(item: Any, number: int) -> Item:
 
 
 def _from_atoms(atoms: Atoms, source: str) -> Structure | Rejected:
-    given = (str(atoms.info[key]) for key in NAMES if atoms.info.get(key))
-    name = next(given, atoms.get_chemical_formula())
+    name = name_in(atoms.info) or atoms.get_chemical_formula()
     if atoms.pbc.any():
         return Rejected(name, source, PERIODIC)
-    return build(name, source, lambda: (atoms.numbers, atoms.positions.copy()), embedded=False)
+    return structure_of(
+        name, source, lambda: (atoms.numbers, atoms.positions.copy()), embedded=False
+    )
 
 
 def _title(mol: Chem.Mol) -> str:
@@ -77,7 +77,7 @@ def _title(mol: Chem.Mol) -> str:
 
 def _from_mol(mol: Chem.Mol, name: str, source: str, options: ReadOptions) -> Structure | Rejected:
     drawing = not is_solid(mol)
-    return build(name, source, lambda: _coordinates(mol, drawing, options), embedded=drawing)
+    return structure_of(name, source, lambda: _coordinates(mol, drawing, options), embedded=drawing)
 
 
 def _coordinates(mol: Chem.Mol, drawing: bool, options: ReadOptions) -> Coordinates:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from .conformers import embed_many
-from .structure import Pending, ReadOptions, Rejected, Structure, build
+from .structure import Pending, ReadOptions, Rejected, Structure, structure_of
 from .textfile import numbered_lines, standard_input
 
 HEADERS = {"smiles", "smi", "canonical_smiles", "isomeric_smiles"}  # none is a valid SMILES
@@ -22,7 +22,7 @@ _LINE = re.compile(
 
 def from_smiles(smiles: str, name: str, source: str, options: ReadOptions) -> Structure | Rejected:
     """Conformers of one SMILES; Rejected, with RDKit's reason, where there are none."""
-    return build(
+    return structure_of(
         name or smiles,
         source,
         lambda: embed_many(smiles, options.seed, options.conformers),

@@ -6,8 +6,9 @@ conformer search, a parser) is `finish`, which any process can do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,10 @@ HEAVIEST = 118  # oganesson
 FEW = 64  # atoms
 COINCIDENT = 1e-3  # angstrom; no two nuclei are ever this close
 FARTHEST = 1e6  # angstrom; float32, in which models run, keeps 0.1 angstrom there
+PERIODIC = (
+    'periodic structures are not supported: give a molecule, with pbc="F F F" or without Lattice'
+)
+NAMES = ("name", "title", "label")  # keys that ASE's files may have
 
 Coordinates = tuple[np.ndarray, np.ndarray]
 
@@ -87,6 +92,12 @@ def finish(item: Item, options: ReadOptions) -> Structure | Rejected:
     return item.make(options) if isinstance(item, Pending) else item
 
 
+def name_in(keys: Mapping[str, Any]) -> str:
+    """The name that a record's key-value pairs give it, or ""."""
+    given = (keys.get(key) for key in NAMES)
+    return next((str(v)[:200] for v in given if isinstance(v, str | int | float) and v), "")
+
+
 def check(z: np.ndarray, pos: np.ndarray) -> None:
     """Refuse atoms and coordinates that no model can use.
 
@@ -151,7 +162,7 @@ def _point(xyz: np.ndarray) -> str:
     return "(" + ", ".join(f"{value:g}" for value in xyz) + ")"
 
 
-def build(
+def structure_of(
     name: str,
     source: str,
     coordinates: Callable[[], Coordinates],

@@ -1,4 +1,4 @@
-"""SMILES from a column of a .csv file."""
+"""SMILES from a column of a .csv or .tsv file."""
 
 from __future__ import annotations
 
@@ -102,6 +102,8 @@ def _smiles_column(path: Path, columns: list[str], asked: str | None) -> int:
         alike = [i for i, column in enumerate(columns) if "smiles" in column.lower()]
         at = alike[0] if at is None and len(alike) == 1 else at
         expected = "one SMILES column"
+    if at is not None and columns.count(columns[at]) > 1:
+        raise InputError(f"{path}: two columns are called {columns[at]!r}: rename one of them")
     if at is None:
         listed = ", ".join(repr(column[:40]) for column in columns[:30])
         raise InputError(

@@ -1,101 +1,121 @@
-"""Plain XYZ files: an atom count, a comment, then element x y z a line, in angstrom."""
+"""XYZ files, plain and extended: an atom count, a comment, then element x y z a line, in angstrom.
+
+The comment of an extended frame says what its columns are (Properties=) and holds key=value pairs.
+"""
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from .extxyz import extended
-from .frames import Broken, Frame, frames, number, shown
+from .arrays import columns
+from .atom_lines import coordinates
+from .frames import Broken, Frame, frames
 from .structure import (
-    HEAVIEST,
+    PERIODIC,
     Coordinates,
     Pending,
     ReadOptions,
     Rejected,
     Structure,
-    build,
+    name_in,
+    structure_of,
 )
 from .textfile import numbered_lines
 
 _LONGEST_NAME = 40  # a longer comment is a program's bookkeeping
+_WIDE = re.compile(r":\d{4,}")  # a column count that would only cost memory
 
 
-def read_xyz(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
-    """The frames of a .xyz file; a broken one costs no more than itself where possible.
+def read_xyz(
+    path: Path, options: ReadOptions, always: bool = False
+) -> Iterator[Pending | Rejected]:
+    """The frames of a .xyz or .extxyz file; a broken one costs no more than itself where possible.
 
-    Elements are symbols in any case, D and T, or atomic numbers; further columns are
-    ignored. A frame whose comment holds Properties= or Lattice= is read as extended XYZ.
-    The name is a short comment without "=", else the file's stem and the frame's number.
+    Elements are symbols in any case, D and T, or atomic numbers. A frame is extended where its
+    comment holds Properties= or Lattice=, or `always`; its name is then its name, title or label
+    key. In a plain one the name is a short comment without "=", and further columns are ignored.
+    Without a name, a frame is called by the file's stem and its number.
     """
     for index, frame in enumerate(frames(numbered_lines(path)), 1):
         name, source = f"{path.stem}-{index}", f"{path}:{frame.line}"
         if isinstance(frame, Broken):
             yield Rejected(name, source, frame.reason)
-        elif "Properties=" in frame.comment or "Lattice=" in frame.comment or frame.vectors:
-            yield Pending(name, source, partial(extended, frame, name, source))
+        elif always or "Properties=" in frame.comment or "Lattice=" in frame.comment:
+            yield Pending(name, source, partial(_extended, frame, name, source))
         else:
             name = _title(frame.comment) or name
             yield Pending(name, source, partial(_plain, frame, name, source))
 
 
+read_extxyz = partial(read_xyz, always=True)
+
+
+def keys(frame: Frame) -> dict[str, Any]:
+    """The key=value pairs of a frame's comment; raises InputError where ASE cannot parse them."""
+    from ase.io.extxyz import key_val_str_to_dict
+
+    try:
+        found = key_val_str_to_dict(frame.comment)
+    # ASE lets whatever its parsing runs into escape: KeyError, IndexError, AttributeError, ...
+    except Exception as error:
+        said = " ".join(str(error).split())[:120] or type(error).__name__
+        raise InputError(
+            f"line {frame.line + 1}: ASE cannot read this comment ({said}): correct it"
+        ) from None
+    # "_JSON 1.5", as ASE writes some numbers, comes as an array without dimensions
+    return {
+        k: v.item() if isinstance(v, np.ndarray) and not v.ndim else v for k, v in found.items()
+    }
+
+
 def _plain(frame: Frame, name: str, source: str, options: ReadOptions) -> Structure | Rejected:
-    return build(name, source, lambda: _coordinates(frame), embedded=False)
+    def read() -> Coordinates:
+        _refuse_cell(frame, bool(frame.vectors))
+        return coordinates(frame.rows)
+
+    return structure_of(name, source, read, embedded=False)
+
+
+def _extended(frame: Frame, name: str, source: str, options: ReadOptions) -> Structure | Rejected:
+    try:
+        given = keys(frame)
+    except InputError as error:
+        return Rejected(name, source, str(error))
+
+    def read() -> Coordinates:
+        cell = bool(frame.vectors) or "Lattice" in given
+        _refuse_cell(frame, bool(np.any(given["pbc"])) if "pbc" in given else cell)
+        if _WIDE.search(frame.comment):
+            raise InputError(
+                f"line {frame.line + 1}: expected fewer than 1000 columns in Properties"
+            )
+        kinds = {name: (kind, where) for name, kind, where in columns(frame.comment)}
+        if not kinds and "Properties" not in given:
+            return coordinates(frame.rows)
+        element = next((kinds[k][1] for k in ("species", "Z", "numbers") if k in kinds), None)
+        kind, place = kinds.get("pos", ("", slice(0, 0)))
+        if element is None or kind != "R" or place.stop - place.start != 3:
+            raise InputError(
+                f"line {frame.line + 1}: expected species:S:1 and pos:R:3 in Properties, got none"
+            )
+        wide = max(where.stop for _, where in kinds.values())
+        return coordinates(frame.rows, element.start, place.start, wide)
+
+    return structure_of(name_in(given) or name, source, read, embedded=False)
+
+
+def _refuse_cell(frame: Frame, periodic: bool) -> None:
+    if periodic:
+        raise InputError(f"line {frame.line}: {PERIODIC}")
 
 
 def _title(comment: str) -> str:
     comment = " ".join(comment.split("\t")[0].split())  # QM9: "gdb 3", a tab, numbers
     return comment if len(comment) <= _LONGEST_NAME and "=" not in comment else ""
-
-
-def _coordinates(frame: Frame) -> Coordinates:
-    cells = [text.split(None, 4) for _, text in frame.rows]
-    try:
-        # the usual case first: libraries of millions are read
-        known = _symbols()
-        z = np.array([known[c[0]] for c in cells], dtype=np.int64)
-        pos = np.array([(float(c[1]), float(c[2]), float(c[3])) for c in cells]).reshape(-1, 3)
-        if np.isfinite(pos).all() and not any("_" in text for _, text in frame.rows):
-            return z, pos
-    except (KeyError, ValueError, IndexError):
-        pass
-    z, pos = np.empty(len(cells), dtype=np.int64), np.empty((len(cells), 3))
-    for i, (line, text) in enumerate(frame.rows):
-        z[i] = _element(cells[i][0], line)
-        try:
-            pos[i] = [number(cell) for cell in cells[i][1:4]]
-        except ValueError:
-            pos[i] = math.nan
-        if len(cells[i]) < 4 or not np.isfinite(pos[i]).all():
-            raise InputError(
-                f"line {line}: expected an element and three finite coordinates in angstrom, "
-                f"got {shown(text)}"
-            )
-    return z, pos
-
-
-def _element(text: str, line: int) -> int:
-    if text.isascii() and text.isdecimal():
-        z = int(text[:4])
-    else:
-        z = _symbols().get(text.capitalize(), 0)
-    if not 1 <= z <= HEAVIEST:
-        raise InputError(
-            f"line {line}: unknown element {text[:12]!r}: expected a symbol such as C, or an "
-            f"atomic number from 1 to {HEAVIEST}"
-        )
-    return z
-
-
-@cache
-def _symbols() -> dict[str, int]:
-    from rdkit import Chem
-
-    table = Chem.GetPeriodicTable()
-    symbols = {table.GetElementSymbol(z): z for z in range(1, HEAVIEST + 1)}
-    return symbols | {"D": 1, "T": 1}  # hydrogen's isotopes

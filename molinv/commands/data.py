@@ -19,8 +19,8 @@ def main(arguments: list[str]) -> int:
     def fill(parser):
         parser.add_argument(
             "name",
-            help="qm9, a folder of a data set, or a .csv .sdf .xyz .extxyz .db file; xtb makes one "
-            "of energies, forces and dipoles (see `molinv data xtb --help`)",
+            help="qm9, a folder of a data set, or a .csv .tsv .sdf .xyz .extxyz .db .traj "
+            "file; xtb makes one of energies, forces and dipoles (see `molinv data xtb --help`)",
         )
         parser.add_argument("--targets", help='of a file, as for training: "logS [log mol/L]"')
         parser.add_argument("--smiles_column", help="the column of SMILES in a .csv file")
@@ -37,13 +37,13 @@ def main(arguments: list[str]) -> int:
     from ..datasets.kinds import SHAPES
     from ..datasets.moments import TARGETS, with_moments
     from ..datasets.own import is_own
-    from ..datasets.split import split
+    from ..datasets.repeats import random_split
 
-    molecules = _own(args) if is_own(args.name) else load(args.name)
+    molecules, groups = _own(args) if is_own(args.name) else (load(args.name), None)
     sizes = molecules.sizes
     text = f"{sizes.sum():,} atoms (mean {sizes.mean():.1f}, most {sizes.max()})"
     if len(molecules) >= 10:
-        parts = split(len(molecules))
+        parts, _ = random_split(np.arange(len(molecules)) if groups is None else groups)
         text += (
             f"; split {parts.hash} with seed 0: {len(parts.train):,} train, "
             f"{len(parts.valid):,} valid, {len(parts.test):,} test"
@@ -67,7 +67,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _own(args):
-    """The molecules of a user's file; says how many rows it could not use, and why."""
+    """The molecules of a user's file, and which rows are one molecule.
+
+    Says how many rows it could not use, and why, and what is odd in the others.
+    """
     from collections import Counter
 
     from ..datasets.own import read_own
@@ -87,4 +90,6 @@ def _own(args):
         print(f"  {count:,} rejected: {reason} (first: {first.source}, {first.name})")
     if len(reasons) > SHOWN:
         print(f"  and {len(reasons) - SHOWN:,} other reasons")
-    return own.molecules
+    for note in own.notes:
+        print(f"note: {note}")
+    return own.molecules, own.groups

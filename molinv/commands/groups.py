@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .listing import explain, one_line
 from .parsing import parse
 
 if TYPE_CHECKING:
@@ -14,21 +15,26 @@ SUMMARY = "the groups that exist, with their generators"
 
 def main(arguments: list[str]) -> int:
     """Run the command; its exit code."""
-    parse("groups", SUMMARY, arguments, lambda p: None)
-    from inspect import getdoc
 
+    def fill(parser):
+        parser.add_argument("name", nargs="?", help="show the settings of this one: Compose")
+
+    args = parse("groups", SUMMARY, arguments, fill)
     from rich.console import Console
     from rich.table import Table
 
     from .. import groups
 
+    if args.name is not None:
+        explain(args.name, groups.available(), "group", "--group", 0)
+        return 0
     table = Table("example", "compact", "generators (unit, cap)", "what")
     for name, kind in groups.available().items():
         group = kind.examples()[-1]
         text = str(group)
         example = text if len(text) < 30 else f"{name}(...)"
-        what = (getdoc(kind) or "").splitlines()[0]
-        table.add_row(example, "yes" if group.compact else "no", _generators(group), what)
+        compact = "yes" if group.compact else "no"
+        table.add_row(example, compact, _generators(group), one_line(kind))
     show = Console(highlight=False)
     show.print(table)
     show.print(

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+from .listing import explain, one_line
 from .parsing import parse
 
-SUMMARY = "the architectures that exist, and the cards of the shipped models"
+SUMMARY = "the architectures that exist, their settings, and the cards of the shipped models"
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; its exit code."""
-    parse("models", SUMMARY, arguments, lambda p: None)
-    from inspect import getdoc
 
+    def fill(parser):
+        parser.add_argument("name", nargs="?", help="show the settings of this one: point")
+
+    args = parse("models", SUMMARY, arguments, fill)
     from rich import print as show
 
     from .. import models, pretrained
     from ..pretrained.card import card
 
-    names = models.available()
+    names = (*models.available(), *models.pictures.available())
+    if args.name is not None:
+        if args.name in pretrained.available():
+            show(card(args.name))
+            return 0
+        explain(args.name, {n: models.find(n) for n in names}, "model", "--model")
+        print(f"\nas in: molinv train --model {args.name} --model_args '{{\"SETTING\": VALUE}}'")
+        return 0
     width = max(map(len, names)) + 2
-    for name in names:
+    for name in models.available():
         net = models.make(name, 1, {})
         built_in = ", ".join(net.symmetries) or "none"
-        print(f"{name:<{width}}{(getdoc(type(net)) or '').splitlines()[0]}")
+        print(f"{name:<{width}}{one_line(type(net))}")
         print(f"{'':<{width}}outputs: {', '.join(net.outputs)}; symmetries by default: {built_in}")
+    print("\nOn pictures:")
+    for name in models.pictures.available():
+        print(f"{name:<{width}}{one_line(models.find(name))}")
     shipped = pretrained.available()
-    print(f"\nShipped: {', '.join(shipped) or 'none'}")
+    print(f"\nmolinv models NAME shows the settings of one.\n\nShipped: {', '.join(shipped)}")
     for name in shipped:
         show(card(name))
     return 0

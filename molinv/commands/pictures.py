@@ -6,13 +6,20 @@ import argparse
 import json
 from pathlib import Path
 
-from ..errors import InputError
-from ..names import outside
 from .parsing import parse
+
+WORD = "pictures"
+
+
+def without_word(arguments: list[str]) -> list[str]:
+    """The arguments after the word "pictures", where it stands first."""
+    return arguments[1:] if arguments[:1] == [WORD] else arguments
 
 
 def meant(arguments: list[str]) -> bool:
-    """Whether a training run is of pictures: by its data set's name, or a root folder."""
+    """Whether a command is of pictures: by that word, a data set's name, or a root folder."""
+    if arguments[:1] == [WORD]:
+        return True
     found, _ = _few("--data", "--root", "--config").parse_known_args(arguments)
     if found.root is not None:
         return True
@@ -21,7 +28,7 @@ def meant(arguments: list[str]) -> bool:
         import yaml
 
         try:
-            settings = yaml.safe_load(Path(found.config).read_text())
+            settings = yaml.safe_load(Path(found.config).read_text(encoding="utf-8"))
         except (yaml.YAMLError, ValueError):
             return False  # whoever reads it says so
         named = settings.get("data") if isinstance(settings, dict) else None
@@ -33,48 +40,23 @@ def meant(arguments: list[str]) -> bool:
 
 
 def learned(arguments: list[str]) -> bool:
-    """Whether an argument is a run folder with a model of pictures."""
-    return any(_of_pictures(Path(a)) for a in arguments if not a.startswith("-"))
+    """Whether an argument is a run folder with a model of pictures, or the first one says so."""
+    return arguments[:1] == [WORD] or any(
+        _of_pictures(Path(a)) for a in arguments if not a.startswith("-")
+    )
 
 
 def _of_pictures(folder: Path) -> bool:
     try:
-        return "task" in json.loads((folder / "model.json").read_text())
+        card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        return "pictures" in card
     except (OSError, ValueError, TypeError):
         return False
 
 
-def train(arguments: list[str]) -> int:
-    """`molinv train` on pictures; its exit code."""
-    from ..training.pictures.config import PictureConfig
-
-    def fill(parser):
-        parser.add_argument("--config", action="config", help="a config.yaml; flags override it")
-        parser.add_class_arguments(PictureConfig)
-        parser.add_argument("--trust", action="store_true", help="import code the config names")
-
-    args = parse("train", "train a network on pictures with a distribution", arguments, fill)
-    settings = {k: v for k, v in args.as_dict().items() if k not in ("config", "trust")}
-    for name in ("model", "model_args", "group", "distribution", "distribution_args"):
-        foreign = [s for s in outside(settings[name]) if not any(s in a for a in arguments)]
-        if foreign and not args.trust:
-            raise InputError(
-                f"the config's {name} needs code outside molinv ({', '.join(foreign)}); pass "
-                "--trust if you know where it comes from."
-            )
-    config = PictureConfig(**settings)
-    from lightning.fabric.utilities.rank_zero import rank_zero_only
-
-    from ..training.pictures.run import train
-
-    folder = train(config)
-    if not getattr(rank_zero_only, "rank", None):  # of several processes, the first speaks
-        print(f"wrote {folder}; next: molinv evaluate {folder}")
-    return 0
-
-
 def evaluate(arguments: list[str]) -> int:
     """`molinv evaluate` of a model of pictures; its exit code."""
+    arguments = without_word(arguments)
 
     def fill(parser):
         parser.add_argument("run", help="a run folder")
@@ -85,7 +67,7 @@ def evaluate(arguments: list[str]) -> int:
     args = parse("evaluate", "errors of a run on its test pictures", arguments, fill)
     from rich import print as show
 
-    from ..training.pictures.evaluate import evaluate, table
+    from ..prediction.picture_errors import evaluate, table
 
     result = evaluate(args.run, args.copies, args.limit, args.trust)
     show(table(result))
@@ -96,6 +78,7 @@ def evaluate(arguments: list[str]) -> int:
 
 def analyse(arguments: list[str]) -> int:
     """`molinv analyse` of a model of pictures; its exit code."""
+    arguments = without_word(arguments)
 
     def fill(parser):
         parser.add_argument("run", help="a run folder")
@@ -105,7 +88,9 @@ def analyse(arguments: list[str]) -> int:
         parser.add_argument("-o", "--out", help="folder to write to (RUN/analysis)")
         parser.add_argument("--trust", action="store_true", help="import code the model names")
 
-    args = parse("analyse", "how what a run says moves with its test pictures", arguments, fill)
+    args = parse(
+        "analyse", "how what a run says moves with its test pictures", without_word(arguments), fill
+    )
     from ..analysis.pictures.produce import produce
 
     out = None if args.out is None else Path(args.out)
@@ -117,6 +102,7 @@ def analyse(arguments: list[str]) -> int:
 
 def predict(arguments: list[str]) -> int:
     """`molinv predict RUN picture.png -o folder`; its exit code."""
+    arguments = without_word(arguments)
 
     def fill(parser):
         parser.add_argument("model", help="a run folder")
@@ -127,7 +113,9 @@ def predict(arguments: list[str]) -> int:
         parser.add_argument("--copies", type=int, default=8, help="group elements to average over")
         parser.add_argument("--trust", action="store_true", help="import code the model names")
 
-    args = parse("predict", "predict picture files by the model of a run", arguments, fill)
+    args = parse(
+        "predict", "predict picture files by the model of a run", without_word(arguments), fill
+    )
     from ..prediction.pictures import PicturePredictor, predict_files
 
     predictor = PicturePredictor(args.model, args.copies, args.trust)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from typing import Any
 
 from ..errors import InputError
 from ..names import outside
@@ -12,50 +13,81 @@ from .parsing import parse
 
 SUMMARY = "train a network jointly with a distribution on a group"
 
+TEXT = """Train a network on molecules jointly with a distribution on a group.
+
+    molinv train --data qm9 --targets homo,lumo --train_size 5000 --out runs/a
+    molinv train --data mine.csv --targets "logS [log mol/L]" --out runs/b
+    molinv train --data mine.csv --targets active --out runs/c      classes, by their names or 0/1
+    molinv train --config runs/a/config.yaml --seed 1 --out runs/d  any flag overrides the file
+
+On pictures: molinv train pictures --help. Settings of what is named here: molinv models NAME,
+molinv tasks NAME, molinv groups NAME, molinv distributions NAME."""
+
+PICTURES = """Train a network on pictures jointly with a distribution on a group.
+
+    molinv train pictures --data mnist --group Affine2 --out runs/digits
+    molinv train pictures --data camvid --root CamVid --out runs/streets"""
+
+NAMES = ("model", "model_args", "group", "distribution", "distribution_args", "task", "task_args")
+
 
 def main(arguments: list[str]) -> int:
     """Run the command; its exit code."""
+    typed = {a[2:].partition("=")[0].replace("-", "_") for a in arguments if a.startswith("--")}
     if pictures.meant(arguments):
-        return pictures.train(arguments)
-    from ..training.config import TrainConfig
+        from ..training.picture_config import PictureConfig as Config
+
+        arguments, text = pictures.without_word(arguments), PICTURES
+    else:
+        from ..training.config import TrainConfig as Config
+
+        text = TEXT
 
     def fill(parser):
         parser.add_argument("--config", action="config", help="a config.yaml; flags override it")
-        parser.add_class_arguments(TrainConfig)
-        parser.add_argument(
-            "--workers",
-            type=int,
-            default=os.cpu_count() or 1,
-            help="processes that search conformers for a file without 3-D coordinates",
-        )
+        parser.add_class_arguments(Config)
+        if text is TEXT:
+            parser.add_argument(
+                "--workers",
+                type=int,
+                default=os.cpu_count() or 1,
+                help="processes that search conformers for a file without 3-D coordinates",
+            )
         parser.add_argument("--trust", action="store_true", help="import code the config names")
 
-    args = parse("train", SUMMARY, arguments, fill)
-    settings = {k: v for k, v in args.as_dict().items() if k not in ("config", "trust", "workers")}
-    for name in ("model", "model_args", "group", "distribution", "distribution_args"):
+    settings = parse("train", SUMMARY, arguments, fill, text).as_dict()
+    settings.pop("config")
+    trust, workers = settings.pop("trust"), settings.pop("workers", 0)
+    for name in NAMES:
         # a name that stands on the command line was typed; any other came from the config
         foreign = [s for s in outside(settings[name]) if not any(s in a for a in arguments)]
-        if foreign and not args.trust:
+        if foreign and not trust:
             raise InputError(
                 f"the config's {name} needs code outside molinv ({', '.join(foreign)}); pass "
                 "--trust if you know where it comes from."
             )
-    config = TrainConfig(**settings)
+    config = Config(**settings)
     from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-    from ..analysis.curves import draw_curves
-    from ..prediction.calibrate import calibrate_run
     from ..training.run import train
 
-    typed = {a[2:].partition("=")[0].replace("-", "_") for a in arguments if a.startswith("--")}
-    folder = train(config, args.trust, args.workers, typed)
+    folder = train(config, trust, workers, typed)
     if getattr(rank_zero_only, "rank", None):
         return 0  # of several processes, the first draws and speaks for all
+    if text is TEXT:
+        _finish(folder, config)
+    print(f"wrote {folder}; next: molinv evaluate {folder}")
+    return 0
+
+
+def _finish(folder: Any, config: Any) -> None:
+    """Intervals, curves, and what was left out."""
+    from ..analysis.curves import draw_curves
+    from ..prediction.calibrate import calibrate_run
+
     calibrate_run(folder, trust=True)  # names that this very run was built from
     draw_curves(folder)
     if (rejected := folder / "rejected.csv").is_file():
-        with rejected.open(newline="") as file:
+        with rejected.open(newline="", encoding="utf-8") as file:
             count = sum(1 for _ in csv.reader(file)) - 1
         print(f"left out {count:,} rows of {config.data}, see {rejected}")
-    print(f"wrote {folder}; next: molinv evaluate {folder}")
-    return 0

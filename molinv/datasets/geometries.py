@@ -1,7 +1,7 @@
 """RDKit's geometries of many records, made once: kept in the cache, chunk by chunk.
 
-A chunk is a sealed folder named by what it depends on, so that an interrupted search goes on with
-the chunk it was at, and two processes can search at once.
+A chunk is a sealed folder named by what it depends on, so that an interrupted search resumes with
+the chunk it was at. One process searches at a time; others wait for its chunks.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock
 from jaxtyping import Int64
 
 from . import storage
@@ -59,9 +60,17 @@ def geometries(
     whole = [key, options.seed, options.smiles_column, len(items), rdBase.rdkitVersion, CHUNK]
     digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]
     folder = cache_root() / "geometries" / digest
-    missing = [i for i in range(0, len(items), CHUNK) if not (folder / f"{i:08d}").exists()]
-    if missing:
-        _make(folder, items, options, missing, workers if len(items) > FEW else 0)
+    starts = range(0, len(items), CHUNK)
+
+    def missing() -> list[int]:
+        return [i for i in starts if not (folder / f"{i:08d}").exists()]
+
+    if missing():
+        lock = cache_root() / "locks" / f"{digest}.lock"
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock):  # another process may be at it, as in a run on several devices
+            if left := missing():
+                _make(folder, items, options, left, workers if len(items) > FEW else 0)
     parts = [storage.read(folder / f"{i:08d}") for i in range(0, len(items), CHUNK)]
     structures, rejected = [], {}
     for arrays, meta in parts:

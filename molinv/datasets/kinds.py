@@ -40,6 +40,7 @@ class Kinds(dict[str, T]):
 SHAPES = Kinds[tuple[int, ...]](
     {
         "scalar": (),
+        "class": (),
         "vector": (3,),
         "tensor": (3, 3),
         "atom scalar": (),
@@ -50,6 +51,7 @@ SHAPES = Kinds[tuple[int, ...]](
 ACTIONS = Kinds[Callable[[], Action]](
     {
         "scalar": Invariant,
+        "class": Invariant,
         "vector": Vector,
         "tensor": SymmetricTensor,
         "atom scalar": Invariant,

@@ -139,7 +139,7 @@ class Molecules:
 
         Raises InputError for an unknown target, and for several kinds.
         """
-        if one_kind(self.describe(names)) == "scalar":
+        if one_kind(self.describe(names)) in ("scalar", "class"):
             return self.select(names)
         known = {field.target.name: field.values for field in self.fields}
         return np.stack([known[name] for name in names], 1)

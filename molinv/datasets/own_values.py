@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 
 from ..chem.arrays import ByAtom
-from ..errors import InputError
+from ..errors import InputError, unknown
 from .kinds import SHAPES
 from .targets import Field, Target
 
-MISSING = {"", "nan", "na", "n/a", "none", "null", "-", "?"}  # in any case
-UNITS = {"forces": "eV/angstrom", "dipole": "e angstrom", "charges": "e"}  # ASE's, by its keys
+# in any case; Excel's errors start with #
+MISSING = {
+    "",
+    "nan",
+    "-nan",
+    "na",
+    "n/a",
+    "<na>",
+    "none",
+    "null",
+    "nil",
+    "-",
+    "--",
+    "?",
+    ".",
+    "n.a.",
+}
+MISSING |= {"#n/a", "#na", "#n/a n/a", "#value!", "#div/0!", "#ref!", "#name?", "#num!", "#null!"}
+LARGEST = 1e30  # training is in single precision, whose squares and sums end at 3e38
+MOST_CLASSES = 20
+POSITIVE = ("1", "true", "yes", "y", "active", "positive", "pos", "toxic", "+")
 
 
 def numbers(
@@ -30,7 +48,7 @@ def numbers(
     `others` are the values of targets that are no numbers, of which one is enough as well.
     """
     y, wrong = np.full((len(said), len(targets)), np.nan), {}
-    texts: Counter[str] = Counter()
+    unfit: dict[str, str] = {}
     for i, row in enumerate(said):
         for j, target in enumerate(targets):
             value = row.get(target.name)
@@ -38,10 +56,13 @@ def numbers(
                 continue
             made = number(value)
             if made is None:
-                texts[target.name] += 1
+                unfit[target.name] = "text"
                 wrong.setdefault(
                     i, f"expected a number in {target.name!r}, got {str(value)[:40]!r}"
                 )
+            elif abs(made) > LARGEST:
+                unfit[target.name] = f"numbers beyond {LARGEST:g}, which training cannot hold,"
+                wrong.setdefault(i, _too_large(target, made))
             else:
                 y[i, j] = made
         if np.isnan(y[i]).all() and all(given[i] is None for given in others):
@@ -49,7 +70,7 @@ def numbers(
             wrong.setdefault(i, f"it has no value of {names}")
     for j, target in enumerate(targets):
         if np.isnan(y[:, j]).all():
-            what = "text" if texts[target.name] else "no values"
+            what = unfit.get(target.name, "no values")
             raise InputError(
                 f"{path}: expected numbers in {target.name!r}, got {what} in all of its "
                 f"{len(said)} rows; name another target."
@@ -59,11 +80,15 @@ def numbers(
 
 def missing(value: Any) -> bool:
     """Whether there is no value, in one of the ways that tables say so."""
-    return value is None or (isinstance(value, str) and value.strip().lower() in MISSING)
+    if isinstance(value, str):
+        return value.strip().lower() in MISSING
+    return value is None or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
 
 
 def number(value: Any) -> float | None:
-    """A finite number, None for anything else."""
+    """A finite number, also as an array of one; None for anything else."""
+    if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "iuf":
+        value = value.item()
     if isinstance(value, bool | np.bool_) or not isinstance(value, str | int | float | np.number):
         return None
     try:
@@ -99,8 +124,11 @@ def arrays(
         if isinstance(value, ByAtom) == target.by_atom and shape == SHAPES[target.kind]:
             assert made is not None
             finite = bool(np.isfinite(made).all())
+            largest = np.abs(made).max(initial=0.0)
             if not finite:
                 wrong[i] = f"expected finite numbers in {target.name!r}"
+            elif largest > LARGEST:
+                wrong[i] = _too_large(target, largest)
             elif target.kind == "tensor" and not np.allclose(made, made.T):
                 wrong[i] = f"expected a symmetric tensor in {target.name!r}, got another"
             found.append(made if finite else None)
@@ -110,6 +138,43 @@ def arrays(
             what = f"{made.shape} numbers" if made is not None else repr(str(value)[:40])
             wrong[i] = f"expected a {target.kind} in {target.name!r}, got {what}"
     return found, wrong
+
+
+def classes_of(values: Iterable[Any]) -> tuple[str, ...] | None:
+    """The distinct classes of a column, the positive one last; None for ordinary numbers.
+
+    Classes are texts, 20 at most, or exactly 0 and 1, however these are written. A missing value
+    is not a class. None also for a single class, and for texts among numbers.
+    """
+    found = {_class(value) for value in values if not missing(value)}
+    figures = [number(text) is not None for text in found]
+    if not 2 <= len(found) <= MOST_CLASSES or (any(figures) and found != {"0", "1"}):
+        return None
+    return tuple(sorted(found, key=lambda text: (text.lower() in POSITIVE, text)))
+
+
+def class_numbers(values: Sequence[Any], classes: Sequence[str]) -> Float64[np.ndarray, " n"]:
+    """The index of each value's class, NaN where it is missing; InputError for another class."""
+    index = {name: float(i) for i, name in enumerate(classes)}
+    names = [None if missing(value) else _class(value) for value in values]
+    for name in names:
+        if name is not None and name not in index:
+            raise unknown("class", name, list(classes))
+    return np.array([np.nan if name is None else index[name] for name in names])
+
+
+def _class(value: Any) -> str:
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    made = number(value)
+    return str(value).strip() if made is None else f"{made:g}"
+
+
+def _too_large(target: Target, value: float) -> str:
+    return (
+        f"expected {target.name!r} between -{LARGEST:g} and {LARGEST:g}, got {value:g}: give it in "
+        "a larger unit, or leave the row out"
+    )
 
 
 def misfit(value: np.ndarray | None, target: Target, atoms: int) -> str | None:
@@ -138,6 +203,8 @@ def _array(value: Any) -> np.ndarray | None:
     if isinstance(value, ByAtom):
         return value.array()
     if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "iuf":
+        if value.size == 1:  # schnetpack's scalars
+            return None
         made = value.astype(np.float64)
         return made.reshape(3, 3) if made.shape == (9,) else made
     return None

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .split import Split, permutation
+from .molecules import Molecules
+from .ragged import take
+from .split import FEWEST, Split, permutation
 
 PARTS = {
     **dict.fromkeys(("train", "training"), 0),
@@ -75,6 +77,38 @@ def by_column(values: Sequence[Any], train_size: int | None = None, seed: int = 
     return _made(parts, train_size, seed, "the split column's words")
 
 
+def without_unseen(molecules: Molecules, parts: Split) -> tuple[Split, list[str]]:
+    """The parts without held-out molecules of elements that no training molecule has, and notes.
+
+    Raises InputError where a part would be empty.
+    """
+    from rdkit import Chem
+
+    def atoms(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        index, ptr = take(molecules.ptr, part)
+        return molecules.z[index], ptr
+
+    seen = np.zeros(256, bool)
+    seen[atoms(parts.train)[0]] = True
+    kept, notes = [], []
+    for part, name in ((parts.valid, "validation"), (parts.test, "test")):
+        z, ptr = atoms(part)
+        known = np.logical_and.reduceat(seen[z], ptr[:-1]) if len(part) else np.ones(0, bool)
+        kept.append(part[known])
+        if (count := int((~known).sum())) == 0:
+            continue
+        table = Chem.GetPeriodicTable()
+        new = ", ".join(table.GetElementSymbol(int(k)) for k in np.unique(z[~seen[z]]))
+        what = f"{count:,} molecule{'s' if count > 1 else ''} with {new}"
+        if not len(kept[-1]):
+            raise InputError(
+                f"the {name} part has only {what}, which no training molecule has: choose "
+                "another --split or --seed."
+            )
+        notes.append(f"{what} left out of the {name} part: no training molecule has {new}.")
+    return (Split(parts.train, *kept), notes) if notes else (parts, [])
+
+
 def _scaffold(smiles: str, index: int) -> str:
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
@@ -104,8 +138,10 @@ def _times(values: Sequence[Any]) -> np.ndarray:
 
 
 def _enough(n: int) -> int:
-    if n < 10:
-        raise InputError(f"expected at least 10 molecules to split into three parts, got {n}.")
+    if n < FEWEST:
+        raise InputError(
+            f"expected at least {FEWEST} molecules to split into three parts, got {n}."
+        )
     return n
 
 

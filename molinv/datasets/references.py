@@ -7,7 +7,7 @@ is an atomisation energy, up to what the linear fit absorbs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,11 @@ class Standardizer(nn.Module):
         self.register_buffer("scale", torch.ones(t, dtype=torch.float64))
         if forces is not None:
             self.register_buffer("force_scale", torch.ones((), dtype=torch.float64))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Standardizer:
+        """Moves with a module to any device that has float64; beside others it stays."""
+        there = fn(torch.zeros(1)).device  # of an accelerator, mps alone has none
+        return self if there.type == "mps" else super()._apply(fn, recurse)
 
     @classmethod
     def fit(
@@ -162,15 +167,16 @@ class Standardizer(nn.Module):
         return torch.from_numpy(np.add.reduceat(each, ptr[:-1], axis=0))
 
     def forward(
-        self, y: Float[Tensor, "b t *e"], z: Int64[Tensor, "b n"]
+        self, y: Float[Tensor, "b t *e"], z: Int64[Tensor, "b n"] | None = None
     ) -> Float32[Tensor, "b t *e"]:
-        """Standardise y, in the targets' units; z is 0 where padded.
+        """Standardise y, in the targets' units; z is 0 where padded, None without atoms.
 
         Give total energies in float64: float32 resolves only 1 meV of 1e7.
         """
+        y = y.to(self.mean.device)
         if self.kind != "scalar":
             return ((y.double() - self._wide(self.mean)) / self._wide(self.scale)).float()
-        rest = y.double() - self.references[z].sum(1)
+        rest = y.double() if z is None else y.double() - self.references[z.to(y.device)].sum(1)
         return ((rest - self.mean) / self.scale).float()
 
     def inverse(self, standardised: Float[Tensor, "*c b t *e"]) -> Float64[Tensor, "*c b t *e"]:
@@ -178,6 +184,7 @@ class Standardizer(nn.Module):
 
         Values by atom are zero, or whatever the mean is, where there is padding.
         """
+        standardised = standardised.to(self.mean.device)
         if self.kind != "scalar":
             wide = standardised.double() * self._wide(self.scale)
             return wide + self._wide(self.mean)
@@ -185,7 +192,7 @@ class Standardizer(nn.Module):
 
     def spread(self, standardised: Float[Tensor, "*c b t *e"]) -> Float64[Tensor, "*c b t *e"]:
         """Standard deviations in the targets' units."""
-        return standardised.double() * self._wide(self.scale)
+        return standardised.to(self.mean.device).double() * self._wide(self.scale)
 
     def _wide(self, values: Float64[Tensor, " t"]) -> Tensor:
         """(t,) as (t, 1, ...): one number for every entry of a target."""

@@ -10,6 +10,7 @@ from jaxtyping import Int64
 
 from ..errors import InputError
 
+FEWEST = 10  # molecules
 LARGE = 125_000  # from here on QM9's customary 110,000 / 10,000 / rest
 
 
@@ -45,11 +46,32 @@ def split(n: int, seed: int = 0, train_size: int | None = None) -> Split:
     `train_size` keeps only the first so many of the training part; valid and test stay.
     Raises InputError if a part would be empty or `train_size` is not in the part.
     """
+    return split_groups(np.arange(n), seed, train_size)
+
+
+def split_groups(
+    groups: Int64[np.ndarray, " n"], seed: int = 0, train_size: int | None = None
+) -> Split:
+    """`split` with no group in two parts; the same split where every group has one member.
+
+    Groups of more than a tenth of all are trained on; the parts end where a group ends, as near
+    to the sizes of `split` as that allows. Raises InputError for fewer than 10 groups.
+    """
+    n, (first, sizes) = len(groups), np.unique(groups, return_counts=True)
+    if len(sizes) < FEWEST:
+        raise InputError(
+            f"expected at least {FEWEST} molecules to split into three parts, got {len(sizes)}."
+        )
     train, valid = (110_000, 10_000) if n >= LARGE else (n - 2 * (n // 10), n // 10)
-    if valid < 1:
-        raise InputError(f"expected at least 10 molecules to split into three parts, got {n}.")
+    order = permutation(n, seed)
+    mixed = np.searchsorted(first, groups[order])  # of each place in the order, which group
+    met = np.unique(mixed, return_index=True)[1]
+    order = order[np.lexsort((np.arange(n), met[mixed], sizes[mixed] <= n // 10))]
+    ends = np.cumsum(sizes[np.lexsort((met, sizes <= n // 10))])
+    a = int(np.abs(ends[:-2] - train).argmin())
+    b = a + 1 + int(np.abs(ends[a + 1 : -1] - train - valid).argmin())
+    train, end = int(ends[a]), int(ends[b])
     size = train if train_size is None else train_size
     if not 1 <= size <= train:
         raise InputError(f"expected a train_size from 1 to {train:,}, got {size:,}.")
-    order = permutation(n, seed)
-    return Split(order[:size], order[train : train + valid], order[train + valid :])
+    return Split(order[:size], order[train:end], order[end:])

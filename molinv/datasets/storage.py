@@ -40,7 +40,8 @@ def write(folder: str | Path, arrays: dict[str, np.ndarray], meta: dict[str, Any
             sums[name] = _digest(path)
         meta = {"format": FORMAT, **meta, "sha256": sums}
         meta[SEAL] = seal(meta)
-        (temporary / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
+        text = json.dumps(meta, indent=1) + "\n"
+        (temporary / "meta.json").write_text(text, encoding="utf-8")
         try:
             os.rename(temporary, folder)
         except OSError:

@@ -21,7 +21,7 @@ class Target:
     `atomwise` marks an energy that is nearly a sum over atoms, from which fitted atom
     references are subtracted before training (U0, U, H and G in QM9). `kind` says how it turns:
     scalar, vector, tensor (symmetric), atom scalar, atom vector, or irreps of O(3) as e3nn writes
-    them, "irreps 3o".
+    them, "irreps 3o"; "class" is one of `classes`, of which a value is the number, from 0.
     """
 
     name: str
@@ -29,8 +29,12 @@ class Target:
     description: str = ""
     atomwise: bool = False
     kind: str = "scalar"
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self):
+        object.__setattr__(self, "classes", tuple(self.classes))
+        if (self.kind == "class") != bool(self.classes):
+            raise InputError(f"the target {self.name}: expected classes of a kind that has them.")
         if self.kind not in SHAPES:
             raise unknown(f"kind of the target {self.name}:", self.kind, SHAPES)
 
@@ -42,8 +46,10 @@ class Target:
     def to_json(self) -> dict[str, Any]:
         """For JSON; scalars as they were written before there were other kinds."""
         content = asdict(self)
-        if self.kind == "scalar":
-            del content["kind"]
+        content["classes"] = list(self.classes)
+        for name, usual in (("kind", "scalar"), ("classes", [])):
+            if content[name] == usual:
+                del content[name]
         return content
 
 

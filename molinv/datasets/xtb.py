@@ -97,13 +97,13 @@ def label(
 
 def _check_same(path: Path, molecules: Molecules, settings: Settings) -> None:
     made = json.dumps(asdict(settings) | {"of": len(molecules)}, indent=1)
-    if path.is_file() and path.read_text() != made:
+    if path.is_file() and path.read_text(encoding="utf-8") != made:
         raise InputError(
             f"{path.parent} holds a set with other settings ({path.name}): name another --out, or "
             "delete it."
         )
     with atomic_write(path) as temporary:
-        temporary.write_text(made)
+        temporary.write_text(made, encoding="utf-8")
 
 
 Molecule = tuple[str, np.ndarray, np.ndarray]  # its id, z and pos
@@ -165,7 +165,7 @@ def shard(molecules: Sequence[Molecule], start: int, settings: Settings, path: P
             except RuntimeError:  # tblite's: it did not converge, or atoms met
                 continue
     with atomic_write(path) as temporary:
-        temporary.write_text("".join(frames))
+        temporary.write_text("".join(frames), encoding="utf-8")
 
 
 def displaced(

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..datasets.kinds import SHAPES, family
@@ -71,13 +72,21 @@ def find(name: str) -> type[nn.Module]:
     return kinds[0]
 
 
-def make(name: str, targets: int, settings: dict[str, Any], output: str = "scalar") -> Model:
+def make(
+    name: str,
+    targets: int,
+    settings: dict[str, Any],
+    output: str = "scalar",
+    readout: Sequence[Any] | None = None,
+    form: tuple[int, int] | None = None,
+) -> Model:
     """The model called `name` with `targets` outputs of a kind and its settings; see `find`.
 
-    Where the settings have an `output` too, that of a scalar gives way. A torch module that is no
-    Model is wrapped as one. Raises InputError for a name or a setting that does not exist, for a
-    kind of output that the model cannot be made for, and for a network on pictures, which
-    `pictures.make` makes.
+    Where the settings have an `output` too, that of a scalar gives way. `readout` is "sum", "mean"
+    or a scale for each output, `form` (classes, targets) where they are scores (see `Readout`). A
+    torch module that is no Model is wrapped as one, and has a readout of its own. Raises InputError
+    for a name or a setting that does not exist, for a kind of output that the model cannot be made
+    for, and for a network on pictures, which `pictures.make` makes.
     """
     from .base import Model
     from .pictures.base import PictureModel
@@ -89,13 +98,21 @@ def make(name: str, targets: int, settings: dict[str, Any], output: str = "scala
             f"model {name} takes pictures; for molecules use another (see `molinv models`)."
         )
     if not issubclass(kind, Model):
-        return Plain(targets, kind, name, settings, output)
+        return _read(Plain(targets, kind, name, settings, output), None, form)
     if output != "scalar":
         settings = settings | {"output": output}
     output = str(settings.get("output", "scalar"))
     if output not in SHAPES or family(output) not in kind.outputs:
         raise _other_output(name, kind, output)
-    return construct(kind, f"model {name}", (targets,), settings)
+    return _read(construct(kind, f"model {name}", (targets,), settings), readout, form)
+
+
+def _read(model: Model, scales: Sequence[Any] | None, form: tuple[int, int] | None) -> Model:
+    from .readout import Readout
+
+    if scales is not None or form is not None:
+        model.set_readout(Readout(scales, form))
+    return model
 
 
 def too_large(name: str, limit: int, atoms: int) -> str:

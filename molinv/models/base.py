@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..actions import Action
 from ..datasets.batches import Batch
+from .readout import ATOMS, Readout
 
 
 class Model(nn.Module, ABC):
@@ -32,14 +33,30 @@ class Model(nn.Module, ABC):
     hold.
     """
 
+    readout: Readout | None
     action: Action
     symmetries: tuple[str, ...] = ()
     outputs: ClassVar[tuple[str, ...]] = ("scalar",)
     max_atoms: ClassVar[int] = 1000
 
+    def __init__(self):
+        super().__init__()
+        self.readout = None
+
     @abstractmethod
     def inputs(self, batch: Batch) -> tuple[Any, ...]:
         """What `forward` is called with: first what the group acts on, then the rest."""
+
+    def set_readout(self, readout: Readout) -> None:
+        """Let `read_out` go by this."""
+        self.readout = readout
+
+    def read_out(self, total: Float[Tensor, "b t *e"], atoms: Float[Tensor, " b"]) -> Tensor:
+        """The outputs, from the sum over a molecule's atoms and their number.
+
+        What `forward` ends in: over 20 to be of order one, unless `make` was told otherwise.
+        """
+        return total / ATOMS if self.readout is None else self.readout(total, atoms)
 
     @abstractmethod
     def forward(self, *inputs: Any) -> Float[Tensor, "b t *e"]:

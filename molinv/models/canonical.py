@@ -14,6 +14,7 @@ from ..datasets.batches import Batch
 from ..errors import InputError, unknown
 from . import make
 from .base import Model
+from .readout import Readout
 
 FRAMES = ("all", "one")
 # of the first two axes; the third follows, so that each frame is a rotation
@@ -79,6 +80,10 @@ class Canonical(Model):
         axes = principal_axes(centred.detach())
         turned = [(centred @ frame).to(pos.dtype) for frame in self._frames(axes)]
         return torch.stack([self._run(x, z) for x in turned]).mean(0)
+
+    def set_readout(self, readout: Readout) -> None:
+        """The inner model's, whose outputs are averaged."""
+        self.inner.readout = readout
 
     def _run(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
         untargeted = Batch(pos, z, pos.new_zeros(len(z), 0), torch.arange(len(z), device=z.device))

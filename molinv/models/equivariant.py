@@ -183,7 +183,7 @@ class Equivariant(Model):
         for layer in self.layers:
             x = layer(x, radial, couplings)
         found = self._read(x, from_centroid(pos, mask), mask)
-        return found if self.output.startswith("atom") else found / 20
+        return found if self.output.startswith("atom") else self.read_out(found, mask.sum(1))
 
     def _read(
         self, x: Features, r: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]

@@ -74,4 +74,6 @@ class Graph(Model):
         for message in self.messages:
             x = message(x, graph.edge_index, edge)
         size = 1 if graph.batch is None else graph.num_graphs  # pyright: ignore
-        return scatter(self.read(x), graph.batch, 0, size) / 20  # pyright: ignore
+        total = scatter(self.read(x), graph.batch, 0, size)  # pyright: ignore
+        atoms = scatter(torch.ones_like(x[:, 0]), graph.batch, 0, size)  # pyright: ignore
+        return self.read_out(total, atoms)

@@ -54,7 +54,7 @@ class Plain(Model):
                 f"model {self.name}: expected an output ({expected}), one row a "
                 f"molecule and one column a target, got {came}."
             )
-        return values
+        return values if self.readout is None else self.readout.shaped(values)
 
 
 def takes_a_number(kind: type[nn.Module]) -> bool:

@@ -125,7 +125,7 @@ class Point(Model):
             parts = zip(*(t.split(max(1, ROOM // n**2)) for t in (pos, z, inside)), strict=True)
             x = torch.cat([_remade(self._states, *part) for part in parts])
         if self.output == "scalar":
-            return (self.read(x) * inside).sum(1) / 20
+            return self.read_out((self.read(x) * inside).sum(1), inside.sum((1, 2)))
         each = (self.read(x) * inside).unflatten(-1, (-1, NUMBERS[self.output]))
         if self.output.startswith("atom"):
             return each.transpose(1, 2).reshape(len(z), -1, z.shape[1], *SHAPES[self.output])

@@ -68,4 +68,5 @@ class SchNet(Model):
 
     def forward(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
         mask = z > 0
-        return self.net(z[mask], pos[mask], molecule_of_atom(mask)) / 20
+        total = self.net(z[mask], pos[mask], molecule_of_atom(mask))
+        return self.read_out(total, mask.sum(1))

@@ -99,4 +99,4 @@ class ViSNet(Model):
     def forward(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
         mask = z > 0
         values, _ = self.net(z[mask], pos[mask], molecule_of_atom(mask))
-        return values / 20
+        return self.read_out(values, mask.sum(1))

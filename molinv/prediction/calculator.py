@@ -15,7 +15,7 @@ from ..chem.objects import PERIODIC
 from ..chem.structure import Rejected, Structure, check
 from ..errors import InputError
 from ..sharing import choose_device
-from ..training.forces import check_gradient
+from ..tasks.energy_forces import check_gradient
 from .averaged import Averaged
 from .batches import has_double
 from .predictor import Predictor

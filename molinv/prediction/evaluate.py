@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..sharing import choose_device, share_cores
 from ..training.config import TrainConfig, read_config
 from ..training.saved import Saved, sealed, write_json
-from ..training.saved import load as load_saved
+from ..training.saved import load_molecules as load_saved
 from ..training.shipped import locate, shipped_name
 from ..training.source import Source, prepare
 from .calibrate import calibrate, check_embedded, embed_some

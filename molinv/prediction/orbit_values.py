@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 
 from ..datasets.batches import Batch
-from ..training.forces import potential
+from ..tasks.energy_forces import potential
 from ..training.saved import Saved
 from .batches import device_of, has_double, inputs
 

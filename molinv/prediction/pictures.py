@@ -15,8 +15,11 @@ from torch import Tensor
 from ..datasets.pictures.batches import PictureBatch
 from ..datasets.pictures.files import as_bytes, open_picture, picture_module
 from ..errors import InputError
-from ..training.pictures.evaluate import outputs
-from ..training.pictures.saved import SavedPictures, load
+from ..tasks.circle import Circle
+from ..tasks.classes import Classes
+from ..tasks.maps import Maps
+from ..training.saved import Saved, load_pictures, write_json
+from .picture_errors import outputs
 
 UNSEEN = 255  # in a mask: a pixel that no copy saw
 _MIX = 0.5  # how much of an overlay is the mask's colour
@@ -34,7 +37,7 @@ class PicturePredictor:
     def __init__(self, model: str | Path, copies: int = 8, trust: bool = False):
         if copies < 1:
             raise InputError(f"copies: expected at least 1, got {copies}.")
-        self.saved: SavedPictures = load(model, trust)
+        self.saved: Saved = load_pictures(model, trust)
         self.copies = copies
 
     def predict(self, path: str | Path) -> dict[str, Any]:
@@ -51,26 +54,26 @@ class PicturePredictor:
         nothing = torch.zeros(1, dtype=torch.long)
         found = outputs(self.saved, PictureBatch(x, nothing, nothing), self.copies)
         row: dict[str, Any] = {"name": str(path)}
-        if task.kind == "maps":
+        if isinstance(task, Maps):
             mask = found.mean[0].argmax(0)
             if found.weight is not None:
                 mask = torch.where(found.weight[0, 0] > 0, mask, UNSEEN)
             return row | {"mask": _resized(mask, (picture.height, picture.width))}
-        if task.kind == "classes":
+        if isinstance(task, Classes):
             share = found.mean[0].exp()  # averaged as probabilities, kept as their logarithm
             best = int(share.argmax())
             return row | {"class": task.classes[best], "probability": float(share[best])}
         values = task.values(found.mean)[0].tolist()
-        if task.kind == "circle":
+        if isinstance(task, Circle):
             return row | {"degrees": degrees(np.arctan2(values[1], values[0]))}
-        return row | dict(zip(task.classes, values, strict=True))
+        return row | dict(zip(task.columns, values, strict=True))
 
     def write(self, path: str | Path, mask: np.ndarray, folder: str | Path) -> tuple[Path, Path]:
         """Write NAME_mask.png (bytes: classes) and NAME_overlay.png; returns both."""
         Image = picture_module()
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
-        shades = colours(len(self.saved.task.classes))
+        shades = colours(self.saved.task.outputs)
         flat = Image.fromarray(mask)
         flat.putpalette(shades.flatten().tolist())  # the bytes stay the classes
         seen = np.array(open_picture(Path(path)).convert("RGB"))
@@ -97,8 +100,8 @@ def predict_files(predictor: PicturePredictor, files: Sequence[str], output: str
     from rich import print as show
     from rich.table import Table
 
-    kind = predictor.saved.task.kind
-    if kind == "maps" and output is None:
+    maps = isinstance(predictor.saved.task, Maps)
+    if maps and output is None:
         raise InputError("predict: masks and overlays need a folder; give -o FOLDER.")
     rows, bad = [], 0
     for path in files:
@@ -108,7 +111,7 @@ def predict_files(predictor: PicturePredictor, files: Sequence[str], output: str
             bad += 1
             _complain(str(error))
             continue
-        if kind == "maps" and output is not None:
+        if maps and output is not None:
             mask = row.pop("mask")
             row["mask"], row["overlay"] = map(str, predictor.write(path, mask, output))
         rows.append(row)
@@ -117,9 +120,7 @@ def predict_files(predictor: PicturePredictor, files: Sequence[str], output: str
         for row in rows:
             made.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()))
         show(made)
-        if kind != "maps" and output is not None:
-            from ..training.saved import write_json
-
+        if not maps and output is not None:
             Path(output).mkdir(parents=True, exist_ok=True)
             write_json(Path(output) / "predictions.json", rows)
     return 0 if not bad else 1 if rows or bad > 1 else 2

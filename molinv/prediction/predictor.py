@@ -19,7 +19,7 @@ from ..errors import InputError, unknown
 from ..models import too_large
 from ..sharing import choose_device, share_cores
 from ..training.saved import Saved, evaluated
-from ..training.saved import load as load_saved
+from ..training.saved import load_molecules as load_saved
 from ..training.shipped import locate, shipped_name
 from .applicability_domain import Composition
 from .batches import PAIRS, budget, by_size, conformers_of, over_conformers, pad

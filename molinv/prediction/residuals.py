@@ -15,9 +15,9 @@ from rich.progress import track
 from ..datasets.batches import OnDevice
 from ..datasets.kinds import SHAPES
 from ..datasets.molecules import Molecules
-from ..training import build
+from ..tasks.errors import errors_of
+from ..training import molecule_data
 from ..training.config import TrainConfig
-from ..training.masked import errors_of
 from ..training.saved import Saved
 from .applicability_domain import FeatureSpace
 from .batches import device_of, has_double, stored
@@ -55,7 +55,8 @@ def place(
 ) -> OnDevice:
     """Molecules as in training, all of them where the network computes, if that has float64."""
     device = device_of(saved.network)
-    return build.place(molecules, config, device if has_double(device) else "cpu", rotate)
+    where = device if has_double(device) else "cpu"
+    return molecule_data.place(molecules, saved.task, config, where, rotate)
 
 
 def residuals(

@@ -10,10 +10,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ..datasets.references import ATOMWISE, Standardizer
+from ..datasets.references import ATOMWISE
 from ..prediction.evaluate import interval_table, table
 from ..prediction.predictor import symbols
-from ..training.saved import evaluated
+from ..training.saved import evaluated, load
 from . import DEFAULT, FILES, find
 
 
@@ -34,7 +34,7 @@ def card(name: str) -> Group:
     else:
         kinds = result.get("intervals", ())
         measured = [table(result), *(interval_table(result, kind) for kind in kinds)]
-    targets = Standardizer.from_config(facts["standardizer"]).targets
+    targets = load(folder).task.targets
     relative = [t.name for t in targets if t.atomwise]
     note = [Text(f"{', '.join(relative)}: {ATOMWISE}.")] if relative else []
     return Group(Text(name, style="bold"), lines, *measured, *note)

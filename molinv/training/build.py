@@ -1,21 +1,27 @@
-"""From settings to what a run is made of: a network with its distribution, molecules in place."""
+"""From names to a network with its distribution, on molecules and on pictures."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import torch
+import numpy as np
 from torch import nn
 
 from .. import distributions, groups, models
+from ..actions import Action, Colour, Image, Invariant
 from ..augment import Augmented
-from ..datasets.batches import OnDevice
 from ..datasets.kinds import of_kind
 from ..datasets.molecules import Molecules
-from ..errors import InputError
+from ..distributions import Distribution
+from ..errors import InputError, unknown
+from ..groups.base import Group
 from ..names import construct
-from .config import TrainConfig
-from .task import task
+from ..tasks.base import Task
+
+UNIT = "half-side"  # of a picture's shorter side
+READOUTS = ("auto", "sum", "mean")
+GROWS = 0.5  # correlation with the number of atoms from which a target's atoms are summed up
 
 
 def build(
@@ -29,11 +35,15 @@ def build(
     regularizer: str = "entropy",
     copies: int = 1,
     kind: str = "scalar",
+    reduce: str = "mean",
+    readout: Sequence[Any] | None = None,
+    form: tuple[int, int] | None = None,
 ) -> Augmented:
-    """A model with `targets` outputs of a kind, wrapped with a distribution on a group.
+    """A model of molecules with `targets` outputs of a kind, and a distribution on a group.
 
-    Outputs are turned back as their kind says. Raises InputError for a name or a setting that
-    does not exist, and for a model without such outputs.
+    Outputs are turned back as their kind says; `readout` and `form` are those of `models.make`.
+    Raises InputError for a name or a setting that does not exist, and for a model without such
+    outputs.
     """
     asked = model_args.get("output", kind)
     if asked != kind and ":" not in model:
@@ -41,15 +51,102 @@ def build(
             f"model_args ask for {asked} outputs, but the targets are of kind {kind}: leave out "
             "output, which follows from the targets."
         )
-    network = models.make(model, targets, model_args, kind)
-    chosen = groups.find(group)
-    mu = construct(
-        distributions.find(distribution),
-        f"distribution {distribution}",
-        (chosen,),
-        {"reward": regularizer} | distribution_args,
-    )
-    return Augmented(network, mu, network.action, of_kind(kind), copies)
+    network = models.make(model, targets, model_args, kind, readout, form)
+    mu = on_group(groups.find(group), distribution, distribution_args, regularizer)
+    return Augmented(network, mu, network.action, of_kind(kind), copies, reduce)
+
+
+def build_pictures(
+    targets: int,
+    channels: int,
+    maps: bool,
+    *,
+    model: str,
+    model_args: dict[str, Any],
+    group: str,
+    distribution: str,
+    distribution_args: dict[str, Any],
+    action: str,
+    padding: str,
+    regularizer: str = "entropy",
+    copies: int = 1,
+    reduce: str = "mean",
+) -> Augmented:
+    """A network with `targets` outputs for each picture, or pixel, and a distribution on a group.
+
+    Raises InputError for a name or a setting that does not exist, and for a group that cannot
+    act on pictures.
+    """
+    settings = model_args if ":" in model else {"channels": channels} | model_args
+    network = models.pictures.make(model, targets, settings, maps)
+    chosen = in_pictures(groups.find(group))
+    moves = _action(chosen, action, padding)
+    moves.check(chosen)  # pyright: ignore[reportAttributeAccessIssue]
+    mu = on_group(chosen, distribution, distribution_args, regularizer)
+    # colours are no places: what is said of a pixel stays where it is
+    output = Invariant() if isinstance(moves, Colour) else network.output
+    return Augmented(network, mu, moves, output, copies, reduce)
+
+
+def of_task(task: Task) -> dict[str, Any]:
+    """What `build` has to know of a task."""
+    return {"kind": task.kind, "reduce": task.reduce, "form": task.form}
+
+
+def on_group(
+    group: Group, distribution: str, settings: dict[str, Any], regularizer: str
+) -> Distribution:
+    """The distribution of that name on a group."""
+    kind, what = distributions.find(distribution), f"distribution {distribution}"
+    return construct(kind, what, (group,), {"reward": regularizer} | settings)
+
+
+def readouts(
+    asked: str | dict[str, Any], task: Task, molecules: Molecules, train: Any
+) -> list[str | float] | None:
+    """How each of a task's outputs is made of those of the atoms: "sum", "mean" or a scale.
+
+    None where the task's outputs are not one number a molecule. "auto" is the sum for total
+    energies and for targets whose values grow with the number of atoms among the molecules
+    `train`, else the mean. Raises InputError for a target or a readout that does not exist.
+    """
+    names = [t.name for t in task.targets]
+    each = asked if isinstance(asked, dict) else dict.fromkeys(names, asked)
+    for name, value in each.items():
+        if name not in names:
+            raise unknown("target with a readout:", name, names)
+        if value not in READOUTS and _scale(value) is None:
+            raise InputError(
+                f"the readout of {name}: expected auto, sum, mean or a scale above 0, got "
+                f"{value!r}."
+            )
+    if task.kind != "scalar":
+        if set(each.values()) - {"auto", "sum"}:
+            raise InputError(f"readout: {names[0]} is a {task.kind}, whose readout is fixed.")
+        return None
+    found: list[str | float] = []
+    for target in task.targets[: task.outputs]:
+        value = each.get(target.name, "auto")
+        if value == "auto":
+            grows = target.atomwise or task.gradient or _grows(molecules, target.name, train)
+            value = "sum" if grows else "mean"
+        found.append(value if value in READOUTS else _scale(value) or 0.0)
+    return [value for _ in range(task.outputs // len(found)) for value in found]
+
+
+def _scale(value: Any) -> float | None:
+    try:
+        return float(value) if float(value) > 0 else None
+    except (TypeError, ValueError):
+        return None
+
+
+def _grows(molecules: Molecules, name: str, train: Any) -> bool:
+    y, sizes = molecules.values([name])[train, 0], molecules.sizes[train]
+    known = ~np.isnan(y)
+    if known.sum() < 3 or not y[known].std() or not sizes[known].std():
+        return False
+    return abs(float(np.corrcoef(y[known], sizes[known])[0, 1])) > GROWS
 
 
 def check_sizes(name: str, model: nn.Module, molecules: Molecules) -> None:
@@ -65,19 +162,21 @@ def count_parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
-def place(
-    molecules: Molecules, config: TrainConfig, device: torch.device | str, rotate: bool = False
-) -> OnDevice:
-    """Molecules with the run's targets on a device; `rotate` turns them all by Haar."""
-    todo = task(molecules, config.target_names)
-    return OnDevice(
-        molecules,
-        molecules.values(todo.names),
-        device,
-        center=config.center,
-        shift=config.shift,
-        seed=config.seed,
-        rotate=rotate or config.rotate,
-        kind=todo.kind,
-        forces=None if todo.forces is None else molecules.values([todo.forces])[:, 0],
-    )
+def in_pictures(group: Group) -> Group:
+    """The group with offsets in half the shorter side, and the caps that go with it.
+
+    A group's lengths are angstrom up to 5 by default; no picture has those, and an offset of
+    more than half its side moves most of it out of sight.
+    """
+    for part in group.modules():  # of a composition, its parts as well
+        if isinstance(part, Group):
+            pairs = list(zip(part.units, part.caps, strict=True))
+            part.caps = tuple(1.0 if unit == "angstrom" else cap for unit, cap in pairs)
+            part.units = tuple(UNIT if unit == "angstrom" else unit for unit, _ in pairs)
+    return group
+
+
+def _action(group: Group, action: str, padding: str) -> Action:
+    if action == "auto":
+        action = "colour" if isinstance(group, groups.Hue | groups.ColourJitter) else "image"
+    return Colour() if action == "colour" else Image(padding)

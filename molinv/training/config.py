@@ -1,30 +1,34 @@
-"""Every setting of a training run, with its default."""
+"""Every setting of a training run, with its default: those all runs have, and molecules' own."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from ..errors import InputError, unknown
 
+C = TypeVar("C", bound="RunConfig")
+_TARGET = re.compile(
+    r"""\s*(?:(?:(?P<quote>['"])(?P<quoted>.+?)(?P=quote)|(?P<name>[^\s\[\],'"][^\[\],]*?))"""
+    r"""\s*(?:\[(?P<unit>[^\[\]]*)\]\s*)?)?(?:,|$)"""
+)
+
 
 @dataclass
-class TrainConfig:
-    """A training run.
+class RunConfig:
+    """The settings that every training run has.
 
     Args:
-        data: a data set's name (qm9), a folder of one, or a file of your own with values: .csv
-            .sdf .xyz .extxyz .db, or one of these with .gz.
-        targets: what to predict, names separated by commas; a file of your own has no units
-            unless given in brackets, as in "logS [log mol/L],dG [kcal/mol]". All are of one kind
-            (numbers, vectors such as dipole, values of atoms such as charges), or an energy and
-            its forces, which are then its gradient: "energy,forces".
-        out: the folder of the run; a run that stopped there goes on.
+        data: the name of a data set.
+        out: run folder. An interrupted run in it is resumed.
+        task: what is learned (see `molinv tasks`), or package.module:Name; the data says which if
+            not given.
+        task_args: settings of the task, e.g. {"loss": "huber"} or {"class_weights": "balanced"}.
         model: an architecture (see `molinv models`) or package.module:Name.
         model_args: settings of the architecture, e.g. {"geometry": "displacement"}.
         group: a group (see `molinv groups`), e.g. E3 or "Compose(SO3, Scaling(3))", or
@@ -35,50 +39,33 @@ class TrainConfig:
         distribution_args: its settings, e.g. {"init": 0.05}.
         regularizer: what rewards a wide distribution: entropy, share (of each cap), width (the
             paper's norm) or none.
-        lam: weight of that reward, per unit of standardised loss.
-        lam_start: its weight until `settle`, which then falls to lam; lam if not given.
-        settle: share of the run that is over when the weight begins to fall; half of what is
-            left it is lam.
-        cost: error that moving may cost, in units of the targets' spread, in place of a fixed
-            weight: the weight starts at lam and is steered so that the extents are as wide as that
-            allows. 0.02 finds partial symmetries up to their edges.
-        copies: group elements per molecule and step.
-        init: a shipped model's name or a run folder to start from: its architecture, and its
-            weights but for the last layer's where the targets are others.
-        split: how a file is divided into parts to train on, validate on and test: random
-            (80 / 10 / 10 %), scaffold (no ring system in two parts), time:COLUMN (the newest are
-            tested) or column:NAME (whose values are train, valid, test).
-        smiles_column: the column of SMILES in a .csv file, where it is not found by its name.
-        atomwise: targets that are total energies, from which fitted energies of the atoms are
-            subtracted first; energy of .extxyz and .db files is one.
-        weights: how much the errors of some targets count in the loss, each in units of its spread,
-            e.g. {"forces": 10}; 1 if not given.
-        train_size: molecules to train on; all of the training part if not given.
-        valid_size: molecules to validate on; a tenth of the training ones, at least 1000,
-            if not given.
-        center: put each molecule's centroid at the origin.
-        shift: standard deviation (angstrom) of one fixed random displacement per molecule.
-        rotate: give each molecule one fixed random orientation.
-        epochs: passes over the training molecules; 25 if neither it nor minutes is given.
-        minutes: minutes of training after which to stop, in the middle of an epoch if need be;
-            the learning rates then follow the clock. Validation is not counted, earlier parts of
-            an interrupted run are. With epochs too, the run ends with whichever is over first.
-        batch_size: molecules per step, over all devices together.
+        lam: weight of that reward, per unit of loss.
+        lam_start: its weight until `settle`, after which it decays to lam; lam if not given.
+        settle: fraction of training after which the weight starts to decay. It reaches lam
+            halfway through the rest.
+        copies: group elements per example and step.
+        train_size: examples to train on; the whole training part if not given.
+        valid_size: examples to validate on.
+        epochs: passes over the training examples.
+        minutes: minutes of training after which to stop, within an epoch if need be; the learning
+            rates then follow the clock. Validation is not counted, earlier parts of an
+            interrupted run are. With epochs too, the run ends with whichever comes first.
+        batch_size: examples per step, over all devices together.
         optimizer: muon (for matrices, with AdamW for the rest) or adamw.
         lr: AdamW's learning rate.
         muon_lr: Muon's learning rate.
         group_lr: the distribution's learning rate.
-        group_end: the share of it that is left at the end of the run.
-        wait: share of the run that is over before the distribution learns, its rate then rising
-            over a tenth of the run. Without it a distribution can be wide before the network
-            knows what that costs, which it then never learns: 0.3 finds partial symmetries.
+        wait: fraction of training before the distribution learns, its rate then rising over a
+            tenth of the run. Without it a distribution can be wide before the network knows what
+            that costs, which it then never learns: 0.3 finds partial symmetries.
         weight_decay: of the network's matrices under Muon; of all its parameters under AdamW.
         warmup: steps until the learning rate is reached; a tenth of the run at most.
         clip: largest gradient norm of each parameter group; 0 for none.
         ema: decay of the exponential weight average used for validation and the result;
             0 for none.
         patience: epochs without improvement after which to stop; never if not given.
-        seed: of the split, the order of molecules, the initial weights and the group elements.
+        seed: random seed of the split, the order of examples, the initial weights and the group
+            elements.
         accelerator: Lightning's: auto, cpu, gpu, mps.
         devices: number of devices, or auto.
         strategy: Lightning's: auto, ddp.
@@ -87,30 +74,22 @@ class TrainConfig:
         compile: run the network through torch.compile.
     """
 
-    data: str = "qm9"
-    targets: str = "homo"
+    data: str = ""
     out: str = "runs/latest"
-    model: str = "point"
+    task: str | None = None
+    task_args: dict[str, Any] = field(default_factory=dict)
+    model: str | None = None
     model_args: dict[str, Any] = field(default_factory=dict)
     group: str = "SO3"
     distribution: str = "UniformBox"
     distribution_args: dict[str, Any] = field(default_factory=dict)
     regularizer: str = "entropy"
-    lam: float = 0.02
+    lam: float | None = None
     lam_start: float | None = None
     settle: float = 0.6
-    cost: float | None = None
     copies: int = 1
-    init: str | None = None
-    split: str = "random"
-    smiles_column: str | None = None
-    atomwise: str | None = None
-    weights: dict[str, float] = field(default_factory=dict)
     train_size: int | None = None
     valid_size: int | None = None
-    center: bool = True
-    shift: float = 0.0
-    rotate: bool = False
     epochs: int | None = None
     minutes: float | None = None
     batch_size: int = 64
@@ -118,7 +97,6 @@ class TrainConfig:
     lr: float = 1e-3
     muon_lr: float = 5e-3
     group_lr: float = 3e-2
-    group_end: float = 0.01
     wait: float = 0.0
     weight_decay: float = 0.01
     warmup: int = 200
@@ -135,43 +113,102 @@ class TrainConfig:
 
     def __post_init__(self):
         if self.epochs is None and self.minutes is None:
-            self.epochs = 25
-        for name in ("epochs", "batch_size", "copies"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}.")
-        if self.minutes is not None and not 0 < self.minutes < inf:
-            raise InputError(f"minutes: expected a number above 0, got {self.minutes}.")
+            self.epochs = self.passes
+        for name in ("epochs", "batch_size", "copies", "train_size", "valid_size"):
+            self._see(name, (self._of(name, 1)) >= 1, "at least 1")
+        self._see("minutes", 0 < self._of("minutes", 1) < inf, "a number above 0")
         for name in ("lr", "muon_lr", "group_lr"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name}: expected a number above 0, got {getattr(self, name)}.")
-        if self.valid_size is not None and self.valid_size < 1:
-            raise InputError(f"valid_size: expected at least 1, got {self.valid_size}.")
-        for name in ("lam", "shift", "clip", "weight_decay", "warmup", "seed"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"{name}: expected at least 0, got {getattr(self, name)}.")
-        if not 0 <= self.group_end <= 1:
-            raise InputError(f"group_end: expected a share from 0 to 1, got {self.group_end}.")
+            self._see(name, 0 < self._of(name, 1) < inf, "a number above 0")
+        for name in ("lam", "lam_start", "clip", "weight_decay", "warmup", "seed"):
+            self._see(name, self._of(name, 0) >= 0, "at least 0")
         for name in ("wait", "settle"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(
-                    f"{name}: expected a share of the run from 0 up to, not including, 1, got "
-                    f"{getattr(self, name)}."
-                )
-        if self.cost is not None and not 0 < self.cost < inf:
-            raise InputError(f"cost: expected an error above 0, got {self.cost}.")
+            what = "a fraction of the run from 0 up to, not including, 1"
+            self._see(name, 0 <= self._of(name, 0) < 1, what)
+        self._see("ema", 0 <= self.ema < 1, "a decay from 0 up to, not including, 1")
+        if self.optimizer not in ("muon", "adamw"):
+            raise unknown("optimizer", self.optimizer, ("muon", "adamw"))
+
+    passes = 25  # epochs, if neither they nor minutes are given
+    group_end = 0.01  # of the distribution's learning rate: what is left at the end of the run
+    held = False  # whether that rate holds until the weight is lam, instead of a cosine's fall
+    cost = None  # the error that moving may cost, where that steers the weight
+
+    def start_weight(self, k: int) -> float:
+        """The reward's first weight, on a group with k generators."""
+        assert self.lam is not None
+        return self.lam if self.lam_start is None else self.lam_start
+
+    def _of(self, name: str, usual: float) -> Any:
+        return usual if getattr(self, name) is None else getattr(self, name)
+
+    def _see(self, name: str, good: bool, what: str) -> None:
+        if not good:
+            raise InputError(f"{name}: expected {what}, got {getattr(self, name)}.")
+
+
+@dataclass
+class TrainConfig(RunConfig):
+    """A training run on molecules.
+
+    Args:
+        data: a data set's name (qm9), a folder of one, or a file of your own with values: .csv
+            .sdf .xyz .extxyz .db, or one of these with .gz.
+        targets: what to predict, names separated by commas; a file of your own has no units
+            unless given in brackets, as in "logS [log mol/L],dG [kcal/mol]". All are of one kind
+            (numbers, classes, vectors such as dipole, values of atoms such as charges), or an
+            energy and its forces, which are then its gradient: "energy,forces".
+        weights: how much the errors of some targets count in the loss, each in units of its spread,
+            e.g. {"forces": 10}; 1 if not given.
+        readout: how a molecule's outputs are made of its atoms': sum, mean, or a fixed scale that
+            the sum is divided by; auto is the sum for targets that grow with the number of atoms,
+            else the mean. One for all, or by target, e.g. {"homo": "mean", "mu": "sum"}.
+        cost: error that moving may cost, in units of the targets' spread, in place of a fixed
+            weight: the weight starts at lam and is steered so that the extents are as wide as that
+            allows. 0.02 finds partial symmetries up to their edges.
+        group_end: fraction of the distribution's learning rate that is left at the end of the run.
+        init: a shipped model's name or a run folder to start from: its architecture, and its
+            weights except the last layer's where the targets are others.
+        split: how a file is divided into parts to train on, validate on and test: random
+            (80 / 10 / 10 %, repeated molecules in one part), scaffold (molecules that share a ring
+            system stay in one part, the commonest ring systems train), time:COLUMN (the newest
+            are tested) or column:NAME (whose values are train, valid, test).
+        smiles_column: the column of SMILES in a .csv file, where it is not found by its name.
+        atomwise: targets that are total energies, from which fitted energies of the atoms are
+            subtracted first; energy of .extxyz and .db files is one.
+        valid_size: molecules to validate on; a tenth of the training ones, at least 1000,
+            if not given.
+        center: put each molecule's centroid at the origin.
+        shift: standard deviation (angstrom) of one fixed random displacement per molecule.
+        rotate: give each molecule one fixed random orientation.
+        epochs: passes over the training molecules; 25 if neither it nor minutes is given.
+    """
+
+    data: str = "qm9"
+    targets: str = "homo"
+    model: str = "point"
+    lam: float = 0.02
+    weights: dict[str, float] = field(default_factory=dict)
+    readout: str | dict[str, Any] = "auto"
+    cost: float | None = None
+    group_end: float = 0.01
+    init: str | None = None
+    split: str = "random"
+    smiles_column: str | None = None
+    atomwise: str | None = None
+    center: bool = True
+    shift: float = 0.0
+    rotate: bool = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._see("shift", self.shift >= 0, "at least 0")
+        self._see("group_end", 0 <= self.group_end <= 1, "a fraction from 0 to 1")
+        self._see("cost", 0 < self._of("cost", 1) < inf, "an error above 0")
         if self.cost is not None and self.lam_start is not None:
             raise InputError("cost steers the weight that lam_start would set: give one of them.")
-        if self.lam_start is not None and not self.lam_start >= 0:
-            raise InputError(f"lam_start: expected at least 0, got {self.lam_start}.")
         for name, weight in self.weights.items():
             if not 0 <= weight < inf:
                 raise InputError(f"the weight of {name}: expected at least 0, got {weight}.")
-        if not 0 <= self.ema < 1:
-            raise InputError(
-                f"ema: expected a decay from 0 up to, not including, 1, got {self.ema}."
-            )
-        if self.optimizer not in ("muon", "adamw"):
-            raise unknown("optimizer", self.optimizer, ("muon", "adamw"))
 
     @property
     def target_names(self) -> list[str]:
@@ -184,15 +221,21 @@ class TrainConfig:
 
         Raises InputError if there is no target, or one twice.
         """
-        items = [item.strip() for item in re.split(r",(?![^\[]*\])", self.targets)]
-        matches = [re.fullmatch(r"([^\[\]]+?)\s*(?:\[([^\[\]]*)\])?", i) for i in items if i]
-        pairs = [(m[1], m[2]) for m in matches if m is not None]
-        if not pairs or len(dict(pairs)) < len(matches):
+        pairs, at = [], 0
+        while at < len(self.targets):
+            found = _TARGET.match(self.targets, at)
+            if found is None:
+                pairs.clear()
+                break
+            at, name, unit = found.end(), found["quoted"] or found["name"], found["unit"]
+            if name:
+                pairs.append((name, None if unit is None else unit.strip()))
+        if not pairs or len(dict(pairs)) < len(pairs):
             raise InputError(
-                f"targets: expected different names such as 'logS' or 'logS [log mol/L]', got "
-                f"{self.targets!r}."
+                "targets: expected different names such as 'logS' or 'logS [log mol/L]', or in "
+                f"quotes as in \"'pKa, exp' [1]\", got {self.targets!r}."
             )
-        return {name: None if unit is None else unit.strip() for name, unit in pairs}
+        return dict(pairs)
 
     @property
     def atomwise_names(self) -> list[str]:
@@ -204,18 +247,25 @@ class TrainConfig:
         return names
 
 
+BEFORE = {"readout": "sum"}  # what settings were in effect before they existed
+
+
 def read_config(path: Path) -> TrainConfig:
-    """The settings of a run folder; raises InputError for a missing file or an unknown key."""
+    """The settings of a run on molecules, from its config.yaml; raises as `read_settings` does."""
+    return read_settings(path, TrainConfig)
+
+
+def read_settings(path: Path, kind: type[C]) -> C:
+    """The settings in a config.yaml; InputError for a missing file or an unknown key."""
     if not path.is_file():
         raise InputError(f"no settings at {path}: expected the config.yaml of a run folder.")
     try:
-        settings = dict(yaml.safe_load(path.read_text()))
+        settings = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValueError, TypeError) as error:
         raise InputError(f"{path} is damaged: expected the settings of a run.") from error
-    known = asdict(TrainConfig())
+    known = asdict(kind())
     foreign = [name for name in settings if name not in known]
     if foreign:
         raise InputError(f"{path} has the unknown key {foreign[0]!r}; remove it or update molinv.")
-    return TrainConfig(
-        **{f.name: settings[f.name] for f in fields(TrainConfig) if f.name in settings}
-    )
+    given: dict[str, Any] = {k: v for k, v in BEFORE.items() if k in known} | settings
+    return kind(**given)

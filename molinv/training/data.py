@@ -1,46 +1,77 @@
-"""The data of a run: stored as the set has them for training, also Haar-rotated to validate."""
+"""The examples of a run: what the trainer asks of molecules and of pictures."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
 import lightning.pytorch as pl
+import numpy as np
 import torch
+from jaxtyping import Int64
 
-from ..datasets.batches import Batch, Loader, OnDevice
-from ..datasets.molecules import Molecules
-from ..datasets.split import Split
-from .build import place
-from .config import TrainConfig
-
-VIEWS = ("stored", "rotated")
+from ..augment import Augmented
+from ..datasets.batches import Loader
+from ..tasks.base import Task
+from .config import RunConfig
 
 
-class MoleculeData(pl.LightningDataModule):
-    """Batches of a split; a new order of the training molecules for every epoch.
+class RunData(pl.LightningDataModule, ABC):
+    """Batches; a new order of the training examples for every epoch.
 
-    Validation runs twice over the same molecules: as stored and Haar-rotated.
+    Validation runs twice over the same examples: as stored and turned once.
+
+    config    the run's settings, completed by what the data says
+    task      what is learned, fitted to the training examples
+    examples  how many there are in the set from which batches are numbered
+    train, valid   the indices of the training and validation examples in their stores
+    facts     what the model's card says of the data
+    identity  what tells this data and its split from another, as JSON
+    notes     sentences on what a user should know of the data
+    best      whether the model of the best epoch is kept, or the last epoch's
+    together  examples in a validation batch
+    readout   how outputs are made of those of atoms (see `models.make`)
     """
 
-    def __init__(self, molecules: Molecules, split: Split, config: TrainConfig):
-        super().__init__()
-        self.molecules, self.split, self.config = molecules, split, config
-        size = config.valid_size or max(1000, len(split.train) // 10)
-        self.valid = split.valid[:size]
+    config: RunConfig
+    task: Task
+    examples: int
+    train: Int64[np.ndarray, " m"]
+    valid: Int64[np.ndarray, " m"]
+    facts: dict[str, Any]
+    identity: dict[str, Any]
+    notes: Sequence[str] = ()
+    best: ClassVar[bool] = True
+    together: int = 256
+    readout: list[Any] | None = None
+
+    @abstractmethod
+    def network(self) -> Augmented:
+        """The network and its distribution, with initial weights that depend on the seed alone."""
+
+    @abstractmethod
+    def stores(self, device: torch.device) -> tuple[Any, list[Any]]:
+        """The training examples on a device, and the validation examples of each view."""
+
+    def extra(self, trainer: pl.Trainer, module: Any) -> dict[str, float]:
+        """Further columns of an epoch's row; called on every process."""
+        return {}
+
+    def begin(self, folder: Any) -> None:
+        """Write into the run folder what the data has to say before training."""
 
     def setup(self, stage: str) -> None:
-        device = self.trainer.strategy.root_device  # pyright: ignore[reportOptionalMemberAccess]
-        self.stored = self.store(device)
-        self.rotated = self.store(device, rotate=True)
-
-    def store(self, device: torch.device | str, rotate: bool = False) -> OnDevice:
-        """All molecules on a device, placed as the run's settings say."""
-        return place(self.molecules, self.config, device, rotate)
+        trainer = self.trainer
+        assert trainer is not None
+        self.stored, self.views = self.stores(trainer.strategy.root_device)
 
     def train_dataloader(self) -> Loader:
         trainer = self.trainer
         assert trainer is not None
         return Loader(
             self.stored,
-            self.split.train,
+            self.train,
             self.config.batch_size,
             seed=self.config.seed,
             epoch=trainer.current_epoch,
@@ -51,13 +82,11 @@ class MoleculeData(pl.LightningDataModule):
     def val_dataloader(self) -> list[Loader]:
         trainer = self.trainer
         assert trainer is not None
+        size = max(self.together, trainer.world_size)
         shards = {"rank": trainer.global_rank, "world": trainer.world_size}
-        return [
-            Loader(store, self.valid, max(256, trainer.world_size), shuffle=False, **shards)
-            for store in (self.stored, self.rotated)
-        ]
+        return [Loader(view, self.valid, size, shuffle=False, **shards) for view in self.views]
 
     def transfer_batch_to_device(
-        self, batch: Batch, device: torch.device, dataloader_idx: int
-    ) -> Batch:
+        self, batch: Any, device: torch.device, dataloader_idx: int
+    ) -> Any:
         return batch.to(device)

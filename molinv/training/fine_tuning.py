@@ -6,12 +6,10 @@ from collections.abc import Collection
 from dataclasses import fields, replace
 
 from ..augment import Augmented
-from ..datasets.molecules import Target
 from ..errors import InputError
-from .build import build
+from ..tasks.base import Task
 from .config import TrainConfig
-from .saved import Saved
-from .saved import load as load_saved
+from .saved import Saved, load_molecules, rebuilt
 from .shipped import locate
 
 _TAKEN = ("model", "model_args", "group", "distribution", "distribution_args")
@@ -29,7 +27,7 @@ def like_initial(
     """
     if config.init is None:
         return config, None
-    saved = load_saved(locate(config.init), trust)
+    saved = load_molecules(locate(config.init), trust)
     build_of = saved.card["build"]
     defaults = {f.name: getattr(TrainConfig(), f.name) for f in fields(TrainConfig)}
     for name in _TAKEN:
@@ -39,19 +37,23 @@ def like_initial(
                 f"init {config.init} has {name} {build_of[name]!r}, not {asked!r}: leave out "
                 f"--{name}, or --init."
             )
-    return replace(config, **{name: build_of[name] for name in _TAKEN}), saved
+    made = replace(config, **{name: build_of[name] for name in _TAKEN})
+    if config.readout == "auto":
+        scales = build_of.get("readout", ["sum"] * saved.task.outputs)
+        of = dict(zip((t.name for t in saved.task.targets), scales, strict=False))
+        made = replace(made, readout={n: of.get(n, "auto") for n in config.target_names})
+    return made, saved
 
 
-def start_from(network: Augmented, saved: Saved, targets: tuple[Target, ...]) -> list[str]:
+def start_from(network: Augmented, saved: Saved, task: Task) -> list[str]:
     """Copy a trained model's weights; returns the names of those that start anew.
 
-    These are the last layer's, whose size is the number of targets, unless the targets are the
+    These are the last layer's, whose size is the number of outputs, unless the targets are the
     same. Raises InputError for weights that do not fit.
     """
     state, there = network.state_dict(), saved.network.state_dict()
-    same = [(t.name, t.unit) for t in targets] == [
-        (t.name, t.unit) for t in saved.standardizer.targets
-    ]
+    mine, theirs = ([(t.name, t.unit) for t in x.targets] for x in (task, saved.task))
+    same = type(task) is type(saved.task) and mine == theirs
     anew = set() if same else _of_targets(saved)
     for name, value in state.items():
         if name in anew:
@@ -67,8 +69,8 @@ def start_from(network: Augmented, saved: Saved, targets: tuple[Target, ...]) ->
 
 
 def _of_targets(saved: Saved) -> set[str]:
-    """The weights whose shape depends on the number of targets."""
-    settings, targets = saved.card["build"], len(saved.standardizer.targets)
-    kind = saved.standardizer.kind
-    one, more = (build(n, kind=kind, **settings).state_dict() for n in (targets, targets + 1))
+    """The weights whose shape depends on the number of outputs."""
+    card = saved.card | {"build": {k: v for k, v in saved.card["build"].items() if k != "readout"}}
+    task = saved.task
+    one, more = (rebuilt(card, task, task.outputs * k, form=None).state_dict() for k in (1, 2))
     return {name for name in one if one[name].shape != more[name].shape}

@@ -1,82 +1,133 @@
-"""What a run keeps of itself: metrics.csv, and the best model so far."""
+"""What a run keeps of itself: a row an epoch in metrics.csv and on the screen, and the model."""
 
 from __future__ import annotations
 
+import csv
+import time
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+from rich.console import Console
 
+from ..atomic import atomic_write
 from ..errors import InputError
-from .data import VIEWS, MoleculeData
-from .metrics_log import Row, Rows, extent_facts
-from .module import Joint
-from .orbit_share import MOLECULES, orbit_share
-from .saved import save
+from .data import RunData
+from .module import VIEWS, Joint
+from .saved import built, save
 from .schedule import Schedule
 
+Row = dict[str, Any]
 
-class History(Rows):
-    """The errors of every epoch; the best model whenever it improves."""
 
-    def __init__(
-        self, folder: Path, config: dict[str, Any], facts: dict[str, Any], schedule: Schedule
-    ):
-        super().__init__(folder, config, facts, schedule)
+class History(pl.Callback):
+    """One row an epoch, in metrics.csv and on the screen; the model of the best epoch, or the last.
+
+    Its rows are in the checkpoint, so that a run that is resumed goes on where that was. `seconds`
+    are all of the run's, `train_seconds` those without validation and writing; `epoch` counts the
+    epochs that were begun. Put it before a weight-averaging callback, so that it sees the averaged
+    weights.
+
+    Own code and not Lightning's CSVLogger, which appends: a resumed run would have the rows of
+    the epoch it was stopped in twice.
+    """
+
+    def __init__(self, folder: Path, data: RunData, facts: dict[str, Any], schedule: Schedule):
+        self.folder, self.data, self.facts, self.schedule = folder, data, facts, schedule
+        self.rows: list[Row] = []
         self.best = float("inf")
+        self.console = Console(stderr=True)
+        self._before = 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"best": self.best, "data": self._data()}
+        kept = {"rows": self.rows, "seconds": self._seconds(), "best": self.best}
+        return kept | {"data": self.data.identity}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        super().load_state_dict(state_dict)
-        self.best = state_dict["best"]
-        if state_dict.get("data", self._data()) != self._data():
+        self.rows, self._before = state_dict["rows"], state_dict["seconds"]
+        self.best = state_dict.get("best", self.best)
+        if state_dict.get("data", self.data.identity) != self.data.identity:
             raise InputError(
                 f"the data of the run in {self.folder} has changed since it began: its split "
                 "would be another one; restore the file, or choose another --out."
             )
 
-    def _data(self) -> dict[str, Any]:
-        """What tells the data and its split."""
-        return {name: self.facts.get(name) for name in ("split", "data_sha256", "molecules")}
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start = time.monotonic()
+        if not self.rows:
+            start = {"epoch": 0, "step": 0, "seconds": 0.0, "train_seconds": 0.0}
+            self.rows.append(start | extents(pl_module))
 
-    def measured(self, trainer: pl.Trainer, module: Joint) -> Row:
-        found = module.measured()
-        self._share = float(module.relative(found["stored"]))
-        row = {
-            f"{target.name}_{view}": value
-            for view, values in found.items()
-            for target, value in zip(module.targets, values.tolist(), strict=True)
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Joint)
+        row: Row = {
+            "epoch": trainer.current_epoch + 1,
+            "step": trainer.global_step,
+            "seconds": round(self._seconds(), 2),
+            "train_seconds": round(self.schedule.seconds, 2),
         }
-        return row | _orbit_share(trainer, module)
+        found = pl_module.measured()
+        for view, (values, _) in found.items():
+            columns = zip(pl_module.task.columns, values.tolist(), strict=True)
+            row |= {f"{name}_{view}": value for name, value in columns}
+        row |= self.data.extra(trainer, pl_module) | extents(pl_module)
+        self.rows.append(row)
+        if trainer.is_global_zero:
+            self._keep(pl_module, row, float(found["stored"][1]))
 
-    def keep(self, module: Joint, row: Row) -> None:
-        if not self._share < self.best:  # NaN is not the best
+    def _keep(self, module: Joint, row: Row, error: float) -> None:
+        """Write the model, where this epoch's is the one to keep."""
+        if self.data.best and not error < self.best:  # NaN is not the best
             return
-        self.best = self._share
+        self.best, task = error, module.task
+        units = zip(task.columns, task.units, strict=True)
         facts = self.facts | {
             "epoch": row["epoch"],
             "validation": {
-                t.name: {v: row[f"{t.name}_{v}"] for v in VIEWS} | {"unit": t.unit}
-                for t in module.targets
+                name: {view: row[f"{name}_{view}"] for view in VIEWS} | {"unit": unit}
+                for name, unit in units
             },
-            "extents": extent_facts(module),
+            "extents": {
+                name: {"value": float(e.value.detach()), "unit": e.unit, "cap": e.cap}
+                for name, e in module.network.distribution.extent().items()
+            },
         }
-        save(self.folder, module.network.state_dict(), module.standardizer, self.config, facts)
+        build = built(self.data.config, self.data.readout)
+        save(self.folder, module.network, task, build, facts)
 
-    def line(self, module: Joint) -> str:
-        row, parts = self.rows[-1], []
-        for t in module.targets[:3]:
-            stored, rotated = row[f"{t.name}_stored"], row[f"{t.name}_rotated"]
-            parts.append(f"{t.name} {stored:.4g} stored {rotated:.4g} rotated {t.unit}")
-        return "  ".join(parts)
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Joint)
+        for name in ("train/loss", "train/error_epoch"):
+            self.rows[-1][name.removesuffix("_epoch").replace("/", "_")] = float(
+                trainer.callback_metrics[name]
+            )
+        if trainer.is_global_zero:
+            write_csv(self.folder / "metrics.csv", self.rows)
+            row, task = self.rows[-1], pl_module.task
+            extent = pl_module.network.distribution.extent()
+            parts = [f"epoch {row['epoch']:>3}  loss {row['train_loss']:.3f}"]
+            for name, unit in list(zip(task.columns, task.units, strict=True))[:3]:
+                seen = " ".join(f"{row[f'{name}_{view}']:.4g} {view}" for view in VIEWS)
+                parts.append(f"{name} {seen} {unit}")
+            parts.append(" ".join(f"{name} {row[f'extent_{name}']:.2f}" for name in extent))
+            self.console.print("  ".join([*parts, f"{row['seconds']:.0f} s"]), highlight=False)
+
+    def _seconds(self) -> float:
+        return self._before + time.monotonic() - getattr(self, "_start", time.monotonic())
 
 
-def _orbit_share(trainer: pl.Trainer, module: Joint) -> dict[str, float]:
-    """Of the first validation molecules, on every process: too few to share out."""
-    data = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
-    assert isinstance(data, MoleculeData)
-    batch = trainer.precision_plugin.convert_input(data.stored.gather(data.valid[:MOLECULES]))
-    with trainer.precision_plugin.forward_context():
-        return orbit_share(module, batch, data.config.seed)
+def extents(module: Any) -> Row:
+    """A row's columns for the extents of `module.network`'s distribution, and its coverage."""
+    mu = module.network.distribution
+    row = {f"extent_{name}": float(e.value.detach()) for name, e in mu.extent().items()}
+    coverage = mu.coverage()
+    return row if coverage is None else row | {"coverage": coverage}
+
+
+def write_csv(path: Path, rows: list[Row]) -> None:
+    """Write rows, all or none; absent values stay empty."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)

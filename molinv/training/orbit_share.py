@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from ..augment import Augmented
 from ..datasets.batches import Batch
 from ..groups.so3 import SO3
-from .masked import known, lengths, per_target
-
-if TYPE_CHECKING:
-    from .module import Joint
+from ..tasks.errors import known, lengths, per_target
+from ..tasks.numbers import Numbers
 
 MOLECULES = 128  # of the validation molecules, the first
 ROTATIONS = 8  # of each
@@ -23,7 +21,7 @@ _STREAM = 0x6F72626974  # "orbit": keeps these rotations apart from all others o
 
 
 @torch.no_grad()
-def orbit_share(module: Joint, batch: Batch, seed: int) -> dict[str, float]:
+def orbit_share(network: Augmented, task: Numbers, batch: Batch, seed: int) -> dict[str, float]:
     """`<target>_orbit_variance` and `<target>_orbit_square` of a batch, in unit^2.
 
     Means over its molecules of Var_g f(g x), unbiased, and of |f(g x) - y|^2 over rotations about
@@ -33,9 +31,9 @@ def orbit_share(module: Joint, batch: Batch, seed: int) -> dict[str, float]:
     key = np.random.SeedSequence([seed, _STREAM]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(key >> np.uint64(1)))
     turns = SO3().haar(ROTATIONS * len(batch), generator).view(ROTATIONS, len(batch), 3, 3)
-    truth = module.standardizer.inverse(module.standardizer(batch.y, batch.z))
-    values = torch.stack([_outputs(module, batch, g) for g in turns.to(batch.pos)])
-    kind = module.standardizer.kind
+    truth = task.standardizer.inverse(task.standardizer(batch.y, batch.z))
+    values = torch.stack([_outputs(network, task, batch, g) for g in turns.to(batch.pos)])
+    kind = task.standardizer.kind
     if kind == "scalar":
         variance = values.var(0).mean(0).tolist()
         square = (values - truth).square().mean(0).nanmean(0).tolist()  # of those known
@@ -47,18 +45,20 @@ def orbit_share(module: Joint, batch: Batch, seed: int) -> dict[str, float]:
         variance = (per_target(around * there) / count).tolist()
         square = (per_target(away * there) / count).tolist()
     row = {}
-    for target, *both in zip(module.standardizer.targets, variance, square, strict=True):
+    for target, *both in zip(task.standardizer.targets, variance, square, strict=True):
         for name, value in zip(("variance", "square"), both, strict=True):
             row[f"{target.name}_orbit_{name}"] = value
     return row
 
 
-def _outputs(module: Joint, batch: Batch, g: Tensor) -> Float64[Tensor, "b t *e"]:
+def _outputs(
+    network: Augmented, task: Numbers, batch: Batch, g: Tensor
+) -> Float64[Tensor, "b t *e"]:
     """The outputs for the molecules turned about their centroids, turned back, with units."""
     inside = batch.mask[..., None]
     centroid = batch.pos.sum(1, keepdim=True) / inside.sum(1, keepdim=True)
     turned = ((batch.pos - centroid) @ g.mT + centroid).masked_fill(~inside, 0.0)
-    network = module.network
     inputs = network.model.inputs(replace(batch, pos=turned))  # pyright: ignore[reportCallIssue]
-    outputs = module.standardizer.inverse(network.orbit(*inputs, orbit="identity").mean)
-    return network.output.pull_back(SO3(), g, outputs, None)[0]
+    outputs = network.orbit(*inputs, orbit="identity").mean
+    outputs = network.output.pull_back(SO3(), g, outputs, None)[0]
+    return task.standardizer.inverse(outputs)

@@ -9,13 +9,11 @@ import sys
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
-import torch
 import yaml
 from filelock import FileLock, Timeout
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -29,23 +27,24 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from .. import __version__
 from ..atomic import atomic_write
-from ..augment import Augmented
-from ..datasets.references import Standardizer
 from ..errors import InputError, Terminated
 from ..sharing import share_cores
+from ..tasks.energy_forces import check_gradient
+from ..tasks.numbers import Numbers
 from .averaging import averaging
-from .build import build, check_sizes, count_parameters
+from .build import count_parameters
 from .checkpoint import SafeCheckpoints
-from .config import TrainConfig
-from .data import MoleculeData
+from .config import BEFORE, RunConfig, TrainConfig
+from .data import RunData
 from .fine_tuning import like_initial, start_from
-from .forces import check_gradient
 from .history import History
 from .module import Joint
+from .molecule_data import MoleculeData
+from .picture_config import PictureConfig
+from .picture_data import PictureData
 from .saved import Saved
 from .schedule import Schedule
-from .source import prepare, write_rejected
-from .task import task
+from .source import prepare
 
 # settings that may change when a run is taken up again
 FREE = (
@@ -62,66 +61,58 @@ FREE = (
 
 @share_cores()
 def train(
-    config: TrainConfig, trust: bool = False, workers: int = 0, given: Collection[str] = ()
+    config: RunConfig, trust: bool = False, workers: int = 0, given: Collection[str] = ()
 ) -> Path:
-    """Run `config`, or go on with it where its folder's last checkpoint stopped.
+    """Run `config`, on molecules or pictures, or resume it from its folder's last checkpoint.
 
     `workers` processes search conformers where the data needs them; `trust` lets the model that
     `init` names need code outside molinv; `given` are the settings that were named explicitly,
     which `init` may then not change. The folder is locked while the run lasts.
 
     Returns the run folder, which holds config.yaml, metrics.csv, checkpoints/,
-    model.safetensors and model.json (the best epoch's), rejected.csv (rows of a user's file that
-    could not be used), and a TensorBoard log; `prediction.calibrate_run` adds intervals. Raises
-    InputError for settings that do not fit the data or the folder, and if the loss diverges.
+    model.safetensors and model.json, rejected.csv (rows of a user's file that could not be used),
+    and a TensorBoard log; `prediction.calibrate_run` adds intervals. Raises InputError for
+    settings that do not fit the data or the folder, and if the loss diverges.
     """
-    config, initial = like_initial(config, trust, given)
     with locked(Path(config.out)):
-        return _train(config, initial, workers)
+        return _train(config, trust, workers, given)
 
 
-def _train(config: TrainConfig, initial: Saved | None, workers: int) -> Path:
+def _train(config: RunConfig, trust: bool, workers: int, given: Collection[str]) -> Path:
     folder = Path(config.out)
     last = folder / "checkpoints" / "last.ckpt"
+    initial: Saved | None = None
+    if isinstance(config, PictureConfig):
+        data: RunData = PictureData(config)
+    else:
+        assert isinstance(config, TrainConfig)
+        config, initial = like_initial(as_begun(config, folder), trust, given)
+        check_same(folder, config, last)
+        data = MoleculeData(prepare(config, workers), config)
+    config, task = data.config, data.task
     check_same(folder, config, last)
-    source = prepare(config, workers)
-    molecules, parts = source.molecules, source.parts
-    todo = task(molecules, config.target_names)
-    if todo.forces is not None:
-        check_gradient(config.model, config.compile)
-    standardizer = Standardizer.fit(molecules, todo.names, parts.train, todo.forces)
-    network = seeded(config, len(todo.names), todo.kind)
-    check_sizes(config.model, network.model, molecules)
-    if initial is not None and not start_from(network, initial, standardizer.targets):
-        standardizer.keep(initial.standardizer, molecules, parts.train)
-    data = MoleculeData(molecules, parts, config)
-    module = Joint(network, standardizer, config, len(molecules))
-    sizes = {"train": len(parts.train), "valid": len(data.valid), "test": len(parts.test)}
-    sizes_seen = np.diff(molecules.ptr)[parts.train]
-    facts = {
-        "data": config.data,
-        "split": parts.hash,
-        "seed": config.seed,
-        "molecules": sizes,
-        "molinv": __version__,
-        "parameters": count_parameters(network),
-        "elements": elements(molecules, parts.train),
-        "atoms": [int(sizes_seen.min()), int(sizes_seen.max())],
-        "placement": {"center": config.center, "shift": config.shift},
-    }
-    if source.sha256 is not None:
-        facts |= {"data_sha256": source.sha256, "rejected": len(source.rejected)}
+    if task.gradient:
+        check_gradient(str(config.model), config.compile)
+    network = data.network()
+    if initial is not None and isinstance(data, MoleculeData):
+        anew = start_from(network, initial, task)
+        if not anew and isinstance(task, Numbers):  # in the scale that the weights were learned in
+            task.standardizer.keep(initial.standardizer, data.molecules, data.train)
+    module = Joint(network, task, config, data.examples)
+    own = {"molinv": __version__, "parameters": count_parameters(network)}
     if config.compile:
         network.model.compile()
     schedule = Schedule(config)
-    history = History(folder, asdict(config), facts, schedule)
+    history = History(folder, data, data.facts | own, schedule)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", module="torch.utils.tensorboard")
-        trainer = make_trainer(config, folder, schedule, history, todo.forces is not None)
+        trainer = make_trainer(config, folder, schedule, history, task.gradient)
         if trainer.is_global_zero:
             write_config(folder, config)
-            write_rejected(folder / "rejected.csv", source.rejected)
+            data.begin(folder)
+            for note in data.notes:
+                history.console.print(f"note: {note}", highlight=False, markup=False)
         fit(trainer, module, data, last)
     if trainer.is_global_zero and not (folder / "model.json").is_file():
         raise InputError(
@@ -171,30 +162,6 @@ def fit(trainer: pl.Trainer, module: Any, data: Any, last: Path) -> None:
         raise KeyboardInterrupt
 
 
-def seeded(config: TrainConfig, targets: int, kind: str = "scalar") -> Augmented:
-    """The network with initial weights that depend on the seed alone."""
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        return build(
-            targets,
-            model=config.model,
-            model_args=config.model_args,
-            group=config.group,
-            distribution=config.distribution,
-            distribution_args=config.distribution_args,
-            regularizer=config.regularizer,
-            copies=config.copies,
-            kind=kind,
-        )
-
-
-def elements(molecules, indices: np.ndarray) -> list[int]:
-    """The atomic numbers that occur in these molecules."""
-    inside = np.zeros(len(molecules), dtype=bool)
-    inside[indices] = True
-    return np.unique(molecules.z[np.repeat(inside, np.diff(molecules.ptr))]).tolist()
-
-
 def check_same(folder: Path, config: Any, last: Path, free: tuple[str, ...] = FREE) -> None:
     """See that what is already there belongs to the same run, but for `free` settings.
 
@@ -205,7 +172,8 @@ def check_same(folder: Path, config: Any, last: Path, free: tuple[str, ...] = FR
         return
     # a setting that came later was at its default when the run began
     try:
-        there = asdict(type(config)()) | dict(yaml.safe_load(path.read_text()))
+        settings = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        there = asdict(type(config)()) | BEFORE | settings
     except (yaml.YAMLError, ValueError, TypeError):
         raise InputError(f"{path} is damaged: restore it, or delete {folder}.") from None
     for name, value in asdict(config).items():
@@ -216,15 +184,26 @@ def check_same(folder: Path, config: Any, last: Path, free: tuple[str, ...] = FR
             )
 
 
+def as_begun(config: TrainConfig, folder: Path) -> TrainConfig:
+    """The settings with those in effect when the run in a folder began, before they existed."""
+    try:
+        there = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        late = {name: value for name, value in BEFORE.items() if name not in there}
+    except (OSError, yaml.YAMLError, ValueError, TypeError):
+        return config
+    usual = asdict(TrainConfig())
+    return replace(config, **{n: v for n, v in late.items() if getattr(config, n) == usual[n]})
+
+
 def write_config(folder: Path, config: Any) -> None:
     """Write a run's settings, a dataclass, as config.yaml."""
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / "config.yaml") as temporary:
-        temporary.write_text(yaml.safe_dump(asdict(config), sort_keys=False))
+        temporary.write_text(yaml.safe_dump(asdict(config), sort_keys=False), encoding="utf-8")
 
 
 def make_trainer(
-    config: TrainConfig,
+    config: RunConfig,
     folder: Path,
     schedule: Schedule,
     history: pl.Callback,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,51 +20,69 @@ from ..augment import Augmented
 from ..datasets.references import Standardizer
 from ..errors import InputError
 from ..names import outside
-from .build import build
+from ..tasks import restore
+from ..tasks.base import Task
+from ..tasks.maps import Maps
+from ..tasks.numbers import Numbers
+from .build import build, build_pictures, of_task
+from .config import RunConfig
+from .picture_config import PictureConfig
 
-FORMAT = 1
+FORMAT = 2  # 1, of molinv 0.1.0, is read too
 _BUILT = ("model", "model_args", "group", "distribution", "distribution_args", "copies")
+_PICTURES = ("action", "padding")
 
 
 @dataclass
 class Saved:
-    """A model that predicts: the network, its standardiser and how it came about."""
+    """A model that predicts: the network, what its outputs stand for, and how it came about."""
 
     network: Augmented
-    standardizer: Standardizer
+    task: Task
     card: dict[str, Any]
+
+    @property
+    def standardizer(self) -> Standardizer:
+        """That of a task of numbers; raises InputError for another task."""
+        if isinstance(self.task, Numbers):
+            return self.task.standardizer
+        raise InputError(f"the model learned {self.task.called()}, where numbers are expected.")
 
 
 def save(
     folder: Path,
-    state: dict[str, torch.Tensor],
-    standardizer: Standardizer | None,
-    config: dict[str, Any],
+    network: nn.Module,
+    task: Task,
+    build: dict[str, Any],
     facts: dict[str, Any],
 ) -> None:
     """Write model.safetensors and model.json, both or, where the disk is full, neither.
 
-    Pictures have no standardizer; `facts` says in its place what their outputs are.
+    `build` are the network's settings, as `built` gives them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {f"network.{k}": v.detach().cpu().contiguous() for k, v in state.items()}
-    if standardizer is not None:
-        tensors |= {f"standardizer.{k}": v.cpu() for k, v in standardizer.state_dict().items()}
-        facts = {"standardizer": standardizer.config(), **facts}
-    weights = to_bytes({k: v.clone() for k, v in tensors.items()})
+    state = {f"network.{k}": v for k, v in network.state_dict().items()} | task.state_dict()
+    # a copy each: tensors may share their memory
+    weights = to_bytes({k: v.detach().cpu().contiguous().clone() for k, v in state.items()})
     card = {
         "format": FORMAT,
         "sha256": hashlib.sha256(weights).hexdigest(),
-        "build": {k: config[k] for k in _BUILT},
+        "build": build,
+        "task": task.to_json(),
         **facts,
     }
     # both are written before either is renamed
-    with (
-        atomic_write(folder / "model.json") as described,
-        atomic_write(folder / "model.safetensors") as filled,
-    ):
-        described.write_text(json.dumps(sealed(card), indent=1))
+    paths = folder / "model.json", folder / "model.safetensors"
+    with atomic_write(paths[0]) as described, atomic_write(paths[1]) as filled:
+        described.write_text(json.dumps(sealed(card), indent=1), encoding="utf-8")
         filled.write_bytes(weights)
+
+
+def built(config: RunConfig, readout: Sequence[Any] | None = None) -> dict[str, Any]:
+    """The settings that a network is built from again."""
+    names = (*_BUILT, *_PICTURES) if isinstance(config, PictureConfig) else _BUILT
+    made = {name: getattr(config, name) for name in names}
+    return made if readout is None else made | {"readout": list(readout)}
 
 
 def load(path: str | Path, trust: bool = False) -> Saved:
@@ -73,13 +92,45 @@ def load(path: str | Path, trust: bool = False) -> Saved:
     InputError where there is no model, or one that is damaged or of another format.
     """
     card, tensors = read(path, trust)
-    if "task" in card:
-        raise InputError(f"the model in {path} is of pictures, not of molecules.")
-    standardizer = Standardizer.from_config(card["standardizer"])
-    network = build(len(standardizer.targets), kind=standardizer.kind, **card["build"])
+    task = restore(card["task"])
+    network = rebuilt(card, task)
     fill(path, network, part(tensors, "network."))
-    fill(path, standardizer, part(tensors, "standardizer."))
-    return Saved(network.eval(), standardizer, card)
+    fill(path, task, {k: v for k, v in tensors.items() if not k.startswith("network.")})
+    if "placement" in card:
+        task.center = card["placement"]["center"]
+    return Saved(network.eval(), task, card)
+
+
+def rebuilt(
+    card: dict[str, Any], task: Task, outputs: int | None = None, **changes: Any
+) -> Augmented:
+    """The network that a card describes, with `outputs` if not as many as the task has."""
+    outputs = task.outputs if outputs is None else outputs
+    if not of_pictures(card):
+        return build(outputs, **(of_task(task) | card["build"] | changes))
+    maps = isinstance(task, Maps)
+    return build_pictures(outputs, card["channels"], maps, reduce=task.reduce, **card["build"])
+
+
+def of_pictures(card: dict[str, Any]) -> bool:
+    """Whether a model's card is that of a model of pictures."""
+    return "pictures" in card
+
+
+def load_molecules(path: str | Path, trust: bool = False) -> Saved:
+    """`load` of a model of molecules; raises InputError for one of pictures."""
+    saved = load(path, trust)
+    if of_pictures(saved.card):
+        raise InputError(f"the model in {path} is of pictures, not of molecules.")
+    return saved
+
+
+def load_pictures(path: str | Path, trust: bool = False) -> Saved:
+    """`load` of a model of pictures; raises InputError for one of molecules."""
+    saved = load(path, trust)
+    if not of_pictures(saved.card):
+        raise InputError(f"the model in {path} is of molecules, not of pictures.")
+    return saved
 
 
 def read(path: str | Path, trust: bool = False) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
@@ -95,18 +146,20 @@ def read(path: str | Path, trust: bool = False) -> tuple[dict[str, Any], dict[st
             "as `molinv train --out` makes it."
         )
     try:
-        card = json.loads(description.read_text())
+        card = json.loads(description.read_text(encoding="utf-8"))
         tensors = load_file(weights)
         settings, version = card["build"], card["format"]
         checksum, changed = card["sha256"], edited(card)
+        card, tensors = upgraded(card, tensors) if version == 1 else (card, tensors)
+        named = [settings, card["task"]["name"]]
     except (ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InputError(f"the model in {folder} is damaged ({error}); train it again.") from error
-    if version != FORMAT:
+    if version not in (1, FORMAT):
         raise InputError(
-            f"the model in {folder} has format {version}, this molinv reads {FORMAT}; use the "
-            "molinv that wrote it."
+            f"the model in {folder} has format {version}, this molinv reads 1 and {FORMAT}; use "
+            "the molinv that wrote it."
         )
-    foreign = outside(settings)
+    foreign = outside(named)
     if foreign and not trust:
         raise InputError(
             f"the model in {folder} needs code outside molinv ({', '.join(foreign)}); pass "
@@ -124,6 +177,32 @@ def read(path: str | Path, trust: bool = False) -> tuple[dict[str, Any], dict[st
     return card, tensors
 
 
+def upgraded(
+    card: dict[str, Any], tensors: dict[str, torch.Tensor]
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """A card of format 1 and its tensors as format 2 has them."""
+    if "task" not in card:
+        content = card["standardizer"]
+        kind = content["targets"][0].get("kind", "scalar")
+        name = "numbers" if kind == "scalar" else "atom_values" if kind[:4] == "atom" else "vectors"
+        name = "energy_forces" if "forces" in content else name
+        return card | {"task": {"name": name, "settings": content}}, tensors
+    old = card["task"]
+    settings: dict[str, Any] = {}
+    if old["kind"] == "maps":
+        settings = {"classes": old["classes"], "void": old["void"]}
+    elif old["kind"] == "classes":
+        settings = {"targets": [{"name": "class", "unit": "", "kind": "class"}]}
+        settings["targets"][0]["classes"] = old["classes"]
+    elif old["kind"] == "numbers":
+        settings = {"targets": [{"name": n, "unit": ""} for n in old["classes"]], "loss": "laplace"}
+        mean, scale = (torch.tensor(old[k], dtype=torch.float64) for k in ("mean", "scale"))
+        made = {"mean": mean, "scale": scale, "references": torch.zeros(119, len(mean)).double()}
+        tensors = tensors | {f"standardizer.{k}": v for k, v in made.items()}
+    build = card["build"] | card["picture"]
+    return card | {"task": {"name": old["kind"], "settings": settings}, "build": build}, tensors
+
+
 def fill(path: str | Path, module: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
     """Load tensors into a module; raises InputError where they do not fit."""
     try:
@@ -137,7 +216,7 @@ def fill(path: str | Path, module: nn.Module, tensors: dict[str, torch.Tensor]) 
 def evaluated(folder: Path, card: dict[str, Any]) -> dict[str, Any] | None:
     """The evaluation.json beside a model; None without one, or where it is of other weights."""
     try:
-        result = json.loads((folder / "evaluation.json").read_text())
+        result = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
         same = result["sha256"] == card["sha256"] and not edited(result)
         return result if same else None
     except (OSError, ValueError, KeyError, TypeError):
@@ -147,7 +226,7 @@ def evaluated(folder: Path, card: dict[str, Any]) -> dict[str, Any] | None:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, whole or not at all."""
     with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1))
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
 def sealed(content: dict[str, Any]) -> dict[str, Any]:

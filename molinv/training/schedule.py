@@ -10,7 +10,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
-from .config import TrainConfig
+from .config import RunConfig
 
 
 class Schedule(pl.Callback):
@@ -29,14 +29,20 @@ class Schedule(pl.Callback):
     the end, so its rate need not fall as far: to `group_end` of its peak. The reward's weight is
     `lam_start` until `settle` of the run is over, and falls linearly to `lam` over half of the
     rest.
+
+    Where the rate is `held`, as on pictures, it stays at its peak until the weight is `lam`, and
+    then falls geometrically to `group_end`. What lies beyond the extents the network has never
+    seen: pushed further by `lam_start` it learns where the labels' boundary is, and the extents
+    come back to it while rates still move them. A rate that fell with the network's would leave
+    them behind; steps of full length at the end would throw them about by degrees.
     """
 
-    def __init__(self, config: TrainConfig, now: Callable[[], float] = time.monotonic):
+    def __init__(self, config: RunConfig, now: Callable[[], float] = time.monotonic):
         self.epochs = config.epochs
         self.budget = None if config.minutes is None else 60 * config.minutes
-        self.wait, self.settle, self.lam = config.wait, config.settle, config.lam
-        self.start = config.lam if config.lam_start is None else config.lam_start
-        self.end = config.group_end
+        assert config.lam is not None
+        self.config, self.lam, self.start = config, config.lam, config.start_weight(1)
+        self.wait, self.settle, self.end = config.wait, config.settle, config.group_end
         self.seconds = 0.0
         self._now = now
         self._since: float | None = None
@@ -82,7 +88,14 @@ class Schedule(pl.Callback):
         fallen = 2 * (over - self.settle) / (1 - self.settle)
         return self.start + (self.lam - self.start) * min(1.0, max(0.0, fallen))
 
+    def held(self, over: float) -> float:
+        """A held rate when this share of the run is over, in units of its peak."""
+        fallen = (1 + self.settle) / 2  # where the reward's weight is lam
+        return self.end ** max(0.0, (over - fallen) / (1 - fallen))
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        k = pl_module.network.distribution.group.k  # pyright: ignore[reportAttributeAccessIssue]
+        self.start = self.config.start_weight(k)  # pyright: ignore[reportArgumentType]
         self._stop_if_over(trainer)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -98,10 +111,13 @@ class Schedule(pl.Callback):
         pl_module.lam = self.weight(over)  # pyright: ignore[reportArgumentType]
         pl_module.opens = self.gate(over) > 0  # pyright: ignore[reportArgumentType]
         for group in trainer.optimizers[0].param_groups:
-            end, gate = 0.01, 1.0
-            if group["name"] == "distribution":
-                end, gate = self.end, self.gate(over)
-            group["lr"] = group["peak"] * gate * self.rate(step, per_epoch, group["warmup"], end)
+            moves = group["name"] == "distribution"
+            if moves and self.config.held:
+                rate = self.held(over)
+            else:
+                end = self.end if moves else 0.01
+                rate = self.rate(step, per_epoch, group["warmup"], end)
+            group["lr"] = group["peak"] * rate * (self.gate(over) if moves else 1.0)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any

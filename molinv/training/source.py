@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,20 +15,24 @@ from ..datasets import load, planted
 from ..datasets.geometries import EMBEDDED, GIVEN
 from ..datasets.molecules import Molecules, Target
 from ..datasets.moments import with_moments
-from ..datasets.own import is_own, read_own
-from ..datasets.partition import by_column, by_scaffold, by_time
+from ..datasets.own import OwnData, is_own, read_own
+from ..datasets.partition import by_column, by_scaffold, by_time, without_unseen
 from ..datasets.ragged import take
+from ..datasets.repeats import divided, random_split
 from ..datasets.split import Split, split
+from ..datasets.units import spelled
 from ..errors import InputError, unknown
 from .config import TrainConfig
 
+FEW = 9  # held-out molecules, from which on a 90 % interval has an end
 SPLITS = ("random", "scaffold", "time:COLUMN", "column:NAME")
 
 
 class Source(NamedTuple):
     """Molecules, their parts, the rows that could not be used, and what their geometries are.
 
-    `sha256` is that of a user's file, None for a data set that checks itself.
+    `sha256` is that of a user's file, None for a data set that checks itself. `notes` are
+    sentences on what a user should know of the data.
     """
 
     molecules: Molecules
@@ -36,6 +40,7 @@ class Source(NamedTuple):
     rejected: list[Rejected]
     kinds: tuple[str, ...]
     sha256: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def prepare(config: TrainConfig, workers: int = 0) -> Source:
@@ -46,15 +51,22 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
     train or to validate on.
     """
     if is_own(config.data):
-        own = read_own(config.data, wanted(config), config.smiles_column, workers)
+        own = read_own(config.data, wanted(config), config.smiles_column, workers, config.task)
         kinds = tuple(k for k, e in ((GIVEN, False), (EMBEDDED, True)) if (own.embedded == e).any())
-        parts = _split(config, own.molecules, own.labels, Path(config.data))
-        source = Source(own.molecules, parts, own.rejected, kinds, own.sha256)
+        parts, notes = _split_own(config, own)
+        source = Source(own.molecules, parts, own.rejected, kinds, own.sha256, (*own.notes, *notes))
     else:
         planted.check_center(config.data, config.center)
         molecules = with_moments(load(config.data), config.target_names, config.units)
         _check_settings(config, molecules)
-        source = Source(molecules, _split(config, molecules, None, None), [], (GIVEN,))
+        source = Source(molecules, _split(config, molecules), [], (GIVEN,))
+    parts, notes = without_unseen(source.molecules, source.parts)
+    if len(parts.valid) < FEW or len(parts.test) < FEW:
+        notes.append(
+            f"Only {len(parts.valid)} to validate on and {len(parts.test)} to test: errors of so "
+            f"few vary from seed to seed, and 90 % intervals need {FEW}."
+        )
+    source = source._replace(parts=parts, notes=(*source.notes, *notes))
     _check_values(config, source)
     return source
 
@@ -63,7 +75,7 @@ def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
     """The rows that could not be used, and why, as a .csv file; none where there are none."""
     if not rejected:
         return
-    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["name", "source", "reason"])
         writer.writerows((r.name, r.source, r.reason) for r in rejected)
@@ -79,7 +91,7 @@ def _check_settings(config: TrainConfig, molecules: Molecules) -> None:
     """See that what only a user's file leaves open is not asked of a data set."""
     for target in molecules.describe(config.target_names):
         asked = config.units[target.name]
-        if asked not in (None, target.unit):
+        if asked is not None and spelled(asked) != spelled(target.unit):
             raise InputError(
                 f"{config.data} gives {target.name} in {target.unit}, not in {asked}: leave out "
                 "the unit."
@@ -89,37 +101,35 @@ def _check_settings(config: TrainConfig, molecules: Molecules) -> None:
             raise InputError(f"{name} is for files of your own, such as .csv: leave it out.")
 
 
-def _split(
-    config: TrainConfig,
-    molecules: Molecules,
-    labels: list[dict[str, Any]] | None,
-    path: Path | None,
-) -> Split:
+def _split(config: TrainConfig, molecules: Molecules) -> Split:
+    """The parts of a data set."""
+    kind, _, column = config.split.partition(":")
+    if kind == "random" and not column:
+        return split(len(molecules), config.seed, config.train_size)
+    if kind == "scaffold" and not column:
+        return by_scaffold(molecules.smiles, config.train_size, config.seed)
+    if kind not in ("time", "column") or not column:
+        raise unknown("split", config.split, SPLITS)
+    raise InputError(f"{config.data} has no column {column!r} to split by: choose random.")
+
+
+def _split_own(config: TrainConfig, own: OwnData) -> tuple[Split, list[str]]:
+    """The parts of a user's file, and notes on molecules that occur more than once."""
     kind, _, column = config.split.partition(":")
     size, seed = config.train_size, config.seed
     if kind == "random" and not column:
-        return split(len(molecules), seed, size)
+        return random_split(own.groups, seed, size)
     if kind == "scaffold" and not column:
-        return by_scaffold(_smiles(molecules, path), size, seed)
+        return by_scaffold(own.smiles, size, seed), []
     if kind not in ("time", "column") or not column:
         raise unknown("split", config.split, SPLITS)
-    if labels is None or path is None:
-        raise InputError(f"{config.data} has no column {column!r} to split by: choose random.")
-    columns = list(dict.fromkeys(name for row in labels for name in row))
+    columns = list(dict.fromkeys(name for row in own.labels for name in row))
     if column not in columns:
-        raise unknown(f"column of {path}:", column, columns)
-    values = [row.get(column) for row in labels]
-    return (by_time if kind == "time" else by_column)(values, size, seed)
-
-
-def _smiles(molecules: Molecules, path: Path | None) -> Sequence[str]:
-    """A SMILES for each molecule; an .sdf file has them in its bonds."""
-    from ..chem.labels import block_smiles
-
-    if path is None or ".sdf" not in path.suffixes or all(molecules.smiles[:]):
-        return molecules.smiles
-    every = list(block_smiles(path))
-    return [every[int(record) - 1] for record in molecules.ids]
+        raise unknown(f"column of {config.data}:", column, columns)
+    values = [row.get(column) for row in own.labels]
+    parts = (by_time if kind == "time" else by_column)(values, size, seed)
+    note = divided(own.groups, parts)
+    return parts, [note] if note else []
 
 
 def _check_values(config: TrainConfig, source: Source) -> None:

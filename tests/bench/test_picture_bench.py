@@ -11,7 +11,7 @@ from molinv.bench.picture_results import pairs
 from molinv.bench.picture_tasks import METHODS, TASKS
 from molinv.cli import main
 from molinv.datasets.pictures import available
-from molinv.training.pictures.config import PictureConfig
+from molinv.training.picture_config import PictureConfig
 
 ONE = ("lam", "lam_start", "settle", "wait", "group_lr", "lr", "muon_lr", "optimizer", "copies")
 

@@ -18,9 +18,9 @@ from molinv.bench.steps import PRECISIONS, Inference, TrainingStep
 from molinv.bench.throughput_tasks import STAGES, Moving, of_atoms
 from molinv.cli import main
 from molinv.datasets import load
-from molinv.datasets.references import Standardizer
 from molinv.distributions import UniformBox
 from molinv.errors import InputError
+from molinv.tasks import of_molecules
 from molinv.training.config import TrainConfig
 from molinv.training.module import Joint
 
@@ -105,8 +105,8 @@ def test_only_a_model_without_rotations_built_in_learns_a_distribution(name):
 def test_the_step_has_the_trainers_optimizer(precision):
     network = contenders.known()["point"].network(CPU)
     molecules, config = load(SAMPLE), TrainConfig(precision=precision)
-    standardizer = Standardizer.fit(molecules, ["homo"], np.arange(100))
-    theirs = Joint(network, standardizer, config, len(molecules)).configure_optimizers()
+    task = of_molecules(molecules, ["homo"], np.arange(100))
+    theirs = Joint(network, task, config, len(molecules)).configure_optimizers()
     ours = TrainingStep(network, precision).optimizer
     assert type(ours) is type(theirs)
     assert ours.dtype == theirs.dtype

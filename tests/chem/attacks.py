@@ -54,6 +54,24 @@ def solid(smiles: str) -> Chem.Mol:
     return mol
 
 
+def tripos(mol: Chem.Mol) -> str:
+    """A molecule as a .mol2 record, which RDKit reads and does not write."""
+    pos = mol.GetConformer().GetPositions()
+    atoms = "".join(
+        f"{a.GetIdx() + 1} {a.GetSymbol()}1 {' '.join(f'{x:.4f}' for x in pos[a.GetIdx()])} "
+        f"{a.GetSymbol()} 1 M 0.0\n"
+        for a in mol.GetAtoms()
+    )
+    bonds = "".join(
+        f"{b.GetIdx() + 1} {b.GetBeginAtomIdx() + 1} {b.GetEndAtomIdx() + 1} "
+        f"{'ar' if b.GetIsAromatic() else int(b.GetBondTypeAsDouble())}\n"
+        for b in mol.GetBonds()
+    )
+    counts = f" {mol.GetNumAtoms()} {mol.GetNumBonds()} 0 0 0"
+    head = f"@<TRIPOS>MOLECULE\n{mol.GetProp('_Name')}\n{counts}\nSMALL\nNO_CHARGES\n\n"
+    return f"{head}@<TRIPOS>ATOM\n{atoms}@<TRIPOS>BOND\n{bonds}"
+
+
 def real_files(folder: Path) -> dict[str, bytes]:
     """Small files of every kind, as RDKit, ASE and QM9 write them, by their ending."""
     mols = [solid(s) for s in SMILES]
@@ -79,7 +97,11 @@ def real_files(folder: Path) -> dict[str, bytes]:
     qm9 += "InChI=1S/CH4/h1H4\tInChI=1S/CH4/h1H4\n"
     with ase.db.connect(folder / "real.db") as rows:
         for i, a in enumerate(atoms[:5]):
-            rows.write(a, name=f"m{i}", logS=i / 3)
+            rows.write(a, name=f"m{i}", logS=i / 3, data={"q": np.ones(len(a)), "mu": np.ones(3)})
+    with ase.io.Trajectory(folder / "real.traj", "w") as frames:
+        for a in atoms[:5]:
+            frames.write(a, energy=-1.5)
+    mol2 = "".join(tripos(m) for m in mols[:5])
     table = "id,smiles,logS,when\n" + "".join(
         f'{i},"{s}",{i / 3},20{i:02}-01-01\n' for i, s in enumerate(SMILES)
     )
@@ -91,7 +113,11 @@ def real_files(folder: Path) -> dict[str, bytes]:
         ".xyz": (plain.getvalue() + qm9).encode(),
         ".extxyz": extended.getvalue().encode(),
         ".db": (folder / "real.db").read_bytes(),
+        ".traj": (folder / "real.traj").read_bytes(),
+        ".mol2": mol2.encode(),
+        ".tsv": table.replace(",", "\t").encode(),
     }
+    made |= dict.fromkeys((".smiles", ".txt"), made[".smi"])
     return made | {f"{k}.gz": gzip.compress(v, mtime=0) for k, v in made.items()}
 
 

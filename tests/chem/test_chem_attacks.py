@@ -30,7 +30,7 @@ def attack(count, folder, seed=0):
 
 
 def test_two_hundred_attacks(tmp_path):
-    attack(196, tmp_path)
+    attack(240, tmp_path)
 
 
 @pytest.mark.slow

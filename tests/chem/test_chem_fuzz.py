@@ -6,6 +6,7 @@ import ase.db
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.io import Trajectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -41,6 +42,20 @@ M  END
 $$$$
 """
 XYZ = b"2\nh2\nH 0 0 0\nH 0 0 0.74\n\n1\nProperties=species:S:1:pos:R:3 q=1\nC 1 2 3\n"
+MOL2 = b"""@<TRIPOS>MOLECULE
+water
+ 3 2 0 0 0
+SMALL
+NO_CHARGES
+
+@<TRIPOS>ATOM
+ 1 O1 0.0 0.0 0.119 O.3 1 W 0.0
+ 2 H1 0.0 0.763 -0.477 H 1 W 0.0
+ 3 H2 0.0 -0.763 -0.477 H 1 W 0.0
+@<TRIPOS>BOND
+ 1 1 2 1
+ 2 1 3 1
+"""
 VALID = {
     ".smi": b"SMILES name\r\nCO a\r\n[O-]C=O b\n# c\nF/C=C\\F\n",
     ".csv": b'id,smiles,y\n1,CO,2\n2,"C#N",3\n',
@@ -48,7 +63,10 @@ VALID = {
     ".mol": SOLID.encode(),
     ".xyz": XYZ,
     ".extxyz": XYZ,
+    ".mol2": MOL2 + MOL2,
+    ".tsv": b"id\tsmiles\ty\n1\tCO\t2\n2\tC#N\t3\n",
 }
+VALID |= {ending: VALID[".smi"] for ending in (".smiles", ".txt")}
 SLOW = settings(
     max_examples=50,
     deadline=None,
@@ -107,42 +125,46 @@ def test_no_content_escapes_the_contract(extension, tmp_path):
 
 
 def test_every_reader_is_attacked():
-    assert {*VALID, ".db"} == set(READERS)
+    assert {*VALID, ".db", ".traj"} == set(READERS)
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    """The bytes of an ASE database of a few small molecules."""
-    path = tmp_path_factory.mktemp("db") / "a.db"
-    with ase.db.connect(path) as rows:
+def binaries(tmp_path_factory):
+    """The bytes of an ASE database and of a trajectory of a few small molecules."""
+    folder = tmp_path_factory.mktemp("db")
+    with ase.db.connect(folder / "a.db") as rows, Trajectory(folder / "a.traj", "w") as frames:
         for k in range(3):
-            rows.write(Atoms("HF", [[0, 0, 0], [0, 0, 0.9 + k / 10]]), name=f"hf{k}")
-    return path.read_bytes()
+            atoms = Atoms("HF", [[0, 0, 0], [0, 0, 0.9 + k / 10]])
+            rows.write(atoms, name=f"hf{k}", data={"forces": np.ones((2, 3))})
+            frames.write(atoms, energy=-1.0)
+    return {ending: (folder / f"a{ending}").read_bytes() for ending in (".db", ".traj")}
 
 
-def test_no_database_escapes_the_contract(database, tmp_path):
-    path, seen = tmp_path / "fuzz.db", set()
-    used = np.flatnonzero(np.frombuffer(database, np.uint8))  # most of a page is empty
+@pytest.mark.parametrize("ending", [".db", ".traj"])
+def test_no_binary_file_escapes_the_contract(binaries, ending, tmp_path):
+    path, seen = tmp_path / f"fuzz{ending}", set()
+    content = binaries[ending]
+    used = np.flatnonzero(np.frombuffer(content, np.uint8))  # most of a page is empty
 
     @SLOW
     @given(st.lists(st.tuples(st.sampled_from(list(used)), st.integers(0, 255)), max_size=8))
     def attack(changes):
-        content = bytearray(database)
+        changed = bytearray(content)
         for at, byte in changes:
-            content[at] = byte
-        path.write_bytes(content)
+            changed[at] = byte
+        path.write_bytes(changed)
         hold(path, seen)
 
     attack()
-    path.write_bytes(database[:-4096])
+    path.write_bytes(content[: -len(content) // 4])
     hold(path, seen)
     assert seen >= {Structure, InputError}
 
 
 @pytest.mark.parametrize("extension", [".smi", ".db"])
-def test_no_gzip_escapes_the_contract(extension, database, tmp_path):
+def test_no_gzip_escapes_the_contract(extension, binaries, tmp_path):
     path, seen = tmp_path / f"fuzz{extension}.gz", set()
-    packed = gzip.compress(database if extension == ".db" else VALID[extension], mtime=0)
+    packed = gzip.compress((binaries | VALID)[extension], mtime=0)
 
     @SLOW
     @given(mutated(packed))

@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from ase import Atoms
 
 from molinv.chem import Rejected, Structure, read
 from molinv.errors import InputError
@@ -173,3 +174,49 @@ def test_what_cannot_be_used_says_why_and_costs_no_other(write, sdf, block):
     assert [name for name, _ in kept] == ["first", "broken", "last"]
     assert "record at line" in kept[1][1]
     assert [kept[0][1], kept[2][1]] == ["CH5N", "CFH3"]
+
+
+def test_tripos_records_lists_of_smiles_and_tables_with_tabs(write):
+    record = (
+        "@<TRIPOS>MOLECULE\n{name}\n {count} 2 0 0 0\nSMALL\nNO_CHARGES\n\n@<TRIPOS>ATOM\n"
+        " 1 O1 0.0 0.0 0.119 O.3 1 W 0.0\n 2 H1 0.0 0.763 -0.477 H 1 W 0.0\n"
+        " 3 H2 0.0 -0.763 -0.477 H 1 W 0.0\n@<TRIPOS>BOND\n 1 1 2 1\n 2 1 3 1\n"
+    )
+    text = "# made elsewhere\n" + "".join(
+        record.format(name=name, count=count) for name, count in (("water", 3), ("bad", 9))
+    )
+    water, bad = read([write("a.mol2", text)])
+    assert (water.name, formula(water), water.embedded) == ("water", "H2O", False)
+    assert np.allclose(water.pos[1], [0, 0.763, -0.477])
+    assert bad.source.endswith("a.mol2:2")
+    assert "record at line 15: cannot read it as a mol2 record" in bad.reason
+    for name in ("a.txt", "a.smiles", "a.SMI"):
+        assert came(write(name, "CCO ethanol\nCCC propane\n")) == [
+            ("ethanol", "C2H6O"),
+            ("propane", "C3H8"),
+        ]
+    assert came(write("a.tsv", "smiles\tlogS\nCCO\t1.1\n")) == [("CCO", "C2H6O")]
+
+
+def test_trajectories_of_ase(tmp_path):
+    from ase.build import molecule
+    from ase.io import Trajectory
+
+    kept = [molecule(name) for name in ("H2O", "CH4", "H2O")]
+    kept[1].info["name"] = "methane"
+    with Trajectory(tmp_path / "a.traj", "w") as frames:
+        for atoms in [*kept, Atoms("Si", cell=[5, 5, 5], pbc=True)]:
+            frames.write(atoms)
+    *items, crystal = read([tmp_path / "a.traj"])
+    assert [item.name for item in items] == ["a-1", "methane", "a-3"]
+    for item, atoms in zip(items, kept, strict=True):
+        assert item.z.tolist() == atoms.numbers.tolist()
+        assert np.array_equal(item.pos, atoms.positions)
+    assert "periodic" in crystal.reason
+    with pytest.raises(InputError, match="expected an ASE trajectory"):
+        list(read([_text(tmp_path / "b.traj")]))
+
+
+def _text(path):
+    path.write_text("3\nwater\n")
+    return path

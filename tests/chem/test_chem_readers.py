@@ -11,7 +11,7 @@ from molinv.chem import Rejected, Structure, read
 from molinv.chem.readers import READERS
 from molinv.errors import InputError
 
-TEXTS = [extension for extension in READERS if extension != ".db"]
+TEXTS = [extension for extension in READERS if extension not in (".db", ".traj")]
 WATER = "3\nwater\nO 0 0 0\nH 0.76 0.59 0\nH -0.76 0.59 0\n"
 
 
@@ -56,8 +56,12 @@ def test_a_missing_file_is_known_at_once(name):
 def test_folders_unknown_extensions_and_nothing_are_refused_at_once(write, tmp_path):
     with pytest.raises(InputError, match="got a folder"):
         read([str(tmp_path)])
-    with pytest.raises(InputError, match=r"\.smi \.csv .*'\.pdb'"):
+    with pytest.raises(InputError, match=r"\.smi .*\.csv .*'\.abc'; convert or rename it"):
+        read([write("a.abc", "C")])
+    with pytest.raises(InputError, match=r"Open Babel, as in: obabel .*a\.pdb -O .*a\.sdf"):
         read([write("a.pdb", "C")])
+    with pytest.raises(InputError, match=r"save the table as \.csv"):
+        read([write("a.xlsx", "C")])
     with pytest.raises(InputError, match="got none"):
         read([])
     with pytest.raises(InputError, match="seed"):

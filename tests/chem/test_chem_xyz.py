@@ -96,12 +96,16 @@ EXTENDED = "2\nProperties=species:S:1:pos:R:3 name=h2\nH 0 0 0\nH 0 0 0.74\n"
     [
         ('1\nLattice="5 0 0 0 5 0 0 0 5"\nSi 0 0 0\n', "periodic structures are not supported"),
         ('1\nLattice="5 0 0 0 5 0 0 0 5" pbc="F F T"\nSi 0 0 0\n', "periodic structures"),
-        ("1\nProperties=species:S:1:pos:R:3:f:R:2\nH 0 0 0\n", "line 5: ASE cannot read"),
+        (
+            "1\nProperties=species:S:1:pos:R:3:f:R:2\nH 0 0 0\n",
+            "line 7: expected an element and three finite coordinates in angstrom in 6 columns",
+        ),
         ("1\nProperties=species:S:1:pos:R:99999999\nH 0 0 0\n", "fewer than 1000 columns"),
-        ("1\nProperties=species:S:1:pos:R:3\nX 0 0 0\n", "no known element"),
-        ("1\nProperties=species:S:1:pos:R:3\nXx 0 0 0\n", "line 5: ASE cannot read"),
+        ("1\nProperties=species:S:1:pos:R:3\nX 0 0 0\n", "unknown element 'X'"),
+        ("1\nProperties=species:S:1:pos:R:3\nXx 0 0 0\n", "line 7: unknown element 'Xx'"),
+        ("1\nProperties=species:S:1:pos:R:3 Lattice=cubic\nH 0 0 0\n", "line 6: ASE cannot read"),
         ("1\nProperties=species:S:1:pos:R:3\nH nan 0 0\n", "finite coordinates"),
-        ("1\nProperties=species:S:1\nH\n", "line 6: expected pos:R:3"),
+        ("1\nProperties=species:S:1\nH\n", "line 6: expected species:S:1 and pos:R:3"),
         ("4\nProperties=species:S:1:pos:R:3\nH 0 0 0\n", "the count says 4"),
     ],
 )
@@ -127,3 +131,26 @@ def test_what_ase_writes_is_read_back(tmp_path):
             assert item.z.dtype == np.int64
             assert item.z.tolist() == atoms.numbers.tolist()
             np.testing.assert_allclose(item.pos, atoms.positions, atol=1e-8)
+
+
+def test_heavy_hydrogen_and_symbols_in_any_case_in_extended_frames(write):
+    text = "3\nProperties=species:S:1:pos:R:3:q:R:1\nO 0 0 0 1\nD 0.76 0.59 0 2\nt -0.76 0.59 0 3\n"
+    (item,) = read([write("A.EXTXYZ", text)])
+    assert item.z.tolist() == [8, 1, 1]
+    numbers = "1\nProperties=Z:I:1:pos:R:3\n8 0 0 0\n"
+    (item,) = read([write("b.extxyz", numbers)])
+    assert item.z.tolist() == [8]
+
+
+def test_a_number_that_ase_wrote_as_json(write):
+    from pathlib import Path
+
+    from molinv.chem.labels import labels
+    from molinv.chem.structure import ReadOptions
+
+    path = write(
+        "a.extxyz", '1\nProperties=species:S:1:pos:R:3 energy="_JSON 2.5" tag=x\nH 0 0 0\n'
+    )
+    assert list(labels(Path(path), ReadOptions())) == [
+        {"Properties": "species:S:1:pos:R:3", "energy": 2.5, "tag": "x"}
+    ]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from molinv.datasets.molecules import Target
-from molinv.datasets.references import Standardizer
+from molinv.tasks import of_targets
 from molinv.training.build import build
 from molinv.training.saved import save
 
@@ -29,17 +29,18 @@ def tiny_model(
         copies=1,
     )
     settings |= changes
-    standardizer = Standardizer(targets)
+    task = of_targets(targets)
+    standardizer = task.standardizer
     standardizer.scale.fill_(scale)
     standardizer.mean.fill_(-50.0 if standardizer.kind == "scalar" else 0.0)
-    kind = settings.pop("kind", "scalar")
+    settings.pop("kind", None)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = build(len(targets), kind=kind, **settings)
+        network = build(len(targets), kind=task.kind, **settings)
     facts = {
         "elements": [1, 6, 7, 8, 9],
         "atoms": [3, 29],
         "placement": {"center": True, "shift": 0.0},
     }
-    save(folder, network.state_dict(), standardizer, settings, facts)
+    save(folder, network, task, settings, facts)
     return folder

@@ -17,14 +17,14 @@ import molinv
 from molinv.chem.structure import Rejected
 from molinv.datasets import storage
 from molinv.datasets.molecules import Target
-from molinv.datasets.references import Standardizer
 from molinv.errors import InputError
 from molinv.prediction import output
 from molinv.prediction.applicability_domain import FeatureSpace
 from molinv.prediction.library.shards import Shards
+from molinv.tasks import of_targets
 from molinv.training.build import build
 from molinv.training.checkpoint import SafeCheckpoints
-from molinv.training.metrics_log import write_csv
+from molinv.training.history import write_csv
 from molinv.training.run import write_config
 from molinv.training.saved import load, save, write_json
 from molinv.training.source import write_rejected
@@ -54,9 +54,9 @@ def full(limit: int):
 def model(folder, seed):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        state = build(1, **SETTINGS).state_dict()
+        network = build(1, **SETTINGS)
     facts = {"elements": [1, 6], "atoms": [3, 29], "placement": {"center": True, "shift": 0.0}}
-    save(folder, state, Standardizer((TARGET,)), SETTINGS, facts | {"seed": seed})
+    save(folder, network, of_targets((TARGET,)), SETTINGS, facts | {"seed": seed})
 
 
 def rows(count):

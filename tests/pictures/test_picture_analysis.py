@@ -15,11 +15,13 @@ from molinv.datasets import pictures
 from molinv.datasets.pictures.collages import collages
 from molinv.datasets.pictures.store import Pictures
 from molinv.models.pictures.base import PictureModel
-from molinv.training.pictures import data
-from molinv.training.pictures.config import PictureConfig
-from molinv.training.pictures.run import train
-from molinv.training.pictures.saved import SavedPictures, load
-from molinv.training.pictures.tasks import Task
+from molinv.tasks.base import Task
+from molinv.tasks.maps import Maps
+from molinv.tasks.numbers import Numbers
+from molinv.training import picture_data as data
+from molinv.training.picture_config import PictureConfig
+from molinv.training.run import train
+from molinv.training.saved import Saved, load
 
 TINY = ["--model_args", '{"width": 8}', "--epochs", "1", "--accelerator", "cpu"]
 
@@ -51,10 +53,10 @@ class Slope(PictureModel):
         return torch.stack([(x[:, 0] * rows).mean((1, 2)), x[:, 0].mean((1, 2))], 1)
 
 
-def saved(net: PictureModel, task: Task, init: float = 0.3) -> SavedPictures:
+def saved(net: PictureModel, task: Task, init: float = 0.3) -> Saved:
     mu = distributions.UniformBox(groups.SO2(), init=init)
     network = Augmented(net, mu, input=actions.Image(), output=net.output, reduce=task.reduce)
-    return SavedPictures(network.eval(), task, {})
+    return Saved(network.eval(), task, {})
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ def canvases():
     return Pictures(made.images, (made.y > 0).byte(), ("background", "ink"), made.void)
 
 
-MAPS = Task("maps", ("background", "ink"), void=255)
+MAPS = Maps(("background", "ink"), void=255)
 
 
 def test_labels_of_what_each_pixel_shows_move_with_it_but_for_rounding(canvases):
@@ -104,7 +106,8 @@ def test_pixels_from_outside_count_for_nothing(canvases):
 def test_the_orbit_s_spread_of_outputs_is_theirs():
     digits = pictures.load("mnist")["test"].take(torch.arange(12))
     numbers = Pictures(digits.images, torch.zeros(12, 2), ("up", "ink"))
-    task = Task("numbers", ("up", "ink"), None, (0.0, 0.0), (0.01, 0.1))
+    task = Numbers([{"name": "up", "unit": ""}, {"name": "ink", "unit": ""}], "laplace")
+    task.standardizer.scale.copy_(torch.tensor([0.01, 0.1]))
     (found,) = poses(saved(Slope(), task), numbers, 6, 0)
     flip = [found.values[0, :, 0], found.values[6, :, 0]]
     assert torch.allclose(flip[0], -flip[1], atol=1e-5)

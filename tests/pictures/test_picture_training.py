@@ -14,16 +14,20 @@ from molinv import Augmented, InputError, groups
 from molinv import distributions as D
 from molinv.actions import Invariant
 from molinv.cli import main
+from molinv.datasets.pictures.batches import PictureBatch
 from molinv.datasets.pictures.store import Pictures
-from molinv.training.pictures import tasks
-from molinv.training.pictures.build import build, in_pictures
-from molinv.training.pictures.config import PictureConfig
-from molinv.training.pictures.evaluate import evaluate
-from molinv.training.pictures.module import PictureJoint
-from molinv.training.pictures.run import fill, train
-from molinv.training.pictures.saved import load
-from molinv.training.pictures.schedule import PictureSchedule
-from molinv.training.pictures.tasks import Task
+from molinv.prediction.picture_errors import evaluate
+from molinv.tasks import circle, of_pictures, restore
+from molinv.tasks.classes import Classes
+from molinv.tasks.maps import Maps
+from molinv.training.build import build_pictures as build
+from molinv.training.build import in_pictures
+from molinv.training.module import Joint
+from molinv.training.picture_config import PictureConfig
+from molinv.training.picture_data import fill
+from molinv.training.run import train
+from molinv.training.saved import load
+from molinv.training.schedule import Schedule
 
 TINY = {"width": 8}
 PLAIN = {"model": "cnn", "model_args": TINY, "padding": "zeros", "action": "auto"}
@@ -79,7 +83,7 @@ def test_the_circle_s_loss_is_a_density_and_smooth_where_nothing_is_known():
     angle = torch.linspace(-math.pi, math.pi, 2001, dtype=torch.float64)[:-1]
     y = torch.stack([angle.cos(), angle.sin()], -1)
     for outputs in ([0.0, 0.0], [0.3, -0.4], [6.0, 2.0], [-40.0, 9.0]):
-        density = (-tasks.von_mises(torch.tensor([outputs]).double().expand(2000, 2), y)).exp()
+        density = (-circle.von_mises(torch.tensor([outputs]).double().expand(2000, 2), y)).exp()
         assert density.mean() == pytest.approx(1, abs=1e-9)  # of the uniform one
         best = y[density.argmax()] if any(outputs) else y[0]
         if any(outputs):
@@ -87,9 +91,9 @@ def test_the_circle_s_loss_is_a_density_and_smooth_where_nothing_is_known():
                 math.atan2(outputs[1], outputs[0]), abs=4e-3
             )
     zero = torch.zeros(1, 2, requires_grad=True)
-    (slope,) = torch.autograd.grad(tasks.von_mises(zero, y[:1].float()).sum(), zero)
+    (slope,) = torch.autograd.grad(circle.von_mises(zero, y[:1].float()).sum(), zero)
     assert torch.allclose(slope, -y[:1].float())
-    turn = tasks.angle_between(torch.tensor([[0.0, 2.0]]), torch.tensor([[3.0, 0.0]]))
+    turn = circle.angle_between(torch.tensor([[0.0, 2.0]]), torch.tensor([[3.0, 0.0]]))
     assert turn.item() == pytest.approx(math.pi / 2)
 
 
@@ -114,17 +118,22 @@ class Seen(Invariant):
         return y, self.weights.pop(0)
 
 
+def batch_of(y):
+    return PictureBatch(torch.zeros(len(y), 1, 4, 4), y, torch.arange(len(y)))
+
+
 def risk_of(task, values, y, inside=None):
     """A task's loss of given outputs (c, b, ...), as in training."""
     output = Invariant() if inside is None else Seen(inside)
     mu = D.UniformBox(groups.SO2())
     network = Augmented(Fixed(values), mu, Invariant(), output, copies=len(values))
-    risk = network.risk(lambda outputs: task.losses(outputs, y), y)
+    batch = batch_of(y)
+    risk = network.risk(lambda outputs: task.losses(outputs, batch), y)
     return task.total([term.mean for term in risk.terms])
 
 
 def test_void_pixels_and_those_that_left_reach_neither_loss_nor_metric():
-    task = Task("maps", ("a", "b", "c"), void=9)
+    task = Maps(("a", "b", "c"), void=9)
     y = torch.randint(0, 3, (2, 5, 6), generator=torch.Generator().manual_seed(0))
     y[0, 0], inside = 9, torch.ones(4, 2, 1, 5, 6)
     inside[1, :, :, :, 0] = 0
@@ -140,32 +149,34 @@ def test_void_pixels_and_those_that_left_reach_neither_loss_nor_metric():
     wrong = right.clone()
     wrong[0, :, 0] = random(3, 6)  # void
     wrong[:, :, :, 0] = random(2, 3, 5)  # unseen
-    task.update(metric, wrong, y, inside[1])
+    task.update(metric, wrong, batch_of(y), inside[1])
     assert float(metric.compute()) == 1
     metric.reset()
-    task.update(metric, wrong, y, None)
+    task.update(metric, wrong, batch_of(y))
     assert float(metric.compute()) < 1
 
 
 def test_classes_numbers_and_circles():
     labels = Pictures(torch.zeros(6, 1, 4, 4).byte(), torch.arange(6) % 3, tuple("abc"))
-    task = Task.of(labels)
+    task = of_pictures(labels)
     values, y = random(2, 6, 3), labels.y
     want = torch.stack([torch.nn.functional.cross_entropy(v, y) for v in values]).mean()
     assert torch.allclose(risk_of(task, values, y), want)
     numbers = Pictures(labels.images, 5 + 2 * random(6, 2), ("u", "v"))
-    task = Task.of(numbers)
-    standard = task.standardise(numbers.y)
+    task = of_pictures(numbers)
+    standard = task.truth(batch_of(numbers.y))
     assert standard.mean(0).abs().max() < 1e-5
     assert (standard.std(0, correction=0) - 1).abs().max() < 1e-5
-    assert torch.allclose(task.values(standard), numbers.y, atol=1e-5)
+    assert torch.allclose(task.values(standard).float(), numbers.y, atol=1e-5)
     shifted = standard + torch.tensor([0.5, -0.25])
     likelihood = math.log(0.501) + math.log(0.251)  # of two numbers, in nats
     assert risk_of(task, shifted[None], numbers.y).item() == pytest.approx(likelihood, rel=1e-4)
-    assert Task.from_json(json.loads(json.dumps(task.__dict__))) == task
-    circle = Task.of(Pictures(labels.images, random(6, 2), ("cos", "sin")))
-    metric = circle.metric()
-    circle.update(metric, torch.tensor([[2.0, 2.0]]), torch.tensor([[1.0, 0.0]]), None)
+    again = restore(json.loads(json.dumps(task.to_json())))
+    again.load_state_dict(task.state_dict())
+    assert torch.equal(again.values(standard), task.values(standard))
+    turn = of_pictures(Pictures(labels.images, random(6, 2), ("cos", "sin")))
+    metric = turn.metric()
+    turn.update(metric, torch.tensor([[2.0, 2.0]]), batch_of(torch.tensor([[1.0, 0.0]])))
     assert float(metric.compute()) == pytest.approx(45)
 
 
@@ -180,7 +191,8 @@ def test_lengths_are_the_picture_s(name):
 def test_a_run_folder_holds_no_pickle_and_says_what_was_learned(run):
     saved = load(run)
     card, mu = saved.card, saved.network.distribution
-    assert saved.task == Task("classes", tuple("0123456789"))
+    assert isinstance(saved.task, Classes)
+    assert saved.task.classes == tuple("0123456789")
     assert set(card["extents"]) == {"tx", "ty", "rotation", "scale", "stretch", "shear"}
     assert card["extents"]["tx"]["unit"] == "half-side"
     assert card["extents"]["tx"]["cap"] == 1
@@ -189,7 +201,7 @@ def test_a_run_folder_holds_no_pickle_and_says_what_was_learned(run):
     with (run / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == [0, 1, 2, 3]
-    assert float(rows[-1]["metric_stored"]) == pytest.approx(card["validation"]["stored"])
+    assert float(rows[-1]["class_stored"]) == pytest.approx(card["validation"]["class"]["stored"])
     assert yaml.safe_load((run / "config.yaml").read_text())["model"] == "cnn"
 
 
@@ -208,7 +220,7 @@ def test_evaluation_averages_and_sees_another_data_set(run, tmp_path):
 
 
 def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, monkeypatch):
-    from molinv.training.pictures.history import PictureHistory
+    from molinv.training.history import History
 
     train(small(tmp_path / "whole"))
 
@@ -217,7 +229,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, monkeypatch):
             raise RuntimeError("pulled the plug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(PictureHistory, "on_train_batch_end", stop, raising=False)
+        patch.setattr(History, "on_train_batch_end", stop, raising=False)
         with pytest.raises(RuntimeError, match="plug"):
             train(small(tmp_path / "parts"))
     with pytest.raises(InputError, match="lam="):
@@ -228,17 +240,18 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, monkeypatch):
 
 
 def test_the_extents_wait_and_the_reward_s_weight_falls(tmp_path):
-    schedule = PictureSchedule(PictureConfig(lam=0.1, lam_start=0.5, settle=0.5))
+    schedule = Schedule(PictureConfig(lam=0.1, lam_start=0.5, settle=0.5))
     found = [schedule.weight(over) for over in (0.0, 0.5, 0.625, 0.75, 1.0)]
     assert found == pytest.approx([0.5, 0.5, 0.3, 0.1, 0.1])
-    assert PictureSchedule(PictureConfig(lam=0.2, lam_start=None)).weight(0) == 0.2
-    assert PictureSchedule(PictureConfig(settle=0.0, lam=0.1)).weight(0.5) == pytest.approx(0.1)
-    found = [schedule.late(over) for over in (0.0, 0.75, 0.875, 1.0)]
+    assert Schedule(PictureConfig(lam=0.2, lam_start=None)).weight(0) == 0.2
+    assert Schedule(PictureConfig(settle=0.0, lam=0.1)).weight(0.5) == pytest.approx(0.1)
+    found = [schedule.held(over) for over in (0.0, 0.75, 0.875, 1.0)]
     assert found == pytest.approx([1, 1, 0.1**0.5, 0.1])
     for lam, want in ((0.01, 0.5 / 6), (0.2, 0.2), (0.9, 0.5)):
-        schedule = PictureSchedule(PictureConfig(lam=lam, lam_start=0.5, epochs=1))
+        schedule = Schedule(PictureConfig(lam=lam, lam_start=0.5, epochs=1))
         network = build(10, 1, False, group="Affine2", **PLAIN)
-        module = PictureJoint(network, Task("classes", tuple("0123456789")), PictureConfig(), 1)
+        task = of_pictures(Pictures(torch.zeros(2, 1, 4, 4).byte(), torch.arange(2), ("a", "b")))
+        module = Joint(network, task, PictureConfig(lam=lam), 1)
         schedule.on_train_start(None, module)  # pyright: ignore[reportArgumentType]
         assert schedule.weight(0) == pytest.approx(want)
     train(small(tmp_path, wait=0.5, epochs=4))
@@ -253,7 +266,7 @@ def test_label_maps_are_pushed_less_than_classes_if_nothing_is_given(run, masks)
         config = yaml.safe_load((folder / "config.yaml").read_text())
         assert (config["lam"], config["lam_start"]) == want
     config = PictureConfig(lam=0.2, lam_start=0.3, model="picture_nets:Net")
-    fill(config, Task("maps", ("a", "b")))
+    fill(config, Maps(("a", "b")))
     assert (config.lam, config.lam_start, config.model) == (0.2, 0.3, "picture_nets:Net")
 
 

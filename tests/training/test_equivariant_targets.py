@@ -16,11 +16,14 @@ from molinv.chem.structure import Structure
 from molinv.cli import main
 from molinv.datasets import load as load_data
 from molinv.datasets.batches import OnDevice
+from molinv.datasets.targets import Target
 from molinv.groups import SO3
 from molinv.predict import Predictor
 from molinv.prediction.evaluate import evaluate
+from molinv.tasks import of_targets
+from molinv.tasks.errors import Mean, errors_of
+from molinv.tasks.numbers import masked
 from molinv.training.build import build
-from molinv.training.masked import MaskedError, errors_of, masked_l1
 from molinv.training.run import train
 from molinv.training.saved import load
 
@@ -38,7 +41,7 @@ SETTINGS = {
 def mean_l1(outputs, target, **kwargs):
     """The mean error of copies (c, b, t) and how many values there are."""
     target = target.expand(len(outputs), *target.shape).flatten(0, 1)
-    errors, there = masked_l1(outputs.flatten(0, 1), target, **kwargs)
+    errors, there = masked(outputs.flatten(0, 1), target, **kwargs)
     return errors.sum() / there.sum().clamp_min(1), there.sum() // len(outputs)
 
 
@@ -179,8 +182,8 @@ def test_the_loss_is_that_of_vectors_and_does_not_see_the_frame():
     assert one.grad.isfinite().all()
     weighted, _ = mean_l1(outputs, y, kind="vector", weights=torch.tensor([0.0, 2.0]))
     assert weighted == pytest.approx(2 * float(errors[:, :, 1].mean()) * 5 / 9, rel=1e-5)
-    metric = MaskedError(2, "vector")
-    metric.update(outputs[0], y)
+    metric, task = Mean(2), of_targets([Target(n, "D", kind="vector") for n in "ab"])
+    metric.update(*task.sums(outputs[0], y))
     assert metric.compute()[0] == pytest.approx(float(errors[0, [0, 2, 3, 4], 0].mean()), rel=1e-5)
     found = errors_of(outputs[0] - y, "vector")
     assert found.value.isnan().sum() == 1

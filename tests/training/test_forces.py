@@ -21,11 +21,12 @@ from molinv.groups import SO3
 from molinv.predict import Predictor
 from molinv.prediction.evaluate import evaluate
 from molinv.prediction.library import predict_library
+from molinv.tasks import of_molecules
+from molinv.tasks.atom_values import AtomValues
+from molinv.tasks.energy_forces import EnergyForces, potential, slopes, with_gradient
 from molinv.training.build import build
-from molinv.training.forces import potential, slopes, with_gradient
 from molinv.training.run import train
 from molinv.training.saved import load
-from molinv.training.task import task
 
 COUNT = 90
 
@@ -91,8 +92,13 @@ def test_a_file_has_forces_for_its_atoms(path, frames):
     assert np.allclose(
         own.molecules.values(["forces"])[:, 0], np.concatenate([f[3] for f in frames])
     )
-    assert task(own.molecules, ["energy", "forces"]) == (["energy"], "scalar", "forces")
-    assert task(own.molecules, ["forces"]) == (["forces"], "atom vector", None)
+    every = np.arange(len(own.molecules))
+    task = of_molecules(own.molecules, ["forces", "energy"], every)
+    assert isinstance(task, EnergyForces)
+    assert (task.columns, task.outputs, task.kind) == (["energy", "forces"], 1, "scalar")
+    task = of_molecules(own.molecules, ["forces"], every)
+    assert isinstance(task, AtomValues)
+    assert (task.columns, task.kind) == (["forces"], "atom vector")
 
 
 def test_forces_turn_with_their_molecule_and_have_none_for_padding(path):

@@ -19,8 +19,8 @@ from molinv.cli import main
 from molinv.datasets import load as load_data
 from molinv.datasets.references import Standardizer
 from molinv.datasets.split import split
+from molinv.tasks.numbers import Numbers, normalised
 from molinv.training.fine_tuning import like_initial
-from molinv.training.module import part_weights
 from molinv.training.run import locked, train
 from molinv.training.saved import load
 from molinv.training.source import Source
@@ -106,19 +106,18 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path):
 
 
 def test_a_validation_that_is_not_a_number_is_never_the_best(tmp_path, monkeypatch):
-    from molinv.training.module import Joint
+    calls, right = [], Numbers.read
 
-    calls, right = [], Joint.relative
-
-    def relative(self, errors):
+    def read(self, metric):
         calls.append(1)
-        found = right(self, errors)
-        return found * torch.nan if len(calls) == 1 else found  # the first call of each epoch
+        values, error = right(self, metric)
+        return values, error * torch.nan if len(calls) <= 4 else error  # all of the first epoch
 
-    monkeypatch.setattr(Joint, "relative", relative)
+    monkeypatch.setattr(Numbers, "read", read)
     folder = train(small(tmp_path / "a", epochs=3))
     assert load(folder).card["epoch"] > 1
-    monkeypatch.setattr(Joint, "relative", lambda self, errors: right(self, errors) * torch.nan)
+    nothing = torch.tensor(torch.nan)
+    monkeypatch.setattr(Numbers, "read", lambda self, m: (right(self, m)[0], nothing))
     with pytest.raises(InputError, match="never a number"):
         train(small(tmp_path / "b", epochs=1))
 
@@ -197,9 +196,8 @@ def test_double_precision_trains(tmp_path):
 
 def test_weights_leave_the_worth_of_the_reward_alone():
     """A common factor of all weights is no weight, and their mean is 1."""
-    fitted = Standardizer.fit(load_data(SAMPLE), ["homo", "lumo", "gap"], np.arange(100))
     for weights in ({"homo": 5.0, "lumo": 5.0, "gap": 5.0}, {"homo": 10.0}):
-        found = part_weights(small("a", targets="homo,lumo,gap", weights=weights), fitted)
+        found = normalised(weights, ["homo", "lumo", "gap"])
         assert found is not None
         assert float(found.mean()) == pytest.approx(1)
     assert found[0] == 10 * found[1]

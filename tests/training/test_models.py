@@ -8,7 +8,7 @@ import torch
 from molinv import InputError, datasets, groups, models, testing
 from molinv.actions import Invariant
 from molinv.datasets.batches import OnDevice
-from molinv.datasets.references import Standardizer
+from molinv.tasks import of_molecules
 from molinv.training.build import build
 from molinv.training.saved import load, save
 
@@ -90,8 +90,8 @@ def test_a_saved_model_predicts_the_same(request, case, store, tmp_path):
     built |= {"distribution": "HaarBall", "distribution_args": {}}
     network = build(2, **built).eval()
     molecules = datasets.load(SAMPLE)
-    standardizer = Standardizer.fit(molecules, ["homo", "U0"], torch.arange(100).numpy())
-    save(tmp_path, network.state_dict(), standardizer, built, {})
+    task = of_molecules(molecules, ["homo", "U0"], torch.arange(100).numpy())
+    save(tmp_path, network, task, built, {})
     again = load(tmp_path).network
     batch = store.gather(torch.arange(8).numpy())
     inputs = network.model.inputs(batch)

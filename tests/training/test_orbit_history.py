@@ -11,7 +11,7 @@ from molinv.analysis.loss_share import split_squared
 from molinv.datasets import load as load_data
 from molinv.datasets.batches import Batch
 from molinv.datasets.split import split
-from molinv.training.build import place
+from molinv.training.molecule_data import place
 from molinv.training.orbit_share import MOLECULES
 from molinv.training.run import train
 from molinv.training.saved import load
@@ -30,7 +30,7 @@ def test_it_is_that_of_the_model_that_is_saved(tmp_path, ema):
     row = next(r for r in rows(tmp_path) if float(r["epoch"]) == saved.card["epoch"])
     molecules = load_data(config.data)
     valid = split(len(molecules), config.seed, config.train_size).valid[: config.valid_size]
-    batch = place(molecules, config, "cpu").gather(valid[:MOLECULES])
+    batch = place(molecules, saved.task, config, "cpu").gather(valid[:MOLECULES])
     truth = saved.standardizer.inverse(saved.standardizer(batch.y, batch.z))
 
     def outputs(g):
@@ -53,7 +53,7 @@ def test_a_run_that_began_without_it_goes_on(tmp_path, monkeypatch):
     whole = tmp_path / "whole"
     train(small(whole, epochs=3))
     with monkeypatch.context() as patch:
-        patch.setattr("molinv.training.history.orbit_share", lambda *given: {})
+        patch.setattr("molinv.training.molecule_data.orbit_share", lambda *given: {})
         train(small(tmp_path / "parts", epochs=1))
     assert "homo_orbit_square" not in rows(tmp_path / "parts")[-1]
     train(small(tmp_path / "parts", epochs=3))

@@ -19,10 +19,12 @@ from molinv.datasets.molecules import Target
 from molinv.datasets.references import Standardizer
 from molinv.predict import Predictor
 from molinv.prediction.evaluate import evaluate
-from molinv.training.build import place
+from molinv.tasks import of_targets
+from molinv.tasks.errors import Mean
+from molinv.tasks.numbers import masked
 from molinv.training.config import TrainConfig
 from molinv.training.fine_tuning import start_from
-from molinv.training.masked import MaskedError, masked_l1
+from molinv.training.molecule_data import place
 from molinv.training.run import train
 from molinv.training.saved import load
 from molinv.training.source import prepare
@@ -35,7 +37,7 @@ TINY = {"width": 16, "layers": 1, "kernels": 4}
 def mean_l1(outputs, target, **kwargs):
     """The mean error of copies (c, b, t) and how many values there are."""
     target = target.expand(len(outputs), *target.shape).flatten(0, 1)
-    errors, there = masked_l1(outputs.flatten(0, 1), target, **kwargs)
+    errors, there = masked(outputs.flatten(0, 1), target, **kwargs)
     return errors.sum() / there.sum().clamp_min(1), there.sum() // len(outputs)
 
 
@@ -113,7 +115,7 @@ def test_missing_values_are_masked_in_errors_and_intervals(own):
     y = molecules.y[parts.test]
     assert np.isnan(y[:, 1]).any()
     saved = load(own)
-    batch = place(molecules, config, "cpu").gather(parts.test)
+    batch = place(molecules, saved.task, config, "cpu").gather(parts.test)
     outputs = saved.network.orbit(batch.pos, batch.z, orbit="identity").mean
     errors = np.abs(saved.standardizer.inverse(outputs).numpy() - y)
     for j, name in enumerate("ab"):
@@ -147,17 +149,18 @@ def test_the_error_over_batches_is_that_of_the_known_values():
     from torchmetrics import MeanAbsoluteError
 
     generator = torch.Generator().manual_seed(0)
-    made, outputs = MaskedError(2), torch.randn(30, 2, generator=generator)
+    made, outputs = Mean(2), torch.randn(30, 2, generator=generator)
+    task = of_targets([Target("x", ""), Target("y", "")])
     truth = torch.randn(30, 2, generator=generator)
     truth[::3, 1] = torch.nan
     for part in torch.arange(30).split(7):
-        made.update(outputs[part], truth[part])
+        made.update(*task.sums(outputs[part], truth[part]))
     for j in range(2):
         known = ~truth[:, j].isnan()
         expected = MeanAbsoluteError()(outputs[known, j], truth[known, j])
         assert made.compute()[j] == pytest.approx(float(expected))
     made.reset()
-    made.update(outputs[:, :], torch.full((30, 2), torch.nan))
+    made.update(*task.sums(outputs, torch.full((30, 2), torch.nan)))
     assert bool(made.compute().isnan().all())
 
 
@@ -271,7 +274,7 @@ def test_a_run_starts_from_a_models_weights(run, table, tmp_path):
         small(folder, **settings, model_args={}, epochs=1, lr=1e-12, muon_lr=1e-12, group_lr=1e-12)
     )
     before, after = load(run), load(folder)
-    assert after.card["build"] == before.card["build"] | {"copies": 1}
+    assert after.card["build"] == before.card["build"] | {"copies": 1, "readout": ["sum"]}
     old, new = before.network.state_dict(), after.network.state_dict()
     anew = {n for n in old if old[n].shape != new[n].shape}
     assert anew == {"model.read.3.weight", "model.read.3.bias"}
@@ -287,19 +290,21 @@ def test_a_run_starts_from_a_models_weights(run, table, tmp_path):
 
 def test_the_same_targets_keep_the_last_layer_and_other_shapes_are_refused(run):
     saved = load(run)
-    from molinv.training.run import seeded
+    from molinv.training.molecule_data import seeded
 
     config = TrainConfig(model_args={"width": 32, "layers": 2})
-    same = seeded(config, 2)
-    assert start_from(same, saved, saved.standardizer.targets) == []
+    same = seeded(config, saved.task)
+    assert start_from(same, saved, saved.task) == []
     there = saved.network.state_dict()
     assert all(torch.equal(v, there[k]) for k, v in same.state_dict().items())
-    fresh = seeded(config, 2)
+    other = of_targets([Target("x", ""), Target("y", "")])
+    fresh = seeded(config, other)
     last = fresh.state_dict()["model.read.3.weight"].clone()
-    assert len(start_from(fresh, saved, (Target("x", ""), Target("y", "")))) == 2
+    assert len(start_from(fresh, saved, other)) == 2
     assert torch.equal(fresh.state_dict()["model.read.3.weight"], last)
+    one = of_targets([Target("x", "")])
     with pytest.raises(InputError, match="do not fit"):
-        start_from(seeded(TrainConfig(model_args=TINY), 1), saved, (Target("x", ""),))
+        start_from(seeded(TrainConfig(model_args=TINY), one), saved, one)
 
 
 def test_a_run_of_before_these_settings_existed_goes_on(tmp_path):

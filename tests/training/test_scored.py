@@ -4,7 +4,7 @@ import torch
 
 from molinv import Augmented, actions, groups
 from molinv.distributions import Categorical
-from molinv.training.masked import masked_l1
+from molinv.tasks.numbers import masked
 
 
 class First(torch.nn.Module):
@@ -20,7 +20,7 @@ def test_scores_leave_the_loss_and_give_its_gradient():
     x, target = torch.ones(4000, 1, 3), torch.full((4000, 1), 2.0)
 
     def errors(outputs):
-        return [masked_l1(outputs, target)]
+        return [masked(outputs, target)]
 
     generator = torch.Generator().manual_seed(0)
     drawn = model.risk(errors, x, generator=generator, exact=1)
@@ -41,7 +41,7 @@ def test_scores_leave_out_what_is_missing():
     mu = Categorical(groups.Reflection(3))
     model = Augmented(torch.nn.Identity(), mu, actions.Invariant(), actions.Invariant())
     for exact in (1, 4):
-        risk = model.risk(lambda y: [masked_l1(y, target)], outputs, exact=exact)
+        risk = model.risk(lambda y: [masked(y, target)], outputs, exact=exact)
         assert (float(risk.loss.detach()), int(risk.terms[0].count)) == (2.0, 1)
-        empty = model.risk(lambda y: [masked_l1(y, target[1:])], outputs[1:], exact=exact)
+        empty = model.risk(lambda y: [masked(y, target[1:])], outputs[1:], exact=exact)
         assert float(empty.loss.detach()) == 0.0

@@ -211,7 +211,7 @@ def test_the_best_epoch_is_the_one_that_is_kept(tmp_path, monkeypatch):
 
     def measured(self):
         value = torch.tensor([[3.0, 1.0, 2.0, 4.0][self.current_epoch]])
-        return {"stored": value, "rotated": value}
+        return dict.fromkeys(("stored", "rotated"), (value, value[0]))
 
     monkeypatch.setattr(Joint, "measured", measured)
     train(small(tmp_path))

@@ -10,7 +10,11 @@ import torch
 from torch import Tensor
 from torchmetrics import JaccardIndex
 
-from ...training.pictures.tasks import IGNORED, Task, angle_between
+from ...prediction.picture_errors import metric_name
+from ...tasks.base import Task
+from ...tasks.circle import angle_between
+from ...tasks.maps import IGNORED, Maps
+from ...tasks.numbers import Numbers
 from ..section import Chart, Section, Series
 from .poses import Poses
 
@@ -27,7 +31,8 @@ def changes(task: Task, ways: Ways, reach: dict[str, float]) -> Section:
     standard deviations; and the standard deviation of the outputs over the poses of a picture.
     `reach` marks the learned half-widths.
     """
-    maps = task.kind == "maps"
+    maps = isinstance(task, Maps)
+    kind = task.called()
     title = "How well its label map moves with the picture" if maps else "How much its outputs move"
     made = Section("equivariance", title)
     for i, first in enumerate(next(iter(ways.values()))):
@@ -43,7 +48,7 @@ def changes(task: Task, ways: Ways, reach: dict[str, float]) -> Section:
                 overlap.append(Series(way, _shown(here), shared))
                 away = [j for j, t in enumerate(here.at) if t]
                 spread[way]["miou"] = sum(shared[j] for j in away) / len(away)
-                if task.classes[0] == "background":
+                if isinstance(task, Maps) and task.classes[0] == "background":
                     front = [foreground(here, j) for j in away]
                     spread[way]["foreground_iou"] = sum(front) / len(front)
                     spread[way]["lowest_foreground_iou"] = min(front)
@@ -52,12 +57,12 @@ def changes(task: Task, ways: Ways, reach: dict[str, float]) -> Section:
         if first.rounded is not None:
             label = "rounding alone, there and back"
             curves.append(Series(label, _shown(first), first.rounded.tolist(), style="dashed"))
-        made.figures.append(_chart("change", first, _WHAT[task.kind], curves, reach))
+        made.figures.append(_chart("change", first, _WHAT[kind], curves, reach))
         if maps:
             made.figures.append(_chart("agreement", first, "mIoU of the two label maps",
                                        overlap, reach))  # fmt: skip
         made.numbers[first.name] = spread
-        made.findings += [_sentence(task.kind, first.name, way, n) for way, n in spread.items()]
+        made.findings += [_sentence(kind, first.name, way, n) for way, n in spread.items()]
     return made
 
 
@@ -66,16 +71,17 @@ def accuracy(task: Task, ways: Ways, reach: dict[str, float]) -> Section:
 
     But for label maps, which move with their pictures.
     """
-    made = Section("accuracy", f"Its {task.unit} as pictures move")
+    unit, better = metric_name(task), 1 if task.higher else -1
+    made = Section("accuracy", f"Its {unit} as pictures move")
     for i, first in enumerate(next(iter(ways.values()))):
         series = [Series(way, _shown(every[i]), every[i].metric) for way, every in ways.items()]
-        made.figures.append(_chart("metric", first, task.unit, series, reach))
+        made.figures.append(_chart("metric", first, unit, series, reach))
         middle = len(first.at) // 2
         for way, every in ways.items():
             metric = every[i].metric
-            worst = min(metric, key=lambda m: task.better * m)
+            worst = min(metric, key=lambda m: better * m)
             made.findings.append(
-                f"{way.capitalize()}: {task.unit} {metric[middle]:.4g} on pictures as stored, "
+                f"{way.capitalize()}: {unit} {metric[middle]:.4g} on pictures as stored, "
                 f"{sum(metric) / len(metric):.4g} on average over {first.name}, {worst:.4g} at "
                 "the worst."
             )
@@ -86,20 +92,20 @@ def accuracy(task: Task, ways: Ways, reach: dict[str, float]) -> Section:
 def change(task: Task, poses: Poses, j: int) -> float:
     """How far pose j is from the unmoved one, in the unit of `_WHAT`."""
     still, moved = poses.values[len(poses.at) // 2], poses.values[j]
-    if task.kind == "maps":
+    if isinstance(task, Maps):
         own, known = _known(poses, j)
         return float((own != moved)[known].double().mean())
-    if task.kind == "classes":
+    if task.called() == "classes":
         return float((moved.argmax(1) != still.argmax(1)).double().mean())
-    if task.kind == "circle":
+    if task.called() == "circle":
         return degrees(float(angle_between(moved, still).abs().mean()))
-    return float(((moved - still) / moved.new_tensor(task.scale)).abs().mean())
+    return float(((moved - still) / _scale(task)).abs().mean())
 
 
 def agreement(task: Task, poses: Poses, j: int) -> float:
     """mIoU of the labels of moved pictures against the moved labels of pictures."""
     own, known = _known(poses, j)
-    n = len(task.classes)
+    n = task.outputs
     metric = JaccardIndex(task="multiclass", num_classes=n, ignore_index=IGNORED)
     metric.update(poses.values[j].where(known, 0), own.where(known, IGNORED))
     return float(metric.compute())
@@ -120,15 +126,21 @@ def orbit_std(task: Task, poses: Poses) -> float:
     the root mean square turn from where it was, in degrees; of numbers in standard deviations.
     """
     values, middle = poses.values.double(), len(poses.at) // 2
-    if task.kind == "classes":
+    if task.called() == "classes":
         best = values[middle].argmax(1)
         shares = values.gather(2, best.expand(len(values), -1)[..., None])[..., 0]
         return float(shares.std(0, correction=0).mean())
-    if task.kind == "circle":
+    if task.called() == "circle":
         still = values[middle]
         turns = torch.stack([angle_between(v, still) for v in values])
         return degrees(float(turns.square().mean(0).sqrt().mean()))
-    return float((values.std(0, correction=0) / values.new_tensor(task.scale)).mean())
+    return float((values.std(0, correction=0) / _scale(task)).mean())
+
+
+def _scale(task: Task) -> Tensor:
+    """The spreads of a task of numbers."""
+    assert isinstance(task, Numbers)
+    return task.standardizer.scale
 
 
 _WHAT = {

@@ -14,9 +14,10 @@ from ...augment import Orbit
 from ...datasets.batches import Loader
 from ...datasets.pictures.batches import PictureBatch, PicturesOnDevice
 from ...datasets.pictures.store import Pictures
-from ...training.pictures.evaluate import outputs
-from ...training.pictures.saved import SavedPictures
-from ...training.pictures.tasks import IGNORED
+from ...prediction.picture_errors import outputs
+from ...tasks.classes import Classes
+from ...tasks.maps import IGNORED, Maps
+from ...training.saved import Saved
 
 _SIZE = 64  # pictures a batch
 
@@ -45,7 +46,7 @@ class Poses:
 
 
 def poses(
-    saved: SavedPictures,
+    saved: Saved,
     pictures: Pictures,
     places: int,
     copies: int,
@@ -70,17 +71,18 @@ def poses(
             for batch, before in zip(_batches(pictures), still, strict=True):
                 h = g.expand(len(batch), -1, -1)
                 x, y = saved.network.input.act(group, h, batch.x), batch.y
-                if task.kind == "maps":
+                if isinstance(task, Maps):
                     y = _along(saved, h, batch.y)
                     moved.append(_along(saved, h, before))
                     back = _along(saved, group.inverse(h), moved[-1])
                     known = back != IGNORED
                     lost.append((back != before)[known].double().mean())
-                found = outputs(saved, PictureBatch(x, y, batch.index), copies)
-                task.update(metric, found.mean, y, found.weight)
+                posed = PictureBatch(x, y, batch.index)
+                found = outputs(saved, posed, copies)
+                task.update(metric, found.mean, posed, found.weight)
                 here.append(_said(saved, found))
             values.append(torch.cat(here))
-            metrics.append(float(metric.compute()))
+            metrics.append(float(task.read(metric)[0].mean()))
             if moved:
                 own.append(torch.cat(moved))
                 rounded.append(torch.stack(lost).mean())
@@ -94,19 +96,19 @@ def _batches(pictures: Pictures) -> Loader[PictureBatch]:
     return Loader(store, store.indices, _SIZE, shuffle=False)
 
 
-def _along(saved: SavedPictures, g: Float[Tensor, "b d d"], labels: Tensor) -> Tensor:
+def _along(saved: Saved, g: Float[Tensor, "b d d"], labels: Tensor) -> Tensor:
     """Label maps (b, h, w) where g takes them; colours leave them where they are."""
     if isinstance(saved.network.output, Invariant):
         return labels
     return Segmentation(IGNORED).act(saved.network.distribution.group, g, labels)
 
 
-def _said(saved: SavedPictures, found: Orbit) -> Tensor:
+def _said(saved: Saved, found: Orbit) -> Tensor:
     """The labels, probabilities or numbers that outputs (b, ...) stand for."""
     task = saved.task
-    if task.kind == "maps":
+    if isinstance(task, Maps):
         labels = found.mean.argmax(1)
         return (
             labels if found.weight is None else labels.where(found.weight[:, 0] > 0, other=IGNORED)
         )
-    return found.mean.exp() if task.kind == "classes" else task.values(found.mean)
+    return found.mean.exp() if isinstance(task, Classes) else task.values(found.mean)

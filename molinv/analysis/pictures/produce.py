@@ -10,9 +10,9 @@ import torch
 
 from ...errors import InputError
 from ...sharing import share_cores
-from ...training.pictures.config import read_config
-from ...training.pictures.data import fingerprint, load
-from ...training.pictures.saved import load as load_saved
+from ...training.picture_config import read_config
+from ...training.picture_data import fingerprint, load
+from ...training.saved import load_pictures
 from ..learned import distribution
 from ..runs import read_history
 from ..section import Section
@@ -42,7 +42,7 @@ def produce(
         if value < least:
             raise InputError(f"--{name}: expected at least {least}, got {value}.")
     folder = Path(run)
-    saved = load_saved(folder, trust)
+    saved = load_pictures(folder, trust)
     config = read_config(folder / "config.yaml")
     mu = saved.network.distribution
     if mu.group.k == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ class PictureBatch:
     x: Float32[Tensor, "b c h w"]
     y: Shaped[Tensor, "b ..."]
     index: Int64[Tensor, " b"]
+    z: ClassVar[None] = None  # pictures have no atoms
 
     def to(self, device: torch.device | str) -> PictureBatch:
         """The same batch on another device."""

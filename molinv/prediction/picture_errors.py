@@ -9,17 +9,16 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ...augment import Orbit
-from ...datasets.batches import Loader
-from ...datasets.pictures.batches import PictureBatch, PicturesOnDevice
-from ...datasets.pictures.store import Pictures
-from ...errors import InputError
-from ...sharing import share_cores
-from ..saved import write_json
-from .config import read_config
-from .data import fingerprint, load, moved_once
-from .saved import SavedPictures
-from .saved import load as load_saved
+from ..augment import Orbit
+from ..datasets.batches import Loader
+from ..datasets.pictures.batches import PictureBatch, PicturesOnDevice
+from ..datasets.pictures.store import Pictures
+from ..errors import InputError
+from ..sharing import share_cores
+from ..tasks.base import Task
+from ..training.picture_config import read_config
+from ..training.picture_data import fingerprint, load, moved_once
+from ..training.saved import Saved, load_pictures, write_json
 
 COLUMNS = ("stored", "rotated", "averaged", "rotated_averaged")
 _SIZE = 128  # pictures a batch
@@ -42,7 +41,7 @@ def evaluate(
     if copies < 0:
         raise InputError(f"expected 0 or more copies, got {copies}.")
     folder = Path(run)
-    saved = load_saved(folder, trust)
+    saved = load_pictures(folder, trust)
     config = read_config(folder / "config.yaml")
     parts = load(config)
     if (found := fingerprint(parts["train"])) != saved.card["split"]:
@@ -62,7 +61,7 @@ def evaluate(
         "sha256": saved.card["sha256"],
         "pictures": len(test),
         "copies": copies,
-        "metric": saved.task.unit,
+        "metric": metric_name(saved.task),
         "errors": errors,
         "extents": saved.card["extents"],
     }
@@ -70,18 +69,23 @@ def evaluate(
     return result
 
 
-def measure(saved: SavedPictures, pictures: Pictures, copies: int, what: str = "") -> float:
+def measure(saved: Saved, pictures: Pictures, copies: int, what: str = "") -> float:
     """The metric, averaged over so many copies; 0 runs the network once, on what it is given."""
     store, metric = PicturesOnDevice(pictures, "cpu"), saved.task.metric()
     batches = Loader(store, store.indices, _SIZE, shuffle=False)
     screen = Console(stderr=True)
     for batch in track(batches, what, console=screen, transient=True, disable=not what):
         found = outputs(saved, batch, copies)
-        saved.task.update(metric, found.mean, batch.y, found.weight)
-    return float(metric.compute())
+        saved.task.update(metric, found.mean, batch, found.weight)
+    return float(saved.task.read(metric)[0].mean())
 
 
-def outputs(saved: SavedPictures, batch: PictureBatch, copies: int) -> Orbit:
+def metric_name(task: Task) -> str:
+    """What `measure` gives, and its unit."""
+    return {"numbers": "L1", "circle": "error, degrees"}.get(task.called(), task.units[0])
+
+
+def outputs(saved: Saved, batch: PictureBatch, copies: int) -> Orbit:
     """Averaged outputs; for every method the same number of copies, drawn with the same seed."""
     network = saved.network
     inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]

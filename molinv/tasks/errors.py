@@ -33,24 +33,6 @@ def known(target: Float[Tensor, "*b e"], kind: str) -> Bool[Tensor, "*b"]:
     return ~(missing.flatten(-axes).any(-1) if axes else missing)
 
 
-def masked_l1(
-    outputs: Float[Tensor, "b t *e"],
-    target: Float[Tensor, "b t *e"],
-    kind: str = "scalar",
-    weights: Float[Tensor, " t"] | None = None,
-) -> tuple[Float[Tensor, "b t *n"], Bool[Tensor, "b t *n"]]:
-    """|outputs - target| of every value, and where there is one: a term of `Augmented.risk`.
-
-    A missing value is NaN in `target`; its error is 0 and has no gradient. Each atom's value
-    counts as one. `weights` count some targets more than others.
-    """
-    there = known(target, kind)
-    errors = lengths(outputs - target.nan_to_num(), kind, safe=True) * there
-    if weights is not None:
-        errors = errors * weights.view(-1, *[1] * (errors.ndim - 2))
-    return errors, there
-
-
 class Errors(NamedTuple):
     """Errors of molecules (b, t), by target.
 
@@ -79,30 +61,25 @@ def errors_of(difference: Float[Tensor, "b t *e"], kind: str) -> Errors:
     return Errors(value, (sizes * there).sum(-1), there.sum(-1), entries.sum(-1))
 
 
-class MaskedError(Metric):
-    """Mean absolute error (t,) of each target over the values that there are.
-
-    Of vectors and tensors it is the mean length of the error, of values by atom over all atoms.
-    """
+class Mean(Metric):
+    """The mean of each of t quantities over everything that was added."""
 
     full_state_update = False
     total: Tensor
     count: Tensor
 
-    def __init__(self, outputs: int, kind: str = "scalar"):
+    def __init__(self, columns: int):
         super().__init__()
-        self.kind = kind
-        self.add_state("total", torch.zeros(outputs), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros(outputs), dist_reduce_fx="sum")
+        self.add_state("total", torch.zeros(columns), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros(columns), dist_reduce_fx="sum")
 
-    def update(self, outputs: Float[Tensor, "b t *e"], truth: Float[Tensor, "b t *e"]) -> None:
-        there = known(truth, self.kind)
-        errors = lengths(outputs - truth.nan_to_num(), self.kind) * there
-        self.total += per_target(errors)
-        self.count += per_target(there)
+    def update(self, total: Float[Tensor, " t"], count: Float[Tensor, " t"]) -> None:
+        """Add sums, and how many values they are of."""
+        self.total += total
+        self.count += count
 
     def compute(self) -> Float[Tensor, " t"]:
-        """NaN for a target without a value."""
+        """NaN where nothing was added."""
         return self.total / self.count
 
 

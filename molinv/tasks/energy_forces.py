@@ -1,4 +1,4 @@
-"""Forces as the gradient of the energy, through the action of the group.
+"""An energy with its forces, which are its gradient, through the action of the group.
 
 The energy of a pose is E_g(x) = f(g x), so that its gradient F_g(x) = -g^-1 grad f (g x) is turned
 back by the chain rule alone, and the mean over poses is the gradient of the mean: forces are
@@ -7,8 +7,9 @@ those of the orbit-averaged energy, conservative whatever the network makes of o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Float64
@@ -16,11 +17,68 @@ from torch import Tensor
 
 from ..augment import Augmented
 from ..datasets.batches import Batch
+from ..datasets.molecules import Molecules
 from ..datasets.references import Standardizer
+from ..datasets.units import check_forces
 from ..errors import InputError
+from .errors import known, lengths, per_target
+from .numbers import Numbers, masked
 
 # the gradient of a frame that turns with the atoms is left out there
 WITHOUT = ("canonical",)
+
+
+FORCES = "atom vector"  # the kind of forces
+
+
+class EnergyForces(Numbers):
+    """An energy, and forces that are the gradient of its average.
+
+    Settings as of `Numbers`. Raises InputError where the unit of the forces is not the energy's
+    over angstrom.
+    """
+
+    gradient: ClassVar[bool] = True
+
+    @classmethod
+    def of_molecules(
+        cls,
+        molecules: Molecules,
+        names: Sequence[str],
+        train: Any,
+        loss: str = "l1",
+        weights: dict[str, float] | None = None,
+    ) -> EnergyForces:
+        """The scalar among the two targets is the energy, the vectors of atoms its forces."""
+        targets = sorted(molecules.describe(names), key=lambda t: t.kind == FORCES)
+        energy, forces = targets
+        check_forces(energy, forces)
+        task = cls([energy], loss, weights, forces)
+        task.standardizer = Standardizer.fit(molecules, [energy.name], train, forces.name)
+        return task
+
+    def labels(self, molecules: Molecules) -> tuple[Any, Any]:
+        energy, forces = (t.name for t in self.targets)
+        return molecules.values([energy]), molecules.values([forces])[:, 0]
+
+    def prepare(self, batch: Any) -> Any:
+        return with_gradient(batch)
+
+    def losses(self, outputs: Tensor, batch: Any) -> list[Any]:
+        energy = super().losses(outputs, batch)
+        both = standardised_forces(self.standardizer, outputs, batch, self.center)
+        weights = None if self.weights is None else self.weights[-1:]
+        return [*energy, *self.terms(*masked(*both, FORCES, self.loss, weights))]
+
+    def validate(self, metric: Any, network: Augmented, batch: Any) -> None:
+        found, scale = potential(network, self.standardizer, batch, self.center), self.scales()
+        energy = (found.energy[:, None] - self.standardizer.mean) / scale[0]
+        sums = self.sums(energy.float(), self.truth(batch).to(energy.device))
+        away = ((found.forces - batch.forces.to(found.forces.device)) / scale[1]).float()[:, None]
+        there = known(away, FORCES)
+        errors = lengths(away.nan_to_num(), FORCES) * there
+        both = (per_target(errors), per_target(there))
+        metric.update(*(torch.cat(p).to(batch.pos.device) for p in zip(sums, both, strict=True)))
 
 
 class Potential(NamedTuple):
@@ -75,9 +133,9 @@ def standardised_forces(
 ) -> tuple[Float[Tensor, "b 1 n 3"], Float[Tensor, "b 1 n 3"]]:
     """Forces that the outputs imply, and the true ones, in units of their root mean square."""
     assert batch.forces is not None
-    ratio = (standardizer.scale[0] / standardizer.force_scale).to(outputs.dtype)
+    ratio = (standardizer.scale[0] / standardizer.force_scale).to(outputs)
     found = ratio * slopes(outputs[:, 0], batch, center)
-    truth = (batch.forces / standardizer.force_scale).to(found.dtype)
+    truth = (batch.forces.to(standardizer.scale.device) / standardizer.force_scale).to(found)
     return found[:, None], truth[:, None]
 
 
@@ -107,6 +165,7 @@ def potential(
             )
             (slope,) = torch.autograd.grad(found.mean[:, 0].sum(), part.pos)
         slope = _balanced(slope, part) if center else slope
-        energy, std = (x[:, 0].detach().double() * scale for x in (found.mean, found.std))
-        rows.append((energy + mean, std, -slope.double() * scale))
+        wide = scale.device
+        energy, std = (x[:, 0].detach().to(wide).double() * scale for x in (found.mean, found.std))
+        rows.append((energy + mean, std, -slope.to(wide).double() * scale))
     return Potential(*map(torch.cat, zip(*rows, strict=True)))

@@ -1,0 +1,54 @@
+"""Columns of a user's file that are classes and not numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..errors import InputError
+from .own_values import class_numbers, classes_of, missing, number
+from .targets import Target
+
+
+def with_classes(
+    targets: Sequence[Target], said: list[dict[str, Any]], task: str | None
+) -> tuple[tuple[Target, ...], list[dict[str, Any]], list[str]]:
+    """The targets with their classes, records that have a class's number, and notes.
+
+    Texts are classes. 0 and 1 are, where all targets can be classes; `task` "numbers" leaves them
+    numbers, and "classes" asks that all are. Raises InputError where one cannot be.
+    """
+    found = {t: classes_of(row.get(t.name) for row in said) for t in targets if _plain(t)}
+    if task == "numbers" or not found:
+        return tuple(targets), said, []
+    every = len(found) == len(targets) and all(found.values())
+    if task == "classes" and not every:
+        name = next(t.name for t in targets if not found.get(t))
+        raise InputError(
+            f"the target {name!r} is not of classes: expected 2 to 20 different texts, or 0 and "
+            "1; leave out --task."
+        )
+    chosen = {t: c for t, c in found.items() if c and (every or not _figures(c))}
+    notes, made = [], list(said)
+    for target, classes in chosen.items():
+        indices = class_numbers([row.get(target.name) for row in said], classes)
+        made = [
+            row | {target.name: None if missing(row.get(target.name)) else float(k)}
+            for row, k in zip(made, indices, strict=True)
+        ]
+        if task is None:
+            numbers = " --task numbers learns them as numbers." if _figures(classes) else ""
+            listed = ", ".join(classes)
+            notes.append(f"{target.name!r} is learned as classes ({listed}).{numbers}")
+    named = {t: replace(t, kind="class", classes=c, unit="") for t, c in chosen.items()}
+    return tuple(named.get(t, t) for t in targets), made, notes
+
+
+def _plain(target: Target) -> bool:
+    """Whether it may be of classes: neither an array nor a quantity with a unit."""
+    return target.kind == "scalar" and not target.unit and not target.atomwise
+
+
+def _figures(classes: Sequence[str]) -> bool:
+    return all(number(name) is not None for name in classes)

@@ -1,0 +1,37 @@
+"""From the sum over a molecule's atoms to its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+ATOMS = 20.0  # the sum over this many atoms is of order one
+
+
+class Readout(nn.Module):
+    """Divides the sum over atoms (b, t) by `ATOMS`, by the number of atoms, or by a scale.
+
+    scales  "sum", "mean" or a number above 0 for each output
+    form    (classes, targets) in which the outputs lie, (b, c, t); None: (b, t) as they are
+    """
+
+    divisors: Tensor
+
+    def __init__(self, scales: Sequence[Any] | None, form: tuple[int, int] | None = None):
+        super().__init__()
+        named = {"sum": ATOMS, "mean": 0.0}  # 0 stands for the number of atoms
+        made = [named.get(s, s) for s in scales or ["sum"]]
+        self.register_buffer("divisors", torch.tensor(made), persistent=False)
+        self.form = form
+
+    def forward(self, total: Float[Tensor, "b t"], atoms: Float[Tensor, " b"]) -> Tensor:
+        by = self.divisors.to(total)
+        return self.shaped(total / torch.where(by > 0, by, atoms.to(total)[:, None]))
+
+    def shaped(self, outputs: Float[Tensor, "b t"]) -> Tensor:
+        """The outputs in their form."""
+        return outputs if self.form is None else outputs.unflatten(1, self.form)

@@ -1,0 +1,130 @@
+"""What the trainer asks of a task."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from ..augment import Augmented
+from ..datasets.molecules import Molecules
+from ..datasets.pictures.store import Pictures
+from ..datasets.targets import Target
+from ..errors import InputError
+
+
+class Task(nn.Module, ABC):
+    """What a network learns; b examples, molecules or pictures.
+
+    targets   what is learned, each with its name, unit and kind
+    kind      how the network's outputs turn with a molecule (see `datasets.kinds`)
+    outputs   how many outputs the network has for each example, atom or pixel
+    reduce    how outputs are averaged over copies (see `Augmented`)
+    columns   the names of what `measure` gives, as the metrics log has them, and their `units`
+    higher    whether a larger measure is the better one
+    gradient  whether the loss differentiates the network by the positions
+
+    A task is made from data by `of_molecules` or `of_pictures`, with its settings after the data,
+    and restored by `cls(**settings)`; what it fitted to the data are buffers.
+    """
+
+    targets: tuple[Target, ...]
+    kind: str = "scalar"
+    form: tuple[int, int] | None = None  # of a molecule's outputs, where not one row
+    center: bool = True  # whether molecules are put about their centroid before the network
+    reduce: ClassVar[str] = "mean"
+    higher: ClassVar[bool] = False
+    gradient: ClassVar[bool] = False
+
+    @classmethod
+    def of_molecules(
+        cls, molecules: Molecules, names: Sequence[str], train: Any, **settings: Any
+    ) -> Task:
+        """The task of these targets, fitted to the molecules `train`."""
+        raise InputError(f"task {cls.called()} is of pictures: choose another for molecules.")
+
+    @classmethod
+    def of_pictures(cls, pictures: Pictures, **settings: Any) -> Task:
+        """The task of training pictures."""
+        raise InputError(f"task {cls.called()} is of molecules: choose another for pictures.")
+
+    @classmethod
+    def called(cls) -> str:
+        """The name by which it is found: its file's, or "package.module:Name" out of tree."""
+        package, _, file = cls.__module__.rpartition(".")
+        return file if package == __package__ else f"{cls.__module__}:{cls.__name__}"
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What the constructor takes, as JSON."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Name and settings, for `tasks.restore`; the fitted part is in the `state_dict`."""
+        return {"name": self.called(), "settings": self.settings()}
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs the network has for each example."""
+        return len(self.targets)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the measures."""
+        return [t.name for t in self.targets]
+
+    @property
+    def units(self) -> list[str]:
+        """The measures' units."""
+        return [t.unit for t in self.targets]
+
+    def labels(self, molecules: Molecules) -> tuple[Any, Any]:
+        """The values that batches hold as y, and the forces or None."""
+        return molecules.values([t.name for t in self.targets]), None
+
+    def prepare(self, batch: Any) -> Any:
+        """The batch as the loss needs it."""
+        return batch
+
+    @abstractmethod
+    def losses(self, outputs: Tensor, batch: Any) -> list[Any]:
+        """The losses of outputs (b, outputs, ...), as terms of `Augmented.risk`."""
+
+    def total(self, means: Sequence[Float[Tensor, ""]]) -> Float[Tensor, ""]:
+        """The loss, from the mean of each term."""
+        return torch.stack(list(means)).sum()
+
+    @abstractmethod
+    def metric(self) -> Metric:
+        """An empty metric, which `update` fills; its `compute` is what `read` takes apart."""
+
+    @abstractmethod
+    def update(
+        self, metric: Any, outputs: Tensor, batch: Any, weight: Tensor | None = None
+    ) -> None:
+        """Add the outputs of examples to a metric; `weight` is 0 for entries not seen."""
+
+    def validate(self, metric: Any, network: Augmented, batch: Any) -> None:
+        """Add what the network by itself says of a batch."""
+        inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
+        self.update(metric, network.model(*inputs).float(), batch)
+
+    def read(self, metric: Any) -> tuple[Float[Tensor, " m"], Float[Tensor, ""]]:
+        """The measures (m,) and the error by which epochs are compared: smaller is better."""
+        values = metric.compute().reshape(-1)
+        return values, self.error(values)
+
+    def error(self, values: Float[Tensor, " m"]) -> Float[Tensor, ""]:
+        """The error of measures: smaller is better."""
+        return values.nanmean() * (-1 if self.higher else 1)
+
+    @abstractmethod
+    def values(self, outputs: Tensor) -> Tensor:
+        """What averaged outputs stand for, in the targets' units; of classes probabilities."""
+
+    def extra_repr(self) -> str:
+        return ", ".join(t.name for t in self.targets)

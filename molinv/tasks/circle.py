@@ -1,0 +1,73 @@
+"""A direction in the plane, by the likelihood of a von Mises density.
+
+The outputs (a, b) are its natural parameters, p(angle) = exp(a cos + b sin) / (2 pi I0(|(a, b)|)),
+so that the loss is in nats like a cross entropy and one weight of the reward suits both. With L1
+or squared errors the same weight would buy a wider distribution: their loss stays finite however
+sure the network could have been, and a reward that outbids it opens the extents until there is
+nothing left to learn.
+"""
+
+from __future__ import annotations
+
+from math import pi
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..datasets.pictures.store import Pictures
+from ..datasets.targets import Target
+from .base import Task
+from .errors import Mean
+
+
+class Circle(Task):
+    """A direction in the plane, a pair of numbers called cos and sin.
+
+    The metric is the mean angle between directions, in degrees.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.targets = (Target("angle", "degrees"),)
+
+    @classmethod
+    def of_pictures(cls, pictures: Pictures) -> Circle:
+        """Directions need nothing fitted."""
+        return cls()
+
+    @property
+    def outputs(self) -> int:
+        return 2
+
+    def settings(self) -> dict[str, Any]:
+        return {}
+
+    def losses(self, outputs: Tensor, batch: Any) -> list[Any]:
+        return [von_mises(outputs, batch.y)]
+
+    def metric(self) -> Mean:
+        return Mean(1)
+
+    def update(
+        self, metric: Any, outputs: Tensor, batch: Any, weight: Tensor | None = None
+    ) -> None:
+        degrees = angle_between(outputs, batch.y).abs() * (180 / pi)
+        metric.update(degrees.sum(), torch.tensor(len(degrees)).to(degrees))
+
+    def values(self, outputs: Tensor) -> Tensor:
+        """Cosine and sine (b, 2)."""
+        return torch.nn.functional.normalize(outputs, dim=-1)
+
+
+def von_mises(outputs: Float[Tensor, "b 2"], y: Float[Tensor, "b 2"]) -> Float[Tensor, " b"]:
+    """-log of the density at the directions y, less that of the uniform one, in nats."""
+    sure = (outputs.square().sum(-1) + 1e-12).sqrt()  # a root has no slope at 0
+    return torch.special.i0e(sure).log() + sure - (outputs * y).sum(-1)
+
+
+def angle_between(a: Float[Tensor, "b 2"], b: Float[Tensor, "b 2"]) -> Float[Tensor, " b"]:
+    """The angle from b to a in (-pi, pi], of vectors of any length."""
+    cross = b[:, 0] * a[:, 1] - b[:, 1] * a[:, 0]
+    return torch.atan2(cross, (a * b).sum(-1))

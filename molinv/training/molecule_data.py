@@ -1,0 +1,133 @@
+"""The molecules of a run: stored as the set has them for training, also turned to validate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+
+from ..augment import Augmented
+from ..datasets.batches import OnDevice
+from ..datasets.molecules import Molecules
+from ..tasks import of_molecules
+from ..tasks.base import Task
+from ..tasks.numbers import Numbers
+from .build import build, check_sizes, of_task, readouts
+from .choosing import choosing
+from .config import TrainConfig
+from .data import RunData
+from .orbit_share import MOLECULES, orbit_share
+from .source import Source, write_rejected
+
+
+class MoleculeData(RunData):
+    """Molecules of a source, placed as the run's settings say.
+
+    Raises InputError for targets, settings and molecules that do not fit one another.
+    """
+
+    config: TrainConfig
+
+    def __init__(self, source: Source, config: TrainConfig):
+        super().__init__()
+        molecules, parts = source.molecules, source.parts
+        self.source, self.molecules, self.config = source, molecules, config
+        self.notes = source.notes
+        settings = dict(config.task_args)
+        if config.weights:
+            settings["weights"] = config.weights
+        names = config.target_names
+        self.task = of_molecules(molecules, names, parts.train, config.task, settings)
+        self.task.center = config.center
+        self.examples, self.train = len(molecules), parts.train
+        # the others are held back to calibrate intervals on
+        self.valid, _ = choosing(parts.valid, len(parts.train), config.valid_size)
+        sizes = {"train": len(parts.train), "valid": len(self.valid), "test": len(parts.test)}
+        seen = molecules.sizes[parts.train]
+        self.facts = {
+            "data": config.data,
+            "split": parts.hash,
+            "seed": config.seed,
+            "molecules": sizes,
+            "elements": elements(molecules, parts.train),
+            "atoms": [int(seen.min()), int(seen.max())],
+            "placement": {"center": config.center, "shift": config.shift},
+            "notes": list(source.notes),
+        }
+        self.identity = {"split": parts.hash, "data_sha256": source.sha256, "molecules": sizes}
+        if source.sha256 is not None:
+            own = {"data_sha256": source.sha256, "rejected": len(source.rejected)}
+            self.facts |= own
+        self.readout = readouts(config.readout, self.task, molecules, parts.train)
+
+    def network(self) -> Augmented:
+        made = seeded(self.config, self.task, self.readout)
+        assert self.config.model is not None
+        check_sizes(self.config.model, made.model, self.molecules)
+        return made
+
+    def stores(self, device: torch.device | str) -> tuple[OnDevice, list[OnDevice]]:
+        stored = place(self.molecules, self.task, self.config, device)
+        return stored, [stored, place(self.molecules, self.task, self.config, device, rotate=True)]
+
+    def extra(self, trainer: pl.Trainer, module: Any) -> dict[str, float]:
+        """Of the first validation molecules, on every process: too few to share out."""
+        if not isinstance(self.task, Numbers):
+            return {}
+        batch = trainer.precision_plugin.convert_input(self.stored.gather(self.valid[:MOLECULES]))
+        with trainer.precision_plugin.forward_context():
+            return orbit_share(module.network, self.task, batch, self.config.seed)
+
+    def begin(self, folder: Path) -> None:
+        write_rejected(folder / "rejected.csv", self.source.rejected)
+
+
+def place(
+    molecules: Molecules,
+    task: Task,
+    config: TrainConfig,
+    device: torch.device | str,
+    rotate: bool = False,
+) -> OnDevice:
+    """Molecules with the task's values on a device; `rotate` turns them all by Haar."""
+    y, forces = task.labels(molecules)
+    return OnDevice(
+        molecules,
+        y,
+        device,
+        center=config.center,
+        shift=config.shift,
+        seed=config.seed,
+        rotate=rotate or config.rotate,
+        kind=task.kind,
+        forces=forces,
+    )
+
+
+def seeded(config: TrainConfig, task: Task, readout: list[Any] | None = None) -> Augmented:
+    """The network with initial weights that depend on the seed alone."""
+    assert config.model is not None
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        return build(
+            task.outputs,
+            model=config.model,
+            model_args=config.model_args,
+            group=config.group,
+            distribution=config.distribution,
+            distribution_args=config.distribution_args,
+            regularizer=config.regularizer,
+            copies=config.copies,
+            readout=readout,
+            **of_task(task),
+        )
+
+
+def elements(molecules: Molecules, indices: np.ndarray) -> list[int]:
+    """The atomic numbers that occur in these molecules."""
+    inside = np.zeros(len(molecules), dtype=bool)
+    inside[indices] = True
+    return np.unique(molecules.z[np.repeat(inside, np.diff(molecules.ptr))]).tolist()

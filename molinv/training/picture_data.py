@@ -1,0 +1,140 @@
+"""The pictures of a run: stored as the set has them for training, also turned to validate."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from math import pi
+
+import numpy as np
+import torch
+
+from ..actions import Action, Colour
+from ..augment import Augmented
+from ..datasets import pictures as sets
+from ..datasets.pictures.batches import PicturesOnDevice
+from ..datasets.pictures.moved import coloured, turned
+from ..datasets.pictures.store import Pictures
+from ..tasks import of_pictures
+from ..tasks.base import Task
+from ..tasks.maps import Maps
+from .build import build_pictures
+from .data import RunData
+from .picture_config import PictureConfig
+
+VOID = 255
+_STREAM = 9  # of random numbers: the turns of validation and test pictures
+
+
+class PictureData(RunData):
+    """The pictures that a run's settings name; what was not given is set by what is learned.
+
+    The model of the last epoch is kept, not of the best on the pictures as stored: those say
+    nothing of the extents, which come to rest as the run ends.
+    """
+
+    config: PictureConfig
+    best = False
+
+    def __init__(self, config: PictureConfig):
+        super().__init__()
+        self.parts, self.config = load(config), config
+        train, valid = self.parts["train"], self.parts["valid"]
+        self.task = of_pictures(train, config.task, config.task_args)
+        fill(config, self.task)
+        self.examples, self.together = len(train), config.batch_size
+        self.train, self.valid = np.arange(len(train)), np.arange(len(valid))
+        sizes = {part: len(pictures) for part, pictures in self.parts.items()}
+        _, self.channels, h, w = train.images.shape
+        self.identity = {"split": fingerprint(train), "pictures": sizes}
+        self.facts = {
+            "data": config.data,
+            "seed": config.seed,
+            "channels": self.channels,
+            "size": [h, w],
+        } | self.identity
+
+    def network(self) -> Augmented:
+        made = seeded(self.config, self.task, self.channels)
+        made.model.to(memory_format=torch.channels_last)  # pyright: ignore  # a third quicker
+        self.action = made.input
+        return made
+
+    def stores(self, device: torch.device) -> tuple[PicturesOnDevice, list[PicturesOnDevice]]:
+        valid = self.parts["valid"]
+        views = valid, moved_once(valid, self.action, self.config.seed)
+        return PicturesOnDevice(self.parts["train"], device), [
+            PicturesOnDevice(pictures, device) for pictures in views
+        ]
+
+
+def fill(config: PictureConfig, task: Task) -> None:
+    """Set what was not given by what is learned.
+
+    Classes are pushed open first, so that the network sees what lies beyond their edge (see
+    `Schedule`). Label maps have no such edge: pushed as hard, upright streets open to the whole
+    circle, which a network learns at little loss, and then has no slope to come back by.
+    """
+    maps = isinstance(task, Maps)
+    config.model = config.model or ("unet" if maps else "cnn")
+    if config.lam is None:
+        config.lam = 0.03 if maps else 0.1
+    if config.lam_start is None:
+        config.lam_start = 0.1 if maps else 0.5
+
+
+def load(config: PictureConfig) -> dict[str, Pictures]:
+    """The parts "train", "valid" and "test" that a run's settings name.
+
+    Without a test part the validation part stands in for it. Raises InputError as
+    `datasets.pictures.load` does.
+    """
+    args = {k: tuple(v) if isinstance(v, list) else v for k, v in config.data_args.items()}
+    parts = sets.load(
+        config.data, config.root, config.seed, config.rotated_within, config.colour, **args
+    )
+    valid = parts["valid"]
+    return {
+        "train": parts["train"].take(np.arange(len(parts["train"]))[: config.train_size]),
+        "valid": valid.take(np.arange(len(valid))[: config.valid_size]),
+        "test": parts.get("test", valid),
+    }
+
+
+def moved_once(pictures: Pictures, action: Action, seed: int) -> Pictures:
+    """Every picture turned once by any angle or, where colours are moved, by any hue."""
+    key = (_STREAM, seed)
+    if isinstance(action, Colour):
+        return coloured(pictures, {"hue": pi}, key)
+    if pictures.kind == "maps" and pictures.void is None:
+        pictures = replace(pictures, void=VOID)
+    return turned(pictures, pi, key)
+
+
+def fingerprint(pictures: Pictures) -> str:
+    """Of what a run learned from: 12 digits of the SHA-256 of pictures and labels."""
+    digest = hashlib.sha256(pictures.images.numpy().tobytes())
+    digest.update(pictures.y.numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def seeded(config: PictureConfig, task: Task, channels: int) -> Augmented:
+    """The network with initial weights that depend on the seed alone."""
+    assert config.model is not None
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        return build_pictures(
+            task.outputs,
+            channels,
+            isinstance(task, Maps),
+            model=config.model,
+            model_args=config.model_args,
+            group=config.group,
+            distribution=config.distribution,
+            distribution_args=config.distribution_args,
+            regularizer=config.regularizer,
+            copies=config.copies,
+            action=config.action,
+            padding=config.padding,
+            reduce=task.reduce,
+        )
