@@ -96,7 +96,7 @@ class Calibration:
 def calibrated(folder: Path, card: dict[str, Any]) -> Calibration | None:
     """The calibration beside a model; None without one, or where it is of other weights."""
     try:
-        content = json.loads((folder / FILE).read_text())
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
         if content["sha256"] != card["sha256"] or edited(content):
             return None
         few, many = card["atoms"]
