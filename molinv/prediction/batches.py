@@ -80,8 +80,8 @@ def conformers_of(structure: Structure) -> list[Structure]:
 def over_conformers(
     mean: np.ndarray, std: np.ndarray, counts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values (c, t) of all conformers to values (b, t) of the molecules that have `counts`."""
-    start, n = np.cumsum(counts) - counts, counts[:, None]
+    """Values (c, t, ...) of all conformers to values of the molecules that have `counts`."""
+    start, n = np.cumsum(counts) - counts, counts.reshape(-1, *[1] * (mean.ndim - 1))
     centre = np.add.reduceat(mean, start) / n
     within = np.sqrt(np.add.reduceat(std**2, start) / n)
     rest = np.add.reduceat((mean - np.repeat(centre, counts, axis=0)) ** 2, start)

@@ -14,6 +14,7 @@ from ..datasets.geometries import EMBEDDED, embedded_copies
 from ..datasets.molecules import Molecules
 from ..errors import InputError
 from ..sharing import choose_device
+from ..tasks.numbers import Numbers
 from ..training.config import TrainConfig, read_config
 from ..training.saved import Saved, load, sealed, write_json
 from ..training.source import Source, prepare
@@ -94,8 +95,8 @@ def calibrate_run(folder: str | Path, trust: bool = False, device: str = "auto")
 
 def check_embedded(saved: Saved) -> None:
     """Raises InputError where the targets are not those of RDKit's geometries."""
-    if saved.standardizer.kind != "scalar" or saved.standardizer.forces is not None:
-        names = ", ".join(t.name for t in saved.standardizer.targets)
+    if saved.task.kind != "scalar" or saved.task.gradient:
+        names = ", ".join(t.name for t in saved.task.predicted)
         raise InputError(
             f"RDKit's geometries lie otherwise than the data's, so that {names} of the data are "
             "not theirs: leave out --embedded."
@@ -126,14 +127,16 @@ def _set(
     space: FeatureSpace | None,
     what: str,
 ) -> dict[str, Any]:
-    names = [t.name for t in saved.standardizer.targets]
+    names, numbers = [t.name for t in saved.task.predicted], isinstance(saved.task, Numbers)
     made: dict[str, Any] = {"molecules": len(chosen)}
     for copies in COPIES:
         found = residuals(saved, store, chosen, copies, space, what)
-        halves = [quantile(column, LEVEL) for column in np.abs(found.values).T]
+        halves = [_finite(quantile(column, LEVEL)) for column in np.abs(found.values).T]
+        if not numbers:  # an interval says nothing of a probability
+            halves = [None] * len(names)
         far = float("inf") if found.distance is None else quantile(found.distance, INSIDE)
         made[str(copies)] = {
-            "half": {n: _finite(h) for n, h in zip(names, halves, strict=True)},
+            "half": dict(zip(names, halves, strict=True)),
             "distance": _finite(far),
         }
     return made

@@ -10,14 +10,17 @@ import numpy as np
 from ..datasets.batches import OnDevice
 from ..datasets.geometries import EMBEDDED
 from ..datasets.kinds import SHAPES
+from ..datasets.targets import Target
 from ..errors import InputError
 from ..sharing import choose_device, share_cores
+from ..tasks.classes import Classes
 from ..training.config import TrainConfig, read_config
 from ..training.saved import Saved, sealed, write_json
 from ..training.saved import load_molecules as load_saved
 from ..training.shipped import locate, shipped_name
 from ..training.source import Source, prepare
 from .calibrate import calibrate, check_embedded, embed_some
+from .class_scores import class_row, class_scores, draw_reliability
 from .conformal import LEVEL, Calibration, calibrated
 from .evaluation_files import draw_parity, scores, write_predictions, write_split
 from .evaluation_tables import COLUMNS, interval_table, metrics_table, table
@@ -80,9 +83,10 @@ def evaluate(
     test = parts.test[:limit]
     stores = {c: place(saved, molecules, config, c == "rotated") for c in COLUMNS[:2]}
     found = {c: residuals(saved, store, test, 0, None, c) for c, store in stores.items()}
-    kind, forces = saved.standardizer.kind, saved.standardizer.forces
-    names = [t.name for t in saved.standardizer.targets]
-    rows: dict[str, dict[str, Any]] = {t.name: {"unit": t.unit} for t in saved.standardizer.targets}
+    task, classes = saved.task, isinstance(saved.task, Classes)
+    kind, targets = task.kind, task.predicted
+    names = [t.name for t in targets]
+    rows: dict[str, dict[str, Any]] = {t.name: {"unit": t.unit} for t in targets}
     result = {
         "split": parts.hash,
         "sha256": saved.card["sha256"],
@@ -97,33 +101,50 @@ def evaluate(
         made = _calibration(folder, out, saved, source, config, turned, embedded, workers)
         averaged = residuals(saved, turned, test, copies, made.space, f"{copies} copies")
         found["averaged"] = averaged
-        kinds = {kind: averaged for kind in source.kinds}
+        kinds = {} if classes else {kind: averaged for kind in source.kinds}
         if embedded and EMBEDDED not in kinds:
             some = embed_some(molecules, parts.test, embedded, workers)
             every, store = np.arange(len(some)), place(saved, some, config, rotate=True)
             kinds[EMBEDDED] = residuals(saved, store, every, copies, made.space, "embedded ones")
         result["intervals"] = {k: _held(made, k, r, names, copies) for k, r in kinds.items()}
     for column, errors in found.items():
+        if classes:
+            continue
         _fill(rows, names, column, errors, kind)
         if kind == "scalar":
             pairs = np.stack(errors.truth).T, np.stack(errors.found).T
             for name, truth, value in zip(names, *pairs, strict=True):
                 rows[name].setdefault("metrics", {})[column] = scores(truth, value)
-    if forces is not None:
+    if classes:
+        for j, target in enumerate(targets):
+            views = {view: class_scores(*_classes(r, j, target)) for view, r in found.items()}
+            rows[target.name] = class_row(views)
+    if task.gradient:
+        forces = task.targets[-1]
         rows[forces.name] = {"unit": forces.unit}
         for column, store in stores.items():
             many = copies if column == "averaged" else 0
             errors = residuals(saved, store, test, many, None, f"forces, {column}", forces=True)
             _fill(rows, [forces.name], column, errors, FORCES)
     out.mkdir(exist_ok=True)
-    last, targets = found[next(reversed(found))], saved.standardizer.targets
+    last = found[next(reversed(found))]
     half = None if made is None else made.half_widths(names, source.kinds[0], copies)
     write_predictions(out / "test_predictions.csv", molecules, test, targets, last, half)
     write_split(out / "split.csv", molecules, parts)
-    if kind == "scalar":
+    if classes:
+        pairs = {t.name: _classes(last, j, t) for j, t in enumerate(targets)}
+        draw_reliability(out / "reliability.png", targets, pairs)
+    elif kind == "scalar":
         draw_parity(out / "parity.png", targets, last)
     write_json(out / "evaluation.json", sealed(result))
     return result
+
+
+def _classes(found: Residuals, j: int, target: Target) -> tuple[np.ndarray, np.ndarray]:
+    """The probabilities (m, c) of one target's classes, and the classes (m,), NaN if missing."""
+    n = len(target.classes)
+    p, truth = (np.stack(x)[:, j, :n] for x in (found.found, found.truth))
+    return p, np.where(np.isnan(truth[:, 0]), np.nan, truth.argmax(1))
 
 
 def _fill(

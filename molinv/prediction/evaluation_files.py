@@ -61,14 +61,22 @@ def write_predictions(
         for k, i in enumerate(chosen.tolist()):
             row = {"id": molecules.ids[i], "smiles": molecules.smiles[i]}
             for j, target in enumerate(targets):
-                true = columns(target, found.truth[k][j])
-                true.pop(f"{target.name}_unit")
-                row |= {f"{name}_true": value for name, value in true.items()}
+                row |= _true(target, found.truth[k][j])
                 width = None if half is None else float(half[j])
                 row |= columns(target, found.found[k][j], half=width)
             yield row
 
     _write(path, rows())
+
+
+def _true(target: Target, value: np.ndarray) -> dict[str, Any]:
+    """The columns of a true value: of classes the class, empty where it is not known."""
+    if target.kind == "class":
+        known = None if np.isnan(value).any() else target.classes[int(value.argmax())]
+        return {f"{target.name}_true": known}
+    made = columns(target, value)
+    made.pop(f"{target.name}_unit")
+    return {f"{name}_true": v for name, v in made.items()}
 
 
 def write_split(path: Path, molecules: Molecules, parts: Split) -> None:

@@ -9,17 +9,19 @@ from rich.table import Table
 from rich.text import Text
 
 from ..datasets.geometries import EMBEDDED
+from .class_scores import HEADLINE, NAMES
 from .conformal import CHOSEN_ON
 
 COLUMNS = ("stored", "rotated", "averaged")
-SCORES = {"rmse": ".4g", "r2": ".4f", "spearman": ".4f"}  # and how each is written
+SCORES = {"rmse": ("RMSE", ".4g"), "r2": ("R2", ".4f"), "spearman": ("Spearman", ".4f")}
 
 
 def table(result: dict[str, Any]) -> Table:
     """The result as a table to print."""
+    units = {row["unit"] for row in result["targets"].values()}
+    what = NAMES[HEADLINE] if units == {NAMES[HEADLINE]} else "Mean absolute error"
     made = Table(
-        title=f"Mean absolute error on {result['molecules']:,} test molecules "
-        f"(split {result['split']})"
+        title=f"{what} on {result['molecules']:,} test molecules (split {result['split']})"
     )
     made.add_column("target")
     made.add_column("unit")
@@ -38,13 +40,21 @@ def table(result: dict[str, Any]) -> Table:
 
 def metrics_table(result: dict[str, Any]) -> Table | None:
     """Further measures of numbers, in every view, as a table to print; None without any."""
-    made = Table("target", "unit", "molecules")
-    for column in ("RMSE", "R2", "Spearman"):
+    first = next(iter(next(iter(result["targets"].values())).get("metrics", {}).values()), {})
+    shown = {k: (n, ".4f") for k, n in NAMES.items()} if HEADLINE in first else SCORES
+    heads = ("target", "molecules") if HEADLINE in first else ("target", "unit", "molecules")
+    made = Table(*heads)
+    if HEADLINE in first:
+        made.caption = "log loss in nats; ECE: expected calibration error"
+    for column, _ in shown.values():
         made.add_column(column, justify="right")
     for name, row in result["targets"].items():
         for i, (view, found) in enumerate(row.get("metrics", {}).items()):
-            cells = ("-" if found[k] is None else format(found[k], s) for k, s in SCORES.items())
-            made.add_row(*("", "") if i else (name, row["unit"]), view, *cells)
+            cells = (
+                "-" if found[k] is None else format(found[k], s) for k, (_, s) in shown.items()
+            )
+            lead = (name, row["unit"])[: len(heads) - 1]
+            made.add_row(*[""] * len(lead) if i else lead, view, *cells)
         made.add_section()
     return made if made.row_count else None
 

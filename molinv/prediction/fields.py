@@ -57,6 +57,8 @@ def columns(
     `_radius`, within which the true value (of every atom, its own) lies. `std`, `spread`, `half`
     and `mae` are None where they are not known; an infinite half-width, or NaN, is an empty cell.
     """
+    if target.kind == "class":
+        return class_columns(target, value, std, spread)
     name, row = target.name, dict[str, Any]()
     if target.by_atom:
         row[name] = value.tolist()
@@ -76,9 +78,43 @@ def columns(
     return row | {f"{name}_unit": target.unit}
 
 
+def class_columns(
+    target: Target, p: np.ndarray, std: Any = None, spread: Any = None
+) -> dict[str, Any]:
+    """The columns of probabilities (c,): of the last class of two, else of the likeliest.
+
+    Then come `_class`, the likeliest, of several classes the probability of each, `_std` and
+    `_conformer_std`, and `_unit`, which names the class whose probability it is.
+    """
+    name, classes = target.name, target.classes
+    best = max(range(len(classes)), key=lambda k: p[k])
+    k = 1 if len(classes) == 2 else best
+    row: dict[str, Any] = {name: float(p[k]), f"{name}_class": classes[best]}
+    if len(classes) > 2:
+        row |= {f"{name}_{c}": float(p[i]) for i, c in enumerate(classes)}
+    for end, each in (("std", std), ("conformer_std", spread)):
+        row |= {} if each is None else {f"{name}_{end}": float(each[k])}
+    return row | {f"{name}_unit": unit_of(target)}
+
+
+def class_ends(target: Target) -> list[str]:
+    """The endings of a class target's columns that hold numbers."""
+    return ["", *(f"_{c}" for c in target.classes if len(target.classes) > 2), "_std"]
+
+
+def unit_of(target: Target) -> str:
+    """What a value is in: the target's unit, or which class's probability."""
+    if target.kind != "class":
+        return target.unit
+    return f"probability of {target.classes[1]}" if len(target.classes) == 2 else "probability"
+
+
 def shown(row: dict[str, Any], target: Target) -> str:
     """One target's value for a table on the screen."""
     name = target.name
+    if target.kind == "class":
+        text = f"{row[name]:.3f} +- {row[f'{name}_std']:.2g}"
+        return text if len(target.classes) == 2 else f"{row[f'{name}_class']} {text}"
     if target.by_atom:
         flat = np.asarray(row[name], dtype=float)
         text = f"{len(flat)} atoms, {flat.min():.3g} to {flat.max():.3g}"

@@ -18,6 +18,8 @@ from .batches import device_of, has_double, inputs
 class OrbitValues(NamedTuple):
     """Mean and deviation over orientations (b, t, *e), in the targets' units, and features.
 
+    Of classes these are probabilities (b, t, c).
+
     Features (b, d) are what the readout's last layer sees, averaged over atoms and orientations;
     None where `readout` finds no such layer. The deviation of one orientation is NaN.
     """
@@ -32,15 +34,15 @@ def orbit_values(saved: Saved, batch: Batch, copies: int) -> OrbitValues:
 
     0 copies take the molecules as they are. All that comes back is on the CPU.
     """
-    network, standardizer = saved.network, saved.standardizer
+    network, task = saved.network, saved.task
     orbit = "learned" if copies else "identity"
     with Pooled(network.model, batch.mask.to(device_of(network))) as pooled:
         found = network.orbit(*inputs(network, batch), orbit=orbit, copies=copies or None)
     # in float64 only there, because not every device has it
-    std = standardizer.spread(found.std.cpu())
+    std = task.spread(found.std.cpu(), found.mean.cpu())
     if copies == 1:  # says nothing of the spread
         std = torch.full_like(std, torch.nan)
-    return OrbitValues(standardizer.inverse(found.mean.cpu()), std, pooled.mean())
+    return OrbitValues(task.values(found.mean.cpu()), std, pooled.mean())
 
 
 def orbit_forces(saved: Saved, batch: Batch, copies: int) -> Float64[Tensor, "b n 3"]:

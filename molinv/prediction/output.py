@@ -19,7 +19,7 @@ from ..datasets.references import ATOMWISE
 from ..datasets.targets import Target
 from ..errors import InputError
 from .conformal import FEWEST
-from .fields import shown
+from .fields import shown, unit_of
 from .input_columns import InputColumns
 from .predictor import Predictor
 
@@ -37,7 +37,7 @@ def table(rows: Rows, predictor: Predictor) -> Table:
     title = "value +- standard deviation over rotations (not its error)"
     if any(f"{t.name}_low" in row for row in rows for t in predictor.targets):
         title += " [90 % prediction interval]"
-    if any(t.kind != "scalar" for t in predictor.targets):
+    if any(t.kind not in ("scalar", "class") for t in predictor.targets):
         title += ", as the molecule lies [within 90 %]"
     if any(row.get("conformers") for row in rows):
         title += ", then +- over conformers"
@@ -52,7 +52,8 @@ def notes(rows: Rows, predictor: Predictor) -> Iterator[str]:
         what = TOTAL if predictor.total else ATOMWISE
         yield f"{', '.join(relative)}: {what}."
     yield from _on_intervals(rows, predictor)
-    if (forces := predictor.saved.standardizer.forces) is not None:
+    if predictor.saved.task.gradient:
+        forces = predictor.saved.task.targets[-1]
         yield (
             f"{forces.name} ({forces.unit}), the gradient of the averaged energy, are in the file "
             "that -o writes."
@@ -79,8 +80,14 @@ def _errors(rows: Rows, predictor: Predictor) -> dict[str, float]:
 
 
 def _on_errors(rows: Rows, predictor: Predictor) -> Iterator[str]:
-    """On which molecules the test MAE rests."""
+    """On which molecules the test MAE rests; of classes how well they are ranked."""
     if predictor.evaluation is None:
+        return
+    if predictor.targets[0].kind == "class":
+        number, found = predictor.evaluation["molecules"], predictor.evaluation["targets"]
+        for name in predictor.units:
+            best = found[name].get("averaged", found[name]["rotated"])
+            yield f"{name}: {found[name]['unit']} {best:.3f} on {number:,} test molecules."
         return
     measured = predictor.evaluation.get("intervals", {})
     for kind in _kinds(rows):
@@ -96,7 +103,7 @@ def _on_errors(rows: Rows, predictor: Predictor) -> Iterator[str]:
 def _on_intervals(rows: Rows, predictor: Predictor) -> Iterator[str]:
     """On which molecules the 90 % intervals rest, and which rows have none."""
     found = predictor.calibration
-    if found is None:
+    if found is None or predictor.targets[0].kind == "class":
         return
     for kind in _kinds(rows):
         if number := found.molecules(kind):
@@ -108,8 +115,8 @@ def _on_intervals(rows: Rows, predictor: Predictor) -> Iterator[str]:
                 )
         else:
             whose = "given" if kind == GIVEN else "RDKit's"
-            standardizer = predictor.saved.standardizer
-            turns = standardizer.kind != "scalar" or standardizer.forces is not None
+            task = predictor.saved.task
+            turns = task.kind != "scalar" or task.gradient
             addable = kind == EMBEDDED and not turns  # what turns is not RDKit's geometries'
             yield (
                 f"No intervals for {whose} geometries: {predictor.name} was calibrated on others "
@@ -172,7 +179,7 @@ def _across(rows: Rows, predictor: Predictor, title: str) -> Table:
     for target in predictor.targets:
         error = errors.get(target.name)
         known = "" if error is None else f", test MAE {error:.3g}"
-        made.add_column(f"{target.name} ({target.unit}){known}", justify="right")
+        made.add_column(f"{target.name} ({unit_of(target)}){known}", justify="right")
     for row in rows:
         values = [_value(row, t) for t in predictor.targets]
         made.add_row(escape(row["name"]), _geometry(row), *values)
@@ -189,7 +196,7 @@ def _down(rows: Rows, predictor: Predictor, title: str) -> Table:
         for i, target in enumerate(predictor.targets):
             first = "" if i else escape(row["name"]), "" if i else _geometry(row)
             error = [f"{row[f'{target.name}_mae']:.3g}"] if predictor.errors else []
-            made.add_row(*first, target.name, _value(row, target), target.unit, *error)
+            made.add_row(*first, target.name, _value(row, target), unit_of(target), *error)
         made.add_section()
     return made
 

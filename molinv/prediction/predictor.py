@@ -77,7 +77,7 @@ class Predictor:
         self.name = f"model {self.shipped}" if self.shipped else f"the model in {folder}"
         self.copies = copies
         self.elements = set(self.saved.card["elements"])
-        all_targets = self.saved.standardizer.targets
+        all_targets = self.saved.task.predicted
         names = [t.name for t in all_targets]
         for name in targets or ():
             if name not in names:
@@ -103,7 +103,7 @@ class Predictor:
         Of values averaged as here, where that was measured, else of rotated molecules. Empty
         where `molinv evaluate` has not seen these weights.
         """
-        if self.evaluation is None:
+        if self.evaluation is None or self.targets[0].kind == "class":
             return {}
         rows = self.evaluation["targets"]
         return {n: rows[n].get("averaged", rows[n]["rotated"]) for n in self.units}
@@ -232,9 +232,9 @@ class Predictor:
         self, structures: Sequence[Structure], batch_size: int | None
     ) -> list[dict[str, Any]]:
         """The columns of forces, where the model learned them: no number for their spread."""
-        forces = self.saved.standardizer.forces
-        if forces is None:
+        if not self.saved.task.gradient:
             return [{} for _ in structures]
+        forces = self.saved.task.targets[-1]
         check_one_geometry(structures, [forces])
         error = ((self.evaluation or {}).get("targets", {}).get(forces.name) or {}).get("averaged")
         made: list[dict[str, Any]] = [{} for _ in structures]
@@ -252,7 +252,7 @@ class Predictor:
         self, structures: Sequence[Structure], batch_size: int | None = None, forces: bool = True
     ) -> list[dict[str, Any]]:
         """The rows of `predict` of usable structures, at least one; `forces` can be left out."""
-        if self.saved.standardizer.kind == "scalar":
+        if self.saved.task.kind == "scalar":
             values, std, spread, half, outside = self.values(structures, batch_size)
         else:
             check_one_geometry(structures, self.targets)

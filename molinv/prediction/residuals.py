@@ -15,6 +15,7 @@ from rich.progress import track
 from ..datasets.batches import OnDevice
 from ..datasets.kinds import SHAPES
 from ..datasets.molecules import Molecules
+from ..tasks.classes import Classes
 from ..tasks.errors import errors_of
 from ..training import molecule_data
 from ..training.config import TrainConfig
@@ -70,12 +71,14 @@ def residuals(
 ) -> Residuals:
     """Errors of the chosen molecules of a store, in their order, predicted as `predict` does.
 
-    0 copies run the network once, with the molecules as they are. `forces` takes those of the
-    energy in place of the targets.
+    The error of classes is the length of the difference of their probabilities. 0 copies run the
+    network once, with the molecules as they are. `forces` takes those of the energy in place of
+    the targets.
     """
-    standardizer, errors, distances = saved.standardizer, [], []
+    task, errors, distances = saved.task, [], []
     compared: tuple[list[np.ndarray], list[np.ndarray]] = [], []
-    by_atom = forces or standardizer.targets[0].by_atom
+    by_atom = forces or task.predicted[0].by_atom
+    kind = FORCES if forces else "vector" if isinstance(task, Classes) else task.kind
     batches, parts = stored(store, chosen, device_of(saved.network))
     for batch in bar(batches, what, len(parts)):
         if forces:
@@ -83,13 +86,10 @@ def residuals(
             found, truth = orbit_forces(saved, batch, copies)[:, None], batch.forces.cpu()[:, None]
         else:
             made = orbit_values(saved, batch, copies)
-            found, truth = (
-                made.mean,
-                standardizer.inverse(standardizer(batch.y.cpu(), batch.z.cpu())),
-            )
+            found, truth = made.mean.double(), task.known(batch.to("cpu"))
             if space is not None and made.features is not None:
                 distances.append(space.distance(made.features).double().numpy())
-        errors.append(errors_of(found - truth, FORCES if forces else standardizer.kind))
+        errors.append(errors_of(found - truth, kind))
         atoms = batch.mask.sum(1).tolist()
         for kept, values in zip(compared, (truth, found), strict=True):
             pairs = zip(values.numpy(), atoms, strict=True)

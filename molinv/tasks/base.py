@@ -122,9 +122,22 @@ class Task(nn.Module, ABC):
         """The error of measures: smaller is better."""
         return values.nanmean() * (-1 if self.higher else 1)
 
+    @property
+    def predicted(self) -> tuple[Target, ...]:
+        """The targets that outputs stand for; forces are a gradient."""
+        return self.targets
+
+    def known(self, batch: Any) -> Tensor:
+        """The true values of a batch as `values` gives them, NaN where one is missing."""
+        return batch.y.double()
+
     @abstractmethod
     def values(self, outputs: Tensor) -> Tensor:
         """What averaged outputs stand for, in the targets' units; of classes probabilities."""
+
+    def spread(self, std: Tensor, mean: Tensor) -> Tensor:
+        """The standard deviation of `values` over an orbit, from that of outputs."""
+        return std
 
     def extra_repr(self) -> str:
         return ", ".join(t.name for t in self.targets)

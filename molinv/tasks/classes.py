@@ -32,8 +32,8 @@ class Classes(Task):
     measure        what the metrics log has: "accuracy", or "ROC-AUC" of targets of two classes
 
     The network puts out a score for each class, (b, c), of several targets (b, c, t); a target of
-    fewer classes than another has the last ones masked. Two classes have the probability of the
-    second as their value. Raises InputError for an unknown class or target with a weight.
+    fewer classes than another has the last ones masked. Raises InputError for an unknown class or
+    target with a weight.
     """
 
     reduce: ClassVar[str] = "log_prob"
@@ -163,12 +163,19 @@ class Classes(Task):
         losses = found[1] if self.weights is None else found[1] * self.weights.to(found)
         return found[0], losses.nanmean()
 
+    def known(self, batch: Any) -> Tensor:
+        """1 for the class that each target has (b, t, c), NaN where it is missing."""
+        y, there = self.labels_of(batch)
+        found = torch.nn.functional.one_hot(y, self.most).double()
+        return found.masked_fill(~there[..., None], torch.nan)
+
     def values(self, outputs: Tensor) -> Tensor:
-        """Probabilities: of two classes the second's (b, t), else (b, c), of several (b, c, t)."""
-        found = self.scores(outputs).softmax(1)
-        if self.most == 2:
-            return found[:, 1]
-        return found[..., 0] if len(self.targets) == 1 else found
+        """The probability of each target's classes, (b, t, c); 0 of classes it does not have."""
+        return self.scores(outputs).softmax(1).mT
+
+    def spread(self, std: Tensor, mean: Tensor) -> Tensor:
+        wide = std if std.ndim == 3 else std[..., None]  # relative, as of logarithms
+        return wide.mT * self.values(mean)
 
     def _class_weights(
         self, there: Bool[Tensor, "t c"], given: str | dict[str, float] | None

@@ -142,8 +142,18 @@ class Numbers(Task):
             return scale
         return torch.cat([scale, self.standardizer.force_scale[None]])
 
+    @property
+    def predicted(self) -> tuple[Target, ...]:
+        return self.standardizer.targets
+
+    def known(self, batch: Any) -> Tensor:
+        return self.standardizer.inverse(self.truth(batch))
+
     def values(self, outputs: Tensor) -> Tensor:
         return self.standardizer.inverse(outputs)
+
+    def spread(self, std: Tensor, mean: Tensor) -> Tensor:
+        return self.standardizer.spread(std)
 
 
 def masked(

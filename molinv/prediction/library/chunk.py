@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...chem.structure import Item, ReadOptions, Rejected, Structure, finish
 from ...errors import InputError
+from ..fields import class_ends, unit_of
 from ..predictor import Predictor
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def tabulate(
     import pyarrow as pa
 
     predictor = load(settings)
-    units = {f"{t.name}_unit": t.unit for t in predictor.targets}
+    units = {f"{t.name}_unit": unit_of(t) for t in predictor.targets}
     checked = [predictor.usable(item) for item in structures]
     good = [item for item in checked if isinstance(item, Structure)]
     found, rows = iter(predictor.rows(good, forces=False) if good else ()), []
@@ -95,13 +96,14 @@ def schema(settings: Settings) -> pa.Schema:
     import pyarrow as pa
 
     predictor, number = load(settings), pa.float64()
-    if any(t.kind != "scalar" for t in predictor.targets):
+    if any(t.kind not in ("scalar", "class") for t in predictor.targets):
         names = ", ".join(t.name for t in predictor.targets)
         raise InputError(
             f"a table of a library holds one number a molecule, which {names} is not: write .json "
             "or .csv."
         )
-    if settings.targets is None and (forces := predictor.saved.standardizer.forces) is not None:
+    if settings.targets is None and predictor.saved.task.gradient:
+        forces = predictor.saved.task.targets[-1]
         names = ",".join(t.name for t in predictor.targets)
         raise InputError(
             f"a table of a library holds one number a molecule, which {forces.name} is not: write "
@@ -111,7 +113,11 @@ def schema(settings: Settings) -> pa.Schema:
     fields += [("source", pa.string()), ("embedded", pa.bool_()), ("outside", pa.string())]
     fields += [("conformers", pa.int32())]
     for target in predictor.targets:
-        fields += [(f"{target.name}{end}", number) for end in _numbers(predictor, settings)]
+        ends = _numbers(predictor, settings) if target.kind == "scalar" else class_ends(target)
+        fields += [(f"{target.name}{end}", number) for end in ends]
+        if target.kind == "class":
+            fields += [(f"{target.name}_class", pa.string())]
+            fields += [(f"{target.name}_conformer_std", number)] * (settings.conformers > 1)
         fields += [(f"{target.name}_unit", pa.string())]
     return pa.schema([*fields, ("error", pa.string())])
 
