@@ -1,0 +1,45 @@
+"""A task of one's own, as a user would write it in a file beside the data."""
+
+import torch
+
+from molinv.tasks.base import Task
+from molinv.tasks.errors import Mean
+
+
+class Counts(Task):
+    """Numbers of at least 0, by the likelihood of Poisson's law; outputs are logarithms."""
+
+    def __init__(self, targets, floor=0.0):
+        super().__init__()
+        from molinv.datasets.targets import Target
+
+        self.targets = tuple(t if isinstance(t, Target) else Target(**t) for t in targets)
+        self.floor = floor
+        self.register_buffer("level", torch.zeros(len(self.targets)))
+
+    @classmethod
+    def of_molecules(cls, molecules, names, train, floor=0.0):
+        task = cls(molecules.describe(names), floor)
+        task.level.copy_(torch.from_numpy(molecules.values(names)[train].mean(0)).log())
+        return task
+
+    def settings(self):
+        return {"targets": [t.to_json() for t in self.targets], "floor": self.floor}
+
+    def losses(self, outputs, batch):
+        rate = outputs + self.level.to(outputs)
+        return [rate.exp() - batch.y.to(rate) * rate]
+
+    def metric(self):
+        return Mean(len(self.targets))
+
+    def update(self, metric, outputs, batch, weight=None):
+        away = (self.values(outputs) - batch.y.to(outputs)).abs()
+        metric.update(away.sum(0), torch.full_like(away[0], len(away)))
+
+    def values(self, outputs):
+        return (outputs + self.level.to(outputs)).exp() + self.floor
+
+
+class NotATask:
+    pass

@@ -1,0 +1,69 @@
+"""Models and interrupted runs of molinv 0.1.0: they load, predict and are resumed."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from small_run import SAMPLE
+
+from molinv.cli import main
+from molinv.predict import Predictor
+from molinv.prediction.evaluate import evaluate
+from molinv.tasks.classes import Classes
+from molinv.tasks.numbers import Numbers
+from molinv.training.picture_config import PictureConfig
+from molinv.training.run import train
+from molinv.training.saved import load
+
+RUNS = Path(__file__).parent / "runs_0_1_0"
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """The runs, in a folder where their data is."""
+    shutil.copytree(RUNS, tmp_path / "runs")
+    shutil.copytree(SAMPLE, tmp_path / "runs" / "qm9_sample")
+    monkeypatch.chdir(tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+def test_a_model_of_molecules_predicts_what_it_did(place):
+    saved = load("molecules")
+    assert json.loads((place / "molecules" / "model.json").read_text())["format"] == 1
+    assert isinstance(saved.task, Numbers)
+    assert [t.atomwise for t in saved.task.targets] == [False, True]
+    with (place / "molecules" / "metrics.csv").open() as file:
+        row = list(csv.DictReader(file))[-1]
+    assert saved.card["validation"]["homo"]["stored"] == pytest.approx(float(row["homo_stored"]))
+    found = evaluate("molecules", copies=2, limit=20)
+    assert found["targets"]["homo"]["stored"] == pytest.approx(float(row["homo_stored"]), rel=0.7)
+    (row,) = Predictor("molecules").predict("CCO")
+    assert row["homo_low"] is None or row["homo_low"] < row["homo"]
+
+
+@pytest.mark.parametrize("name", ["molecules", "digits"])
+def test_an_interrupted_run_is_resumed(place, name, capsys):
+    config = str(place / name / "config.yaml")
+    before = load(name).network.state_dict()
+    assert main(["train", "--config", config, "--epochs", "2"]) == 0
+    with (place / name / "metrics.csv").open() as file:
+        assert [r["epoch"] for r in csv.DictReader(file)] == ["0", "1", "2"]
+    saved = load(name)
+    assert saved.card["format"] == 2
+    moved = [k for k, v in saved.network.state_dict().items() if not torch.equal(v, before[k])]
+    assert len(moved) > 3
+    settings = yaml.safe_load(Path(config).read_text())
+    assert settings.get("readout", "sum") == "sum"  # what it began with
+
+
+def test_a_model_of_pictures_loads_and_is_evaluated(place):
+    saved = load("digits")
+    assert isinstance(saved.task, Classes)
+    assert saved.task.classes == tuple("0123456789")
+    assert main(["evaluate", "digits", "--copies", "2", "--limit", "20"]) == 0
+    # the same settings give the same pictures
+    assert train(PictureConfig(**yaml.safe_load(Path("digits/config.yaml").read_text())))
