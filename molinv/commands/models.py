@@ -38,7 +38,8 @@ def main(arguments: list[str]) -> int:
     for name in models.pictures.available():
         print(f"{name:<{width}}{one_line(models.find(name))}")
     shipped = pretrained.available()
-    print(f"\nmolinv models NAME shows the settings of one.\n\nShipped: {', '.join(shipped)}")
+    listed = ", ".join(shipped) or "none"
+    print(f"\nmolinv models NAME shows the settings of one.\n\nShipped: {listed}")
     for name in shipped:
         show(card(name))
     return 0

@@ -13,6 +13,7 @@ conformal.py      reads it
 applicability_domain.py   whether a molecule resembles the training molecules
 residuals.py      errors molecule by molecule, of targets and of forces
 evaluate.py       errors on test molecules: stored, rotated, averaged
+evaluation_tables.py  an evaluation as tables for the screen
 evaluation_files.py  further measures; test predictions, parts and a plot as files
 pictures.py       picture files to classes, numbers, masks and overlays
 library/          files of any length to one table

@@ -24,7 +24,7 @@ def card(name: str) -> Group:
     for a name that does not exist.
     """
     folder = find(name)
-    facts = json.loads((folder / "model.json").read_text())
+    facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     lines = Table.grid(padding=(0, 2))
     for what, text in _lines(name, folder, facts):
         lines.add_row(Text(what), Text(text))
@@ -53,7 +53,7 @@ def _lines(name: str, folder: Path, facts: dict) -> list[tuple[str, str]]:
         for n, e in facts["extents"].items()
     ]
     few, many = facts["atoms"]
-    with (folder / "metrics.csv").open() as file:
+    with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
         last = list(csv.DictReader(file))[-1]
     minutes = float(last["seconds"]) / 60
     called = "" if name == DEFAULT else f"{name} "

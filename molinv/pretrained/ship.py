@@ -68,12 +68,12 @@ def _fill(made: Path, folder: Path) -> None:
     for name in shipped.FILES:
         if name not in rewritten and (folder / name).is_file():  # not all models have a domain
             (made / name).write_bytes((folder / name).read_bytes())  # with this file's usual rights
-    card: dict[str, Any] = json.loads((folder / "model.json").read_text())
+    card: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     config = asdict(read_config(folder / "config.yaml"))
     data = Path(config["data"]).name
     write_json(made / "model.json", sealed(card | {"data": data}))
     config |= {"data": data, "out": f"runs/{folder.name}"}
-    (made / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    (made / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 
 def _swap(made: Path, target: Path) -> None:
@@ -90,7 +90,7 @@ def _check_best(folder: Path, saved: Saved) -> None:
     """See that the weights are those of the epoch with the least validation error."""
     standardizer = saved.standardizer
     scales = dict(zip((t.name for t in standardizer.targets), standardizer.scale, strict=True))
-    with (folder / "metrics.csv").open() as file:
+    with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))[1:]
     errors = {
         int(row["epoch"]): sum(float(row[f"{n}_stored"]) / float(scales[n]) for n in scales)

@@ -119,7 +119,7 @@ def test_total_energies_have_the_atom_references(folder, tmp_path, capsys):
     for z, value in references.items():
         saved.standardizer.references[z, 0] = value
     facts = {k: saved.card[k] for k in ("elements", "atoms", "placement")}
-    save(other, saved.network.state_dict(), saved.standardizer, saved.card["build"], facts)
+    save(other, saved.network, saved.task, saved.card["build"], facts)
     atoms = ethanol()
     whole = sum(references[z] for z in atoms.numbers)
     energies, forces = [], []

@@ -32,14 +32,15 @@ def test_the_run_folder_holds_everything(run):
 def test_evaluate_and_predict(run, capsys, tmp_path):
     assert main(["evaluate", str(run), "--limit", "50"]) == 0
     result = json.loads((run / "evaluation.json").read_text())
-    assert set(result["targets"]["homo"]) == {"unit", "stored", "rotated", "averaged"}
+    assert set(result["targets"]["homo"]) == {"unit", "stored", "rotated", "averaged", "metrics"}
     out = tmp_path / "out.csv"
     assert main(["predict", str(run), "CCO", "C1CC", "[Na+]", "-o", str(out)]) == 1
     shown = capsys.readouterr()
     assert "C1CC" in shown.err
     assert "not trained on Na" in shown.err
     with out.open() as file:
-        (row,) = csv.DictReader(file)
+        row, *bad = csv.DictReader(file)
+    assert [bool(other["error"]) for other in bad] == [True, True]
     assert row["homo_unit"] == "meV"
     assert float(row["homo_std"]) >= 0
     assert main(["predict", str(run), "CCO"]) == 0

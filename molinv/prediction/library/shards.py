@@ -65,7 +65,7 @@ class Shards:
             write_json(self._manifest, self._key)
             return
         try:
-            found = json.loads(self._manifest.read_text())
+            found = json.loads(self._manifest.read_text(encoding="utf-8"))
             kept = {k: v for k, v in found.items() if k != "joined"}
         except (ValueError, AttributeError):
             raise InputError(f"{self._manifest} is damaged: delete {self.folder}.") from None

@@ -1,0 +1,80 @@
+"""An evaluation as tables for the screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from ..datasets.geometries import EMBEDDED
+from .class_scores import HEADLINE, NAMES
+from .conformal import CHOSEN_ON
+
+COLUMNS = ("stored", "rotated", "averaged")
+SCORES = {"rmse": ("RMSE", ".4g"), "r2": ("R2", ".4f"), "spearman": ("Spearman", ".4f")}
+
+
+def table(result: dict[str, Any]) -> Table:
+    """The result as a table to print."""
+    units = {row["unit"] for row in result["targets"].values()}
+    what = NAMES[HEADLINE] if units == {NAMES[HEADLINE]} else "Mean absolute error"
+    made = Table(
+        title=f"{what} on {result['molecules']:,} test molecules (split {result['split']})"
+    )
+    made.add_column("target")
+    made.add_column("unit")
+    columns = [c for c in COLUMNS if all(c in row for row in result["targets"].values())]
+    for column in (*columns, "rotated - stored"):
+        made.add_column(column, justify="right")
+    for name, row in result["targets"].items():
+        parts = row.get("components")
+        for label, found in ((name, row), (f"{name}, by component", parts)):
+            if found is not None:
+                gap = 100 * (found["rotated"] - found["stored"]) / found["stored"]
+                values = [f"{found[c]:.4g}" for c in columns]
+                made.add_row(label, row["unit"], *values, f"{gap:+.1f} %")
+    return made
+
+
+def metrics_table(result: dict[str, Any]) -> Table | None:
+    """Further measures of numbers, in every view, as a table to print; None without any."""
+    first = next(iter(next(iter(result["targets"].values())).get("metrics", {}).values()), {})
+    shown = {k: (n, ".4f") for k, n in NAMES.items()} if HEADLINE in first else SCORES
+    heads = ("target", "molecules") if HEADLINE in first else ("target", "unit", "molecules")
+    made = Table(*heads)
+    if HEADLINE in first:
+        made.caption = "log loss in nats; ECE: expected calibration error"
+    for column, _ in shown.values():
+        made.add_column(column, justify="right")
+    for name, row in result["targets"].items():
+        for i, (view, found) in enumerate(row.get("metrics", {}).items()):
+            cells = (
+                "-" if found[k] is None else format(found[k], s) for k, (_, s) in shown.items()
+            )
+            lead = (name, row["unit"])[: len(heads) - 1]
+            made.add_row(*[""] * len(lead) if i else lead, view, *cells)
+        made.add_section()
+    return made if made.row_count else None
+
+
+def interval_table(result: dict[str, Any], kind: str) -> Group:
+    """The intervals of one kind of geometry, from `evaluate`, and their caveats, to print."""
+    held = result["intervals"][kind]
+    what = "RDKit's geometries" if kind == EMBEDDED else "the data's own geometries"
+    made = Table(
+        title=f"{held['level']:.0%} prediction intervals on {what}: from "
+        f"{held['calibrated_on']:,} held-out molecules, tried on {held['molecules']:,} test ones"
+    )
+    made.add_column("target")
+    made.add_column("unit")
+    for column in ("+-", "hold", "MAE"):
+        made.add_column(column, justify="right")
+    for name, row in held["targets"].items():
+        unit = result["targets"][name]["unit"]
+        made.add_row(
+            name, unit, f"{row['half']:.4g}", f"{row['coverage']:.1%}", f"{row['mae']:.4g}"
+        )
+    said = [Text(text) for text in held.get("caveats", [CHOSEN_ON])]
+    return Group(*[made] * bool(held["targets"]), *said)
