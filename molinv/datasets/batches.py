@@ -58,9 +58,10 @@ class Batch:
         return len(self.index)
 
 
-def wide(values: Float64[Tensor, ...], device: torch.device | str) -> Tensor:
-    """Values in float64 on a device that has it; those of any other (mps) stay on the CPU."""
-    return values if torch.device(device).type == "mps" else values.to(device)
+def wide(values: Tensor, device: torch.device | str) -> Tensor:
+    """Values on a device; those in float64 stay on the CPU beside one without it (mps)."""
+    stay = values.dtype == torch.float64 and torch.device(device).type == "mps"
+    return values if stay else values.to(device)
 
 
 class OnDevice:
