@@ -23,7 +23,7 @@ from typing import Any
 from rich.console import Console
 
 from ..errors import InputError
-from ..prediction.picture_errors import evaluate
+from ..prediction.evaluate import evaluate
 from ..training.picture_config import PictureConfig
 from ..training.run import train
 from ..training.saved import write_json

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 
-from . import pictures
 from .parsing import parse
 
-SUMMARY = "errors of a run on its test molecules: stored, rotated, averaged"
+SUMMARY = "errors of a run on its test molecules or pictures: stored, rotated, averaged"
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; its exit code."""
-    if pictures.learned(arguments):
-        return pictures.evaluate(arguments)
 
     def fill(parser):
         parser.add_argument("run", help="a run folder, or a shipped model's name")
@@ -28,7 +25,7 @@ def main(arguments: list[str]) -> int:
         parser.add_argument(
             "--workers", type=int, default=os.cpu_count() or 1, help="processes that embed"
         )
-        parser.add_argument("--limit", type=int, help="use the first so many test molecules")
+        parser.add_argument("--limit", type=int, help="use the first so many test examples")
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
         parser.add_argument("--trust", action="store_true", help="import code the model names")
 
@@ -44,4 +41,7 @@ def main(arguments: list[str]) -> int:
         show(more)
     for kind in result.get("intervals", ()):
         show(interval_table(result, kind))
+    if "pictures" in result:
+        reach = (f"{n} {e['value']:.3g} {e['unit']}" for n, e in result["extents"].items())
+        print(f"learned half-widths: {', '.join(reach)}")
     return 0

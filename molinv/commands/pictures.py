@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from .parsing import parse
@@ -41,39 +40,10 @@ def meant(arguments: list[str]) -> bool:
 
 def learned(arguments: list[str]) -> bool:
     """Whether an argument is a run folder with a model of pictures, or the first one says so."""
-    return arguments[:1] == [WORD] or any(
-        _of_pictures(Path(a)) for a in arguments if not a.startswith("-")
-    )
+    from ..training.shipped import holds_pictures
 
-
-def _of_pictures(folder: Path) -> bool:
-    try:
-        card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        return "pictures" in card
-    except (OSError, ValueError, TypeError):
-        return False
-
-
-def evaluate(arguments: list[str]) -> int:
-    """`molinv evaluate` of a model of pictures; its exit code."""
-    arguments = without_word(arguments)
-
-    def fill(parser):
-        parser.add_argument("run", help="a run folder")
-        parser.add_argument("--copies", type=int, default=8, help="copies that are averaged")
-        parser.add_argument("--limit", type=int, help="use the first so many test pictures")
-        parser.add_argument("--trust", action="store_true", help="import code the model names")
-
-    args = parse("evaluate", "errors of a run on its test pictures", arguments, fill)
-    from rich import print as show
-
-    from ..prediction.picture_errors import evaluate, table
-
-    result = evaluate(args.run, args.copies, args.limit, args.trust)
-    show(table(result))
-    reach = (f"{n} {e['value']:.3g} {e['unit']}" for n, e in result["extents"].items())
-    print(f"learned half-widths: {', '.join(reach)}")
-    return 0
+    named = (a for a in arguments if not a.startswith("-"))
+    return arguments[:1] == [WORD] or any(map(holds_pictures, named))
 
 
 def analyse(arguments: list[str]) -> int:
@@ -111,6 +81,7 @@ def predict(arguments: list[str]) -> int:
             "-o", "--output", help="a folder: masks and overlays, or predictions.json"
         )
         parser.add_argument("--copies", type=int, default=8, help="group elements to average over")
+        parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
         parser.add_argument("--trust", action="store_true", help="import code the model names")
 
     args = parse(
@@ -118,7 +89,7 @@ def predict(arguments: list[str]) -> int:
     )
     from ..prediction.pictures import PicturePredictor, predict_files
 
-    predictor = PicturePredictor(args.model, args.copies, args.trust)
+    predictor = PicturePredictor(args.model, args.copies, args.trust, args.device)
     return predict_files(predictor, args.pictures, args.output)
 
 

@@ -17,13 +17,14 @@ from ..tasks.classes import Classes
 from ..training.config import TrainConfig, read_config
 from ..training.saved import Saved, sealed, write_json
 from ..training.saved import load_molecules as load_saved
-from ..training.shipped import locate, shipped_name
+from ..training.shipped import holds_pictures, locate, shipped_name
 from ..training.source import Source, prepare
 from .calibrate import calibrate, check_embedded, embed_some
 from .class_scores import class_row, class_scores, draw_reliability
 from .conformal import LEVEL, Calibration, calibrated
 from .evaluation_files import draw_parity, scores, write_predictions, write_split
 from .evaluation_tables import COLUMNS, interval_table, metrics_table, table
+from .picture_errors import evaluate_pictures
 from .residuals import FORCES, Residuals, place, residuals
 
 __all__ = ["evaluate", "interval_table", "metrics_table", "table"]
@@ -41,6 +42,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """MAE per target of a run, or a shipped model, on its untouched test molecules, in its unit.
 
+    Of a run on pictures the metric of its task on its test pictures: see `evaluate_pictures`.
+
     Of vectors and tensors it is the mean length of the error, and of values by atom that over all
     atoms; "components" has the mean over their components. Forces stand beside their energy.
 
@@ -57,10 +60,14 @@ def evaluate(
     longer the same.
     """
     if limit is not None and limit < 1:
-        raise InputError(f"expected a limit of at least 1 test molecule, got {limit}.")
+        raise InputError(f"expected a limit of at least 1 test example, got {limit}.")
+    if copies < 0:
+        raise InputError(f"expected 0 or more copies, got {copies}.")
     if embedded < 0:
         raise InputError(f"expected 0 or more embedded molecules, got {embedded}.")
     folder = locate(str(run))
+    if holds_pictures(folder):
+        return evaluate_pictures(folder, copies, limit, trust, device)
     shipped = shipped_name(folder)
     out = folder if shipped is None else Path(f"{shipped}-evaluation")
     saved = load_saved(folder, trust)

@@ -18,6 +18,8 @@ SCORES = {"rmse": ("RMSE", ".4g"), "r2": ("R2", ".4f"), "spearman": ("Spearman",
 
 def table(result: dict[str, Any]) -> Table:
     """The result as a table to print."""
+    if "pictures" in result:
+        return _of_pictures(result)
     units = {row["unit"] for row in result["targets"].values()}
     what = NAMES[HEADLINE] if units == {NAMES[HEADLINE]} else "Mean absolute error"
     made = Table(
@@ -40,6 +42,8 @@ def table(result: dict[str, Any]) -> Table:
 
 def metrics_table(result: dict[str, Any]) -> Table | None:
     """Further measures of numbers, in every view, as a table to print; None without any."""
+    if "pictures" in result:
+        return None
     first = next(iter(next(iter(result["targets"].values())).get("metrics", {}).values()), {})
     shown = {k: (n, ".4f") for k, n in NAMES.items()} if HEADLINE in first else SCORES
     heads = ("target", "molecules") if HEADLINE in first else ("target", "unit", "molecules")
@@ -78,3 +82,13 @@ def interval_table(result: dict[str, Any], kind: str) -> Group:
         )
     said = [Text(text) for text in held.get("caveats", [CHOSEN_ON])]
     return Group(*[made] * bool(held["targets"]), *said)
+
+
+def _of_pictures(result: dict[str, Any]) -> Table:
+    """One row."""
+    size, metric = f"{result['pictures']:,} test pictures", result["metric"]
+    made = Table(title=f"{metric} of {size}, averaged over {result['copies']} copies")
+    for column in result["errors"]:
+        made.add_column(column.replace("_", ", "), justify="right")
+    made.add_row(*(f"{value:.4g}" for value in result["errors"].values()))
+    return made

@@ -7,28 +7,27 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from ..augment import Orbit
 from ..datasets.batches import Loader
 from ..datasets.pictures.batches import PictureBatch, PicturesOnDevice
 from ..datasets.pictures.store import Pictures
 from ..errors import InputError
-from ..sharing import share_cores
+from ..sharing import choose_device
 from ..tasks.base import Task
 from ..training.picture_config import read_config
 from ..training.picture_data import fingerprint, load, moved_once
 from ..training.saved import Saved, load_pictures, write_json
+from .batches import device_of
 
 COLUMNS = ("stored", "rotated", "averaged", "rotated_averaged")
 _SIZE = 128  # pictures a batch
 
 
-@share_cores()
-def evaluate(
-    run: str | Path, copies: int = 8, limit: int | None = None, trust: bool = False
+def evaluate_pictures(
+    folder: Path, copies: int, limit: int | None, trust: bool, device: str
 ) -> dict[str, Any]:
-    """The metric of a run on its untouched test pictures.
+    """The metric of a run on its untouched test pictures (see `evaluate`).
 
     "stored" as the data set has them, "rotated" each turned once by any angle (or, under a group
     of colours, hue), "averaged" and "rotated_averaged" the same over `copies` elements of the
@@ -36,12 +35,8 @@ def evaluate(
     void, or that no copy saw. Writes evaluation.json into the run folder. Raises InputError
     without a model, or where the data is no longer the same.
     """
-    if limit is not None and limit < 1:
-        raise InputError(f"expected a limit of at least 1 test picture, got {limit}.")
-    if copies < 0:
-        raise InputError(f"expected 0 or more copies, got {copies}.")
-    folder = Path(run)
     saved = load_pictures(folder, trust)
+    saved.network.to(choose_device(device))
     config = read_config(folder / "config.yaml")
     parts = load(config)
     if (found := fingerprint(parts["train"])) != saved.card["split"]:
@@ -71,12 +66,12 @@ def evaluate(
 
 def measure(saved: Saved, pictures: Pictures, copies: int, what: str = "") -> float:
     """The metric, averaged over so many copies; 0 runs the network once, on what it is given."""
-    store, metric = PicturesOnDevice(pictures, "cpu"), saved.task.metric()
+    store, metric = PicturesOnDevice(pictures, device_of(saved.network)), saved.task.metric()
     batches = Loader(store, store.indices, _SIZE, shuffle=False)
     screen = Console(stderr=True)
     for batch in track(batches, what, console=screen, transient=True, disable=not what):
         found = outputs(saved, batch, copies)
-        saved.task.update(metric, found.mean, batch, found.weight)
+        saved.task.update(metric, found.mean, batch.to("cpu"), found.weight)
     return float(saved.task.read(metric)[0].mean())
 
 
@@ -86,19 +81,13 @@ def metric_name(task: Task) -> str:
 
 
 def outputs(saved: Saved, batch: PictureBatch, copies: int) -> Orbit:
-    """Averaged outputs; for every method the same number of copies, drawn with the same seed."""
+    """Averaged outputs, on the CPU; equal copies for every method, drawn with the same seed.
+
+    0 copies run the network once.
+    """
     network = saved.network
-    inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-    if copies == 0:
-        return network.orbit(*inputs, orbit="identity")
-    return network.orbit(*inputs, orbit="learned", copies=copies)
-
-
-def table(result: dict[str, Any]) -> Table:
-    """The errors as a table of one row."""
-    size, metric = f"{result['pictures']:,} test pictures", result["metric"]
-    made = Table(title=f"{metric} of {size}, averaged over {result['copies']} copies")
-    for column in result["errors"]:
-        made.add_column(column.replace("_", ", "), justify="right")
-    made.add_row(*(f"{value:.4g}" for value in result["errors"].values()))
-    return made
+    inputs = network.model.inputs(batch.to(device_of(network)))  # pyright: ignore
+    orbit = "learned" if copies else "identity"
+    found = network.orbit(*inputs, orbit=orbit, copies=copies or None)
+    weight = None if found.weight is None else found.weight.cpu()
+    return Orbit(found.mean.cpu(), found.std.cpu(), found.count, weight)

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..datasets.pictures.batches import PictureBatch
 from ..datasets.pictures.files import as_bytes, open_picture, picture_module
 from ..errors import InputError
+from ..sharing import choose_device
 from ..tasks.circle import Circle
 from ..tasks.classes import Classes
 from ..tasks.maps import Maps
@@ -34,10 +35,13 @@ class PicturePredictor:
     trusted.
     """
 
-    def __init__(self, model: str | Path, copies: int = 8, trust: bool = False):
+    def __init__(
+        self, model: str | Path, copies: int = 8, trust: bool = False, device: str = "auto"
+    ):
         if copies < 1:
             raise InputError(f"copies: expected at least 1, got {copies}.")
         self.saved: Saved = load_pictures(model, trust)
+        self.saved.network.to(choose_device(device))
         self.copies = copies
 
     def predict(self, path: str | Path) -> dict[str, Any]:

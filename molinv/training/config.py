@@ -152,9 +152,10 @@ class TrainConfig(RunConfig):
 
     Args:
         data: a data set's name (qm9), a folder of one, or a file of your own with values: .csv
-            .sdf .xyz .extxyz .db, or one of these with .gz.
-        targets: what to predict, names separated by commas; a file of your own has no units
-            unless given in brackets, as in "logS [log mol/L],dG [kcal/mol]". All are of one kind
+            .tsv .sdf .xyz .extxyz .db .traj, or one of these with .gz.
+        targets: what to predict, names separated by commas, in quotes where they have commas
+            themselves; a file of your own has no units unless given in brackets, as in
+            "logS [log mol/L],'pKa, exp'". All are of one kind
             (numbers, classes, vectors such as dipole, values of atoms such as charges), or an
             energy and its forces, which are then its gradient: "energy,forces".
         weights: how much the errors of some targets count in the loss, each in units of its spread,
@@ -172,6 +173,9 @@ class TrainConfig(RunConfig):
             (80 / 10 / 10 %, repeated molecules in one part), scaffold (molecules that share a ring
             system stay in one part, the commonest ring systems train), time:COLUMN (the newest
             are tested) or column:NAME (whose values are train, valid, test).
+        strict_split: keep rows of one molecule in one part of a random split, and leave held-out
+            molecules out that have an element no training molecule has. Without it the parts are
+            those of molinv 0.1.0.
         smiles_column: the column of SMILES in a .csv file, where it is not found by its name.
         atomwise: targets that are total energies, from which fitted energies of the atoms are
             subtracted first; energy of .extxyz and .db files is one.
@@ -193,6 +197,7 @@ class TrainConfig(RunConfig):
     group_end: float = 0.01
     init: str | None = None
     split: str = "random"
+    strict_split: bool = True
     smiles_column: str | None = None
     atomwise: str | None = None
     center: bool = True
@@ -247,7 +252,10 @@ class TrainConfig(RunConfig):
         return names
 
 
-BEFORE = {"readout": "sum"}  # what settings were in effect before they existed
+BEFORE: dict[str, Any] = {
+    "readout": "sum",
+    "strict_split": False,
+}  # what settings were in effect before they existed
 
 
 def read_config(path: Path) -> TrainConfig:

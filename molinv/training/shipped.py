@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -54,3 +55,11 @@ def locate(model: str | os.PathLike[str] | None = None) -> Path:
 def shipped_name(folder: Path) -> str | None:
     """The name of the shipped model in this folder; None for any other folder."""
     return folder.name if folder.parent == ROOT else None
+
+
+def holds_pictures(folder: str | Path) -> bool:
+    """Whether a folder has a model of pictures; no where it has none, or a damaged one."""
+    try:
+        return "pictures" in json.loads((Path(folder) / "model.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Int64
 
 from ..atomic import atomic_write
 from ..chem.structure import Rejected
@@ -60,7 +61,9 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
         molecules = with_moments(load(config.data), config.target_names, config.units)
         _check_settings(config, molecules)
         source = Source(molecules, _split(config, molecules), [], (GIVEN,))
-    parts, notes = without_unseen(source.molecules, source.parts)
+    parts, notes = source.parts, []
+    if config.strict_split:
+        parts, notes = without_unseen(source.molecules, parts)
     if len(parts.valid) < FEW or len(parts.test) < FEW:
         notes.append(
             f"Only {len(parts.valid)} to validate on and {len(parts.test)} to test: errors of so "
@@ -118,7 +121,7 @@ def _split_own(config: TrainConfig, own: OwnData) -> tuple[Split, list[str]]:
     kind, _, column = config.split.partition(":")
     size, seed = config.train_size, config.seed
     if kind == "random" and not column:
-        return random_split(own.groups, seed, size)
+        return (random_split if config.strict_split else _plain_split)(own.groups, seed, size)
     if kind == "scaffold" and not column:
         return by_scaffold(own.smiles, size, seed), []
     if kind not in ("time", "column") or not column:
@@ -130,6 +133,11 @@ def _split_own(config: TrainConfig, own: OwnData) -> tuple[Split, list[str]]:
     parts = (by_time if kind == "time" else by_column)(values, size, seed)
     note = divided(own.groups, parts)
     return parts, [note] if note else []
+
+
+def _plain_split(groups: Int64[np.ndarray, " n"], seed: int, size: int | None):
+    """A random split of rows, whatever molecules they are of, as molinv 0.1.0 made it."""
+    return split(len(groups), seed, size), []
 
 
 def _check_values(config: TrainConfig, source: Source) -> None:

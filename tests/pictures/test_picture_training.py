@@ -16,7 +16,7 @@ from molinv.actions import Invariant
 from molinv.cli import main
 from molinv.datasets.pictures.batches import PictureBatch
 from molinv.datasets.pictures.store import Pictures
-from molinv.prediction.picture_errors import evaluate
+from molinv.prediction.evaluate import evaluate
 from molinv.tasks import circle, of_pictures, restore
 from molinv.tasks.classes import Classes
 from molinv.tasks.maps import Maps
