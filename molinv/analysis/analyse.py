@@ -15,14 +15,14 @@ from .subject import Structures, Subject
 
 # each a module here with a function section(subject, structures, orbits, settings)
 PARTS = {
-    "orbit": ("statistics", "How much the prediction changes with orientation"),
+    "orbit": ("orbits.statistics", "How much the prediction changes with orientation"),
     "loss": ("loss_share", "What broken symmetry costs"),
-    "spectrum": ("spectrum", "Which rotations it depends on, by degree"),
-    "tolerance": ("tolerance", "How far it may be turned"),
-    "learned": ("learned", "The distribution that was learned"),
-    "lie": ("lie_section", "Where in the network the symmetry is made or broken"),
-    "maps": ("maps", "The prediction from every side"),
-    "audit": ("audit", "How the stored molecules are oriented"),
+    "spectrum": ("orbits.spectrum", "Which rotations it depends on, by degree"),
+    "tolerance": ("learned.tolerance", "How far it may be turned"),
+    "learned": ("learned.distribution", "The distribution that was learned"),
+    "lie": ("lie.section", "Where in the network the symmetry is made or broken"),
+    "maps": ("orbits.maps", "The prediction from every side"),
+    "audit": ("audit.section", "How the stored molecules are oriented"),
 }
 
 

@@ -44,7 +44,7 @@ def produce(
     from .report import write, write_comparison
 
     if len(runs) > 2:
-        from .sweep import sweep_figure
+        from .learned.several import sweep_figure
 
         made = sweep_figure([Path(r) for r in runs])
         folder = Path("analysis") if out is None else out

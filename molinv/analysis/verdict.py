@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from .analyse import Analysis
-from .statistics import invariant
+from .orbits.statistics import invariant
 
 _NOT = "not measured"
 

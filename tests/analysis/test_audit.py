@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from molinv import InputError, groups
-from molinv.analysis.audit import audit, section
+from molinv.analysis.audit.section import audit, section
+from molinv.analysis.audit.uniformity import atom_directions, bingham, principal_axes, rayleigh
 from molinv.analysis.section import Sphere
 from molinv.analysis.settings import Settings
 from molinv.analysis.subject import Structures
-from molinv.analysis.uniformity import atom_directions, bingham, principal_axes, rayleigh
 from molinv.datasets import load
 from molinv.datasets.qm9 import FOLDER, cache_root
 

@@ -10,8 +10,8 @@ from lie_nets import invariant, molecules
 
 from molinv import InputError, groups
 from molinv import distributions as D
-from molinv.analysis.learned import section
-from molinv.analysis.measures import (
+from molinv.analysis.learned.distribution import section
+from molinv.analysis.learned.measures import (
     HAAR_DISTANCE,
     angles,
     energy_distance,
@@ -19,11 +19,11 @@ from molinv.analysis.measures import (
     monte_carlo_entropy,
     rotations,
 )
+from molinv.analysis.learned.several import sweep_figure
 from molinv.analysis.orbits import sweep
 from molinv.analysis.section import Chart
 from molinv.analysis.settings import Settings
 from molinv.analysis.subject import Quantity, Subject
-from molinv.analysis.sweep import sweep_figure
 from molinv.distributions.haar_ball import ball_measure
 from molinv.training.config import TrainConfig
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 from lie_nets import Attention, invariant, linear, molecules, quadrupole, subject
-from molinv.analysis.lie.derivatives import derivatives, group_of, measure
-from molinv.analysis.lie.differences import check, difference
 from torch import nn
 
 from molinv import InputError, groups, models
+from molinv.analysis.lie.derivatives import derivatives, group_of, measure
+from molinv.analysis.lie.differences import check, difference
 from molinv.analysis.orbits import sweep
 from molinv.analysis.settings import Settings
 from molinv.analysis.subject import Quantity, Subject

@@ -5,6 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 from lie_nets import Attention, Chain, linear, molecules, normal, subject
+from torch import nn
+
+from molinv import InputError, groups, models
 from molinv.analysis.lie.derivatives import poses
 from molinv.analysis.lie.flow import flow
 from molinv.analysis.lie.hidden import (
@@ -17,9 +20,6 @@ from molinv.analysis.lie.hidden import (
 )
 from molinv.analysis.lie.section import section
 from molinv.analysis.lie.stages import find
-from torch import nn
-
-from molinv import InputError, groups, models
 from molinv.analysis.orbits import sweep
 from molinv.analysis.settings import Settings
 from molinv.analysis.subject import Quantity, Subject

@@ -6,8 +6,7 @@ import known
 import pytest
 import torch
 
-from molinv.analysis import maps, views
-from molinv.analysis.orbits import sweep
+from molinv.analysis.orbits import maps, sweep, views
 from molinv.analysis.report.content import plain
 from molinv.analysis.section import Drawing, Sphere
 

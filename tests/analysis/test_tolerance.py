@@ -8,12 +8,12 @@ from lie_nets import invariant, linear, molecules, subject
 
 from molinv import distributions as D
 from molinv import groups
-from molinv.analysis.agreement import agrees, reach
+from molinv.analysis.learned.agreement import agrees, reach
+from molinv.analysis.learned.tolerance import section
+from molinv.analysis.learned.turning import ANGLES, calls, sweep_angles, tolerated
 from molinv.analysis.orbits import sweep
 from molinv.analysis.settings import Settings
 from molinv.analysis.subject import Quantity, Structures, Subject
-from molinv.analysis.tolerance import section
-from molinv.analysis.turning import ANGLES, calls, sweep_angles, tolerated
 
 SETTINGS = Settings(bootstrap=100, degree=2)
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ...groups import Group
-from ..agreement import listed
 from ..bootstrap import Estimate, of_means, plain
+from ..learned.agreement import listed
 from ..section import Chart, Section, Series
 from ..settings import Settings
 from .flow import Flow

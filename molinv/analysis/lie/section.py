@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ...errors import InputError
 from ...groups import SO3, Group
-from ..agreement import listed
 from ..bootstrap import plain
+from ..learned.agreement import listed
 from ..orbits import Orbits
 from ..section import Chart, Grid, Section, Series
 from ..settings import Settings

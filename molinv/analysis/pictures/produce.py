@@ -13,7 +13,7 @@ from ...sharing import share_cores
 from ...training.pictures.config import read_config
 from ...training.pictures.data import fingerprint, load
 from ...training.pictures.saved import load as load_saved
-from ..learned import distribution
+from ..learned.distribution import distribution
 from ..runs import read_history
 from ..section import Section
 from ..settings import Settings

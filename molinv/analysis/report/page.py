@@ -14,7 +14,7 @@ from typing import Any
 from ...atomic import atomic_write
 from ...errors import InputError
 from ..section import Drawing, Section, Sphere
-from . import interactive, interactive_map, molecule, palette, pictures
+from . import molecule, palette, png, traces, traces_map
 from .content import Figure, as_json, figures, file_names, named, plain, show, tabs
 
 Part = tuple[str, Sequence[str], Mapping[str, str], Sequence[Section]]
@@ -55,7 +55,7 @@ def _write(folder: Path, title: str, parts: Sequence[Part]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     drawn = _together([(name, figures(sections)) for name, _, _, sections in parts])
     pngs = file_names(list(drawn))
-    made = [pictures.draw(cells, folder / pngs[name]) for name, cells in drawn.items()]
+    made = [png.draw(cells, folder / pngs[name]) for name, cells in drawn.items()]
     found = [as_json(verdict, facts, sections, pngs) for _, verdict, facts, sections in parts]
     content: dict[str, Any] = {"title": title}
     if len(parts) > 1:
@@ -89,7 +89,7 @@ def _page(title: str, parts: Sequence[Part], drawn: Mapping[str, list[tuple[str,
     script, plotly = _resource("page.js"), _plotly()
     data: dict[str, Any] = {"figures": specs}
     if any(spec.get("map") for spec in specs):
-        data["degrees"] = interactive_map.degrees()
+        data["degrees"] = traces_map.degrees()
     page = _template().render(
         title=title,
         parts=[{"name": n, "verdict": v, "facts": f} for n, v, f, _ in parts],
@@ -108,7 +108,7 @@ def _page(title: str, parts: Sequence[Part], drawn: Mapping[str, list[tuple[str,
 
 def _cells(group: list[tuple[str, Figure]], specs: list[dict[str, Any]]) -> dict[str, Any]:
     """One figure of every part that has it: plotly.js's or, for molecules, SVG."""
-    limits = pictures.map_limits([f for _, f in group if isinstance(f, Sphere)])
+    limits = png.map_limits([f for _, f in group if isinstance(f, Sphere)])
     half = max([molecule.frame(f.molecules) for _, f in group if isinstance(f, Drawing)] + [1.0])
     by_part: dict[str, Any] = {}
     for part, figure in group:
@@ -119,9 +119,9 @@ def _cells(group: list[tuple[str, Figure]], specs: list[dict[str, Any]]) -> dict
             ]
         else:
             spec = (
-                interactive_map.sphere(figure, limits)
+                traces_map.sphere(figure, limits)
                 if isinstance(figure, Sphere)
-                else interactive.chart(figure)
+                else traces.chart(figure)
             )
             cell["id"] = len(specs)
             specs.append(spec | {"group": figure.name, "file": figure.name})

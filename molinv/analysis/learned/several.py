@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
 
-from ..errors import InputError
-from ..training.config import TrainConfig, read_config
-from .runs import read_history
-from .section import Chart, Grid, Section, Series
+from ...errors import InputError
+from ...training.config import TrainConfig, read_config
+from ..runs import read_history
+from ..section import Chart, Grid, Section, Series
 
 VIEWS = ("stored", "rotated")
 _FREE = {"lam", "seed", "out"}  # what runs of one sweep may differ in

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..distributions import Composed, Distribution, Gaussian, UniformBox
-from ..distributions.base import relative_entropy
-from ..groups.so3 import to_quaternion
+from ...distributions import Composed, Distribution, Gaussian, UniformBox
+from ...distributions.base import relative_entropy
+from ...groups.so3 import to_quaternion
 
 # of samples; standard errors come from differences between batches, of which there are many
 # since near Haar a batch's distance has a skew law

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from .. import quadrature
-from ..errors import InputError
-from ..groups import SO3
-from .subject import Structures, Subject
+from ... import quadrature
+from ...errors import InputError
+from ...groups import SO3
+from ..subject import Structures, Subject
 
 _KEPT = 16  # orientations whose values are held before they are taken up
 

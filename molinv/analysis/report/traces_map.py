@@ -14,7 +14,7 @@ import numpy as np
 from ..section import Sphere
 from . import mollweide, palette
 from .content import MINUS, plain
-from .interactive import LEGEND, shorten, text
+from .traces import LEGEND, shorten, text
 
 
 def sphere(figure: Sphere, limits: tuple[float, float]) -> dict[str, Any]:

@@ -6,13 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import InputError
+from ...errors import InputError
+from ..bootstrap import Estimate, of_means
+from ..orbits import Orbits
+from ..section import Chart, Grid, Section, Series
+from ..settings import Settings
+from ..subject import Structures, Subject
 from .agreement import AXES, NEVER, Learned, agrees, listed, reach, verdict
-from .bootstrap import Estimate, of_means
-from .orbits import Orbits
-from .section import Chart, Grid, Section, Series
-from .settings import Settings
-from .subject import Structures, Subject
 from .turning import ANGLES, GROWTH, ZERO, calls, sweep_angles, tolerated
 
 

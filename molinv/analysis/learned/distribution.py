@@ -13,8 +13,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..distributions import Conditional, Distribution
-from ..errors import InputError
+from ...distributions import Conditional, Distribution
+from ...errors import InputError
+from ..orbits import Orbits
+from ..section import Chart, Grid, Section, Series
+from ..settings import Settings
+from ..subject import Structures, Subject
 from .measures import (
     BATCHES,
     SIZE,
@@ -25,10 +29,6 @@ from .measures import (
     monte_carlo_entropy,
     rotations,
 )
-from .orbits import Orbits
-from .section import Chart, Grid, Section, Series
-from .settings import Settings
-from .subject import Structures, Subject
 
 BINS = 36
 

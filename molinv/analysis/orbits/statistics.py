@@ -10,12 +10,12 @@ from ase.data import chemical_symbols
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .bootstrap import Estimate, medians, of_means, plain
+from ..bootstrap import Estimate, medians, of_means, plain
+from ..section import Chart, Grid, Section, Series
+from ..settings import Settings
+from ..subject import Structures, Subject
+from ..wording import EACH, measured_on, told
 from .orbits import Orbits, length_squared
-from .section import Chart, Grid, Section, Series
-from .settings import Settings
-from .subject import Structures, Subject
-from .wording import EACH, measured_on, told
 
 _BINS = 8  # groups by number of atoms, at most
 # rounding of a result: shares of the size of the values and of what molecules differ by

@@ -8,14 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..quadrature import so3
-from .bootstrap import Estimate, of_means, plain
+from ...quadrature import so3
+from ..bootstrap import Estimate, of_means, plain
+from ..section import Chart, Grid, Section, Series
+from ..settings import Settings
+from ..subject import Structures, Subject
+from ..wording import EACH, measured_on, told
 from .orbits import Orbits
-from .section import Chart, Grid, Section, Series
-from .settings import Settings
 from .statistics import invariant
-from .subject import Structures, Subject
-from .wording import EACH, measured_on, told
 
 TOLERATED = 0.05  # share of the variance above the largest known degree
 _HIGHEST = 131  # the largest degree that has a rule

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..report.content import show
+from ..section import Drawing, Grid, Section, Sphere
+from ..settings import Settings
+from ..subject import Structures, Subject
 from .orbits import Orbits, values_at
-from .report.content import show
-from .section import Drawing, Grid, Section, Sphere
-from .settings import Settings
-from .subject import Structures, Subject
 from .views import LATITUDES, LONGITUDES, TURNS, mean_square, over_directions
 
 LARGEST = 3

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from numpy.polynomial.legendre import legvander
 from torch import Tensor
 
-from .. import quadrature
+from ... import quadrature
+from ..subject import Structures, Subject
 from .orbits import Orbits, length_squared, values_at
-from .subject import Structures, Subject
 
 LATITUDES = torch.linspace(-90, 90, 13, dtype=torch.float64)
 LONGITUDES = torch.linspace(-180, 165, 24, dtype=torch.float64)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import degrees
 
-from ..distributions import (
+from ...distributions import (
     Composed,
     Conditional,
     Distribution,
@@ -16,8 +16,8 @@ from ..distributions import (
     Identity,
     UniformBox,
 )
-from ..groups import SO3
-from .subject import Subject
+from ...groups import SO3
+from ..subject import Subject
 
 AXES = ("x", "y", "z")
 NEVER = 180.0  # degrees: any turn is tolerated

@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import InputError
-from .bootstrap import Estimate, of_means, plain
-from .orbits import Orbits
-from .section import Chart, Grid, Section, Series, Sphere
-from .settings import Settings
-from .subject import Structures, Subject
+from ...errors import InputError
+from ..bootstrap import Estimate, of_means, plain
+from ..orbits import Orbits
+from ..section import Chart, Grid, Section, Series, Sphere
+from ..settings import Settings
+from ..subject import Structures, Subject
 from .uniformity import atom_directions, bingham, principal_axes, rayleigh
 
 AXES = ("long axis", "middle axis", "short axis")  # by moment of inertia, least first

@@ -16,8 +16,8 @@ from ...atomic import atomic_write
 from ..section import Chart, Drawing, Series, Sphere
 from . import molecule, palette
 from .content import Figure, logarithmic
-from .interactive import LEGEND, TICK, places, shorten
-from .pictures_space import drawing, literal, sphere
+from .png_space import drawing, literal, sphere
+from .traces import LEGEND, TICK, places, shorten
 
 C = palette.LIGHT
 _DASH = ("-", "--", ":", "-.")

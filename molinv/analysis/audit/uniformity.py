@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import chi2
 from torch import Tensor
 
-from .subject import Structures
+from ..subject import Structures
 
 _APART = 1e-3  # of the largest moment: closer ones leave their axes undetermined
 _NEAR = 1e-2  # angstrom; an atom at the centroid has no direction

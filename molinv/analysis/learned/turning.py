@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..groups import SO3
-from .orbits import length_squared, values_at
-from .settings import Settings
-from .subject import Structures, Subject
+from ...groups import SO3
+from ..orbits import length_squared, values_at
+from ..settings import Settings
+from ..subject import Structures, Subject
 
 GROWTH = 0.05
 # degrees, denser near 0, where a network that has learned little gives up
