@@ -37,10 +37,10 @@ def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, 
         blank = torch.full((len(pos), 1), torch.nan, dtype=torch.float64)
         batch = Batch(pos, z, blank, torch.arange(len(pos)))
         inputs = model.inputs(batch)  # pyright: ignore[reportCallIssue]
-        values = standardizer.inverse(model(*inputs))
+        values = standardizer.inverse(model(*inputs).cpu())  # in float64
         if not standardizer.kind.startswith("atom"):
             return values
-        inside = (z > 0).view(len(z), 1, -1, *[1] * (values.ndim - 3))
+        inside = (z > 0).cpu().view(len(z), 1, -1, *[1] * (values.ndim - 3))
         return values * inside  # also where the mean of numbers is not 0
 
     extents = saved.card["extents"].items()

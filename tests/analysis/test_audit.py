@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -35,7 +36,7 @@ def turned(given, seed):
 
 
 def make(given, **settings):
-    return section(None, given, None, Settings(**settings))  # pyright: ignore
+    return section(SimpleNamespace(structures=given), Settings(**settings))  # pyright: ignore
 
 
 def sphere(*shape, seed=0):

@@ -11,7 +11,7 @@ from statistics import mean
 from ...errors import InputError
 from ...training.config import TrainConfig, read_config
 from ..runs import read_history
-from ..section import Chart, Grid, Section, Series
+from ..section import Section, Series, over_epochs
 
 VIEWS = ("stored", "rotated")
 _FREE = {"lam", "seed", "out"}  # what runs of one sweep may differ in
@@ -29,21 +29,20 @@ class Run:
     history: list[dict[str, float]]
 
 
-def sweep_figure(runs: Sequence[Path]) -> Section:
+def several(runs: Sequence[Path]) -> Section:
     """Extents and validation errors of several runs against lambda, a point for each seed.
 
-    Reads config.yaml, model.json and metrics.csv of each. Raises InputError for a folder that is
-    no finished run, for fewer than two of them and for runs of different targets or distributions.
+    Reads config.yaml, model.json and metrics.csv of each. Raises InputError for a folder without a
+    finished run, for fewer than two runs and for runs of different targets or distributions.
     """
     found = [read(Path(folder)) for folder in runs]
     if len(found) < 2:
         raise InputError(f"expected at least two run folders to compare, got {len(found)}.")
     first = found[0]
     for run in found[1:]:
-        for what in ("extents", "units"):
+        for what, name in (("extents", "extents"), ("units", "targets")):
             here, there = (list(getattr(r, what)) for r in (first, run))
             if here != there:
-                name = "extents" if what == "extents" else "targets"
                 raise InputError(
                     f"expected runs of the same {name}, got {', '.join(here)} in {first.folder} "
                     f"and {', '.join(there)} in {run.folder}."
@@ -60,32 +59,27 @@ def sweep_figure(runs: Sequence[Path]) -> Section:
         }
         for r in found
     ]
-    log = min(lams) > 0 and max(lams) > 10 * min(lams)
+
+    def chart(name: str, title: str, y: str, values: dict[str, list[float]]) -> None:
+        made.chart(
+            name,
+            title,
+            "lambda, nats' worth in standardised loss",
+            y,
+            [s for label, each in values.items() for s in _against_lam(found, label, each)],
+            caption="Lines are means over seeds, bands from the smallest to the largest of them.",
+            log_x=min(lams) > 0 and max(lams) > 10 * min(lams),
+        )
+
     for unit in dict.fromkeys(u for _, u in first.extents.values()):
-        series = []
-        for name, (_, each) in first.extents.items():
-            if each == unit:
-                series += _against_lam(found, name, [r.extents[name][0] for r in found])
+        names = [name for name, (_, each) in first.extents.items() if each == unit]
+        values = {name: [r.extents[name][0] for r in found] for name in names}
         title = "What was learned, against the reward's weight"
-        made.figures.append(
-            _chart(
-                f"sweep_extents_{unit.replace('-', '_')}", title, f"extent ({unit})", series, log
-            )
-        )
-    series = []
-    for view in VIEWS:
-        series += _against_lam(found, view, [_error(r, view, found) for r in found])
-    made.figures.append(
-        _chart(
-            "sweep_errors",
-            "Validation error against the reward's weight",
-            _axis(found),
-            series,
-            log,
-        )
-    )
-    made.figures += _over_training(found)
-    made.tables.append(_table(found))
+        chart(f"sweep_extents_{unit.replace('-', '_')}", title, f"extent ({unit})", values)
+    errors = {view: [_error(r, view, found) for r in found] for view in VIEWS}
+    chart("sweep_errors", "Validation error against the reward's weight", _axis(found), errors)
+    _over_training(made, found)
+    _table(made, found)
     made.findings += _sentences(found, len(lams), len(seeds))
     return made
 
@@ -138,38 +132,27 @@ def _against_lam(found: list[Run], label: str, values: list[float]) -> list[Seri
     return [Series(f"{label}, mean and range", list(at), middle, low, high), points]
 
 
-def _chart(name: str, title: str, y: str, series: list[Series], log: bool) -> Chart:
-    caption = "Lines are means over seeds, bands from the smallest to the largest of them."
-    return Chart(name, title, "lambda, nats' worth in standardised loss", y, series, caption, log)
-
-
-def _over_training(found: list[Run]) -> list[Chart]:
+def _over_training(made: Section, found: list[Run]) -> None:
     """The first extent of every run, by epoch."""
     name, (_, unit) = next(iter(found[0].extents.items()))
-    series = []
-    for run in found:
-        rows = [r for r in run.history if f"extent_{name}" in r]
-        label = f"lambda {run.config.lam:g}, seed {run.config.seed}"
-        x, y = [r["epoch"] for r in rows], [r[f"extent_{name}"] for r in rows]
-        series.append(Series(label, x, y))
-    title = f"How {name} came about in each run"
-    return [Chart("sweep_history", title, "epoch", f"{name} ({unit})", series)]
+    lines = [
+        over_epochs(f"lambda {r.config.lam:g}, seed {r.config.seed}", r.history, f"extent_{name}")
+        for r in found
+    ]
+    title = f"How {name} changed over training in each run"
+    made.chart("sweep_history", title, "epoch", f"{name} ({unit})", [s for s in lines if s])
 
 
-def _table(found: list[Run]) -> Grid:
+def _table(made: Section, found: list[Run]) -> None:
     extents = [f"{n} ({u})" for n, (_, u) in found[0].extents.items()]
     columns = ["run", "lambda", "seed", *extents, *(f"error, {view}" for view in VIEWS)]
     rows = [
-        [
-            r.folder.name,
-            r.config.lam,
-            r.config.seed,
-            *(v for v, _ in r.extents.values()),
-            *(_error(r, view, found) for view in VIEWS),
-        ]
+        [r.folder.name, r.config.lam, r.config.seed]
+        + [v for v, _ in r.extents.values()]
+        + [_error(r, view, found) for view in VIEWS]
         for r in sorted(found, key=lambda r: (r.config.lam, r.config.seed))
     ]
-    return Grid(f"Runs; {_axis(found)}", columns, rows)
+    made.table(f"Runs; {_axis(found)}", columns, rows)
 
 
 def _sentences(found: list[Run], lams: int, seeds: int) -> list[str]:

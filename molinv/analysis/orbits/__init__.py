@@ -8,6 +8,6 @@ maps.py        report section: the prediction from every direction (views.py)
 
 from __future__ import annotations
 
-from .orbits import Orbits, length_squared, sweep, values_at
+from .orbits import Orbits, length_squared, sweep, values_at, width
 
-__all__ = ["Orbits", "length_squared", "sweep", "values_at"]
+__all__ = ["Orbits", "length_squared", "sweep", "values_at", "width"]
