@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -70,7 +70,7 @@ def named(spec: str, structures: Structures, unit: str, kind: str) -> Subject:
     shape = getattr(values, "shape", ())
     count = shape[1] if len(shape) > 1 else 1
     names = ["output"] if count == 1 else [f"output {i + 1}" for i in range(count)]
-    return of_callable(function, names, [unit] * count, kind)
+    return of_callable(cast(Callable[..., Tensor], function), names, [unit] * count, kind)
 
 
 def of_calculator(calculator: Calculator, name: str = "energy") -> Subject:

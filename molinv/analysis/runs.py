@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -93,27 +94,27 @@ def held_out(config: TrainConfig, saved: Saved, limit: int) -> Structures:
 
 
 def given_structures(items: Iterable[Structure | Rejected], limit: int) -> Structures:
-    """Molecules that a user gave, each about its centroid; raises InputError for a bad one."""
+    """The first `limit` molecules of a user, each about its centroid.
+
+    Raises InputError for one that cannot be used, and where there is none.
+    """
     kept: list[Structure] = []
-    for item in items:
+    for item in islice(items, limit):
         if isinstance(item, Rejected):
             raise InputError(f"{item.source}: {item.name}: {item.reason}")
         kept.append(item)
-        if len(kept) == limit:
-            break
     if not kept:
         raise InputError("there is no molecule in what was given: expected at least one.")
     return Structures(
         [torch.from_numpy((s.pos - s.pos.mean(0)).astype(np.float32)) for s in kept],
         [torch.from_numpy(s.z.astype(np.int64)) for s in kept],
-        None,
-        [s.name for s in kept],
+        names=[s.name for s in kept],
     )
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """The rows of a metrics.csv, without what is empty; no rows where there is no file."""
+    """The rows of a metrics.csv without empty cells; no rows where there is no file."""
     if not path.is_file():
         return []
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]

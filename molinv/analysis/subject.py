@@ -62,6 +62,10 @@ class Structures:
         """The number of atoms of each molecule."""
         return torch.tensor([len(z) for z in self.z])
 
+    def to(self, dtype: torch.dtype) -> Structures:
+        """The same molecules with coordinates of another dtype."""
+        return replace(self, pos=[pos.to(dtype) for pos in self.pos])
+
     def batch(
         self, index: Sequence[int] | Int64[Tensor, " b"], atoms: int | None = None
     ) -> tuple[Float[Tensor, "b n 3"], Int64[Tensor, "b n"]]:
@@ -77,6 +81,17 @@ class Structures:
     def blocks(self, size: int) -> list[Int64[Tensor, " b"]]:
         """All molecules in blocks of at most `size`, largest first to keep the padding small."""
         return list(torch.sort(self.sizes, descending=True, stable=True).indices.split(size))
+
+    def each(
+        self,
+        function: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]],
+        blocks: Sequence[Int64[Tensor, " b"]],
+        atoms: int | None = None,
+    ) -> list[Tensor]:
+        """function(index, pos, z) for blocks of molecules; its tensors in the molecules' order."""
+        parts = [function(index, *self.batch(index, atoms)) for index in blocks]
+        back = torch.cat(list(blocks)).argsort()
+        return [torch.cat(values)[back] for values in zip(*parts, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,10 +23,10 @@ _FEWEST = 20  # molecules, for the chi-squared laws to hold
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """Unit vectors (n, 3), the p-value, and how far they crowd along one direction.
+    """A test of unit vectors u (n, 3), or of axes, whose sign has no meaning.
 
-    `along` is the direction in which they lie most. `found` holds their mean cosine with it and
-    with x, y and z (0 if uniform), for axes the mean squares (1/3 if uniform).
+    `along` is the direction in which they crowd. `found` holds their mean cosine with it and with
+    x, y and z (0 if uniform), for axes the mean squares (1/3 if uniform).
     """
 
     name: str
@@ -42,14 +42,13 @@ class Tested:
 
     @property
     def level(self) -> float:
-        """The mean square or mean of a uniform distribution."""
+        """The mean of the found values if orientations are uniform."""
         return 1 / 3 if self.axial else 0.0
 
     @property
     def excess(self) -> float:
-        """How far it is from uniform: 0, to aligned: 1."""
-        value = float(self.found.value[0])
-        return 1.5 * (value - 1 / 3) if self.axial else value
+        """From 0, uniform, to 1, aligned."""
+        return (float(self.found.value[0]) - self.level) / (1 - self.level)
 
 
 def section(orbits: Orbits, settings: Settings) -> Section:
@@ -146,15 +145,12 @@ def audit(structures: Structures, settings: Settings) -> list[Tested]:
 def _sentence(test: Tested) -> str:
     where = ", ".join(f"{c:.2f}" for c in test.along.tolist())
     p = f"p = {test.p:.2g}" if test.p > 1e-300 else "p below 1e-300"
-    size, n = test.found.text(0), f"{len(test.u):,} molecules"
+    crowds, level = "The direction from the centroid to {} crowds about ({}) with mean", "0"
     if test.axial:
-        return (
-            f"The {test.name} of the inertia tensor lies along ({where}) with mean square cosine "
-            f"{size}, 1/3 for uniform orientations ({n}, Bingham's test, {p})."
-        )
+        crowds, level = "The {} of the inertia tensor lies along ({}) with mean square", "1/3"
     return (
-        f"The direction from the centroid to {test.name} crowds about ({where}) with mean cosine "
-        f"{size}, 0 for uniform orientations ({n}, Rayleigh's test, {p})."
+        f"{crowds.format(test.name, where)} cosine {test.found.text(0)}, {level} for uniform "
+        f"orientations ({len(test.u):,} molecules, {test.test}'s test, {p})."
     )
 
 

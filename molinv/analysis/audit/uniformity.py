@@ -39,9 +39,7 @@ def bingham(u: Float[Tensor, "*b n 3"]) -> Float[Tensor, "*b"]:
     return _upper(7.5 * n * (square - 1 / 3), 5)
 
 
-def principal_axes(
-    structures: Structures,
-) -> tuple[Float[Tensor, "m 3 3"], Bool[Tensor, "m 3"]]:
+def principal_axes(structures: Structures) -> tuple[Float[Tensor, "m 3 3"], Bool[Tensor, "m 3"]]:
     """Unit principal axes (rows) of the mass-weighted inertia tensors, least moment first.
 
     The second tensor says which are determined: not so where two moments are nearly equal

@@ -19,7 +19,7 @@ _FREE = {"lam", "seed", "out"}  # what runs of one sweep may differ in
 
 @dataclass(frozen=True)
 class Run:
-    """What is read of one run folder; extents and errors are those of the model it saved."""
+    """One run folder; extents and errors are those of the saved model."""
 
     folder: Path
     config: TrainConfig
@@ -88,7 +88,7 @@ def read(folder: Path) -> Run:
     """One run folder; raises InputError where a file is missing or not what a run writes."""
     config = read_config(folder / "config.yaml")
     try:
-        card = json.loads((folder / "model.json").read_text())
+        card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         extents = {n: (float(e["value"]), str(e["unit"])) for n, e in card["extents"].items()}
         units = {n: str(v["unit"]) for n, v in card["validation"].items()}
         validation = {n: {w: float(v[w]) for w in VIEWS} for n, v in card["validation"].items()}
@@ -125,11 +125,12 @@ def _against_lam(found: list[Run], label: str, values: list[float]) -> list[Seri
     at: dict[float, list[float]] = {}
     for run, value in sorted(zip(found, values, strict=True), key=lambda rv: rv[0].config.lam):
         at.setdefault(run.config.lam, []).append(value)
-    x = [lam for lam, each in at.items() for _ in each]
-    points = Series(f"{label}, each run", x, [v for e in at.values() for v in e], style="points")
-    middle = [mean(each) for each in at.values()]
-    low, high = [min(each) for each in at.values()], [max(each) for each in at.values()]
-    return [Series(f"{label}, mean and range", list(at), middle, low, high), points]
+    x, y = zip(*((lam, value) for lam, each in at.items() for value in each), strict=True)
+    middle, low, high = ([of(each) for each in at.values()] for of in (mean, min, max))
+    return [
+        Series(f"{label}, mean and range", list(at), middle, low, high),
+        Series(f"{label}, each run", [*x], [*y], style="points"),
+    ]
 
 
 def _over_training(made: Section, found: list[Run]) -> None:
@@ -161,21 +162,15 @@ def _sentences(found: list[Run], lams: int, seeds: int) -> list[str]:
         values = [r.extents[name][0] for r in found]
         made.append(
             f"{name} ended between {min(values):.3g} and {max(values):.3g} {unit} in {len(found)} "
-            f"runs ({_count(lams, 'value')} of lambda, {_count(seeds, 'seed')})."
+            f"runs ({lams} value{'s' * (lams > 1)} of lambda, {seeds} seed{'s' * (seeds > 1)})."
         )
     best = min(found, key=lambda r: _error(r, "rotated", found))
     made.append(
         f"The smallest validation error on rotated molecules is that of {best.folder.name} "
         f"(lambda {best.config.lam:g}, seed {best.config.seed})."
     )
-    settings = [asdict(r.config) for r in found]
-    other = [
-        k for k in settings[0] if k not in _FREE and any(s[k] != settings[0][k] for s in settings)
-    ]
+    first, *others = [asdict(r.config) for r in found]
+    other = [k for k, v in first.items() if k not in _FREE and any(o[k] != v for o in others)]
     if other:
         made.append(f"The runs differ in more than lambda and seed: {', '.join(other)}.")
     return made
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -35,23 +35,23 @@ def over_angles(
     """|f(g x), rotated back, - y| by molecule, axis and angle; from f(x) without true values."""
     e = len(subject.entries(1))
     turns = SO3().exp(torch.deg2rad(ANGLES)[None, :, None] * torch.eye(3).double()[:, None])
-    blocks, rows = structures.blocks(settings.batch_size), []
-    for index in blocks:
-        pos, z = structures.batch(index, width(subject, structures))
+
+    def block(index: Tensor, pos: Tensor, z: Tensor) -> tuple[Tensor, ...]:
         base = values_at(subject, pos, z, turns[0, ZERO])
         reference = base if structures.y is None else structures.y[index].double()
         errors = torch.empty(len(pos), 3, len(ANGLES), base.shape[1], dtype=torch.float64)
         errors[:, :, ZERO] = length_squared(base - reference, e).sqrt()[:, None]
         tick(len(pos))
         for axis in range(3):
-            for k in range(1, len(ANGLES)):
-                if k != ZERO:
-                    value = values_at(subject, pos, z, turns[axis, k])
-                    errors[:, axis, k] = length_squared(value - reference, e).sqrt()
-                    tick(len(pos))
+            for k in (k for k in range(1, len(ANGLES)) if k != ZERO):
+                value = values_at(subject, pos, z, turns[axis, k])
+                errors[:, axis, k] = length_squared(value - reference, e).sqrt()
+                tick(len(pos))
         errors[:, :, 0] = errors[:, :, -1]  # half a turn is the same either way round
-        rows.append(errors)
-    return torch.cat(rows)[torch.cat(blocks).argsort()]
+        return (errors,)
+
+    blocks = structures.blocks(settings.batch_size)
+    return structures.each(block, blocks, width(subject, structures))[0]
 
 
 def tolerated(growth: Float[Tensor, "*n a"]) -> Float[Tensor, "*n 3"]:

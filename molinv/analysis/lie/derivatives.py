@@ -151,9 +151,8 @@ def measure(
     """
     e = len(subject.entries(1))
     turns = drawn_rotations(len(structures), orientations, settings.seed)
-    rows, blocks = [], structures.blocks(settings.batch_size)
-    for index in blocks:
-        pos, z = structures.batch(index)
+
+    def block(index: Tensor, pos: Tensor, z: Tensor) -> tuple[Tensor, ...]:
         value = subject(pos, z).double()
         slope = torch.zeros(len(pos), group.k, len(subject.quantities), dtype=torch.float64)
         for g in turns[:, index]:
@@ -161,10 +160,10 @@ def measure(
             slope += length_squared(found, e).transpose(0, 1) / len(turns)
             tick(len(pos))
         atoms = (z > 0).sum(1).double() if subject.by_atom else torch.ones(len(z)).double()
-        summed = value.sum(2) if subject.by_atom else value
-        rows.append((slope, atoms, summed.reshape(*value.shape[:2], -1), length_squared(value, e)))
-    back = torch.cat(blocks).argsort()
-    return Rates(*(torch.cat(parts)[back] for parts in zip(*rows, strict=True)))
+        total = value.sum(2) if subject.by_atom else value
+        return slope, atoms, total.reshape(*value.shape[:2], -1), length_squared(value, e)
+
+    return Rates(*structures.each(block, structures.blocks(settings.batch_size)))
 
 
 def drawn_rotations(molecules: int, orientations: int, seed: int) -> Float[Tensor, "o m 3 3"]:

@@ -73,17 +73,18 @@ def flow(
         if name not in stages:
             raise unknown("stage", name, stages)
     chosen = {n: (actions or {}).get(n, default(root, n, stage)) for n, stage in stages.items()}
-    turns, order, parts = drawn_rotations(len(structures), 1, seed)[0], [], []
+    turns = drawn_rotations(len(structures), 1, seed)[0]
     moments = [Moments(group.k) for _ in stages]
-    for size in structures.sizes.unique().tolist():
-        for index in (structures.sizes == size).nonzero()[:, 0].split(batch_size):
-            pos, z = structures.batch(index)
-            pos = pos.double() @ turns[index].mT
-            parts.append(_block(subject, pos, z, group, list(stages.values()), chosen, moments))
-            order.append(index)
-            tick(len(index))
-    back = torch.cat(order).argsort()
-    through, made, shared, total = (torch.cat(p)[back] for p in zip(*parts, strict=True))
+
+    def block(index: Tensor, pos: Tensor, z: Tensor) -> tuple[Tensor, ...]:
+        pos = pos.double() @ turns[index].mT
+        tick(len(index))
+        return _block(subject, pos, z, group, list(stages.values()), chosen, moments)
+
+    sizes = structures.sizes
+    same = [(sizes == size).nonzero()[:, 0] for size in sizes.unique()]
+    blocks = [part for whole in same for part in whole.split(batch_size)]
+    through, made, shared, total = structures.each(block, blocks)
     hidden = torch.stack([m.ratio() for m in moments], -1)
     return Flow(
         list(stages), [a.name for a in chosen.values()], hidden, through, made, shared, total

@@ -22,7 +22,7 @@ _SO3 = SO3()
 class Orbits:
     """Statistics of f(g x), rotated back, over Haar, for each molecule and quantity.
 
-    subject, structures   what they are of
+    subject, structures   the function and its molecules, in the function's dtype
     mean       (m, t, *e) in the quantity's unit
     variance   (m, t) summed over entries, unit^2
     power      (m, t, L + 1) of each Wigner-D degree, unit^2; l = 0 is |mean|^2
@@ -73,20 +73,25 @@ def sweep(
     """
     if degree < 2:
         raise InputError(f"expected a degree of at least 2, got {degree}.")
+    structures = structures.to(subject.dtype)
     nodes, weights = quadrature.so3(degree)
     columns, l_of = _SO3.basis(nodes, degree // 2)
-    blocks = structures.blocks(batch_size)
     rule = nodes, weights, columns, l_of
-    parts = [_block(subject, structures, index, rule, tick) for index in blocks]
-    back = torch.cat(blocks).argsort()
-    fields = [torch.cat(values)[back] for values in zip(*parts, strict=True)]
+
+    def block(index: Tensor, pos: Tensor, z: Tensor) -> tuple[Tensor, ...]:
+        y = None if structures.y is None else structures.y[index].double()
+        return _block(subject, pos, z, y, rule, tick)
+
+    blocks = structures.blocks(batch_size)
+    fields = structures.each(block, blocks, width(subject, structures))
     return Orbits(subject, structures, *fields, nodes=nodes, weights=weights)
 
 
 def _block(
     subject: Subject,
-    structures: Structures,
-    index: Int64[Tensor, " b"],
+    pos: Float[Tensor, "b n 3"],
+    z: Int64[Tensor, "b n"],
+    y: Float[Tensor, "b t *e"] | None,
     rule: tuple[Tensor, Tensor, Tensor, Tensor],
     tick: Callable[[int], None],
 ) -> tuple[Tensor, ...]:
@@ -96,8 +101,6 @@ def _block(
     degrees (f,).
     """
     nodes, weights, columns, l_of = rule
-    pos, z = structures.batch(index, width(subject, structures))
-    y = None if structures.y is None else structures.y[index].double()
     base = values_at(subject, pos, z, torch.eye(3, dtype=torch.float64))
     b, t = base.shape[:2]
     reference = base if y is None else y

@@ -155,9 +155,10 @@ def logarithmic(chart: Chart) -> Chart:
 
     made = []
     for s in chart.series:
-        ends = (e if e is None or not chart.log_y else positive(e, floor) for e in (s.low, s.high))
-        x = positive(s.x) if chart.log_x else s.x
-        made.append(Series(s.label, x, positive(s.y) if chart.log_y else s.y, *ends, s.style))
+        if chart.log_y:
+            low, high = (None if e is None else positive(e, floor) for e in (s.low, s.high))
+            s = replace(s, y=positive(s.y), low=low, high=high)
+        made.append(replace(s, x=positive(s.x)) if chart.log_x else s)
     return replace(chart, series=made)
 
 
