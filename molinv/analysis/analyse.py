@@ -1,4 +1,4 @@
-"""All parts of an analysis, one after the other; a part that cannot be made says so."""
+"""All parts of an analysis, one after the other; a part that cannot be made gives the reason."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from .section import Section
 from .settings import Settings
 from .subject import Structures, Subject
 
-# each a module here with a function section(subject, structures, orbits, settings)
+# each a module here with a function section(orbits, settings)
 PARTS = {
-    "orbit": ("statistics", "How much the prediction changes with orientation"),
+    "orbit": ("orbits.statistics", "How much the prediction changes with orientation"),
     "loss": ("loss_share", "What broken symmetry costs"),
-    "spectrum": ("spectrum", "Which rotations it depends on, by degree"),
-    "tolerance": ("tolerance", "How far it may be turned"),
-    "learned": ("learned", "The distribution that was learned"),
-    "lie": ("lie_section", "Where in the network the symmetry is made or broken"),
-    "maps": ("maps", "The prediction from every side"),
-    "audit": ("audit", "How the stored molecules are oriented"),
+    "spectrum": ("orbits.spectrum", "Which rotations it depends on, by degree"),
+    "tolerance": ("learned.tolerance", "How far it may be turned"),
+    "learned": ("learned.distribution", "The distribution that was learned"),
+    "lie": ("lie.section", "Where in the network the symmetry is made or broken"),
+    "maps": ("orbits.maps", "The prediction from every side"),
+    "audit": ("audit.section", "How the stored molecules are oriented"),
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """What was analysed, the one pass over its orbits, and all parts made from it."""
+    """The subject, its structures, the one pass over their orbits, and all parts made from it."""
 
     subject: Subject
     structures: Structures
@@ -36,7 +36,7 @@ class Analysis:
     sections: list[Section]
 
     def numbers(self, part: str) -> dict:
-        """What a part found, empty where it could not be made."""
+        """The numbers of a part, empty where it could not be made."""
         return next((s.numbers for s in self.sections if s.name == part), {})
 
 
@@ -64,7 +64,7 @@ def analyse(
         module, title = PARTS[name]
         make = importlib.import_module(f".{module}", __package__).section
         try:
-            sections.append(make(subject, structures, orbits, settings))
+            sections.append(make(orbits, settings))
         except InputError as error:
             sections.append(Section(name, title, missing=str(error)))
     return Analysis(subject, structures, orbits, sections)

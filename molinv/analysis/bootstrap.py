@@ -1,14 +1,13 @@
 """Intervals by resampling the molecules.
 
-A resample's mean is its counts times the values, so that all of them are one matrix product and
-what is asked of several quantities, degrees or sums is asked of the same resamples.
-scipy.stats.bootstrap gathers the values again for each resample: with 72 numbers a molecule that
-took 20 times as long.
+The mean of a resample is its counts times the values, so all resamples are one matrix product, and
+several quantities, degrees or sums share the same resamples. scipy.stats.bootstrap gathers the
+values again for each resample, which takes 20 times as long with 72 numbers a molecule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from .section import Series, Style, plain
 from .settings import Settings
 
 _HELD = 1 << 22  # numbers of one block of resamples
@@ -31,6 +31,14 @@ class Estimate:
     low: Float[Tensor, "*e"]
     high: Float[Tensor, "*e"]
 
+    def __getitem__(self, index: Any) -> Estimate:
+        return Estimate(*(part[index] for part in self.parts))
+
+    @staticmethod
+    def stack(estimates: Sequence[Estimate]) -> Estimate:
+        """Several estimates along a new first axis."""
+        return Estimate(*map(torch.stack, zip(*(e.parts for e in estimates), strict=True)))
+
     def text(self, *index: int, unit: str = "", scale: float = 1.0) -> str:
         """One of them for a sentence: "3.1 [2.8, 3.4] meV"."""
         value, low, high = (float(part[index]) * scale for part in self.parts)
@@ -42,11 +50,13 @@ class Estimate:
         """For JSON."""
         return dict(zip(("value", "low", "high"), map(plain, self.parts), strict=True))
 
-    def series(self, *index: Any, scale: float = 1.0) -> dict[str, list[float]]:
-        """y, low and high of a chart's series; no interval where there is none."""
-        value, low, high = (part[index] * scale for part in self.parts)
-        ends = (torch.where(end.isfinite(), end, value).tolist() for end in (low, high))
-        return dict(zip(("y", "low", "high"), (value.tolist(), *ends), strict=True))
+    def series(
+        self, label: str, x: Sequence[Any], style: Style = "line", scale: float = 1.0
+    ) -> Series:
+        """The values at x, with intervals of no width where the ends are not known."""
+        value, low, high = (part * scale for part in self.parts)
+        low, high = (torch.where(end.isfinite(), end, value).tolist() for end in (low, high))
+        return Series(label, x, value.tolist(), low, high, style)
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -61,8 +71,9 @@ def of_means(
 ) -> Estimate:
     """function(mean of the values over molecules), with percentile intervals.
 
-    `function` is called with the means, once with the molecules' own, (*c), and once with all
-    resamples', (n, *c). Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), 13.
+    `function` is called with the means, once with the molecules' own, (*c), and once with those of
+    all resamples, (n, *c). Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993),
+    section 13.
     """
     flat = values.double().flatten(1) if values.ndim > 1 else values.double()[:, None]
     found = []
@@ -74,11 +85,16 @@ def of_means(
     return _estimate(function(values.double().mean(0)), function(means), len(values), settings)
 
 
+def means(values: Float[Tensor, m * c], settings: Settings) -> Estimate:
+    """The mean over molecules, with percentile intervals."""
+    return of_means(lambda mean: mean, values, settings)
+
+
 def medians(values: Float[Tensor, "m c"], settings: Settings) -> Estimate:
     """The median over molecules of each column, with percentile intervals.
 
-    Places in the sorted column are drawn instead of molecules, so that one sort of the draws
-    serves all columns; the law of each median is the same.
+    Places in the sorted column are drawn instead of molecules, so one sort of the draws serves all
+    columns; the law of each median is the same.
     """
     m = len(values)
     ordered = values.double().sort(0).values
@@ -93,16 +109,8 @@ def short(value: float) -> str:
     return f"{rounded:,.0f}" if 1e3 <= abs(rounded) < 1e6 else f"{rounded:g}"
 
 
-def plain(values: Tensor) -> Any:
-    """Nested lists of numbers, None where one is not finite: JSON has no NaN."""
-    if values.ndim == 0:
-        number = values.item()
-        return number if isfinite(number) else None
-    return [plain(part) for part in values]
-
-
 def _draws(molecules: int, settings: Settings) -> Iterator[Int64[Tensor, "n m"]]:
-    """Which molecules are in each resample, some resamples at a time."""
+    """The molecules of each resample, some resamples at a time."""
     generator = torch.Generator().manual_seed(settings.seed)
     block = max(1, _HELD // molecules)
     for start in range(0, settings.bootstrap, block):
@@ -111,7 +119,7 @@ def _draws(molecules: int, settings: Settings) -> Iterator[Int64[Tensor, "n m"]]
 
 
 def _estimate(centre: Tensor, resampled: Tensor, molecules: int, settings: Settings) -> Estimate:
-    """Percentiles of the resamples; one molecule says nothing of others."""
+    """Percentiles of the resamples; a single molecule gives no interval."""
     if molecules < 2:
         none = torch.full_like(centre, torch.nan)
         return Estimate(centre, none, none)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError, unknown
 from ..names import external
-from .subject import Quantity, Subject
+from .subject import Quantity, Structures, Subject
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -49,11 +49,35 @@ def of_callable(
     )
 
 
+def named(spec: str, structures: Structures, unit: str, kind: str) -> Subject:
+    """The function or module that "package.module:Name" names, a class made without arguments.
+
+    It has as many quantities as it returns for the first molecule. Raises InputError where it
+    cannot be made or called.
+    """
+    function = _instance(spec)
+    if not callable(function):
+        raise InputError(f"{spec} is not a function or module: it cannot be called.")
+    pos, z = structures.batch([0])
+    try:
+        with torch.no_grad():
+            values = function(pos, z)
+    except Exception as error:  # a user's function may raise anything
+        text = " ".join(str(error).split())
+        raise InputError(
+            f"the function failed on pos {tuple(pos.shape)} and z {tuple(z.shape)}: {text}"
+        ) from error
+    shape = getattr(values, "shape", ())
+    count = shape[1] if len(shape) > 1 else 1
+    names = ["output"] if count == 1 else [f"output {i + 1}" for i in range(count)]
+    return of_callable(cast(Callable[..., Tensor], function), names, [unit] * count, kind)
+
+
 def of_calculator(calculator: Calculator, name: str = "energy") -> Subject:
     """An ASE calculator's property: energy, free_energy, forces, dipole or charges.
 
-    Runs it on one molecule after the other, in float64. Raises InputError for a property that it
-    does not implement, and in use where it fails on a molecule.
+    Runs on one molecule after the other, in float64. Raises InputError for a property that the
+    calculator does not implement, and in use where it fails on a molecule.
     """
     if name not in PROPERTIES:
         raise unknown("property", name, PROPERTIES)
@@ -65,16 +89,14 @@ def of_calculator(calculator: Calculator, name: str = "energy") -> Subject:
     unit, kind = PROPERTIES[name]
 
     def call(pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
-        b, n = z.shape
-        shape = {"scalar": (), "vector": (3,), "atom vector": (n, 3), "atom scalar": (n,)}[kind]
-        values = np.zeros((b, 1, *shape))
+        values = np.zeros((len(z), 1, *subject.entries(z.shape[1])))
         for i, mask in enumerate(z > 0):
             found = _calculate(calculator, name, pos[i, mask].detach(), z[i, mask])
-            inside = (i, 0, slice(len(found))) if kind.startswith("atom") else (i, 0)
-            values[inside] = found
+            values[(i, 0, slice(len(found))) if subject.by_atom else (i, 0)] = found
         return torch.from_numpy(values)
 
-    return Subject(title, call, (Quantity(name, unit),), kind, dtype=torch.float64)
+    subject = Subject(title, call, (Quantity(name, unit),), kind, dtype=torch.float64)
+    return subject
 
 
 def _calculate(calculator: Calculator, name: str, pos: Tensor, z: Tensor) -> Any:
@@ -92,12 +114,16 @@ def _calculate(calculator: Calculator, name: str, pos: Tensor, z: Tensor) -> Any
 
 
 def load_calculator(spec: str) -> Calculator:
-    """An instance of the calculator that "package.module:Name" names, made without arguments."""
-    kind = external(spec)
-    try:
-        calculator = kind() if isinstance(kind, type) else kind
-    except Exception as error:  # a constructor may raise anything
-        raise InputError(f"cannot make the calculator {spec}: {error}") from error
+    """The calculator that "package.module:Name" names, a class made without arguments."""
+    calculator = _instance(spec)
     if not hasattr(calculator, "calculate"):
         raise InputError(f"{spec} is not an ASE calculator: it has no calculate().")
     return calculator
+
+
+def _instance(spec: str) -> Any:
+    found = external(spec)
+    try:
+        return found() if isinstance(found, type) else found
+    except Exception as error:  # a constructor may raise anything
+        raise InputError(f"cannot make {spec} without arguments: {error}") from error

@@ -1,4 +1,4 @@
-"""Pictures of a run: its errors and its extents over time."""
+"""Figures of a run: its errors and its extents over time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def draw_curves(run: str | Path) -> list[Path]:
     folder = Path(run)
     if not (folder / "metrics.csv").is_file():
         raise InputError(f"no history in {folder}: expected metrics.csv of a training run.")
-    with (folder / "metrics.csv").open(newline="") as file:
+    with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return [_draw_errors(folder, rows), _draw_extents(folder, rows)]
 

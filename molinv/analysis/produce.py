@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-
-import torch
 
 from ..errors import InputError, unknown
 from .analyse import PARTS, Analysis, analyse
-from .callables import PROPERTIES, load_calculator, of_calculator, of_callable
+from .callables import PROPERTIES, load_calculator, named, of_calculator
+from .device import place
+from .progress import bars
 from .runs import given_structures, held_out, of_run
 from .settings import Settings
 from .subject import Structures, Subject, only
@@ -31,12 +30,14 @@ def produce(
     out: Path | None = None,
     trust: bool = False,
     targets: Sequence[str] | None = None,
+    device: str = "cpu",
 ) -> tuple[Path, list[str]]:
-    """Analyse runs, a function or a calculator and write the report: its page and its verdict.
+    """Analyse runs, a function or a calculator and write the report; returns its path and verdict.
 
     One subject makes a page of its own, two stand side by side, three or more runs of one kind
     make a figure of what they learned against lambda and seed. `targets` keeps some of a run's, in
-    their order. Nothing is written where the input is bad, for which InputError is raised.
+    their order. Networks run on `device`. Nothing is written where the input is bad, for which
+    InputError is raised.
     """
     for name in parts or ():
         if name not in PARTS:
@@ -44,16 +45,14 @@ def produce(
     from .report import write, write_comparison
 
     if len(runs) > 2:
-        from .sweep import sweep_figure
+        from .learned.several import several
 
-        made = sweep_figure([Path(r) for r in runs])
+        made = several([Path(r) for r in runs])
         folder = Path("analysis") if out is None else out
         title = f"{len(runs)} runs"
         write(folder, title, made.findings, {"runs": ", ".join(runs)}, [made])
         return folder / "report.html", made.findings
-    chosen: list[tuple[Subject, Structures]] = [
-        _subject(run, structures, molecules, unit, kind, trust) for run in runs
-    ]
+    chosen = [_subject(run, structures, molecules, unit, kind, trust) for run in runs]
     if calculator is not None:
         if property not in PROPERTIES:
             raise unknown("property", property, PROPERTIES)
@@ -61,8 +60,9 @@ def produce(
         chosen = [(of_calculator(load_calculator(calculator), property), given)]
     if targets is not None:
         chosen = [only(subject, given, targets) for subject, given in chosen]
-    with _progress() as progress:
-        settings = Settings(degree=degree, molecules=molecules, seed=seed, progress=progress)
+    chosen = [(place(subject, given, device), given) for subject, given in chosen]
+    with bars() as progress:
+        settings = Settings(degree=degree, seed=seed, progress=progress)
         found = [analyse(subject, given, settings, parts) for subject, given in chosen]
     pages = [_page(analysis) for analysis in found]
     folder = _folder(chosen[0][0]) if out is None else out
@@ -87,39 +87,12 @@ def _subject(
     run: str, structures: str | None, molecules: int, unit: str, kind: str, trust: bool
 ) -> tuple[Subject, Structures]:
     if ":" in run and not Path(run).exists():
-        from ..names import external
-
         given = _structures(run, structures, molecules)
-        function = external(run)
-        if isinstance(function, type):
-            try:
-                function = function()
-            except Exception as error:  # a constructor may raise anything
-                raise InputError(f"cannot make {run} without arguments: {error}") from error
-        if not callable(function):
-            raise InputError(f"{run} is not a function or module: it cannot be called.")
-        return _outputs(of_callable, function, given, unit, kind), given
+        return named(run, given, unit, kind), given
     subject, config, saved = of_run(run, trust)
     if structures is None:
         return subject, held_out(config, saved, molecules)
     return subject, _structures(run, structures, molecules)
-
-
-def _outputs(make: Callable[..., Subject], function, given: Structures, unit: str, kind: str):
-    """A subject with as many quantities as the function returns for a first molecule."""
-    pos, z = given.batch([0])
-    try:
-        with torch.no_grad():
-            values = function(pos, z)
-    except Exception as error:  # a user's function may raise anything
-        text = " ".join(str(error).split())
-        raise InputError(
-            f"the function failed on pos {tuple(pos.shape)} and z {tuple(z.shape)}: {text}"
-        ) from error
-    shape = getattr(values, "shape", ())
-    count = shape[1] if len(shape) > 1 else 1
-    names = ["output"] if count == 1 else [f"output {i + 1}" for i in range(count)]
-    return make(function, names, [unit] * count, kind)
 
 
 def _structures(what: str, structures: str | None, limit: int) -> Structures:
@@ -131,25 +104,9 @@ def _structures(what: str, structures: str | None, limit: int) -> Structures:
 
 
 def _folder(subject: Subject) -> Path:
-    """Beside the run; for what has no folder of its own, where the user stands."""
+    """A folder in the run's; in the working directory for subjects without a folder."""
     from ..pretrained import shipped_name
 
     if subject.folder is None or shipped_name(subject.folder):
         return Path("analysis")
     return subject.folder / "analysis"
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
-    """A bar for each piece of work, on stderr."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-
-        def begin(what: str, total: int) -> Callable[[int], None]:
-            task = bar.add_task(what, total=total)
-            return lambda done: bar.advance(task, done)
-
-        yield begin

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from torch import Tensor
 from ..chem.structure import Rejected, Structure
 from ..datasets.batches import Batch
 from ..errors import InputError
+from ..prediction.fields import unit_of
 from ..pretrained import locate, shipped_name
+from ..tasks.classes import Classes
 from ..training.config import TrainConfig, read_config
 from ..training.molecule_data import place
 from ..training.saved import Saved
@@ -25,30 +28,36 @@ from .subject import Quantity, Structures, Subject
 def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, Saved]:
     """The model of a run folder or a shipped one by name, its settings and what was saved.
 
-    Outputs are in the targets' units; energies are relative to the atoms' references. Raises
+    Outputs are in the targets' units, of two classes the second's probability; energies are relative to the atoms' references. Raises
     InputError where there is no model (see `molinv.training.saved.load`).
     """
     folder = locate(str(run))
     saved = load_saved(folder, trust)
     config = read_config(folder / "config.yaml")
-    model, standardizer = saved.network.model, saved.standardizer
+    model, task, kind = saved.network.model, saved.task, saved.task.kind
+    classes = isinstance(task, Classes)
+    if classes and any(len(t.classes) > 2 for t in task.targets):
+        raise InputError(
+            f"{folder} tells more than two classes apart: analyse a model of numbers or of two."
+        )
 
     def call(pos: Tensor, z: Tensor) -> Tensor:
         blank = torch.full((len(pos), 1), torch.nan, dtype=torch.float64)
         batch = Batch(pos, z, blank, torch.arange(len(pos)))
         inputs = model.inputs(batch)  # pyright: ignore[reportCallIssue]
-        values = standardizer.inverse(model(*inputs))
-        if not standardizer.kind.startswith("atom"):
+        values = task.values(model(*inputs).cpu())  # in float64
+        values = values[..., 1].double() if classes else values
+        if not kind.startswith("atom"):
             return values
-        inside = (z > 0).view(len(z), 1, -1, *[1] * (values.ndim - 3))
+        inside = (z > 0).cpu().view(len(z), 1, -1, *[1] * (values.ndim - 3))
         return values * inside  # also where the mean of numbers is not 0
 
     extents = saved.card["extents"].items()
     subject = Subject(
         name=shipped_name(folder) or folder.name,
         call=call,
-        quantities=tuple(Quantity(t.name, t.unit) for t in standardizer.targets),
-        kind=standardizer.kind,
+        quantities=tuple(Quantity(t.name, unit_of(t)) for t in task.predicted),
+        kind=kind,
         module=model,
         distribution=saved.network.distribution,
         history=read_history(folder / "metrics.csv"),
@@ -79,9 +88,9 @@ def held_out(config: TrainConfig, saved: Saved, limit: int) -> Structures:
         )
     chosen = parts.test[:limit]
     batch = place(molecules, saved.task, config, "cpu").gather(chosen)
-    standardizer = saved.standardizer
-    y = standardizer.inverse(standardizer(batch.y, batch.z))
-    if standardizer.kind.startswith("atom"):
+    y = saved.task.known(batch)
+    y = y[..., 1] if isinstance(saved.task, Classes) else y
+    if saved.task.kind.startswith("atom"):
         y = y.nan_to_num()  # of padding
     sizes = batch.mask.sum(1).tolist()
     return Structures(
@@ -93,27 +102,27 @@ def held_out(config: TrainConfig, saved: Saved, limit: int) -> Structures:
 
 
 def given_structures(items: Iterable[Structure | Rejected], limit: int) -> Structures:
-    """Molecules that a user gave, each about its centroid; raises InputError for a bad one."""
+    """The first `limit` molecules of a user, each about its centroid.
+
+    Raises InputError for one that cannot be used, and where there is none.
+    """
     kept: list[Structure] = []
-    for item in items:
+    for item in islice(items, limit):
         if isinstance(item, Rejected):
             raise InputError(f"{item.source}: {item.name}: {item.reason}")
         kept.append(item)
-        if len(kept) == limit:
-            break
     if not kept:
         raise InputError("there is no molecule in what was given: expected at least one.")
     return Structures(
         [torch.from_numpy((s.pos - s.pos.mean(0)).astype(np.float32)) for s in kept],
         [torch.from_numpy(s.z.astype(np.int64)) for s in kept],
-        None,
-        [s.name for s in kept],
+        names=[s.name for s in kept],
     )
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """The rows of a metrics.csv, without what is empty; no rows where there is no file."""
+    """The rows of a metrics.csv without empty cells; no rows where there is no file."""
     if not path.is_file():
         return []
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]

@@ -6,9 +6,15 @@ interactive figures draw them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Literal
+
+import numpy as np
+from torch import Tensor
+
+Style = Literal["line", "dashed", "points", "bar"]
 
 
 @dataclass(frozen=True)
@@ -23,12 +29,12 @@ class Series:
     y: Sequence[float]
     low: Sequence[float] | None = None
     high: Sequence[float] | None = None
-    style: Literal["line", "dashed", "points", "bar"] = "line"
+    style: Style = "line"
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Series on common axes; `name` is its file's, `x` and `y` name the axes with their units."""
+    """Series on common axes; `name` is the file's name, `x` and `y` label the axes with units."""
 
     name: str
     title: str
@@ -52,12 +58,12 @@ class Sphere:
     longitude: Sequence[float]
     values: Sequence[Sequence[float]]
     caption: str = ""
-    marks: Sequence[tuple[float, float, str]] = ()  # latitude, longitude, what is there
+    marks: Sequence[tuple[float, float, str]] = ()  # latitude, longitude, label
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """Molecules side by side as they are seen along the negative z axis, x right and y up.
+    """Molecules side by side, seen along the negative z axis, x to the right and y up.
 
     Each has a title, coordinates (n, 3) in angstrom and atomic numbers.
     """
@@ -82,7 +88,7 @@ class Section:
     """One part of a report.
 
     `name` is its key in analysis.json, `findings` are sentences in plain words, `numbers` what
-    JSON can hold; `missing` says in one sentence what could not be made, and why.
+    JSON can hold. `missing` says in one sentence what could not be made, and why.
     """
 
     name: str
@@ -92,3 +98,35 @@ class Section:
     tables: list[Grid] = field(default_factory=list)
     numbers: dict[str, Any] = field(default_factory=dict)
     missing: str | None = None
+
+    def chart(
+        self, name: str, title: str, x: str, y: str, series: Sequence[Series], **rest: Any
+    ) -> None:
+        """Add a Chart."""
+        self.figures.append(Chart(name, title, x, y, series, **rest))
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Add a Grid."""
+        self.tables.append(Grid(title, columns, rows))
+
+
+def over_epochs(label: str, rows: Iterable[Mapping[str, float]], column: str) -> Series | None:
+    """A column of a metrics.csv by epoch, where it has numbers; None where it has none."""
+    known = [row for row in rows if "epoch" in row and isfinite(row.get(column, float("nan")))]
+    if not known:
+        return None
+    return Series(label, [row["epoch"] for row in known], [row[column] for row in known])
+
+
+def plain(value: Any) -> Any:
+    """What JSON can hold: tensors and arrays as lists, NaN and infinity as None."""
+    match value:
+        case Tensor() | np.ndarray() | np.generic():
+            return plain(value.tolist())
+        case float():
+            return float(value) if isfinite(value) else None
+        case Mapping():
+            return {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+    return value

@@ -1,4 +1,4 @@
-"""How an analysis is run."""
+"""The settings of an analysis."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ def _silent(what: str, total: int) -> Callable[[int], None]:
 
 @dataclass(frozen=True)
 class Settings:
-    """What every part of an analysis shares.
+    """Settings that every part of an analysis shares.
 
     degree      of the quadrature rule: powers are known up to degree // 2
-    molecules   at most so many are analysed
     batch_size  molecules a call
     confidence  of every interval, from `bootstrap` resamples of the molecules
-    progress    called with what is under way and its total, returns what to call with each step
+    progress    called with a description of the work and its total; returns a function that is
+                called with the size of each step
     """
 
     degree: int = 9
-    molecules: int = 1000
     batch_size: int = 256
     confidence: float = 0.95
     bootstrap: int = 1000

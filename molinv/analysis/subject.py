@@ -16,6 +16,7 @@ from ..datasets.kinds import ACTIONS, SHAPES, of_kind
 from ..distributions import Distribution
 from ..errors import InputError, unknown
 
+_CPU = torch.device("cpu")
 Function = Callable[[Float[Tensor, "b n 3"], Int64[Tensor, "b n"]], Tensor]
 
 
@@ -26,13 +27,17 @@ class Quantity:
     name: str
     unit: str
 
+    def axis(self, what: str) -> str:
+        """The label of an axis or a column in this unit: "error (meV)"."""
+        return f"{what} ({self.unit})" if self.unit else what
+
 
 @dataclass(frozen=True, eq=False)
 class Structures:
-    """m molecules: their coordinates (angstrom, about the point they are turned about).
+    """m molecules with coordinates (angstrom) about the point they are rotated about.
 
-    `pos` and `z` hold one tensor (n_i, 3) and (n_i,) for each; `y` the true values (m, t, *e), in
-    the quantities' units, or None.
+    `pos` and `z` hold one tensor (n_i, 3) and (n_i,) for each molecule. `y` holds the true values
+    (m, t, *e) in the quantities' units, or is None.
     """
 
     pos: Sequence[Float[Tensor, "_ 3"]]
@@ -54,8 +59,12 @@ class Structures:
 
     @property
     def sizes(self) -> Int64[Tensor, " m"]:
-        """The number of atoms of each."""
+        """The number of atoms of each molecule."""
         return torch.tensor([len(z) for z in self.z])
+
+    def to(self, dtype: torch.dtype) -> Structures:
+        """The same molecules with coordinates of another dtype."""
+        return replace(self, pos=[pos.to(dtype) for pos in self.pos])
 
     def batch(
         self, index: Sequence[int] | Int64[Tensor, " b"], atoms: int | None = None
@@ -70,20 +79,32 @@ class Structures:
         return pos, z
 
     def blocks(self, size: int) -> list[Int64[Tensor, " b"]]:
-        """All molecules, largest first, in blocks of at most `size`: little is padding."""
+        """All molecules in blocks of at most `size`, largest first to keep the padding small."""
         return list(torch.sort(self.sizes, descending=True, stable=True).indices.split(size))
+
+    def each(
+        self,
+        function: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]],
+        blocks: Sequence[Int64[Tensor, " b"]],
+        atoms: int | None = None,
+    ) -> list[Tensor]:
+        """function(index, pos, z) for blocks of molecules; its tensors in the molecules' order."""
+        parts = [function(index, *self.batch(index, atoms)) for index in blocks]
+        back = torch.cat(list(blocks)).argsort()
+        return [torch.cat(values)[back] for values in zip(*parts, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
     """A function from coordinates (b, n, 3) and elements (b, n) to (b, t, *e), by quantity.
 
-    `kind` says how its outputs turn: "scalar" (b, t), "vector" (b, t, 3), "tensor" (b, t, 3, 3),
-    "atom scalar" (b, t, n) and "atom vector" (b, t, n, 3) with zeros for padding; `dtype` is that
-    of the coordinates it is given.
-    `module` is the torch module inside it, where there is one: its layers can be looked into.
-    `distribution` is the one that was trained with it, `history` the rows of its metrics.csv,
-    `folder` its run folder, `facts` what a report says of it.
+    kind     how its outputs rotate: "scalar" (b, t), "vector" (b, t, 3), "tensor" (b, t, 3, 3),
+             "atom scalar" (b, t, n) and "atom vector" (b, t, n, 3), with zeros for padding
+    module   the torch module inside it, if there is one; its layers are looked into
+    distribution, history, folder   of a run: its trained distribution, the rows of its
+             metrics.csv and its folder
+    dtype, device   of the coordinates that the function gets
+    facts    what a report says about it
     """
 
     name: str
@@ -96,10 +117,21 @@ class Subject:
     folder: Path | None = None
     dtype: torch.dtype = torch.float32
     facts: dict[str, Any] = field(default_factory=dict)
+    device: torch.device = _CPU
 
     def __post_init__(self):
         if self.kind not in ACTIONS:
             raise unknown("kind of output", self.kind, ACTIONS)
+
+    @property
+    def names(self) -> list[str]:
+        """The quantities' names."""
+        return [quantity.name for quantity in self.quantities]
+
+    @property
+    def units(self) -> list[str]:
+        """The quantities' units."""
+        return [quantity.unit for quantity in self.quantities]
 
     @property
     def output(self) -> Action:
@@ -111,13 +143,39 @@ class Subject:
         """Whether there is a value for each atom."""
         return self.kind.startswith("atom")
 
+    @property
+    def symmetry(self) -> str:
+        """What the outputs are if they respect rotations: "invariant" or "equivariant"."""
+        return "invariant" if self.kind.endswith("scalar") else "equivariant"
+
+    @property
+    def several(self) -> str:
+        """ ", mean of 3 quantities", or nothing for a single one."""
+        t = len(self.quantities)
+        return "" if t == 1 else f", mean of {t} quantities"
+
     def entries(self, atoms: int) -> tuple[int, ...]:
         """The shape *e of one quantity of molecules padded to so many atoms."""
         return (atoms, *SHAPES[self.kind]) if self.by_atom else SHAPES[self.kind]
 
+    def on(self, device: torch.device) -> Subject:
+        """The same subject with its network on a device, where the function runs from now on.
+
+        Raises InputError for a function of float64 on a device without it, such as Apple's GPUs.
+        """
+        if device.type == "mps" and self.dtype == torch.float64:
+            raise InputError(f"{self.name} needs float64, which {device} lacks; use --device cpu.")
+        if self.module is not None:
+            self.module.to(device)
+        return replace(self, device=device)
+
     def __call__(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
-        """(b, t, *e); raises InputError where the function returns another shape, or NaN."""
-        values = self.call(pos, z)
+        """(b, t, *e) on the CPU.
+
+        The function gets its own dtype and device. Raises InputError where it returns another
+        shape, or a value that is not finite.
+        """
+        values = self.call(pos.to(self.device, self.dtype), z.to(self.device))
         expected = (len(pos), len(self.quantities), *self.entries(z.shape[1]))
         if not isinstance(values, Tensor) or tuple(values.shape) != expected:
             got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
@@ -127,21 +185,20 @@ class Subject:
             )
         if not torch.isfinite(values).all():
             raise InputError(f"{self.name} returned a value that is not finite.")
-        return values
+        return values.cpu()
 
 
 def only(
     subject: Subject, structures: Structures, names: Sequence[str]
 ) -> tuple[Subject, Structures]:
-    """The same with these quantities alone, in this order; maps are of the first.
+    """The subject with these quantities only, in this order; maps show the first.
 
     Raises InputError for a name that is not among the subject's.
     """
-    known = [q.name for q in subject.quantities]
     for name in names:
-        if name not in known:
-            raise unknown(f"target of {subject.name}:", name, known)
-    columns = [known.index(name) for name in dict.fromkeys(names)]
+        if name not in subject.names:
+            raise unknown(f"target of {subject.name}:", name, subject.names)
+    columns = [subject.names.index(name) for name in dict.fromkeys(names)]
 
     def call(pos: Tensor, z: Tensor) -> Tensor:
         return subject.call(pos, z)[:, columns]

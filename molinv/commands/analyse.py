@@ -1,4 +1,4 @@
-"""What a run, a function or a calculator has of rotational invariance, as a report."""
+"""`molinv analyse`: how invariant a run, a function or a calculator is, as a report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .parsing import parse
 
 SUMMARY = "which rotations a model is invariant to, as a report with figures"
 
-TEXT = """Which rotations is it invariant to, where does that come from, what does it cost?
+TEXT = """Which rotations a model is invariant to, which layers break the symmetry, what that costs.
 
 Writes report.html (one file, works offline), analysis.json and a PNG of every figure.
 
@@ -24,7 +24,7 @@ Writes report.html (one file, works offline), analysis.json and a PNG of every f
     molinv analyse runs/digits --pictures 200   a run on pictures, moved along each generator
 
 A run is a folder that `molinv train` made or the name of a shipped model; package.module:Name is
-a function or torch module from pos (b, n, 3) in angstrom and z (b, n) to (b, outputs)."""
+names a function or torch module from pos (b, n, 3) in angstrom and z (b, n) to (b, outputs)."""
 
 
 def main(arguments: list[str]) -> int:
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
 
     def fill(parser):
         parser.usage = "molinv analyse [options] [RUN ...]"
-        parser.add_argument("runs", nargs="*", metavar="RUN", help="what is analysed, see above")
+        parser.add_argument("runs", nargs="*", metavar="RUN", help="what to analyse, see above")
         parser.add_argument("--calculator", help="an ASE calculator, as package.module:Name")
         parser.add_argument("--property", default="energy", help="energy, forces, dipole, charges")
         parser.add_argument(
@@ -42,18 +42,23 @@ def main(arguments: list[str]) -> int:
         )
         parser.add_argument("--unit", default="", help="the unit of a function's outputs")
         parser.add_argument("--kind", default="scalar", help="its outputs: scalar, vector, tensor")
-        parser.add_argument("--molecules", type=int, default=1000, help="at most so many")
+        parser.add_argument(
+            "--molecules", type=int, default=1000, help="largest number of molecules"
+        )
         parser.add_argument(
             "--degree",
             type=int,
             default=9,
             help="of the quadrature: 9 takes 380 orientations and knows powers up to degree 4",
         )
-        parser.add_argument("--parts", help="some of them only, as in orbit,spectrum (all)")
+        parser.add_argument("--parts", help="parts to make, such as orbit,spectrum (all)")
         parser.add_argument(
-            "--targets", help="of those a run has; maps are of the first: gap,homo (all)"
+            "--targets", help="targets of the run, such as gap,homo; maps show the first (all)"
         )
-        parser.add_argument("--seed", type=int, default=0, help="of all that is drawn")
+        parser.add_argument(
+            "--device", default="auto", help="cpu, cuda, mps; auto: an accelerator if there is one"
+        )
+        parser.add_argument("--seed", type=int, default=0, help="random seed")
         parser.add_argument("-o", "--out", help="folder to write to (RUN/analysis)")
         parser.add_argument("--trust", action="store_true", help="import code the model names")
 

@@ -42,4 +42,4 @@ def harmonic(l, axis=(0.0, 0.0, 1.0)):
 def made(section, subject, structures, degree=9, **settings):
     """A section, with the orbits that it was made from."""
     orbits = sweep(subject, structures, degree)
-    return section(subject, structures, orbits, Settings(degree=degree, **settings)), orbits
+    return section(orbits, Settings(degree=degree, **settings)), orbits

@@ -2,16 +2,17 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from molinv import InputError, groups
-from molinv.analysis.audit import audit, section
+from molinv.analysis.audit.section import audit, section
+from molinv.analysis.audit.uniformity import atom_directions, bingham, principal_axes, rayleigh
 from molinv.analysis.section import Sphere
 from molinv.analysis.settings import Settings
 from molinv.analysis.subject import Structures
-from molinv.analysis.uniformity import atom_directions, bingham, principal_axes, rayleigh
 from molinv.datasets import load
 from molinv.datasets.qm9 import FOLDER, cache_root
 
@@ -35,7 +36,7 @@ def turned(given, seed):
 
 
 def make(given, **settings):
-    return section(None, given, None, Settings(**settings))  # pyright: ignore
+    return section(SimpleNamespace(structures=given), Settings(**settings))  # pyright: ignore
 
 
 def sphere(*shape, seed=0):

@@ -4,7 +4,8 @@ import pytest
 import scipy.stats
 import torch
 
-from molinv.analysis.bootstrap import medians, of_means, plain
+from molinv.analysis.bootstrap import medians, of_means
+from molinv.analysis.section import Series, plain
 from molinv.analysis.settings import Settings
 
 
@@ -75,7 +76,7 @@ def test_one_molecule_has_a_value_and_no_interval():
     found = of_means(same, torch.tensor([[2.0, 4.0]]), Settings())
     assert found.text(0, unit="meV") == "2 meV"
     assert found.numbers() == {"value": [2.0, 4.0], "low": [None] * 2, "high": [None] * 2}
-    assert found.series() == {"y": [2.0, 4.0], "low": [2.0, 4.0], "high": [2.0, 4.0]}
+    assert found.series("a", [0, 1]) == Series("a", [0, 1], *[[2.0, 4.0]] * 3)
     assert medians(torch.tensor([[2.0]]), Settings()).text(0) == "2"
 
 

@@ -10,8 +10,8 @@ from lie_nets import invariant, molecules
 
 from molinv import InputError, groups
 from molinv import distributions as D
-from molinv.analysis.learned import section
-from molinv.analysis.measures import (
+from molinv.analysis.learned.distribution import section
+from molinv.analysis.learned.measures import (
     HAAR_DISTANCE,
     angles,
     energy_distance,
@@ -19,11 +19,11 @@ from molinv.analysis.measures import (
     monte_carlo_entropy,
     rotations,
 )
+from molinv.analysis.learned.several import several
 from molinv.analysis.orbits import sweep
 from molinv.analysis.section import Chart
 from molinv.analysis.settings import Settings
 from molinv.analysis.subject import Quantity, Subject
-from molinv.analysis.sweep import sweep_figure
 from molinv.distributions.haar_ball import ball_measure
 from molinv.training.config import TrainConfig
 
@@ -41,7 +41,7 @@ def made(mu, history=()):
     subject = Subject(
         "f", invariant, quantity, distribution=mu, history=history, dtype=torch.float64
     )
-    return section(subject, STRUCTURES, sweep(subject, STRUCTURES, 2), Settings())
+    return section(sweep(subject, STRUCTURES, 2), Settings())
 
 
 def charts(found):
@@ -188,7 +188,7 @@ def test_seeds_and_a_sweep_of_lambda_in_one_figure(tmp_path):
         for lam, radius in ((0.002, 1.0), (0.05, 3.0))
         for seed in (0, 1)
     ]
-    found = sweep_figure(folders)
+    found = several(folders)
     assert [c.name for c in charts(found)] == ["sweep_extents_rad", "sweep_errors", "sweep_history"]
     mean, points = charts(found)[0].series
     assert charts(found)[0].log_x
@@ -207,7 +207,7 @@ def test_seeds_and_a_sweep_of_lambda_in_one_figure(tmp_path):
 def test_several_targets_count_alike(tmp_path):
     a = run(tmp_path / "a", 0.0, 0, 1.0, 10.0, ("homo", "mu"))
     b = run(tmp_path / "b", 0.1, 0, 2.0, 30.0, ("homo", "mu"))
-    found = sweep_figure([a, b])
+    found = several([a, b])
     assert charts(found)[1].series[0].y == pytest.approx([0.5, 1.5])
     assert not charts(found)[0].log_x  # lambda 0 has no logarithm
 
@@ -215,15 +215,15 @@ def test_several_targets_count_alike(tmp_path):
 def test_what_is_no_sweep(tmp_path):
     a, b = run(tmp_path / "a", 0.1, 0, 1, 1), run(tmp_path / "b", 0.1, 0, 1, 1, ("mu",))
     with pytest.raises(InputError, match="at least two"):
-        sweep_figure([a])
+        several([a])
     with pytest.raises(InputError, match="same targets"):
-        sweep_figure([a, b])
+        several([a, b])
     (b / "model.json").write_text("{}")
     with pytest.raises(InputError, match="of a finished run"):
-        sweep_figure([a, b])
+        several([a, b])
     with pytest.raises(InputError, match="no settings"):
-        sweep_figure([a, tmp_path])
+        several([a, tmp_path])
     c = run(tmp_path / "c", 0.1, 1, 1, 1)
     (c / "metrics.csv").unlink()
     with pytest.raises(InputError, match="no history"):
-        sweep_figure([a, c])
+        several([a, c])

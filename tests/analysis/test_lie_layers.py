@@ -8,11 +8,11 @@ from lie_nets import Attention, Chain, linear, molecules, normal, subject
 from torch import nn
 
 from molinv import InputError, groups, models
-from molinv.analysis.lie.derivatives import poses
+from molinv.analysis.lie.derivatives import drawn_rotations
 from molinv.analysis.lie.flow import flow
 from molinv.analysis.lie.hidden import (
     Hidden,
-    degrees,
+    by_degree,
     irreps,
     rotation_vector,
     so3_generators,
@@ -28,13 +28,13 @@ from molinv.distributions import UniformBox
 from molinv.groups.wigner import wigner_d
 
 GROUP = groups.SO3().double()
-VECTOR = degrees(1, axis=-1)
+VECTOR = by_degree(1, axis=-1)
 SETTINGS = Settings(bootstrap=100, degree=4)
 
 
 def turned(structures):
     """Sums of the coordinates in the poses that `flow` takes, (m, 3): all that a chain sees."""
-    g = poses(len(structures), 1, 0)[0]
+    g = drawn_rotations(len(structures), 1, 0)[0]
     return torch.stack([(g[i] @ p.mT).sum(1) for i, p in enumerate(structures.pos)])
 
 
@@ -65,7 +65,7 @@ def test_parts_of_a_chain(first, second, direct):
 
 def test_hidden_derivatives_are_relative_to_their_variance_over_all_atoms():
     net, structures = Chain(), molecules(3, 5, 3)
-    g = poses(3, 1, 0)[0]
+    g = drawn_rotations(3, 1, 0)[0]
     x = torch.cat([p @ g[i].mT for i, p in enumerate(structures.pos)])
     h = x @ net.a.weight.detach().mT
     found = flow(subject(net), structures, GROUP, {"a": trivial, "b": VECTOR})
@@ -202,13 +202,13 @@ def test_what_cannot_be_looked_into():
     with pytest.raises(InputError, match="did you mean 'a'"):
         flow(subject(Chain()), molecules(3), GROUP, {"aa": trivial})
     with pytest.raises(InputError, match="3 components of degree 1"):
-        flow(subject(Chain()), molecules(4), GROUP, {"a": degrees(1, axis=1)})
+        flow(subject(Chain()), molecules(4), GROUP, {"a": by_degree(1, axis=1)})
     with pytest.raises(InputError, match="4 entries"):
         flow(subject(Chain()), molecules(3), GROUP, {"a": irreps("1x0e+1x1o")})
 
 
 def made(subject_, structures, settings=SETTINGS):
-    return section(subject_, structures, sweep(subject_, structures, 4), settings)
+    return section(sweep(subject_, structures, 4), settings)
 
 
 def test_the_section_of_a_broken_network():
@@ -225,7 +225,7 @@ def test_the_section_of_a_broken_network():
 
 def test_the_section_of_an_invariant_network_says_so():
     found = made(own("painn", width=16, layers=1), molecules(3, 5, 4))
-    assert any("but for its own rounding" in text for text in found.findings)
+    assert any("beyond rounding" in text for text in found.findings)
     assert not any("made by" in text for text in found.findings)
 
 

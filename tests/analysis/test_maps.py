@@ -6,10 +6,8 @@ import known
 import pytest
 import torch
 
-from molinv.analysis import maps, views
-from molinv.analysis.orbits import sweep
-from molinv.analysis.report.content import plain
-from molinv.analysis.section import Drawing, Sphere
+from molinv.analysis.orbits import maps, sweep, views
+from molinv.analysis.section import Drawing, Sphere, plain
 
 ALONG = {"x": 0, "y": 1, "z": 2}
 
@@ -35,7 +33,7 @@ def directions():
 def mapped(function, kind="scalar"):
     subject, structures = known.subject(function, kind), known.molecules(5)
     orbits = sweep(subject, structures, 5)
-    return subject, structures, orbits
+    return orbits
 
 
 def test_views_bring_their_direction_to_the_eye():
@@ -47,24 +45,22 @@ def test_views_bring_their_direction_to_the_eye():
 
 
 def test_map_of_what_changes_along_the_line_of_sight():
-    subject, structures, orbits = mapped(linear("z"))
-    away = views.over_directions(subject, structures, orbits, 2, 100, lambda n: None)
-    torch.testing.assert_close(away, directions() @ moment(structures, 2))
+    orbits = mapped(linear("z"))
+    away = views.over_directions(orbits, 2, 100, lambda n: None)
+    torch.testing.assert_close(away, directions() @ moment(orbits.structures, 2))
     # all of the variance is in the direction
     assert views.mean_square(away) == pytest.approx(float(orbits.variance[2, 0]), rel=1e-9)
 
 
 def test_turns_in_the_plane_of_view_average_away():
-    subject, structures, orbits = mapped(linear("x"))
-    away = views.over_directions(subject, structures, orbits, 2, 100, lambda n: None)
+    orbits = mapped(linear("x"))
+    away = views.over_directions(orbits, 2, 100, lambda n: None)
     torch.testing.assert_close(away, torch.zeros_like(away), atol=1e-10, rtol=0)
 
 
 def test_equivariant_vectors_are_the_same_from_everywhere():
-    subject, structures, orbits = mapped(
-        lambda pos, z: (z[..., None] * pos).sum(1)[:, None], "vector"
-    )
-    away = views.over_directions(subject, structures, orbits, 1, 100, lambda n: None)
+    orbits = mapped(lambda pos, z: (z[..., None] * pos).sum(1)[:, None], "vector")
+    away = views.over_directions(orbits, 1, 100, lambda n: None)
     assert away.shape == (13, 24)
     assert away.max() < 1e-10
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from known import made, molecules, subject
 
+from molinv.analysis.orbits.statistics import section
 from molinv.analysis.section import Chart
-from molinv.analysis.statistics import section
 from molinv.analysis.subject import Structures
 
 

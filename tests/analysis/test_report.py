@@ -10,8 +10,7 @@ import report_sections as given
 from PIL import Image
 
 from molinv.analysis.report import write, write_comparison
-from molinv.analysis.report.content import plain
-from molinv.analysis.section import Chart, Drawing, Section, Series
+from molinv.analysis.section import Chart, Drawing, Section, Series, plain
 from molinv.errors import InputError
 
 LOADS = {"src", "href", "action", "data", "poster", "srcset", "formaction", "xlink:href"}

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from molinv.analysis.report.content import file_names, logarithmic, plain, show, tabs
-from molinv.analysis.section import Chart, Series
+from molinv.analysis.report.content import file_names, logarithmic, show, tabs
+from molinv.analysis.section import Chart, Series, plain
 
 
 def test_logarithmic_axes_leave_out_what_they_cannot_show():

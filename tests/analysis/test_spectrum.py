@@ -5,7 +5,7 @@ import torch
 from known import harmonic, made, molecules, subject
 
 from molinv import models, quadrature
-from molinv.analysis.spectrum import section, suggested_degree
+from molinv.analysis.orbits.spectrum import section, suggested_degree
 from molinv.datasets.batches import Batch
 
 

@@ -63,8 +63,9 @@ def test_blocks_change_nothing(size):
         return (pos[..., 2] * z).sum(1, keepdim=True)
 
     whole, parts = (sweep(subject(f), molecules(), 5, s) for s in (100, size))
-    for a, b in zip(vars(whole).values(), vars(parts).values(), strict=True):
-        torch.testing.assert_close(a, b, equal_nan=True)
+    for name, a in vars(whole).items():
+        if isinstance(a, torch.Tensor):
+            torch.testing.assert_close(a, vars(parts)[name], equal_nan=True)
 
 
 @pytest.mark.parametrize("kind", ["vector", "tensor", "atom vector"])

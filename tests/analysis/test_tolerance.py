@@ -8,18 +8,18 @@ from lie_nets import invariant, linear, molecules, subject
 
 from molinv import distributions as D
 from molinv import groups
-from molinv.analysis.agreement import agrees, reach
+from molinv.analysis.learned.agreement import agrees, reach
+from molinv.analysis.learned.tolerance import section
+from molinv.analysis.learned.turning import ANGLES, calls, over_angles, tolerated
 from molinv.analysis.orbits import sweep
 from molinv.analysis.settings import Settings
 from molinv.analysis.subject import Quantity, Structures, Subject
-from molinv.analysis.tolerance import section
-from molinv.analysis.turning import ANGLES, calls, sweep_angles, tolerated
 
 SETTINGS = Settings(bootstrap=100, degree=2)
 
 
 def made(subject_, structures):
-    return section(subject_, structures, sweep(subject_, structures, 2), SETTINGS)
+    return section(sweep(subject_, structures, 2), SETTINGS)
 
 
 def true(structures, offset):
@@ -64,7 +64,7 @@ def test_the_angle_at_which_a_known_error_has_grown_by_a_twentieth(dtype):
 
 def test_errors_are_those_of_turned_molecules():
     structures = true(molecules(3, 5, 4), 2.0)
-    errors = sweep_angles(subject(linear), structures, Settings(batch_size=2))
+    errors = over_angles(subject(linear), structures, Settings(batch_size=2))
     g = groups.SO3().exp(torch.tensor([0, 0, ANGLES[7].item() * pi / 180]).double())
     pos, z = structures.batch(range(3))
     assert structures.y is not None
@@ -73,13 +73,13 @@ def test_errors_are_those_of_turned_molecules():
     assert torch.allclose(errors[:, 0, 0], (linear(pos @ g.mT, z) - structures.y).abs())
     assert torch.equal(errors[:, 0, 0], errors[:, 0, -1])
     asked = []
-    sweep_angles(subject(linear), structures, SETTINGS, asked.append)
+    over_angles(subject(linear), structures, SETTINGS, asked.append)
     assert sum(asked) == 3 * calls()
 
 
 def test_vectors_are_turned_back():
     made_ = subject(lambda pos, z: (pos * z[..., None]).sum(1)[:, None], kind="vector")
-    assert sweep_angles(made_, molecules(3, 4), SETTINGS).max() < 1e-12
+    assert over_angles(made_, molecules(3, 4), SETTINGS).max() < 1e-12
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ SO3 = groups.SO3()
     ids=lambda v: type(v).__name__,
 )
 def test_how_far_a_distribution_reaches(mu, expected):
-    found = reach(with_(mu, invariant))
-    assert [v.reach for v in found.values()] == pytest.approx(expected, rel=2e-3)
+    found = reach(mu)
+    assert [v.degrees for v in found.values()] == pytest.approx(expected, rel=2e-3)
 
 
 def with_(mu, function):

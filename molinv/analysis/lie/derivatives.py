@@ -1,8 +1,8 @@
-"""Lie derivatives of a function of molecules: how fast its output changes along each generator.
+"""Lie derivatives of a function of molecules: the rate of its output along each generator.
 
     L_X f (x) = df(x)[X x] - X f(x)
 
-It is zero for every x exactly where f is equivariant under the group that X generates. With F(g)
+L_X f is zero for every x exactly if f is equivariant under the group that X generates. With F(g)
 = g^-1 f(g x), sum_i |L_i f|^2 over Haar is sum_l l (l + 1) P_l, P_l the power of F in degree l.
 Source: Gruver et al., "The Lie Derivative for Measuring Learned Equivariance" (ICLR 2023,
 arXiv 2210.02984).
@@ -31,7 +31,7 @@ _FLAT = 1e-13  # of a squared mean: no variance is known below this
 
 @dataclass(frozen=True, eq=False)
 class Rates:
-    """What a function does along each generator, molecule by molecule.
+    """Squared Lie derivatives and values of a function, molecule by molecule.
 
     slope   (m, k, t) |L_X f|^2 summed over entries, mean over orientations; unit^2 per rad^2
     count   (m,) values of a quantity in each molecule: 1, or its atoms
@@ -59,26 +59,26 @@ class Rates:
         """(k,): `relative`, mean of the quantities that differ between molecules."""
         return self._of(settings, lambda slope, variance: _share(slope, variance).nanmean(-1))
 
+    def variance(self) -> Float[Tensor, " t"]:
+        """Var f over molecules as stored."""
+        count = self.count.sum()
+        return self.square.sum(0) / count - (self.total.sum(0) / count).square().sum(-1)
+
     def _of(self, settings: Settings, function: Callable[[Tensor, Tensor], Tensor]) -> Estimate:
         _, k, t = self.slope.shape
         # about the mean: what all values share costs the variance no digits
         mean = self.total.sum(0) / self.count.sum()
-        centred = self.total - self.count[:, None, None] * mean
-        square = (
-            self.square
-            - 2 * (self.total * mean).sum(-1)
-            + self.count[:, None] * mean.square().sum(-1)
-        )
-        sizes = [k * t, 1, centred[0].numel(), t]
-        parts = [self.slope.flatten(1), self.count[:, None], centred.flatten(1), square]
+        size, count = mean.square().sum(-1), self.count[:, None]
+        centred = self.total - count[..., None] * mean
+        square = self.square - 2 * (self.total * mean).sum(-1) + count * size
+        parts = [self.slope.flatten(1), count, centred.flatten(1), square]
 
         def ratio(means: Tensor) -> Tensor:
-            slope, count, total, square = means.split(sizes, -1)
+            slope, count, total, square = means.split([part.shape[1] for part in parts], -1)
             away = (total.unflatten(-1, (t, -1)) / count[..., None]).square().sum(-1)
             variance = square / count - away
-            # one molecule, or the same value for all: what is left is rounding
-            flat = mean.square().sum(-1) * _FLAT
-            variance = torch.where(variance > flat, variance, 0.0)
+            # one molecule, or the same value for all: the rest is rounding
+            variance = torch.where(variance > size * _FLAT, variance, 0.0)
             return function((slope / count).unflatten(-1, (k, t)), variance[..., None, :])
 
         return of_means(ratio, torch.cat(parts, -1), settings)
@@ -88,8 +88,13 @@ def _share(slope: Tensor, variance: Tensor) -> Tensor:
     return torch.where(variance > 0, slope / variance, torch.nan)
 
 
+def per_square(group: Group) -> list[str]:
+    """The generators with the unit of a squared derivative."""
+    return [f"{n} (per {u}^2)" for n, u in zip(group.names, group.units, strict=True)]
+
+
 def group_of(subject: Subject) -> Group:
-    """The group that the subject was trained with, rotations without one.
+    """The group of the subject's distribution, or SO3.
 
     Raises InputError for a group that does not act on space, or has no generators.
     """
@@ -108,8 +113,8 @@ def derivatives(
 ) -> tuple[Float[Tensor, "b t *e"], Float[Tensor, "k b t *e"]]:
     """f and L_X f along every generator, in the quantities' units per generator's; float64.
 
-    Exact, by forward-mode differentiation. Padding stays where it is. Raises InputError for an
-    operation that cannot be differentiated so.
+    Exact, by forward-mode differentiation. Padding stays in place. Raises InputError for an
+    operation without a forward-mode derivative.
     """
     value, found = torch.empty(0), []
     for generator in group.generators.detach():
@@ -140,30 +145,28 @@ def measure(
     orientations: int = 0,
     tick: Callable[[int], None] = lambda molecules: None,
 ) -> Rates:
-    """Lie derivatives of all molecules as stored, or each in as many Haar-random orientations.
+    """Lie derivatives of all molecules as stored, or each in so many Haar-random orientations.
 
-    Molecules pass in blocks: only their sums are kept.
+    Molecules pass in blocks; only their sums are kept.
     """
     e = len(subject.entries(1))
-    turns = poses(len(structures), orientations, settings.seed)
-    rows, blocks = [], structures.blocks(settings.batch_size)
-    for index in blocks:
-        pos, z = structures.batch(index)
-        pos = pos.to(subject.dtype)
+    turns = drawn_rotations(len(structures), orientations, settings.seed)
+
+    def block(index: Tensor, pos: Tensor, z: Tensor) -> tuple[Tensor, ...]:
         value = subject(pos, z).double()
         slope = torch.zeros(len(pos), group.k, len(subject.quantities), dtype=torch.float64)
         for g in turns[:, index]:
             _, found = derivatives(subject, pos @ g.to(pos).mT, z, group)
-            slope += length_squared(found, e).transpose(0, 1).cpu() / len(turns)
+            slope += length_squared(found, e).transpose(0, 1) / len(turns)
             tick(len(pos))
         atoms = (z > 0).sum(1).double() if subject.by_atom else torch.ones(len(z)).double()
-        summed = value.sum(2) if subject.by_atom else value
-        rows.append((slope, atoms, summed.reshape(*value.shape[:2], -1), length_squared(value, e)))
-    back = torch.cat(blocks).argsort()
-    return Rates(*(torch.cat(parts)[back] for parts in zip(*rows, strict=True)))
+        total = value.sum(2) if subject.by_atom else value
+        return slope, atoms, total.reshape(*value.shape[:2], -1), length_squared(value, e)
+
+    return Rates(*structures.each(block, structures.blocks(settings.batch_size)))
 
 
-def poses(molecules: int, orientations: int, seed: int) -> Float[Tensor, "o m 3 3"]:
+def drawn_rotations(molecules: int, orientations: int, seed: int) -> Float[Tensor, "o m 3 3"]:
     """Haar-random rotations for each molecule; the identity where `orientations` is 0."""
     if orientations == 0:
         return torch.eye(3, dtype=torch.float64).expand(1, molecules, 3, 3)

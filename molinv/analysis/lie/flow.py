@@ -1,10 +1,10 @@
 """Where in a network L_X f comes from: the chain rule, stage by stage, with hooks.
 
 With h the output of a stage and A_X its assumed action, L_X h = dh[X x] - A_X h. In another pass
-the stage hands on h with the tangent A_X h, as if it were equivariant: L_X f then lacks what comes
-through that stage. Without one after the other, in the order in which they run, each further stage
-takes away what it makes itself out of inputs that move as assumed; since tangents add up, so do
-these parts, and the last rest is made outside of all stages.
+the stage's output h gets the tangent A_X h, as if it were equivariant: L_X f then lacks what comes
+through that stage. Stages are replaced so one after the other, in the order in which they run: each
+further stage removes the part that it makes itself from inputs that move as assumed. Tangents are
+linear, so these parts add up; the remainder is made outside of all stages.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...errors import InputError, unknown
 from ...groups import Group
 from ..orbits import length_squared
 from ..subject import Structures, Subject
-from .derivatives import along, poses
+from .derivatives import along, drawn_rotations
 from .hidden import Hidden, default, rotation_vector
 from .stages import Moments, Tap, attached, find
 
@@ -58,32 +58,33 @@ def flow(
 ) -> Flow:
     """Trace L_X f through the stages of the subject's module, each molecule in a random pose.
 
-    `actions` says how stages' outputs move, by their names; see `hidden.default` for the others.
-    Molecules of one size go together, so that no padding counts. Raises InputError without a
-    module, for one without stages and for a name that none of them has.
+    `actions` gives the action on stages' outputs by name; `hidden.default` has the others.
+    Molecules of one size form a batch, so padding does not count. Raises InputError for a subject
+    without a module, a module without stages and an unknown name of a stage.
     """
     root = subject.module
     if root is None:
         raise InputError(f"{subject.name} has no torch module: its layers cannot be looked into.")
     pos, z = structures.batch([0])
-    stages = find(root, lambda: subject(pos.to(subject.dtype), z))
+    stages = find(root, lambda: subject(pos, z))
     if not stages:
         raise InputError(f"{subject.name} calls no module of its own: there are no layers to see.")
     for name in actions or {}:
         if name not in stages:
             raise unknown("stage", name, stages)
     chosen = {n: (actions or {}).get(n, default(root, n, stage)) for n, stage in stages.items()}
-    turns, order, parts = poses(len(structures), 1, seed)[0], [], []
+    turns = drawn_rotations(len(structures), 1, seed)[0]
     moments = [Moments(group.k) for _ in stages]
-    for size in structures.sizes.unique().tolist():
-        for index in (structures.sizes == size).nonzero()[:, 0].split(batch_size):
-            pos, z = structures.batch(index)
-            pos = (pos.double() @ turns[index].mT).to(subject.dtype)
-            parts.append(_block(subject, pos, z, group, list(stages.values()), chosen, moments))
-            order.append(index)
-            tick(len(index))
-    back = torch.cat(order).argsort()
-    through, made, shared, total = (torch.cat(p)[back] for p in zip(*parts, strict=True))
+
+    def block(index: Tensor, pos: Tensor, z: Tensor) -> tuple[Tensor, ...]:
+        pos = pos.double() @ turns[index].mT
+        tick(len(index))
+        return _block(subject, pos, z, group, list(stages.values()), chosen, moments)
+
+    sizes = structures.sizes
+    same = [(sizes == size).nonzero()[:, 0] for size in sizes.unique()]
+    blocks = [part for whole in same for part in whole.split(batch_size)]
+    through, made, shared, total = structures.each(block, blocks)
     hidden = torch.stack([m.ratio() for m in moments], -1)
     return Flow(
         list(stages), [a.name for a in chosen.values()], hidden, through, made, shared, total
@@ -121,10 +122,7 @@ def _block(
             tap.sees = None
         # nothing of L_X f comes through a stage whose output moves as assumed: constants, say
         live = [i for i, tap in enumerate(taps) if tap.breaks]
-        through, made = (
-            [torch.zeros_like(whole) for _ in taps],
-            [torch.zeros_like(whole)] * len(taps),
-        )
+        through, made = [torch.zeros_like(whole)] * len(taps), [torch.zeros_like(whole)] * len(taps)
         rest = whole
         for j, i in enumerate(live):
             through[i] = whole - without(i)
@@ -132,13 +130,7 @@ def _block(
             made[i], rest = rest - left, left
         every = torch.stack([*made, rest], 1)
         inner = every * whole[:, None]
-        rows.append(
-            (
-                length_squared(torch.stack(through, 1), e),
-                length_squared(every, e),
-                inner.sum(tuple(range(-e, 0))) if e else inner,
-                length_squared(whole, e),
-            )
-        )
-    through, made, shared, total = (torch.stack(part, -2) for part in zip(*rows, strict=True))
-    return through, made, shared, total
+        lengths = (length_squared(v, e) for v in (torch.stack(through, 1), every, whole))
+        through, made, total = lengths
+        rows.append((through, made, inner.sum(tuple(range(-e, 0))) if e else inner, total))
+    return tuple(torch.stack(part, -2) for part in zip(*rows, strict=True))

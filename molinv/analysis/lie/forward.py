@@ -1,4 +1,4 @@
-"""Forward-mode differentiation of whole networks, with nothing in the way that has a rule."""
+"""Forward-mode differentiation of whole networks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch.autograd.forward_ad as fw
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._pytree import tree_leaves, tree_map
 
 from ...errors import InputError
 
@@ -20,14 +21,14 @@ def directional(
 ) -> tuple[Tensor, Tensor]:
     """(f(x), df[direction]) in one pass; zeros where no derivative reaches the output.
 
-    Attention takes torch's math backend meanwhile: its fused ones have no forward rule on a
-    processor. Raises InputError with torch's own words for an operation that has none.
+    Attention uses torch's math backend meanwhile, as the fused ones have no forward rule on the
+    CPU. Raises InputError with torch's own words for an operation without a forward rule.
     """
     try:
         with _attention(), fw.dual_level():
             value, tangent = fw.unpack_dual(function(fw.make_dual(x, direction)))
     except RuntimeError as error:  # torch's NotImplementedError is one
-        function(x)  # what fails without differentiation too says so itself
+        function(x)  # raises its own error where it fails without differentiation too
         reason = str(error).strip().split("\n")[0].split(". ")[0].rstrip(".")
         raise InputError(
             f"{name} has no Lie derivative, for it cannot be differentiated in forward mode: "
@@ -51,7 +52,7 @@ def tangent_of(action: Callable[[Tensor], Tensor], generator: Float[Tensor, "d d
 
 def split(tree: Any) -> tuple[list[Tensor], list[Tensor]]:
     """Values and tangents of the real tensors of a module's output, in a fixed order."""
-    pairs = [fw.unpack_dual(leaf) for leaf in _leaves(tree)]
+    pairs = [fw.unpack_dual(leaf) for leaf in tree_leaves(tree) if _real(leaf)]
     values = [pair.primal for pair in pairs]
     tangents = [torch.zeros_like(p.primal) if p.tangent is None else p.tangent for p in pairs]
     return values, tangents
@@ -59,37 +60,21 @@ def split(tree: Any) -> tuple[list[Tensor], list[Tensor]]:
 
 def moves(tree: Any) -> bool:
     """Whether any of its tensors carries a tangent."""
-    return any(fw.unpack_dual(leaf).tangent is not None for leaf in _leaves(tree))
+    return any(fw.unpack_dual(x).tangent is not None for x in tree_leaves(tree) if _real(x))
 
 
 def join(tree: Any, tangents: list[Tensor]) -> Any:
     """The same output with other tangents, as `split` orders them."""
     rest = iter(tangents)
-    return _rebuild(tree, lambda leaf: fw.make_dual(fw.unpack_dual(leaf).primal, next(rest)))
+
+    def other(leaf: Any) -> Any:
+        return fw.make_dual(fw.unpack_dual(leaf).primal, next(rest)) if _real(leaf) else leaf
+
+    return tree_map(other, tree)
 
 
-def _leaves(tree: Any) -> list[Tensor]:
-    found: list[Tensor] = []
-
-    def see(leaf: Tensor) -> Tensor:
-        found.append(leaf)
-        return leaf
-
-    _rebuild(tree, see)
-    return found
-
-
-def _rebuild(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Tuples, lists and dicts of tensors with every real tensor changed; the rest as it is."""
-    if isinstance(tree, Tensor):
-        return change(tree) if tree.is_floating_point() else tree
-    if isinstance(tree, dict):
-        return {key: _rebuild(value, change) for key, value in tree.items()}
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*(_rebuild(value, change) for value in tree))
-    if isinstance(tree, list | tuple):
-        return type(tree)(_rebuild(value, change) for value in tree)
-    return tree
+def _real(leaf: Any) -> bool:
+    return isinstance(leaf, Tensor) and leaf.is_floating_point()
 
 
 @contextmanager

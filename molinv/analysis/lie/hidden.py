@@ -1,8 +1,8 @@
-"""How a rotation is assumed to act on what a network keeps inside.
+"""The assumed action of a rotation on the tensors inside a network.
 
-What a layer hands on has no action of its own: one is assumed, and every number about that layer
-is relative to it. `trivial` says that nothing inside should change, which is what an invariant
-network needs; vectors and tensors inside turn.
+A layer's output does not define how a rotation acts on it: an action is assumed, and every number
+about that layer is relative to it. `trivial` assumes that nothing changes, as in an invariant
+network; vectors and tensors inside rotate.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Hidden:
 trivial = Hidden("nothing changes", lambda x, h: [torch.zeros_like(part) for part in h])
 
 
-def degrees(*l: int, axis: int) -> Hidden:
+def by_degree(*l: int, axis: int) -> Hidden:
     """One degree for each output tensor, whose `axis` holds the 2 l + 1 components, e3nn's order.
 
     Degree 0 does not change, whatever its shape. Raises InputError in use where an output does
@@ -71,7 +71,7 @@ def irreps(text: str) -> Hidden:
 
 
 def default(root: nn.Module, name: str, stage: nn.Module) -> Hidden:
-    """The action of a stage where none is given: by `irreps_out`, as molinv's own, trivial."""
+    """The action of a stage where none is given: by `irreps_out`, of molinv's own, or trivial."""
     declared = getattr(stage, "irreps_out", None)
     if declared is not None:
         return irreps(str(declared))
@@ -95,17 +95,17 @@ def _couplings(x: Float[Tensor, " 3"], h: list[Tensor]) -> list[Tensor]:
     return done
 
 
-# stages of molinv's own equivariant networks that hand on vectors
+# stages of molinv's own equivariant networks whose outputs rotate
 _KNOWN: Mapping[str, Mapping[str, Hidden]] = {
     "molinv.models.painn.Painn": {
-        "waves": degrees(0, 1, axis=-1),
-        "messages": degrees(0, 1, axis=2),
-        "updates": degrees(0, 1, axis=2),
-        "narrow": degrees(0, 1, axis=2),
-        "last": degrees(0, 1, axis=2),
+        "waves": by_degree(0, 1, axis=-1),
+        "messages": by_degree(0, 1, axis=2),
+        "updates": by_degree(0, 1, axis=2),
+        "narrow": by_degree(0, 1, axis=2),
+        "last": by_degree(0, 1, axis=2),
     },
     "molinv.models.equivariant.Equivariant": {
-        "waves": degrees(0, 1, axis=-1),
+        "waves": by_degree(0, 1, axis=-1),
         "couplings": Hidden("Wigner D of the degrees they couple", _couplings),
         "layers": Hidden("Wigner D of each degree", _by_size),
         "turn": Hidden("Wigner D of each degree", _by_size),

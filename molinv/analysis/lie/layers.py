@@ -1,4 +1,4 @@
-"""Charts and sentences of what each layer of a network does to its symmetry."""
+"""Charts and sentences on what each layer of a network does to its symmetry."""
 
 from __future__ import annotations
 
@@ -8,86 +8,74 @@ import torch
 from torch import Tensor
 
 from ...groups import Group
-from ..agreement import listed
-from ..bootstrap import Estimate, of_means, plain
-from ..section import Chart, Section, Series
+from ..bootstrap import Estimate, of_means
+from ..section import Section, Series, plain
 from ..settings import Settings
+from ..wording import listed
+from .derivatives import per_square
 from .flow import Flow
 
-_SEEN = 12  # stages that a sentence names at most
+_SEEN = 12  # the largest number of stages that a sentence names
 
 
 def layers(
     made: Section, group: Group, found: Flow, settings: Settings, quiet: Sequence[int]
 ) -> None:
     """Charts and sentences of the stages, for each unit of the generators that are not quiet."""
-    actions = sorted(set(found.actions))
     made.numbers["layers"] = {
         "molecules": len(found.total),
         "stages": found.names,
         "actions": found.actions,
         "hidden": plain(found.hidden),
     }
-    hidden = [
-        Series(
-            f"{n} (per {u}^2)", found.names, found.hidden[k].nan_to_num(0).tolist(), style="points"
-        )
-        for k, (n, u) in enumerate(zip(group.names, group.units, strict=True))
-    ]
-    assumed = "Assumed on what they hand on: " + "; ".join(
-        f"{a} ({listed([n for n, b in zip(found.names, found.actions, strict=True) if a == b])})"
-        for a in actions
+    stages: dict[str, list[str]] = {}
+    for name, action in sorted(zip(found.names, found.actions, strict=True), key=lambda p: p[1]):
+        stages.setdefault(action, []).append(name)
+    assumed = "Assumed actions on the stages' outputs: " + "; ".join(
+        f"{action} ({listed(names)})" for action, names in stages.items()
     )
-    made.figures.append(
-        Chart(
-            "lie_hidden",
-            "How much each layer's output changes along a generator",
-            "layer, in the order of execution",
-            "E|L_X h|^2 / Var h",
-            hidden,
-            f"{assumed}. {len(found.total)} molecules, each in one random orientation; layers "
-            "without a mark do not change at all.",
-            log_y=True,
-        )
+    made.chart(
+        "lie_hidden",
+        "How much each layer's output changes along a generator",
+        "layer, in the order of execution",
+        "E|L_X h|^2 / Var h",
+        [
+            Series(label, found.names, changes.nan_to_num(0).tolist(), style="points")
+            for label, changes in zip(per_square(group), found.hidden, strict=True)
+        ],
+        caption=f"{assumed}. {len(found.total)} molecules, each in one random orientation; layers "
+        "without a mark do not change at all.",
+        log_y=True,
     )
     for unit in dict.fromkeys(group.units):
         chosen = [k for k, u in enumerate(group.units) if u == unit]
-        through, share = (
-            _relative(found, part, chosen, settings) for part in ("through", "shared")
-        )
+        through = _relative(found.through, found.total, chosen, settings)
+        share = _relative(found.shared, found.total, chosen, settings)
         made.numbers["layers"][f"through, per {unit}"] = through.numbers()
         made.numbers["layers"][f"share, per {unit}"] = share.numbers()
         if set(chosen) <= set(quiet):
             continue  # shares of rounding
-        names = [*found.names, "outside"]
-        bars = Series("made by the layer itself", names, **share.series(scale=100), style="bar")
-        points = Series(
-            "comes through it", found.names, **through.series(scale=100), style="points"
-        )
         along = listed([group.names[k] for k in chosen])
-        made.figures.append(
-            Chart(
-                f"lie_layers_{unit.replace('-', '_')}",
-                f"Which layer breaks the symmetry ({along})",
-                "layer, in the order of execution",
-                "share of L_X f (%)",
-                [bars, points],
-                "Bars add up to 100 % (below 0: a layer undoes what others make); points: squared "
-                f"length of what comes through a layer, of that of L_X f. {assumed}.",
-            )
+        made.chart(
+            f"lie_layers_{unit.replace('-', '_')}",
+            f"Which layer breaks the symmetry ({along})",
+            "layer, in the order of execution",
+            "share of L_X f (%)",
+            [
+                share.series("made by the layer itself", [*found.names, "outside"], "bar", 100),
+                through.series("comes through it", found.names, "points", 100),
+            ],
+            caption="Bars add up to 100 % (below 0: a layer undoes what others make); points: "
+            "squared length of what comes through a layer, relative to that of L_X f. "
+            f"{assumed}.",
         )
         made.findings.append(_sentence(found, share, chosen, along))
         if unit == "rad":
-            made.numbers["verdict"] = _plainly(found, share)
-
-
-def _plainly(found: Flow, share: Estimate) -> str:
-    """The same without symbols, for the verdict."""
-    made_by = listed([f"the stage {part}" for part in _largest(found, share)])
-    return (
-        f"What still depends on orientation is made by {made_by} of it "
-        f"({len(found.total)} molecules)."
-    )
+            parts = listed([f"the stage {part}" for part in _largest(found, share)])
+            made.numbers["verdict"] = (
+                f"What still depends on orientation is made by {parts} of it "
+                f"({len(found.total)} molecules)."
+            )
 
 
 def _largest(found: Flow, share: Estimate) -> list[str]:
@@ -114,13 +102,12 @@ def _sentence(found: Flow, share: Estimate, chosen: list[int], along: str) -> st
     )
 
 
-def _relative(found: Flow, part: str, chosen: list[int], settings: Settings) -> Estimate:
-    """(s,): a part of E|L_X f|^2 over these generators, mean of the quantities' shares."""
-    above = getattr(found, part)[:, :, chosen].sum(2)  # (m, s, t)
-    below = found.total[:, chosen].sum(1)[:, None]
+def _relative(part: Tensor, total: Tensor, chosen: list[int], settings: Settings) -> Estimate:
+    """(s,): a part (m, s, k, t) of E|L_X f|^2 over some generators, mean of the quantities."""
+    both = torch.cat([part[:, :, chosen].sum(2), total[:, chosen].sum(1)[:, None]], 1)
 
     def ratio(means: Tensor) -> Tensor:
         top, bottom = means[..., :-1, :], means[..., -1:, :]
         return (top / torch.where(bottom == 0, 1.0, bottom)).mean(-1)
 
-    return of_means(ratio, torch.cat([above, below], 1), settings)
+    return of_means(ratio, both, settings)

@@ -1,69 +1,62 @@
-"""Where in the network the symmetry is made or broken: the Lie derivatives' part of the report."""
+"""Report section: where in the network the symmetry is made or broken, by Lie derivatives."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ...errors import InputError
 from ...groups import SO3, Group
-from ..agreement import listed
-from ..bootstrap import plain
 from ..orbits import Orbits
-from ..section import Chart, Grid, Section, Series
+from ..section import Section, plain
 from ..settings import Settings
 from ..subject import Structures, Subject
-from .derivatives import Rates, group_of, measure
+from ..wording import listed
+from .derivatives import Rates, group_of, measure, per_square
 from .differences import check
 from .flow import flow
 from .layers import layers
 
 ORIENTATIONS = 2  # random ones of each molecule
-LOOKED_INTO = 100  # molecules whose way through the layers is traced
-_ROUNDING = 1e3  # epsilons: a smaller derivative is none
+LOOKED_INTO = 100  # molecules that are traced through the layers
+_ROUNDING = 1e3  # epsilons: smaller derivatives are rounding
 
 
-def section(
-    subject: Subject, structures: Structures, orbits: Orbits, settings: Settings
-) -> Section:
-    """E|L_X f|^2 / Var f along every generator, as stored and turned, and through the layers.
+def section(orbits: Orbits, settings: Settings) -> Section:
+    """E|L_X f|^2 / Var f along every generator, as stored and rotated, and through the layers.
 
     Raises InputError for a subject that cannot be differentiated in forward mode.
     """
+    subject, structures = orbits.subject, orbits.structures
     group, m = group_of(subject), len(structures)
     checked = check(subject, structures, group)
     tick = settings.progress("Lie derivatives", m * (1 + ORIENTATIONS))
     stored = measure(subject, structures, group, settings, 0, tick)
     turned = measure(subject, structures, group, settings, ORIENTATIONS, tick)
     made = Section("lie", "Where in the network the symmetry is made or broken")
+    here, there = _numbers(stored, settings), _numbers(turned, settings)
     made.numbers = {
         "generators": list(group.names),
         "units": list(group.units),
         "molecules": m,
         "orientations": ORIENTATIONS,
         "check_by_differences": checked,
-        "variance": plain(_variance(stored)),
-        "stored": _numbers(stored, settings),
-        "random": _numbers(turned, settings),
+        "variance": plain(stored.variance()),
+        "stored": here,
+        "random": there,
     }
-    sums = (
-        made.numbers["stored"]["mean_of_quantities"],
-        made.numbers["random"]["mean_of_quantities"],
-    )
-    largest = [
-        max(v or 0.0 for v in each) for each in zip(*(s["value"] for s in sums), strict=True)
-    ]
+    sums = zip(*(n["mean_of_quantities"]["value"] for n in (here, there)), strict=True)
     small = (_ROUNDING * torch.finfo(subject.dtype).eps) ** 2
-    quiet = [k for k in range(group.k) if largest[k] < small]
+    quiet = [k for k, pair in enumerate(sums) if max(v or 0.0 for v in pair) < small]
     _table(made, subject, group, turned, settings)
     _whole(made, subject, group, stored, turned, settings, quiet)
     if isinstance(group, SO3) and len(quiet) < group.k:
         _spectrum(made, turned, orbits)
+    looked = _first(structures, LOOKED_INTO)
+    tick = settings.progress("Lie derivatives, layer by layer", len(looked))
     try:
-        looked = _first(structures, LOOKED_INTO)
-        tick = settings.progress("Lie derivatives, layer by layer", len(looked))
         found = flow(subject, looked, group, None, settings.seed, settings.batch_size, tick)
     except InputError as error:
         made.findings.append(f"Not layer by layer: {error}")
@@ -76,19 +69,13 @@ def _table(
     made: Section, subject: Subject, group: Group, turned: Rates, settings: Settings
 ) -> None:
     each, steep = turned.relative(settings), turned.steepness(settings)
-    columns = [f"{n} (per {u}^2)" for n, u in zip(group.names, group.units, strict=True)]
     rows = [
-        [
-            q.name,
-            *(each.text(k, i) for k in range(group.k)),
-            *(float(steep.value[k, i]) for k in range(group.k)),
-            q.unit,
-        ]
+        [q.name, *(each.text(k, i) for k in range(group.k)), *steep.value[:, i].tolist(), q.unit]
         for i, q in enumerate(subject.quantities)
     ]
     roots = [f"root along {n} (per {u})" for n, u in zip(group.names, group.units, strict=True)]
     title = "E|L_X f|^2 / Var f along each generator X, and the root of E|L_X f|^2; random poses"
-    made.tables.append(Grid(title, ["quantity", *columns, *roots, "unit"], rows))
+    made.table(title, ["quantity", *per_square(group), *roots, "unit"], rows)
 
 
 def _whole(
@@ -100,40 +87,36 @@ def _whole(
     settings: Settings,
     quiet: list[int],
 ) -> None:
-    """Chart and sentences of the whole network; `quiet` are the generators that do nothing."""
-    first, t, m = subject.quantities[0], len(subject.quantities), len(stored.count)
+    """Chart and sentences of the whole network; `quiet` are the generators without an effect."""
+    first, of = subject.quantities[0], subject.several
     here, there = (rates.mean_relative(settings) for rates in (stored, turned))
     steep = turned.steepness(settings)
-    seen = f"{m} molecules, {ORIENTATIONS} random orientations each"
+    seen = f"{len(stored.count)} molecules, {ORIENTATIONS} random orientations each"
     if not bool(there.value.isfinite().all()):
         roots = (
             f"{steep.text(k, 0, unit=first.unit)} along {n}" for k, n in enumerate(group.names)
         )
         made.findings.append(
-            "The molecules' values do not differ, so that |L_X f|^2 has nothing to be compared "
+            "The molecules' values do not differ, so |L_X f|^2 has nothing to be compared "
             f"with; the root of its mean for {first.name} is {listed([*roots])} ({seen})."
         )
         return
-    names = [f"{n} (per {u}^2)" for n, u in zip(group.names, group.units, strict=True)]
-    of = "" if t == 1 else f", mean of {t} quantities"
-    made.figures.append(
-        Chart(
-            "lie_generators",
-            "How fast the output changes along each generator",
-            "generator",
-            f"E|L_X f|^2 / Var f{of}",
-            [
-                Series("as stored", names, **here.series(), style="bar"),
-                Series("random orientations", names, **there.series(), style="bar"),
-            ],
-            "0 for a function that is invariant (equivariant); 1 where one unit along the "
-            "generator changes it by as much as going to another molecule.",
-        )
+    made.chart(
+        "lie_generators",
+        "How fast the output changes along each generator",
+        "generator",
+        f"E|L_X f|^2 / Var f{of}",
+        [
+            here.series("as stored", per_square(group), "bar"),
+            there.series("random orientations", per_square(group), "bar"),
+        ],
+        caption="0 for a function that is invariant (equivariant); 1 where one unit along the "
+        "generator changes it by as much as going to another molecule.",
     )
     if quiet:
         still = listed([group.names[k] for k in quiet])
         made.numbers["verdict"] = (
-            f"{subject.name} does not change along {still} but for its own rounding: E|L_X f|^2 / "
+            f"{subject.name} does not change along {still} beyond rounding: E|L_X f|^2 / "
             f"Var f is at most {float(there.value[quiet].max()):.1g} ({seen})."
         )
         made.findings.append(made.numbers["verdict"])
@@ -149,7 +132,7 @@ def _whole(
 
 
 def _spectrum(made: Section, turned: Rates, orbits: Orbits) -> None:
-    """sum_i |L_i f|^2 = sum_l l (l + 1) P_l over Haar: what the known degrees hold of it."""
+    """The part of sum_i |L_i f|^2 = sum_l l (l + 1) P_l over Haar that the known degrees hold."""
     l = torch.arange(orbits.degree + 1, dtype=torch.float64)
     known = (orbits.power * l * (l + 1)).sum(-1).mean(0)
     whole = turned.slope.sum(1).mean(0)
@@ -159,7 +142,7 @@ def _spectrum(made: Section, turned: Rates, orbits: Orbits) -> None:
     made.findings.append(
         f"The powers of degrees 1 to {orbits.degree} account for "
         f"{float(share.median()):.0%} of the squared derivatives about x, y and z (sum of "
-        "l (l + 1) P_l, median of the quantities); what is missing changes faster than these."
+        "l (l + 1) P_l, median of the quantities); the rest changes faster than these."
     )
 
 
@@ -171,12 +154,7 @@ def _numbers(rates: Rates, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _variance(rates: Rates) -> Tensor:
-    count = rates.count.sum()
-    mean = rates.total.sum(0) / count
-    return rates.square.sum(0) / count - mean.square().sum(-1)
-
-
 def _first(structures: Structures, count: int) -> Structures:
     y = None if structures.y is None else structures.y[:count]
-    return Structures(structures.pos[:count], structures.z[:count], y, structures.names[:count])
+    cut = {name: getattr(structures, name)[:count] for name in ("pos", "z", "names")}
+    return replace(structures, y=y, **cut)

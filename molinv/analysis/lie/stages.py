@@ -1,4 +1,4 @@
-"""The stages of a network, and hooks that see and replace what they hand on."""
+"""The stages of a network, and hooks that observe and replace their outputs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _called(module: nn.Module, prefix: str, run: Callable[[], object]) -> dict[s
 
 
 class Tap:
-    """A hook on one stage: sees its L_X h, and may hand on h as if that were zero."""
+    """A hook on one stage: observes its L_X h, and may set its tangent as if that were zero."""
 
     def __init__(self, action: Hidden, vector: Float[Tensor, " 3"]):
         self.action, self.vector = action, vector
@@ -77,9 +77,9 @@ class Moments:
 
     def add(self, k: int, h: list[Tensor], slope: list[Tensor]) -> None:
         for i, (part, change) in enumerate(zip(h, slope, strict=True)):
-            flat = part.double().reshape(-1, part.shape[-1] if part.ndim > 1 else 1)
+            flat = part.cpu().double().reshape(-1, part.shape[-1] if part.ndim > 1 else 1)
             slopes = flat.new_zeros(self.k)
-            slopes[k] = change.double().square().sum()
+            slopes[k] = change.cpu().double().square().sum()
             new = [flat.new_tensor(len(flat)), flat.sum(0), flat.square().sum(0)]
             new = [*(n if k == 0 else torch.zeros_like(n) for n in new), slopes]
             old = self.sums.get((i, flat.shape[1]), [torch.zeros(())] * 4)
@@ -92,8 +92,8 @@ class Moments:
             parts = [v for key, v in self.sums.items() if key[0] == i]
             rows = sum(float(n) for n, *_ in parts)
             spread = [(square - s.square() / n).clamp_min(0).sum() for n, s, square, _ in parts]
-            variance += torch.stack(spread).sum().cpu() / rows
-            slope += torch.stack([change for *_, change in parts]).sum(0).cpu() / rows
+            variance += torch.stack(spread).sum() / rows
+            slope += torch.stack([change for *_, change in parts]).sum(0) / rows
         return slope / variance if variance > 0 else slope * torch.nan
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -13,9 +11,9 @@ from ...sharing import share_cores
 from ...training.picture_config import read_config
 from ...training.picture_data import fingerprint, load
 from ...training.saved import load_pictures
-from ..learned import distribution
+from ..learned.distribution import distribution
+from ..progress import bars
 from ..runs import read_history
-from ..section import Section
 from ..settings import Settings
 from .changes import Ways, accuracy, changes
 from .poses import poses
@@ -52,13 +50,15 @@ def produce(
         raise InputError(f"the training pictures of {config.data} have changed since {folder}.")
     test = parts["test"].take(torch.arange(min(pictures, len(parts["test"]))))
     ways: Ways = {}
-    with _progress((2 if copies else 1) * mu.group.k * (2 * places + 1)) as tick:
+    with bars() as progress:
+        total = (2 if copies else 1) * mu.group.k * (2 * places + 1)
+        tick = progress("poses", total)
         ways["network alone"] = list(poses(saved, test, places, 0, tick))
         if copies:
             ways[f"averaged over {copies} copies"] = list(poses(saved, test, places, copies, tick))
     reach = {name: float(e.value.detach()) for name, e in mu.extent().items()}
     history = read_history(folder / "metrics.csv")
-    sections: list[Section] = [
+    sections = [
         changes(saved.task, ways, reach),
         accuracy(saved.task, ways, reach),
         distribution(mu, history, Settings(seed=config.seed)),
@@ -77,14 +77,3 @@ def produce(
     where = folder / "analysis" if out is None else out
     write(where, f"Symmetry of {folder.name}", verdict, facts, sections)
     return where / "report.html", verdict
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """One bar, on stderr."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(f"{total} poses", total=total)
-        yield lambda done: bar.advance(task, done)

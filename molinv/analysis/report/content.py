@@ -1,4 +1,4 @@
-"""Sections as what JSON can hold, and numbers as a reader sees them."""
+"""Sections as JSON, numbers as a reader sees them, and what both kinds of figures share."""
 
 from __future__ import annotations
 
@@ -12,25 +12,12 @@ import numpy as np
 from torch import Tensor
 
 from ...errors import InputError
-from ..section import Chart, Drawing, Section, Sphere
+from ..section import Chart, Drawing, Section, Series, Sphere, plain
 
 Figure = Chart | Sphere | Drawing
+Cell = tuple[str, Figure]  # the name of a part, and its figure
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def plain(value: Any) -> Any:
-    """Tensors and arrays as lists; NaN and infinity, for which JSON has no word, as None."""
-    match value:
-        case Tensor() | np.ndarray() | np.generic():
-            return plain(value.tolist())
-        case float():
-            return float(value) if isfinite(value) else None
-        case Mapping():
-            return {str(key): plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [plain(item) for item in value]
-    return value
 
 
 def show(value: Any) -> str:
@@ -98,52 +85,80 @@ def named(sections: Sequence[Section]) -> Iterator[tuple[str, Section]]:
         yield section.name, section
 
 
-def figures(sections: Sequence[Section]) -> list[Figure]:
-    """All figures, in order; raises InputError where two have the same name, or one does not fit.
+def together(parts: Sequence[tuple[str, Sequence[Section]]]) -> dict[str, list[Cell]]:
+    """Figures by name, each with the part it belongs to.
 
-    A name is a file's: two of the same would overwrite each other.
+    Raises InputError where a part has two of one name (they would be one file), where figures of
+    one name have different kinds, and where the lists of a chart differ in length.
     """
-    found = [figure for _, section in named(sections) for figure in section.figures]
-    names = [figure.name for figure in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"expected figures of different names, got {name!r} twice.")
-    for figure in found:
-        if isinstance(figure, Chart):
-            _check(figure)
-    return found
+    drawn: dict[str, list[Cell]] = {}
+    for part, sections in parts:
+        for figure in (figure for _, section in named(sections) for figure in section.figures):
+            cells = drawn.setdefault(figure.name, [])
+            if any(name == part for name, _ in cells):
+                raise InputError(f"expected figures of different names, got {figure.name!r} twice.")
+            if cells and type(cells[0][1]) is not type(figure):
+                raise InputError(
+                    f"expected figures {figure.name!r} of one kind, got different ones."
+                )
+            for s in figure.series if isinstance(figure, Chart) else ():
+                _check(figure.name, s)
+            cells.append((part, figure))
+    return drawn
 
 
-def _check(chart: Chart) -> None:
-    for s in chart.series:
-        given = (s.x, s.y, s.x if s.low is None else s.low, s.x if s.high is None else s.high)
-        if len({len(values) for values in given}) > 1 or (s.low is None) != (s.high is None):
-            raise InputError(
-                f"figure {chart.name}: series {s.label!r} needs as many y, low and high as x, got "
-                f"{', '.join(str(len(v)) for v in given)}."
-            )
+def _check(name: str, s: Series) -> None:
+    given = (s.x, s.y, s.x if s.low is None else s.low, s.x if s.high is None else s.high)
+    if len({len(values) for values in given}) > 1 or (s.low is None) != (s.high is None):
+        raise InputError(
+            f"figure {name}: series {s.label!r} needs as many y, low and high as x, got "
+            f"{', '.join(str(len(v)) for v in given)}."
+        )
+
+
+def scales(cells: Sequence[Cell]) -> tuple[tuple[float, float], float]:
+    """The scales that figures of one name share.
+
+    The smallest and the largest value on any map, and half the side in angstrom of the squares that
+    molecules are drawn in.
+    """
+    maps = [figure for _, figure in cells if isinstance(figure, Sphere)]
+    values = [v for m in maps for row in m.values for v in row if isfinite(v)]
+    drawings = [figure for _, figure in cells if isinstance(figure, Drawing)]
+    sides = [
+        np.ptp(np.asarray(pos, float)[:, :2], axis=0).max()
+        for figure in drawings
+        for _, pos, _ in figure.molecules
+    ]
+    limits = (min(values), max(values)) if values else (0.0, 0.0)
+    return limits, max([side / 2 for side in sides] + [1.0]) + 0.7
+
+
+def categories(chart: Chart) -> list[str]:
+    """The names on the x axis, in order; none where it holds numbers."""
+    return list(dict.fromkeys(x for s in chart.series for x in s.x if isinstance(x, str)))
 
 
 def logarithmic(chart: Chart) -> Chart:
-    """A chart without what its logarithmic axes have no place for.
+    """A chart without the values that its logarithmic axes cannot show.
 
-    Values of 0 and below become gaps; an interval that reaches there ends at the smallest value
+    Values of 0 and below become gaps; an interval that reaches below 0 ends at the smallest value
     that is shown. analysis.json keeps all of them.
     """
     if not (chart.log_x or chart.log_y):
         return chart
     held = [v for s in chart.series for part in (s.y, s.low or (), s.high or ()) for v in part]
     floor = min((v for v in held if v > 0), default=1.0)
+
+    def positive(values: Sequence[Any], least: float = nan) -> list[Any]:
+        return [v if isinstance(v, str) or v > 0 else v if v != v else least for v in values]
+
     made = []
     for s in chart.series:
-        x, y, low, high = s.x, s.y, s.low, s.high
-        if chart.log_x:
-            x = [v if isinstance(v, str) or v > 0 else nan for v in s.x]
         if chart.log_y:
-            y = [v if v > 0 else nan for v in s.y]
-            low = None if low is None else [v if v > 0 or v != v else floor for v in low]
-            high = None if high is None else [v if v > 0 or v != v else floor for v in high]
-        made.append(replace(s, x=x, y=y, low=low, high=high))
+            low, high = (None if e is None else positive(e, floor) for e in (s.low, s.high))
+            s = replace(s, y=positive(s.y), low=low, high=high)
+        made.append(replace(s, x=positive(s.x)) if chart.log_x else s)
     return replace(chart, series=made)
 
 

@@ -81,12 +81,6 @@ def shapes(pos: Sequence[Sequence[float]], z: Sequence[int]) -> list[Ball | Stic
     return sorted(made, key=lambda shape: shape.depth)
 
 
-def frame(molecules: Sequence[tuple[str, Sequence[Sequence[float]], Sequence[int]]]) -> float:
-    """Half the side of a square that holds each of several molecules about its middle."""
-    sides = [np.ptp(np.asarray(pos, float)[:, :2], axis=0).max() for _, pos, _ in molecules]
-    return max([side / 2 for side in sides] + [1.0]) + 0.7
-
-
 def middle(pos: Sequence[Sequence[float]]) -> tuple[float, float]:
     """The middle of what a molecule takes up, x and y."""
     places = np.asarray(pos, float)[:, :2]

@@ -13,9 +13,9 @@ from typing import Any
 
 from ...atomic import atomic_write
 from ...errors import InputError
-from ..section import Drawing, Section, Sphere
-from . import interactive, interactive_map, molecule, palette, pictures
-from .content import Figure, as_json, figures, file_names, named, plain, show, tabs
+from ..section import Drawing, Section, Sphere, plain
+from . import molecule, palette, png, traces, traces_map
+from .content import Cell, as_json, file_names, named, scales, show, tabs, together
 
 Part = tuple[str, Sequence[str], Mapping[str, str], Sequence[Section]]
 
@@ -29,10 +29,10 @@ def write(
 ) -> list[Path]:
     """Write report.html, analysis.json and a PNG for every figure; returns their paths.
 
-    The page is one file that works offline and asks for nothing. analysis.json has the verdict,
-    the facts and, by section, findings, numbers, tables and every figure with its points, NaN as
-    null. Each file is written whole or not at all. Raises InputError where two sections or two
-    figures have the same name, or a figure's numbers do not fit each other.
+    The page is one file that works offline. analysis.json has the verdict, the facts and, by
+    section, findings, numbers, tables and every figure with its points, NaN as null. Writes are
+    atomic. Raises InputError where two sections or two figures have the same name, or the lists of
+    a figure differ in length.
     """
     return _write(folder, title, [("", verdict, facts, sections)])
 
@@ -53,9 +53,9 @@ def write_comparison(folder: Path, title: str, parts: Sequence[Part]) -> list[Pa
 
 def _write(folder: Path, title: str, parts: Sequence[Part]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = _together([(name, figures(sections)) for name, _, _, sections in parts])
+    drawn = together([(name, sections) for name, _, _, sections in parts])
     pngs = file_names(list(drawn))
-    made = [pictures.draw(cells, folder / pngs[name]) for name, cells in drawn.items()]
+    made = [png.draw(cells, folder / pngs[name]) for name, cells in drawn.items()]
     found = [as_json(verdict, facts, sections, pngs) for _, verdict, facts, sections in parts]
     content: dict[str, Any] = {"title": title}
     if len(parts) > 1:
@@ -63,34 +63,18 @@ def _write(folder: Path, title: str, parts: Sequence[Part]) -> list[Path]:
     else:
         content |= found[0]
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    page = _page(title, parts, drawn)
-    return [
-        _save(folder / "report.html", page),
-        _save(folder / "analysis.json", text),
-        *made,
-    ]
+    page = _save(folder / "report.html", _page(title, parts, drawn))
+    return [page, _save(folder / "analysis.json", text), *made]
 
 
-def _together(parts: Sequence[tuple[str, Sequence[Figure]]]) -> dict[str, list[tuple[str, Figure]]]:
-    """Figures by name, each with the parts it is of; raises InputError where kinds differ."""
-    drawn: dict[str, list[tuple[str, Figure]]] = {}
-    for part, made in parts:
-        for figure in made:
-            drawn.setdefault(figure.name, []).append((part, figure))
-    for name, cells in drawn.items():
-        if len({type(figure) for _, figure in cells}) > 1:
-            raise InputError(f"expected figures {name!r} of one kind, got different ones.")
-    return drawn
-
-
-def _page(title: str, parts: Sequence[Part], drawn: Mapping[str, list[tuple[str, Figure]]]) -> str:
+def _page(title: str, parts: Sequence[Part], drawn: Mapping[str, list[Cell]]) -> str:
     specs: list[dict[str, Any]] = []  # what plotly.js draws; a figure's id is its place here
     cells = {name: _cells(group, specs) for name, group in drawn.items()}
     script, plotly = _resource("page.js"), _plotly()
     data: dict[str, Any] = {"figures": specs}
     if any(spec.get("map") for spec in specs):
-        data["degrees"] = interactive_map.degrees()
-    page = _template().render(
+        data["degrees"] = traces_map.coordinates()
+    return _template().render(
         title=title,
         parts=[{"name": n, "verdict": v, "facts": f} for n, v, f, _ in parts],
         facts=list(dict.fromkeys(key for _, _, facts, _ in parts for key in facts)),
@@ -103,29 +87,24 @@ def _page(title: str, parts: Sequence[Part], drawn: Mapping[str, list[tuple[str,
         light=palette.css(palette.LIGHT),
         dark=palette.css(palette.DARK),
     )
-    return page
 
 
-def _cells(group: list[tuple[str, Figure]], specs: list[dict[str, Any]]) -> dict[str, Any]:
+def _cells(group: list[Cell], specs: list[dict[str, Any]]) -> dict[str, Any]:
     """One figure of every part that has it: plotly.js's or, for molecules, SVG."""
-    limits = pictures.map_limits([f for _, f in group if isinstance(f, Sphere)])
-    half = max([molecule.frame(f.molecules) for _, f in group if isinstance(f, Drawing)] + [1.0])
+    limits, half = scales(group)
     by_part: dict[str, Any] = {}
     for part, figure in group:
         cell: dict[str, Any] = {"figure": figure}
+        by_part[part] = cell
         if isinstance(figure, Drawing):
             cell["molecules"] = [
                 (name, molecule.svg(pos, z, half, name)) for name, pos, z in figure.molecules
             ]
-        else:
-            spec = (
-                interactive_map.sphere(figure, limits)
-                if isinstance(figure, Sphere)
-                else interactive.chart(figure)
-            )
-            cell["id"] = len(specs)
-            specs.append(spec | {"group": figure.name, "file": figure.name})
-        by_part[part] = cell
+            continue
+        is_map = isinstance(figure, Sphere)
+        spec = traces_map.sphere(figure, limits) if is_map else traces.chart(figure)
+        cell["id"] = len(specs)
+        specs.append(spec | {"group": figure.name, "file": figure.name})
     return by_part
 
 
@@ -137,15 +116,16 @@ def _sections(parts: Sequence[Part], cells: Mapping[str, Any]) -> list[dict[str,
     for key in order:
         here = [(name, column.get(key)) for name, column in columns]
         there = [section for _, section in here if section is not None]
-        titles = {f.name: f.title for section in there[::-1] for f in section.figures}
-        names = list(dict.fromkeys(f.name for section in there for f in section.figures))
+        titles: dict[str, str] = {}
+        for figure in (figure for section in there for figure in section.figures):
+            titles.setdefault(figure.name, figure.title)
         made.append(
             {
                 "title": there[0].title,
                 "columns": here,
                 "missing": all(s.missing for s in there),
-                "figures": [cells[name] for name in names],
-                "tabs": tabs([titles[name] for name in names]),
+                "figures": [cells[name] for name in titles],
+                "tabs": tabs(list(titles.values())),
             }
         )
     return made

@@ -8,16 +8,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..quadrature import so3
-from .bootstrap import Estimate, of_means, plain
+from ...quadrature import so3
+from ..bootstrap import Estimate, of_means
+from ..section import Section, plain
+from ..settings import Settings
+from ..subject import Subject
+from ..wording import EACH, measured_on, mentioned
 from .orbits import Orbits
-from .section import Chart, Grid, Section, Series
-from .settings import Settings
 from .statistics import invariant
-from .subject import Structures, Subject
-from .wording import EACH, measured_on, told
 
-TOLERATED = 0.05  # share of the variance above the largest known degree
+TOLERATED = 0.05  # fraction of the variance above the largest known degree
 _HIGHEST = 131  # the largest degree that has a rule
 
 _LIKE = {
@@ -33,39 +33,54 @@ _TURNED_BACK = {
 }
 
 
-def section(
-    subject: Subject, structures: Structures, orbits: Orbits, settings: Settings
-) -> Section:
-    """Power by degree as a share of the variance, and what lies above the largest known one.
+def section(orbits: Orbits, settings: Settings) -> Section:
+    """Power by degree as a fraction of the variance, and the rest above the largest known degree.
 
-    Parseval: the powers of all degrees from 1 sum to the variance. Both are the rule's, so that
-    what is missing is the power above its largest known degree L; where that is not small, its
+    Parseval: the powers of all degrees from 1 sum to the variance. Both are the rule's, so the
+    missing part is the power above its largest known degree L; where that is not small, its
     power is partly ascribed to degrees near L and the variance itself is not exact.
     """
+    subject, known = orbits.subject, orbits.degree
     powers = torch.cat([orbits.power[..., 1:], orbits.variance[..., None]], -1)
     share = of_means(_shares, powers, settings)
-    still = invariant(subject, orbits)
+    still = invariant(orbits)
+    variance, parseval = orbits.variance.mean(0), orbits.power[..., 1:].sum(-1).mean(0)
     residual = torch.where(still, 0.0, share.value[:, -1])
     made = Section("spectrum", "Which rotations it depends on, by degree")
     made.findings.append(measured_on(orbits, settings))
-    for q in told(orbits.variance.mean(0) / orbits.power[..., 0].mean(0)):
+    for q in mentioned(variance / orbits.power[..., 0].mean(0)):
         made.findings.append(_sentence(subject, q, share, bool(still[q])))
     worst = int(residual.argmax())
     suggestion = suggested_degree(share.value[worst])
     if residual[worst] > TOLERATED:
-        names = [n.name for n, r in zip(subject.quantities, residual, strict=True) if r > TOLERATED]
-        made.findings.append(_warning(names, float(residual[worst]), orbits.degree, suggestion))
-    made.figures.append(_chart(subject, share, orbits.degree))
-    made.tables.append(_table(subject, orbits, share))
+        names = [n for n, r in zip(subject.names, residual, strict=True) if r > TOLERATED]
+        made.findings.append(_warning(names, float(residual[worst]), known, suggestion))
+    bars = [f"l = {l}" for l in range(1, known + 1)] + [f"l > {known}"]
+    style = "bar" if len(subject.quantities) <= EACH else "points"
+    made.chart(
+        "spectrum",
+        "Variance over orientations by degree",
+        "degree of the Wigner-D functions",
+        "share of the variance (%)",
+        [share[q].series(name, bars, style, 100) for q, name in enumerate(subject.names)],
+        caption="l = 1 is a direction fixed in space, l = 2 an axis; an invariant output has none.",
+    )
+    rows = [
+        [n.name, f"({n.unit})^2", float(parseval[q]), float(variance[q])]
+        + [share.text(q, l, scale=100) for l in range(known + 1)]
+        for q, n in enumerate(subject.quantities)
+    ]
+    columns = ["quantity", "unit", "sum of powers", "variance", *(f"{bar}, %" for bar in bars)]
+    made.table("Power by degree, means over molecules", columns, rows)
     made.numbers = {
-        "quantities": [quantity.name for quantity in subject.quantities],
-        "degree_known": orbits.degree,
-        "degrees": list(range(1, orbits.degree + 1)),
-        "share": Estimate(*(part[:, :-1] for part in share.parts)).numbers(),
-        "residual": Estimate(*(part[:, -1] for part in share.parts)).numbers(),
+        "quantities": subject.names,
+        "degree_known": known,
+        "degrees": list(range(1, known + 1)),
+        "share": share[:, :-1].numbers(),
+        "residual": share[:, -1].numbers(),
         "power": plain(orbits.power.mean(0)),
-        "parseval": plain(orbits.power[..., 1:].sum(-1).mean(0)),
-        "variance": plain(orbits.variance.mean(0)),
+        "parseval": plain(parseval),
+        "variance": plain(variance),
         "invariant": still.tolist(),
         "like": [_like(subject, int(row[:-1].argmax()) + 1) for row in share.value],
         "suggested_degree": suggestion if residual[worst] > TOLERATED else None,
@@ -76,7 +91,7 @@ def section(
 def suggested_degree(shares: Float[Tensor, " l"]) -> int:
     """The degree of a rule that leaves less than 5 % above what it knows.
 
-    From the shares of l = 1 to L and the residual: what is left falls from one degree to the
+    From the shares of l = 1 to L and the residual, which is assumed to fall from one degree to the
     next as it last did. At most twice as many degrees are asked for at once.
     """
     known = len(shares) - 1
@@ -88,7 +103,7 @@ def suggested_degree(shares: Float[Tensor, " l"]) -> int:
 
 
 def _shares(powers: Float[Tensor, "*n t l"]) -> Float[Tensor, "*n t l"]:
-    """Each degree's share of the variance, which comes last, and in its place what is left."""
+    """Each degree's share of the variance, which comes last and is replaced by the residual."""
     whole = powers[..., -1:]
     shares = powers[..., :-1] / torch.where(whole == 0, 1.0, whole)
     left = torch.where(whole[..., 0] == 0, 0.0, 1 - shares.sum(-1))
@@ -96,10 +111,11 @@ def _shares(powers: Float[Tensor, "*n t l"]) -> Float[Tensor, "*n t l"]:
 
 
 def _sentence(subject: Subject, q: int, share: Estimate, still: bool) -> str:
-    name = subject.quantities[q].name
+    name = subject.names[q]
     if still:
-        word = "invariant" if subject.kind.endswith("scalar") else "equivariant"
-        return f"{name} has no power in any degree from 1 beyond rounding: it is {word}."
+        return (
+            f"{name} has no power in any degree from 1 beyond rounding: it is {subject.symmetry}."
+        )
     l = int(share.value[q, :-1].argmax()) + 1
     return (
         f"{name} depends on orientation most by degree l = {l}, with "
@@ -121,33 +137,3 @@ def _warning(names: list[str], residual: float, known: int, suggestion: int) -> 
         f"the largest degree known here, so shares near l = {known} are uncertain: pass "
         f"--degree {suggestion} ({count:,} orientations) to resolve it."
     )
-
-
-def _chart(subject: Subject, share: Estimate, known: int) -> Chart:
-    names = [f"l = {l}" for l in range(1, known + 1)] + [f"l > {known}"]
-    style = "bar" if len(subject.quantities) <= EACH else "points"
-    lines = [
-        Series(quantity.name, names, style=style, **share.series(q, scale=100))
-        for q, quantity in enumerate(subject.quantities)
-    ]
-    return Chart(
-        "spectrum",
-        "Variance over orientations by degree",
-        "degree of the Wigner-D functions",
-        "share of the variance (%)",
-        lines,
-        caption="l = 1 is a direction fixed in space, l = 2 an axis; an invariant output has none.",
-    )
-
-
-def _table(subject: Subject, orbits: Orbits, share: Estimate) -> Grid:
-    """Parseval's sum beside the variance."""
-    variance, parseval = orbits.variance.mean(0), orbits.power[..., 1:].sum(-1).mean(0)
-    rows = [
-        [n.name, f"({n.unit})^2", float(parseval[q]), float(variance[q])]
-        + [share.text(q, l, scale=100) for l in range(orbits.degree + 1)]
-        for q, n in enumerate(subject.quantities)
-    ]
-    columns = ["quantity", "unit", "sum of powers", "variance"]
-    columns += [f"l = {l}, %" for l in range(1, orbits.degree + 1)] + [f"l > {orbits.degree}, %"]
-    return Grid("Power by degree, means over molecules", columns, rows)

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..section import Sphere
+from ..section import Sphere, plain
 from . import mollweide, palette
-from .content import MINUS, plain
-from .interactive import LEGEND, shorten, text
+from .content import MINUS
+from .traces import LEGEND, shorten, text
 
 
 def sphere(figure: Sphere, limits: tuple[float, float]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def sphere(figure: Sphere, limits: tuple[float, float]) -> dict[str, Any]:
     return plain({"data": traces, "layout": layout, "map": True})
 
 
-def degrees() -> dict[str, str]:
+def coordinates() -> dict[str, str]:
     """Latitude and longitude of every point of a map, (h, w, 2), for its hover label."""
     _, _, latitude, longitude = mollweide.grid()
     return _packed(np.stack([latitude, longitude], -1).round(), "i2")
@@ -79,11 +79,8 @@ def _mask(edge: tuple[Any, Any]) -> dict[str, Any]:
     big = 4.0
     x = [*edge[0].round(4).tolist(), big, big, -big, -big, big, big]
     y = [*edge[1].round(4).tolist(), 0, -big, -big, big, big, 0]
-    return {"type": "scatter", "x": x, "y": y, "mode": "lines", "line": {"width": 0}} | {
-        "fill": "toself",
-        "fillcolor": "surface",
-        "hoverinfo": "skip",
-    }
+    look = {"line": {"width": 0}, "fill": "toself", "fillcolor": "surface", "hoverinfo": "skip"}
+    return {"type": "scatter", "x": x, "y": y, "mode": "lines", **look}
 
 
 def _spots(figure: Sphere) -> list[dict[str, Any]]:

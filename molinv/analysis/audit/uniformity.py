@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import chi2
 from torch import Tensor
 
-from .subject import Structures
+from ..subject import Structures
 
 _APART = 1e-3  # of the largest moment: closer ones leave their axes undetermined
 _NEAR = 1e-2  # angstrom; an atom at the centroid has no direction
@@ -39,9 +39,7 @@ def bingham(u: Float[Tensor, "*b n 3"]) -> Float[Tensor, "*b"]:
     return _upper(7.5 * n * (square - 1 / 3), 5)
 
 
-def principal_axes(
-    structures: Structures,
-) -> tuple[Float[Tensor, "m 3 3"], Bool[Tensor, "m 3"]]:
+def principal_axes(structures: Structures) -> tuple[Float[Tensor, "m 3 3"], Bool[Tensor, "m 3"]]:
     """Unit principal axes (rows) of the mass-weighted inertia tensors, least moment first.
 
     The second tensor says which are determined: not so where two moments are nearly equal

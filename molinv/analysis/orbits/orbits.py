@@ -9,18 +9,20 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from .. import quadrature
-from ..errors import InputError
-from ..groups import SO3
-from .subject import Structures, Subject
+from ... import quadrature
+from ...errors import InputError
+from ...groups import SO3
+from ..subject import Structures, Subject
 
-_KEPT = 16  # orientations whose values are held before they are taken up
+_KEPT = 16  # orientations whose values are held before they are summed
+_SO3 = SO3()
 
 
 @dataclass(frozen=True, eq=False)
 class Orbits:
-    """Statistics of f(g x), turned back, over Haar, for each molecule and quantity.
+    """Statistics of f(g x), rotated back, over Haar, for each molecule and quantity.
 
+    subject, structures   the function and its molecules, in the function's dtype
     mean       (m, t, *e) in the quantity's unit
     variance   (m, t) summed over entries, unit^2
     power      (m, t, L + 1) of each Wigner-D degree, unit^2; l = 0 is |mean|^2
@@ -31,6 +33,8 @@ class Orbits:
     nodes, weights  the orientations
     """
 
+    subject: Subject
+    structures: Structures
     mean: Float[Tensor, "m t *e"]
     variance: Float[Tensor, "m t"]
     power: Float[Tensor, "m t l"]
@@ -46,6 +50,11 @@ class Orbits:
         """The largest degree whose power is known."""
         return self.power.shape[-1] - 1
 
+    @property
+    def entries(self) -> int:
+        """The number of axes of one value: 0 for scalars, 1 for vectors."""
+        return self.mean.ndim - 2
+
 
 @torch.no_grad()
 def sweep(
@@ -57,40 +66,41 @@ def sweep(
 ) -> Orbits:
     """Run the subject on every molecule in every orientation of a quadrature rule.
 
-    The rule averages Wigner-D functions exactly up to `degree`, so that powers are known up to
+    The rule averages Wigner-D functions exactly up to `degree`, so powers are known up to
     degree // 2. Molecules pass in blocks, orientations one after the other: memory depends on
-    the block alone. `tick` is told the number of molecules of each call. Raises InputError for a
+    the block only. `tick` gets the number of molecules of each call. Raises InputError for a
     degree under 2.
     """
     if degree < 2:
         raise InputError(f"expected a degree of at least 2, got {degree}.")
+    structures = structures.to(subject.dtype)
     nodes, weights = quadrature.so3(degree)
-    columns, l_of = SO3().basis(nodes, degree // 2)
+    columns, l_of = _SO3.basis(nodes, degree // 2)
+    rule = nodes, weights, columns, l_of
+
+    def block(index: Tensor, pos: Tensor, z: Tensor) -> tuple[Tensor, ...]:
+        y = None if structures.y is None else structures.y[index].double()
+        return _block(subject, pos, z, y, rule, tick)
+
     blocks = structures.blocks(batch_size)
-    parts = [
-        _block(subject, structures, index, nodes, weights, columns, l_of, tick) for index in blocks
-    ]
-    back = torch.cat(blocks).argsort()
-    fields = [torch.cat(values)[back] for values in zip(*parts, strict=True)]
-    return Orbits(*fields, nodes=nodes, weights=weights)
+    fields = structures.each(block, blocks, width(subject, structures))
+    return Orbits(subject, structures, *fields, nodes=nodes, weights=weights)
 
 
 def _block(
     subject: Subject,
-    structures: Structures,
-    index: Int64[Tensor, " b"],
-    nodes: Float[Tensor, "k 3 3"],
-    weights: Float[Tensor, " k"],
-    columns: Float[Tensor, "k f"],
-    l_of: Int64[Tensor, " f"],
+    pos: Float[Tensor, "b n 3"],
+    z: Int64[Tensor, "b n"],
+    y: Float[Tensor, "b t *e"] | None,
+    rule: tuple[Tensor, Tensor, Tensor, Tensor],
     tick: Callable[[int], None],
 ) -> tuple[Tensor, ...]:
-    """What `Orbits` holds, for some molecules."""
-    # values by atom are padded to one width, so that blocks fit together
-    width = int(structures.sizes.max()) if subject.by_atom else None
-    pos, z = structures.batch(index, width)
-    pos = pos.to(subject.dtype)
-    y = None if structures.y is None else structures.y[index].double()
+    """The statistics of some molecules, in the order of the fields of `Orbits`.
+
+    `rule` holds nodes (k, 3, 3), weights (k,), the Wigner-D functions (k, f) there and their
+    degrees (f,).
+    """
+    nodes, weights, columns, l_of = rule
     base = values_at(subject, pos, z, torch.eye(3, dtype=torch.float64))
     b, t = base.shape[:2]
     reference = base if y is None else y
@@ -126,10 +136,15 @@ def _block(
     return base + shift, variance, power, error, square, best, worst
 
 
+def width(subject: Subject, structures: Structures) -> int | None:
+    """The atoms that blocks are padded to, so that values by atom fit together."""
+    return int(structures.sizes.max()) if subject.by_atom else None
+
+
 def values_at(
     subject: Subject, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"], g: Tensor
 ) -> Float[Tensor, "b t *e"]:
-    """What the subject says of molecules turned by g, (3, 3) or (b, 3, 3), turned back; float64."""
+    """Outputs for molecules rotated by g, (3, 3) or (b, 3, 3), rotated back; float64."""
     turned = pos @ g.to(pos).mT
     values = subject(turned, z).double()
     if subject.kind in ("scalar", "atom scalar"):
@@ -142,6 +157,3 @@ def length_squared(values: Tensor, entries: int) -> Tensor:
     """Squared lengths over the last `entries` axes."""
     square = values.square()
     return square.sum(tuple(range(-entries, 0))) if entries else square
-
-
-_SO3 = SO3()

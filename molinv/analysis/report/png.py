@@ -1,9 +1,8 @@
-"""The figures by matplotlib, each a PNG; parts of a comparison stand side by side on one scale."""
+"""Figures as PNGs by matplotlib; parts of a comparison stand side by side on one scale."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +13,25 @@ from matplotlib.figure import Figure as Canvas
 
 from ...atomic import atomic_write
 from ..section import Chart, Drawing, Series, Sphere
-from . import molecule, palette
-from .content import Figure, logarithmic
-from .interactive import LEGEND, TICK, places, shorten
-from .pictures_space import drawing, literal, sphere
+from . import palette
+from .content import Cell, categories, logarithmic, scales
+from .png_space import drawing, literal, sphere
+from .traces import LEGEND, TICK, places, shorten
 
 C = palette.LIGHT
 _DASH = ("-", "--", ":", "-.")
 _MARK = ("o", "D", "s", "^")
 
 
-def draw(parts: Sequence[tuple[str, Figure]], path: Path) -> Path:
-    """Write one picture of figures of one kind and name, whole or not at all.
-
-    `parts` are one figure, or one from every part of a comparison with the part's name.
-    """
+def draw(parts: Sequence[Cell], path: Path) -> Path:
+    """Write one PNG of figures of one name: a single one, or one from every part compared."""
     first = parts[0][1]
     panels = max([len(f.molecules) for _, f in parts if isinstance(f, Drawing)] + [1])
     each = (3.3 * panels, 3.7) if isinstance(first, Drawing) else (7.4, 4.3)
     size = (max(each[0] * len(parts), 4.2), each[1] + 0.3 * (len(parts) > 1))
     canvas = Canvas(figsize=size, layout="constrained", facecolor="white")
     FigureCanvasAgg(canvas)
-    limits = map_limits([f for _, f in parts if isinstance(f, Sphere)])
-    half = max([molecule.frame(f.molecules) for _, f in parts if isinstance(f, Drawing)] + [1.0])
+    limits, half = scales(parts)
     beside: Axes | None = None
     columns = canvas.subfigures(1, len(parts), squeeze=False)[0]
     for column, (name, figure) in zip(columns, parts, strict=True):
@@ -56,16 +51,10 @@ def draw(parts: Sequence[tuple[str, Figure]], path: Path) -> Path:
     return path
 
 
-def map_limits(maps: Sequence[Sphere]) -> tuple[float, float]:
-    """The smallest and the largest value on any of several maps."""
-    values = [v for m in maps for row in m.values for v in row if isfinite(v)]
-    return (min(values), max(values)) if values else (0.0, 0.0)
-
-
 def _chart(axes: Axes, chart: Chart, beside: Axes | None) -> Axes:
     """Draw on axes, on the scale of those beside them."""
     chart = logarithmic(chart)
-    names = list(dict.fromkeys(x for s in chart.series for x in s.x if isinstance(x, str)))
+    names = categories(chart)
     if beside is not None:
         axes.sharey(beside)
         if not names:
@@ -120,10 +109,8 @@ def _chart(axes: Axes, chart: Chart, beside: Axes | None) -> Axes:
 def _plot(axes: Axes, s: Series, i: int, x: np.ndarray, width: float) -> None:
     color, again = C[palette.series(i)], i // palette.SERIES
     y, label = np.array(s.y, float), literal(shorten(s.label, LEGEND)) or " "
-    bounds = None
-    if s.low is not None and s.high is not None:
-        bounds = np.array([s.low, s.high], float)
-    away = None if bounds is None else np.abs(np.stack([y - bounds[0], bounds[1] - y]))
+    bounds = None if s.low is None or s.high is None else np.array([s.low, s.high], float)
+    away = None if bounds is None else np.abs(bounds - y)
     if s.style == "bar":
         axes.bar(x, y, width, label=label, color=color, alpha=0.85, yerr=away, capsize=2)
     elif s.style == "points":

@@ -9,18 +9,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..distributions import Composed, Distribution, Gaussian, UniformBox
-from ..distributions.base import relative_entropy
-from ..groups.so3 import to_quaternion
+from ...distributions import Composed, Distribution, Gaussian, UniformBox
+from ...distributions.base import relative_entropy
+from ...groups.so3 import to_quaternion
 
 # of samples; standard errors come from differences between batches, of which there are many
-# since near Haar a batch's distance has a skew law
+# because a batch's distance has a skew law near Haar
 BATCHES, SIZE = 40, 500
 HAAR_DISTANCE = 16 * sqrt(2) / (3 * pi)  # E|A - B| of a Haar rotation B and any A, Frobenius
 
 
 def rotations(mu: Distribution, n: int, seed: int) -> Float[Tensor, "n 3 3"] | None:
-    """The rotations in n samples, float64; None where what acts on space is no rotation.
+    """The rotations in n samples, float64; None where the samples do not rotate space.
 
     A reflected rotation counts as the rotation it is -1 times.
     """
@@ -53,44 +53,56 @@ def energy_distance(batches: Sequence[Float[Tensor, "n 3 3"]]) -> tuple[float, f
     too, and that is E|B - B'|: only the samples' own distances are estimated, by a U-statistic.
     Never negative in truth, and zero for Haar alone (Szekely and Rizzo 2013).
     """
-    means = []
+    distances = []
     for batch in batches:
         flat, n = batch.flatten(1), len(batch)
-        means.append(torch.cdist(flat, flat).sum() / (n * (n - 1)))
-    every = HAAR_DISTANCE - torch.stack(means)
-    return float(every.mean()), float(every.std() / len(every) ** 0.5)
+        distances.append(torch.cdist(flat, flat).sum() / (n * (n - 1)))
+    return _mean(HAAR_DISTANCE - torch.stack(distances))
 
 
 def monte_carlo_entropy(mu: Distribution, seed: int) -> tuple[float, float] | None:
     """The entropy from fresh samples in nats, and its standard error; None where it is exact."""
-    generator = torch.Generator().manual_seed(seed)
-    found = []
     if isinstance(mu, Composed):
-        parts = [monte_carlo_entropy(part, seed) for part in (mu.a, mu.b)]
-        exact = [
-            float(p.entropy().detach())
-            for p, e in zip((mu.a, mu.b), parts, strict=True)
-            if e is None
-        ]
-        drawn = [e for e in parts if e is not None]
-        total = sum(exact) + sum(value for value, _ in drawn)
-        return (total, sum(e**2 for _, e in drawn) ** 0.5) if drawn else None
+        parts = [(part, monte_carlo_entropy(part, seed)) for part in (mu.a, mu.b)]
+        if all(drawn is None for _, drawn in parts):
+            return None
+        both = [(float(part.entropy().detach()), 0.0) if e is None else e for part, e in parts]
+        return sum(value for value, _ in both), sum(error**2 for _, error in both) ** 0.5
     if not isinstance(mu, UniformBox | Gaussian):
         return None
+    generator, found = torch.Generator().manual_seed(seed), []
     with torch.no_grad():
+        if isinstance(mu, UniformBox):
+            factor = torch.diag(_widths(mu))
+            log_density = _box_density(_widths(mu))
+        else:
+            factor = mu.factor().double()
+            zero = torch.zeros(mu.group.k).double()
+            log_density = torch.distributions.MultivariateNormal(zero, scale_tril=factor).log_prob
         for _ in range(BATCHES):
-            noise = mu.noise(4 * SIZE, generator).double()
-            if isinstance(mu, UniformBox):
-                widths = _widths(mu)
-                found.append(relative_entropy(mu.group, _box_density(widths), noise * widths))
-            else:
-                factor = mu.factor().double()
-                law = torch.distributions.MultivariateNormal(
-                    torch.zeros(mu.group.k).double(), scale_tril=factor
-                )
-                found.append(relative_entropy(mu.group, law.log_prob, noise @ factor.mT))
-    every = torch.stack(found)
-    return float(every.mean()), float(every.std() / BATCHES**0.5)
+            xi = mu.noise(4 * SIZE, generator).double() @ factor.mT
+            found.append(relative_entropy(mu.group, log_density, xi))
+    return _mean(torch.stack(found))
+
+
+def coverage_error(mu: Distribution, coverage: float) -> float:
+    """The standard error of a box's coverage, a mean over points; the others' is exact."""
+    if not isinstance(mu, UniformBox) or coverage >= 1:
+        return 0.0
+    with torch.no_grad():
+        widths, found = _widths(mu), []
+        for batch in range(BATCHES):
+            generator = torch.Generator().manual_seed(batch)
+            xi = mu.noise(4 * SIZE, generator).double() * widths
+            pre = mu.group.preimages(xi, float(widths.norm()))
+            copies = (pre.abs() <= widths * (1 + 1e-9)).all(-1).sum(0)
+            found.append((2 * widths).prod() * (mu.group.haar_density(xi) / copies).mean())
+    return _mean(torch.stack(found))[1]
+
+
+def _mean(batches: Float[Tensor, " n"]) -> tuple[float, float]:
+    """The mean of batches and its standard error."""
+    return float(batches.mean()), float(batches.std() / len(batches) ** 0.5)
 
 
 def _widths(mu: UniformBox) -> Float[Tensor, " k"]:
@@ -105,19 +117,3 @@ def _box_density(widths: Float[Tensor, " k"]) -> Callable[[Tensor], Tensor]:
         return torch.where(inside, -(2 * widths).log().sum(), -torch.inf)
 
     return log_density
-
-
-def coverage_error(mu: Distribution, coverage: float) -> float:
-    """Of a box's coverage, which averages a density over points; the others' is exact."""
-    if not isinstance(mu, UniformBox) or coverage >= 1:
-        return 0.0
-    with torch.no_grad():
-        widths = _widths(mu)
-        found = []
-        for batch in range(BATCHES):
-            generator = torch.Generator().manual_seed(batch)
-            xi = mu.noise(4 * SIZE, generator).double() * widths
-            pre = mu.group.preimages(xi, float(widths.norm()))
-            copies = (pre.abs() <= widths * (1 + 1e-9)).all(-1).sum(0)
-            found.append((2 * widths).prod() * (mu.group.haar_density(xi) / copies).mean())
-    return float(torch.stack(found).std() / BATCHES**0.5)

@@ -1,4 +1,4 @@
-"""Errors of molecules turned by every angle about x, y and z, and where they have grown."""
+"""Errors of molecules rotated by every angle about x, y and z, and where they have grown."""
 
 from __future__ import annotations
 
@@ -8,63 +8,59 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..groups import SO3
-from .orbits import length_squared, values_at
-from .settings import Settings
-from .subject import Structures, Subject
+from ...groups import SO3
+from ..orbits import length_squared, values_at, width
+from ..settings import Settings
+from ..subject import Structures, Subject
 
 GROWTH = 0.05
-# degrees, denser near 0, where a network that has learned little gives up
+# degrees, denser near 0, where a network that has learned little fails
 STEPS = (1, 2, 3, 5, 7, 10, 15, *range(20, 190, 10))
 ANGLES = torch.tensor([*(-s for s in reversed(STEPS)), 0, *STEPS], dtype=torch.float64)
 ZERO = len(STEPS)  # where the angle 0 is among them
 
 
 def calls() -> int:
-    """Orientations of each molecule: 0 and -180 degrees are seen once."""
+    """Orientations of each molecule; 0 is shared by the axes, and -180 degrees is 180."""
     return 1 + 3 * (len(ANGLES) - 2)
 
 
 @torch.no_grad()
-def sweep_angles(
+def over_angles(
     subject: Subject,
     structures: Structures,
     settings: Settings,
     tick: Callable[[int], None] = lambda molecules: None,
 ) -> Float[Tensor, "m 3 a t"]:
-    """|f(g x), turned back, - y| by molecule, axis and angle; from f(x) without true values."""
+    """|f(g x), rotated back, - y| by molecule, axis and angle; from f(x) without true values."""
     e = len(subject.entries(1))
-    width = int(structures.sizes.max()) if subject.by_atom else None
     turns = SO3().exp(torch.deg2rad(ANGLES)[None, :, None] * torch.eye(3).double()[:, None])
-    blocks, rows = structures.blocks(settings.batch_size), []
-    for index in blocks:
-        pos, z = structures.batch(index, width)
-        pos = pos.to(subject.dtype)
+
+    def block(index: Tensor, pos: Tensor, z: Tensor) -> tuple[Tensor, ...]:
         base = values_at(subject, pos, z, turns[0, ZERO])
         reference = base if structures.y is None else structures.y[index].double()
         errors = torch.empty(len(pos), 3, len(ANGLES), base.shape[1], dtype=torch.float64)
         errors[:, :, ZERO] = length_squared(base - reference, e).sqrt()[:, None]
         tick(len(pos))
         for axis in range(3):
-            for k in range(1, len(ANGLES)):
-                if k != ZERO:
-                    value = values_at(subject, pos, z, turns[axis, k])
-                    errors[:, axis, k] = length_squared(value - reference, e).sqrt()
-                    tick(len(pos))
+            for k in (k for k in range(1, len(ANGLES)) if k != ZERO):
+                value = values_at(subject, pos, z, turns[axis, k])
+                errors[:, axis, k] = length_squared(value - reference, e).sqrt()
+                tick(len(pos))
         errors[:, :, 0] = errors[:, :, -1]  # half a turn is the same either way round
-        rows.append(errors)
-    return torch.cat(rows)[torch.cat(blocks).argsort()]
+        return (errors,)
+
+    blocks = structures.blocks(settings.batch_size)
+    return structures.each(block, blocks, width(subject, structures))[0]
 
 
 def tolerated(growth: Float[Tensor, "*n a"]) -> Float[Tensor, "*n 3"]:
     """Degrees from 0 to where the growth first reaches 5 %: backwards, forwards, the smaller.
 
-    Interpolated between angles; 180 where it never does, 0 where any turn is too much.
+    Interpolated between angles; 180 where it never does, 0 where any rotation is too much.
     """
-    both = [growth[..., : ZERO + 1].flip(-1), growth[..., ZERO:]]
-    steps = ANGLES[ZERO:]
-    found = []
-    for side in both:
+    steps, found = ANGLES[ZERO:], []
+    for side in (growth[..., : ZERO + 1].flip(-1), growth[..., ZERO:]):
         over = side >= GROWTH
         first = over.to(torch.int8).argmax(-1, keepdim=True).clamp_min(1)
         low, high = (torch.take_along_dim(side, i, -1)[..., 0] for i in (first - 1, first))

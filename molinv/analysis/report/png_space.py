@@ -15,7 +15,7 @@ from matplotlib.path import Path as Outline
 
 from ..section import Drawing, Sphere
 from . import molecule, mollweide, palette
-from .interactive import LEGEND, shorten
+from .traces import LEGEND, shorten
 
 C = palette.LIGHT
 EDGE = "#4a4f57"  # outlines of atoms and bonds; page.css has the same

@@ -11,9 +11,9 @@ from html import escape
 from math import isfinite, log10
 from typing import Any
 
-from ..section import Chart, Series
+from ..section import Chart, Series, plain
 from . import palette
-from .content import logarithmic, plain
+from .content import categories, logarithmic
 
 LEGEND, TICK = 34, 22  # characters of a label that are shown; the hover label has all
 WHOLE = 14  # whole numbers an axis names one by one
@@ -42,8 +42,7 @@ def chart(figure: Chart) -> dict[str, Any]:
         "showlegend": len(figure.series) > 1,
         "barmode": "group",
     }
-    names = list(dict.fromkeys(x for s in figure.series for x in s.x if isinstance(x, str)))
-    if names:
+    if names := categories(figure):
         ticks = {"tickvals": [text(n) for n in names], "tickmode": "array"}
         ticks["ticktext"] = [text(shorten(n, TICK)) for n in names]
         layout["xaxis"] |= {"type": "category", "showgrid": False, **ticks}

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
 
-from ..errors import InputError
-from ..training.config import TrainConfig, read_config
-from .runs import read_history
-from .section import Chart, Grid, Section, Series
+from ...errors import InputError
+from ...training.config import TrainConfig, read_config
+from ..runs import read_history
+from ..section import Section, Series, over_epochs
 
 VIEWS = ("stored", "rotated")
 _FREE = {"lam", "seed", "out"}  # what runs of one sweep may differ in
@@ -19,7 +19,7 @@ _FREE = {"lam", "seed", "out"}  # what runs of one sweep may differ in
 
 @dataclass(frozen=True)
 class Run:
-    """What is read of one run folder; extents and errors are those of the model it saved."""
+    """One run folder; extents and errors are those of the saved model."""
 
     folder: Path
     config: TrainConfig
@@ -29,21 +29,20 @@ class Run:
     history: list[dict[str, float]]
 
 
-def sweep_figure(runs: Sequence[Path]) -> Section:
+def several(runs: Sequence[Path]) -> Section:
     """Extents and validation errors of several runs against lambda, a point for each seed.
 
-    Reads config.yaml, model.json and metrics.csv of each. Raises InputError for a folder that is
-    no finished run, for fewer than two of them and for runs of different targets or distributions.
+    Reads config.yaml, model.json and metrics.csv of each. Raises InputError for a folder without a
+    finished run, for fewer than two runs and for runs of different targets or distributions.
     """
     found = [read(Path(folder)) for folder in runs]
     if len(found) < 2:
         raise InputError(f"expected at least two run folders to compare, got {len(found)}.")
     first = found[0]
     for run in found[1:]:
-        for what in ("extents", "units"):
+        for what, name in (("extents", "extents"), ("units", "targets")):
             here, there = (list(getattr(r, what)) for r in (first, run))
             if here != there:
-                name = "extents" if what == "extents" else "targets"
                 raise InputError(
                     f"expected runs of the same {name}, got {', '.join(here)} in {first.folder} "
                     f"and {', '.join(there)} in {run.folder}."
@@ -60,32 +59,27 @@ def sweep_figure(runs: Sequence[Path]) -> Section:
         }
         for r in found
     ]
-    log = min(lams) > 0 and max(lams) > 10 * min(lams)
+
+    def chart(name: str, title: str, y: str, values: dict[str, list[float]]) -> None:
+        made.chart(
+            name,
+            title,
+            "lambda, nats' worth in standardised loss",
+            y,
+            [s for label, each in values.items() for s in _against_lam(found, label, each)],
+            caption="Lines are means over seeds, bands from the smallest to the largest of them.",
+            log_x=min(lams) > 0 and max(lams) > 10 * min(lams),
+        )
+
     for unit in dict.fromkeys(u for _, u in first.extents.values()):
-        series = []
-        for name, (_, each) in first.extents.items():
-            if each == unit:
-                series += _against_lam(found, name, [r.extents[name][0] for r in found])
+        names = [name for name, (_, each) in first.extents.items() if each == unit]
+        values = {name: [r.extents[name][0] for r in found] for name in names}
         title = "What was learned, against the reward's weight"
-        made.figures.append(
-            _chart(
-                f"sweep_extents_{unit.replace('-', '_')}", title, f"extent ({unit})", series, log
-            )
-        )
-    series = []
-    for view in VIEWS:
-        series += _against_lam(found, view, [_error(r, view, found) for r in found])
-    made.figures.append(
-        _chart(
-            "sweep_errors",
-            "Validation error against the reward's weight",
-            _axis(found),
-            series,
-            log,
-        )
-    )
-    made.figures += _over_training(found)
-    made.tables.append(_table(found))
+        chart(f"sweep_extents_{unit.replace('-', '_')}", title, f"extent ({unit})", values)
+    errors = {view: [_error(r, view, found) for r in found] for view in VIEWS}
+    chart("sweep_errors", "Validation error against the reward's weight", _axis(found), errors)
+    _over_training(made, found)
+    _table(made, found)
     made.findings += _sentences(found, len(lams), len(seeds))
     return made
 
@@ -94,7 +88,7 @@ def read(folder: Path) -> Run:
     """One run folder; raises InputError where a file is missing or not what a run writes."""
     config = read_config(folder / "config.yaml")
     try:
-        card = json.loads((folder / "model.json").read_text())
+        card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         extents = {n: (float(e["value"]), str(e["unit"])) for n, e in card["extents"].items()}
         units = {n: str(v["unit"]) for n, v in card["validation"].items()}
         validation = {n: {w: float(v[w]) for w in VIEWS} for n, v in card["validation"].items()}
@@ -131,45 +125,35 @@ def _against_lam(found: list[Run], label: str, values: list[float]) -> list[Seri
     at: dict[float, list[float]] = {}
     for run, value in sorted(zip(found, values, strict=True), key=lambda rv: rv[0].config.lam):
         at.setdefault(run.config.lam, []).append(value)
-    x = [lam for lam, each in at.items() for _ in each]
-    points = Series(f"{label}, each run", x, [v for e in at.values() for v in e], style="points")
-    middle = [mean(each) for each in at.values()]
-    low, high = [min(each) for each in at.values()], [max(each) for each in at.values()]
-    return [Series(f"{label}, mean and range", list(at), middle, low, high), points]
+    x, y = zip(*((lam, value) for lam, each in at.items() for value in each), strict=True)
+    middle, low, high = ([of(each) for each in at.values()] for of in (mean, min, max))
+    return [
+        Series(f"{label}, mean and range", list(at), middle, low, high),
+        Series(f"{label}, each run", [*x], [*y], style="points"),
+    ]
 
 
-def _chart(name: str, title: str, y: str, series: list[Series], log: bool) -> Chart:
-    caption = "Lines are means over seeds, bands from the smallest to the largest of them."
-    return Chart(name, title, "lambda, nats' worth in standardised loss", y, series, caption, log)
-
-
-def _over_training(found: list[Run]) -> list[Chart]:
+def _over_training(made: Section, found: list[Run]) -> None:
     """The first extent of every run, by epoch."""
     name, (_, unit) = next(iter(found[0].extents.items()))
-    series = []
-    for run in found:
-        rows = [r for r in run.history if f"extent_{name}" in r]
-        label = f"lambda {run.config.lam:g}, seed {run.config.seed}"
-        x, y = [r["epoch"] for r in rows], [r[f"extent_{name}"] for r in rows]
-        series.append(Series(label, x, y))
-    title = f"How {name} came about in each run"
-    return [Chart("sweep_history", title, "epoch", f"{name} ({unit})", series)]
+    lines = [
+        over_epochs(f"lambda {r.config.lam:g}, seed {r.config.seed}", r.history, f"extent_{name}")
+        for r in found
+    ]
+    title = f"How {name} changed over training in each run"
+    made.chart("sweep_history", title, "epoch", f"{name} ({unit})", [s for s in lines if s])
 
 
-def _table(found: list[Run]) -> Grid:
+def _table(made: Section, found: list[Run]) -> None:
     extents = [f"{n} ({u})" for n, (_, u) in found[0].extents.items()]
     columns = ["run", "lambda", "seed", *extents, *(f"error, {view}" for view in VIEWS)]
     rows = [
-        [
-            r.folder.name,
-            r.config.lam,
-            r.config.seed,
-            *(v for v, _ in r.extents.values()),
-            *(_error(r, view, found) for view in VIEWS),
-        ]
+        [r.folder.name, r.config.lam, r.config.seed]
+        + [v for v, _ in r.extents.values()]
+        + [_error(r, view, found) for view in VIEWS]
         for r in sorted(found, key=lambda r: (r.config.lam, r.config.seed))
     ]
-    return Grid(f"Runs; {_axis(found)}", columns, rows)
+    made.table(f"Runs; {_axis(found)}", columns, rows)
 
 
 def _sentences(found: list[Run], lams: int, seeds: int) -> list[str]:
@@ -178,21 +162,15 @@ def _sentences(found: list[Run], lams: int, seeds: int) -> list[str]:
         values = [r.extents[name][0] for r in found]
         made.append(
             f"{name} ended between {min(values):.3g} and {max(values):.3g} {unit} in {len(found)} "
-            f"runs ({_count(lams, 'value')} of lambda, {_count(seeds, 'seed')})."
+            f"runs ({lams} value{'s' * (lams > 1)} of lambda, {seeds} seed{'s' * (seeds > 1)})."
         )
     best = min(found, key=lambda r: _error(r, "rotated", found))
     made.append(
         f"The smallest validation error on rotated molecules is that of {best.folder.name} "
         f"(lambda {best.config.lam:g}, seed {best.config.seed})."
     )
-    settings = [asdict(r.config) for r in found]
-    other = [
-        k for k in settings[0] if k not in _FREE and any(s[k] != settings[0][k] for s in settings)
-    ]
+    first, *others = [asdict(r.config) for r in found]
+    other = [k for k, v in first.items() if k not in _FREE and any(o[k] != v for o in others)]
     if other:
         made.append(f"The runs differ in more than lambda and seed: {', '.join(other)}.")
     return made
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import InputError
-from .bootstrap import Estimate, of_means, plain
-from .orbits import Orbits
-from .section import Chart, Grid, Section, Series, Sphere
-from .settings import Settings
-from .subject import Structures, Subject
+from ...errors import InputError
+from ..bootstrap import Estimate, of_means
+from ..orbits import Orbits
+from ..section import Section, Series, Sphere, plain
+from ..settings import Settings
+from ..subject import Structures
 from .uniformity import atom_directions, bingham, principal_axes, rayleigh
 
 AXES = ("long axis", "middle axis", "short axis")  # by moment of inertia, least first
@@ -23,10 +23,10 @@ _FEWEST = 20  # molecules, for the chi-squared laws to hold
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """Unit vectors (n, 3), the p-value, and how far they crowd along one direction.
+    """A test of unit vectors u (n, 3), or of axes, whose sign has no meaning.
 
-    `along` is the direction in which they lie most. `found` holds their mean cosine with it and
-    with x, y and z (0 if uniform), for axes the mean squares (1/3 if uniform).
+    `along` is the direction in which they crowd. `found` holds their mean cosine with it and with
+    x, y and z (0 if uniform), for axes the mean squares (1/3 if uniform).
     """
 
     name: str
@@ -37,46 +37,65 @@ class Tested:
     found: Estimate
 
     @property
+    def test(self) -> str:
+        return "Bingham" if self.axial else "Rayleigh"
+
+    @property
+    def level(self) -> float:
+        """The mean of the found values if orientations are uniform."""
+        return 1 / 3 if self.axial else 0.0
+
+    @property
     def excess(self) -> float:
-        """How far it is from uniform: 0, to aligned: 1."""
-        value = float(self.found.value[0])
-        return 1.5 * (value - 1 / 3) if self.axial else value
+        """From 0, uniform, to 1, aligned."""
+        return (float(self.found.value[0]) - self.level) / (1 - self.level)
 
 
-def section(
-    subject: Subject, structures: Structures, orbits: Orbits, settings: Settings
-) -> Section:
+def section(orbits: Orbits, settings: Settings) -> Section:
     """Bingham's test on principal axes and Rayleigh's on the directions of the first atoms.
 
-    Works on the structures alone. A test finds something where its p-value, times the number of
-    tests (Bonferroni), is below 1 - confidence. Raises InputError where too few molecules are
-    left for any test.
+    Uses only the structures. A test finds something where its p-value, times the number of tests
+    (Bonferroni), is below 1 - confidence. Raises InputError where too few molecules are left for
+    any test.
     """
+    structures = orbits.structures
     tests = audit(structures, settings)
     limit = (1 - settings.confidence) / len(tests)
     hits = [test for test in tests if test.p < limit]
     made = Section("audit", "How the stored molecules are oriented")
-    made.findings.append(_verdict(tests, hits, len(structures), limit))
+    basis = f"{len(tests)} tests on {len(structures):,} molecules, p below {limit:.2g} each"
+    made.findings.append(
+        f"The stored orientations are not uniform ({len(hits)} of {basis}): numbers for molecules "
+        "as stored do not hold for molecules in random orientations."
+        if hits
+        else f"Nothing speaks against uniformly distributed stored orientations (none of {basis})."
+    )
     made.findings += [_sentence(test) for test in hits]
     axes, atoms = [t for t in tests if t.axial], [t for t in tests if not t.axial]
     if axes:
-        made.figures.append(_means("axes", "Principal axes: mean squares", axes))
+        _means(made, "axes", "Principal axes: mean squares", axes)
     if atoms:
-        made.figures.append(_means("atoms", "From the centroid to the first atoms: means", atoms))
+        _means(made, "atoms", "From the centroid to the first atoms: means", atoms)
     if hits:
         made.figures.append(_density(max(hits, key=lambda test: test.excess)))
-    made.tables.append(_table(tests, limit))
+    rows = [
+        [t.name, t.test, len(t.u), t.p, "yes" if t not in hits else "no", t.found.text(0), level]
+        for t in tests
+        for level in ["1/3" if t.axial else "0"]
+    ]
+    columns = ["what", "test", "molecules", "p", "uniform?", "strength", "if uniform"]
+    made.table("Tests of uniform orientation", columns, rows)
     made.numbers = {
         "molecules": len(structures),
         "uniform": not hits,
         "limit": limit,
         "tests": {
             test.name: {
-                "test": "Bingham" if test.axial else "Rayleigh",
+                "test": test.test,
                 "molecules": len(test.u),
                 "p": test.p,
                 "along": plain(test.along),
-                "if_uniform": 1 / 3 if test.axial else 0.0,
+                "if_uniform": test.level,
                 "along_x_y_z": test.found.numbers(),
             }
             for test in tests
@@ -119,45 +138,28 @@ def audit(structures: Structures, settings: Settings) -> list[Tested]:
     for i, k in enumerate(kept):
         mine = u[there[:, k], i]
         p = bingham(mine) if axial[i] else rayleigh(mine)
-        estimate = Estimate(*(part[i] for part in found.parts))
-        tests.append(Tested(names[k], bool(axial[i]), mine, float(p), along[i, :, 0], estimate))
+        tests.append(Tested(names[k], bool(axial[i]), mine, float(p), along[i, :, 0], found[i]))
     return tests
-
-
-def _verdict(tests: list[Tested], hits: list[Tested], molecules: int, limit: float) -> str:
-    basis = f"{len(tests)} tests on {molecules:,} molecules, p below {limit:.2g} each"
-    if hits:
-        return (
-            f"The stored orientations are not uniform ({len(hits)} of {basis}): a figure for "
-            "molecules as stored is not one for molecules as they come."
-        )
-    return f"Nothing speaks against uniformly distributed stored orientations (none of {basis})."
 
 
 def _sentence(test: Tested) -> str:
     where = ", ".join(f"{c:.2f}" for c in test.along.tolist())
     p = f"p = {test.p:.2g}" if test.p > 1e-300 else "p below 1e-300"
-    size, n = test.found.text(0), f"{len(test.u):,} molecules"
+    crowds, level = "The direction from the centroid to {} crowds about ({}) with mean", "0"
     if test.axial:
-        return (
-            f"The {test.name} of the inertia tensor lies along ({where}) with mean square cosine "
-            f"{size}, 1/3 for uniform orientations ({n}, Bingham's test, {p})."
-        )
+        crowds, level = "The {} of the inertia tensor lies along ({}) with mean square", "1/3"
     return (
-        f"The direction from the centroid to {test.name} crowds about ({where}) with mean cosine "
-        f"{size}, 0 for uniform orientations ({n}, Rayleigh's test, {p})."
+        f"{crowds.format(test.name, where)} cosine {test.found.text(0)}, {level} for uniform "
+        f"orientations ({len(test.u):,} molecules, {test.test}'s test, {p})."
     )
 
 
-def _means(name: str, title: str, tests: list[Tested]) -> Chart:
-    names, lines = [test.name for test in tests], []
-    for i, label in enumerate("xyz", 1):
-        parts = [torch.stack([test.found.parts[j][i] for test in tests]) for j in range(3)]
-        lines.append(Series(label, names, style="bar", **Estimate(*parts).series()))
-    level = 1 / 3 if tests[0].axial else 0.0
-    lines.append(Series("uniform", names, [level] * len(names), style="dashed"))
+def _means(made: Section, name: str, title: str, tests: list[Tested]) -> None:
+    names, found = [test.name for test in tests], Estimate.stack([test.found for test in tests])
+    lines = [found[:, i].series(label, names, "bar") for i, label in enumerate("xyz", 1)]
+    lines.append(Series("uniform", names, [tests[0].level] * len(names), style="dashed"))
     y = "mean square of the coordinate" if tests[0].axial else "mean of the coordinate"
-    return Chart(f"audit_{name}", title, "", y, lines)
+    made.chart(f"audit_{name}", title, "", y, lines)
 
 
 def _density(test: Tested) -> Sphere:
@@ -177,13 +179,3 @@ def _density(test: Tested) -> Sphere:
         torch.as_tensor(values).tolist(),
         caption=f"{len(test.u):,} molecules, smoothed over about 10 degrees.",
     )
-
-
-def _table(tests: list[Tested], limit: float) -> Grid:
-    rows = [
-        [t.name, kind, len(t.u), t.p, "no" if t.p < limit else "yes", t.found.text(0), level]
-        for t in tests
-        for kind, level in [("Bingham", "1/3") if t.axial else ("Rayleigh", "0")]
-    ]
-    columns = ["what", "test", "molecules", "p", "uniform?", "strength", "if uniform"]
-    return Grid("Tests of uniform orientation", columns, rows)
