@@ -29,7 +29,8 @@ def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, 
     """The model of a run folder or a shipped one by name, its settings and what was saved.
 
     Outputs are in the targets' units, of two classes the second's probability; energies are
-    relative to the atoms' references. Raises InputError where there is no model (see `molinv.training.saved.load`).
+    relative to the atoms' references. Raises InputError where there is no
+    model (see `molinv.training.saved.load`).
     """
     folder = locate(str(run))
     saved = load_saved(folder, trust)
