@@ -19,15 +19,15 @@ def with_classes(
     Texts are classes. 0 and 1 are, where all targets can be classes; `task` "numbers" leaves them
     numbers, and "classes" asks that all are. Raises InputError where one cannot be.
     """
-    found = {t: classes_of(row.get(t.name) for row in said) for t in targets if _plain(t)}
+    found = {t: _classes([row.get(t.name) for row in said]) for t in targets if _plain(t)}
     if task == "numbers" or not found:
         return tuple(targets), said, []
     every = len(found) == len(targets) and all(found.values())
     if task == "classes" and not every:
         name = next(t.name for t in targets if not found.get(t))
         raise InputError(
-            f"the target {name!r} is not of classes: expected 2 to 20 different texts, or 0 and "
-            "1; leave out --task."
+            f"the target {name!r} is not of classes: expected 2 to 20 different texts that recur, "
+            "or 0 and 1; leave out --task."
         )
     chosen = {t: c for t, c in found.items() if c and (every or not _figures(c))}
     notes, made = [], list(said)
@@ -43,6 +43,12 @@ def with_classes(
             notes.append(f"{target.name!r} is learned as classes ({listed}).{numbers}")
     named = {t: replace(t, kind="class", classes=c, unit="") for t, c in chosen.items()}
     return tuple(named.get(t, t) for t in targets), made, notes
+
+
+def _classes(values: Sequence[Any]) -> tuple[str, ...] | None:
+    """The classes of a column; None where most texts occur once, as names and ids do."""
+    found, count = classes_of(values), sum(not missing(value) for value in values)
+    return found if found and 2 * len(found) <= count else None
 
 
 def _plain(target: Target) -> bool:
