@@ -1,42 +1,29 @@
 """Benchmarks: the commands behind the README's tables.
 
-A file in this folder with a `main` is one, found by its name; its keyword arguments are the
-command's flags, explained by its docstrings. `molinv bench --help` lists them.
+A benchmark is a folder here whose `main` takes the command's flags as keyword arguments, explained
+in the docstrings. `molinv bench --help` lists them. The files are what they share:
+
+| file | what is in it |
+|---|---|
+| `grid.py` | many training runs: skip finished ones, resume, refuse other settings |
+| `networks.py`, `faenet.py` | the registry of networks and methods that are compared |
+| `flags.py` | lists of names, positive numbers and devices from flags |
+| `turns.py`, `steps.py`, `memory.py`, `batches.py` | what is timed, how, and on which molecules |
+| `report.py` | tables, figures, JSON, and the machine that numbers were measured on |
 """
 
 import ast
 import importlib
 import pkgutil
-from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import unknown
 
-_SHARED = (
-    "batches",
-    "contenders",
-    "equal_time_results",
-    "faenet",
-    "listed",
-    "memory",
-    "methods",
-    "picture_results",
-    "picture_tasks",
-    "potential_measures",
-    "recover_results",
-    "recover_tasks",
-    "steps",
-    "throughput_pictures",
-    "throughput_results",
-    "throughput_tasks",
-    "turns",
-)
-
 
 def available() -> list[str]:
-    """The names of the benchmarks in this folder, with dashes for the files' underscores."""
-    names = [module.name for module in pkgutil.iter_modules(__path__)]
-    return sorted(name.replace("_", "-") for name in names if name not in _SHARED)
+    """The names of the benchmarks, with dashes for the folders' underscores."""
+    found = pkgutil.iter_modules(__path__)
+    return sorted(module.name.replace("_", "-") for module in found if module.ispkg)
 
 
 def find(name: str):
@@ -47,12 +34,10 @@ def find(name: str):
 
 
 def summaries() -> dict[str, str]:
-    """The first line of each benchmark's docstring, read without loading what it needs."""
+    """The first line of each benchmark's docstring, read without importing the benchmark."""
     made = {}
     for name in available():
-        spec = find_spec(f"{__name__}.{name.replace('-', '_')}")
-        assert spec is not None
-        assert spec.origin is not None
-        text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
+        path = Path(__file__).parent / name.replace("-", "_") / "__init__.py"
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
         made[name] = (text or "").split("\n")[0]
     return made

@@ -1,23 +1,22 @@
-"""Timing in turn: each thing once in a round, so that a machine's bad moment hits all alike."""
+"""Timing in turn: every round measures each task once, so that a slow moment hits all alike."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from math import ceil
 from statistics import median
 from time import perf_counter
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
-from ..datasets.batches import Batch
-
+CPU = torch.device("cpu")
 Key = TypeVar("Key", bound=Hashable)
 
 
 class Spread(NamedTuple):
-    """The median of some rounds, with the lowest and the highest."""
+    """The median over rounds, with the lowest and the highest."""
 
     median: float
     low: float
@@ -26,43 +25,47 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """What is timed: `run` on each of the batches, one after the other."""
+    """What is timed: `run` on each of the batches in turn, on a device."""
 
-    run: Callable[[Batch], object]
-    batches: Sequence[Batch]
+    run: Callable[[Any], object]
+    batches: Sequence[Sized]
+    device: torch.device = CPU
 
     @property
-    def molecules(self) -> int:
-        """How many molecules one pass over the batches takes."""
+    def count(self) -> int:
+        """How many molecules, or pictures, one pass over the batches takes."""
         return sum(len(batch) for batch in self.batches)
 
     def seconds(self, repeats: int = 1) -> float:
-        """Of one pass over the batches, from when the device is idle until it is again."""
-        device = self.batches[0].pos.device
-        synchronize(device)
+        """The time of one pass over the batches, from an idle device to an idle device."""
+        synchronize(self.device)
         start = perf_counter()
         for _ in range(repeats):
             for batch in self.batches:
                 self.run(batch)
-        synchronize(device)
+        synchronize(self.device)
         return (perf_counter() - start) / repeats
 
 
 def in_turn(
-    tasks: Mapping[Key, Task], rounds: int, least: float, tick: Callable[[str], None]
+    tasks: Mapping[Key, Task],
+    rounds: int,
+    least: float = 0.0,
+    tick: Callable[[str], object] = lambda text: None,
 ) -> dict[Key, list[float]]:
-    """Seconds that a molecule takes, by task and round.
+    """Seconds for each molecule (or picture), by task and round.
 
-    Every task first runs unmeasured, then every round measures all of them, each round beginning
-    with another one. A task that takes less than `least` seconds is repeated within its turn to
-    last about as long. `tick` is told what is under way, once for each warm-up and each turn.
+    Every task first runs unmeasured. Then each round measures every task, and starts with a
+    different one. A task that takes less than `least` seconds is repeated within its turn until
+    it lasts about as long. `tick` is called with the stage at each warm-up and each turn.
     """
-    repeats = {}
+    repeats = dict.fromkeys(tasks, 1)
     for name, task in tasks.items():
         tick("warming up")
         task.run(task.batches[-1])  # libraries load, kernels compile
-        warm = Task(task.run, task.batches[-1:]).seconds()
-        repeats[name] = max(1, ceil(least / (warm * len(task.batches))))
+        if least:
+            warm = Task(task.run, task.batches[-1:], task.device).seconds()
+            repeats[name] = max(1, ceil(least / (warm * len(task.batches))))
     names = list(tasks)
     seconds: dict[Key, list[float]] = {name: [] for name in names}
     for i in range(rounds):
@@ -70,8 +73,13 @@ def in_turn(
         for name in names[first:] + names[:first]:
             tick(f"round {i + 1} of {rounds}")
             task = tasks[name]
-            seconds[name].append(task.seconds(repeats[name]) / task.molecules)
+            seconds[name].append(task.seconds(repeats[name]) / task.count)
     return seconds
+
+
+def rates(seconds: Sequence[float]) -> Spread:
+    """Molecules a second."""
+    return spread([1 / s for s in seconds])
 
 
 def ticks(tasks: Mapping[Key, Task], rounds: int) -> int:
@@ -85,11 +93,11 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def ratios(upper: Sequence[float], lower: Sequence[float]) -> Spread:
-    """upper / lower, taken within each round and then summed up."""
+    """The spread of upper / lower, divided within each round."""
     return spread([a / b for a, b in zip(upper, lower, strict=True)])
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until an accelerator has done what it was given."""
+    """Wait until an accelerator has finished its work."""
     if device.type != "cpu":
         torch.accelerator.synchronize(device)

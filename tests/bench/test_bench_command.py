@@ -1,4 +1,4 @@
-"""`molinv bench`: a benchmark is a file whose main's keyword arguments are its flags."""
+"""`molinv bench`: a benchmark is a folder whose main's keyword arguments are its flags."""
 
 import inspect
 from types import SimpleNamespace
@@ -61,6 +61,6 @@ def test_flags_reach_the_benchmark(flags, expected, monkeypatch):
     assert called == [expected]
 
 
-def test_dashes_and_underscores_name_the_same_file():
+def test_dashes_and_underscores_name_the_same_folder():
     for name in bench.available():
         assert bench.find(name) is bench.find(name.replace("-", "_"))

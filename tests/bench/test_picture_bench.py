@@ -7,8 +7,8 @@ from inspect import signature
 import pytest
 
 from molinv.bench import pictures
-from molinv.bench.picture_results import pairs
-from molinv.bench.picture_tasks import METHODS, TASKS
+from molinv.bench.pictures.results import pairs
+from molinv.bench.pictures.tasks import METHODS, TASKS
 from molinv.cli import main
 from molinv.datasets.pictures import available
 from molinv.training.picture_config import PictureConfig

@@ -12,7 +12,7 @@ from small_run import small
 pytest.importorskip("tblite")
 
 from molinv import datasets
-from molinv.bench.potential_measures import XTB, differences, dynamics, relaxation, rmsd
+from molinv.bench.potential.measures import XTB, differences, dynamics, relaxation, rmsd
 from molinv.cli import main
 from molinv.datasets.xtb import Settings, label
 from molinv.training.run import train

@@ -12,8 +12,8 @@ import torch
 from molinv import InputError, cli, groups
 from molinv import distributions as D
 from molinv.bench import recover
-from molinv.bench.recover_results import cells, summarise, totals
-from molinv.bench.recover_tasks import RECIPES, ROWS, configure, drawn
+from molinv.bench.recover.results import cells, summarise, totals
+from molinv.bench.recover.tasks import RECIPES, ROWS, configure, drawn
 from molinv.datasets import load, planted
 from molinv.datasets.split import split
 

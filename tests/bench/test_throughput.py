@@ -12,10 +12,10 @@ import torch
 from molinv import groups, models
 from molinv.augment import Augmented
 from molinv.bench import batches as made
-from molinv.bench import contenders, throughput
+from molinv.bench import flags, networks
 from molinv.bench.memory import peak_memory
 from molinv.bench.steps import PRECISIONS, Inference, TrainingStep
-from molinv.bench.throughput_tasks import STAGES, Moving, of_atoms
+from molinv.bench.throughput.tasks import STAGES, Moving, Tasks
 from molinv.cli import main
 from molinv.datasets import load
 from molinv.distributions import UniformBox
@@ -87,23 +87,23 @@ def test_bad_flags_are_one_sentence(flags, hint, capsys, tmp_path):
 
 
 def test_every_architecture_is_a_contender():
-    known = contenders.known()
-    assert {c.model for c in known.values()} == {*models.available(), contenders.FAENET}
+    known = networks.known()
+    assert {c.model for c in known.values()} == {*models.available(), networks.FAENET}
     assert all(name == c.name for name, c in known.items())
-    assert contenders.choose("painn,point-distance") == [known["painn"], known["point-distance"]]
-    assert contenders.reference(contenders.choose("point,schnet")) == "schnet"
-    assert contenders.reference(contenders.choose("point,graph")) == "point"
+    assert networks.choose("painn,point-distance") == [known["painn"], known["point-distance"]]
+    assert networks.reference(networks.choose("point,schnet")) == "schnet"
+    assert networks.reference(networks.choose("point,graph")) == "point"
 
 
 @pytest.mark.parametrize("name", ["point", "point-distance", "canonical-one", "painn"])
 def test_only_a_model_without_rotations_built_in_learns_a_distribution(name):
-    network = contenders.known()[name].network(CPU)
+    network = networks.known()[name].build(CPU)
     assert bool(list(network.distribution.parameters())) == (name == "point")
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_step_has_the_trainers_optimizer(precision):
-    network = contenders.known()["point"].network(CPU)
+    network = networks.known()["point"].build(CPU)
     molecules, config = load(SAMPLE), TrainConfig(precision=precision)
     task = of_molecules(molecules, ["homo"], np.arange(100))
     theirs = Joint(network, task, config, len(molecules)).configure_optimizers()
@@ -120,7 +120,7 @@ def test_the_step_has_the_trainers_optimizer(precision):
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_step_moves_the_network_and_its_distribution_and_inference_neither(precision):
-    network = contenders.known()["point"].network(CPU)
+    network = networks.known()["point"].build(CPU)
     batch = made.random_batch(4, 5, CPU)
     step, infer = TrainingStep(network, precision), Inference(network, precision)
     for group in step.optimizer.param_groups:
@@ -137,16 +137,16 @@ def test_a_step_moves_the_network_and_its_distribution_and_inference_neither(pre
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in raw)
 
 
-@pytest.mark.parametrize("name", contenders.known())
+@pytest.mark.parametrize("name", networks.known())
 def test_every_model_and_peer_takes_a_step_in_bfloat16(name):
-    network, batch = contenders.known()[name].network(CPU), made.random_batch(4, 5, CPU)
+    network, batch = networks.known()[name].build(CPU), made.random_batch(4, 5, CPU)
     exact, half = (Inference(network, p)(batch).float() for p in PRECISIONS)
     assert 0 < (half - exact).abs().mean() < 0.1 * exact.abs().mean()
     TrainingStep(network, "bf16-mixed")(batch)  # which sees to it that the loss is finite
 
 
 def test_a_loss_that_is_not_finite_is_refused():
-    network = contenders.Contender("broken", "small_nets:Broken").network(CPU)
+    network = networks.Network("broken", "small_nets:Broken").build(CPU)
     with pytest.raises(InputError, match="nan"):
         TrainingStep(network)(made.random_batch(4, 5, CPU))
 
@@ -166,15 +166,15 @@ def test_only_the_last_stage_reaches_the_extents(name, stage):
 
 
 def test_a_model_sees_no_molecule_larger_than_it_takes(monkeypatch):
-    network = contenders.known()["point"].network(CPU)
+    network = networks.known()["point"].build(CPU)
     monkeypatch.setattr(network.model, "max_atoms", 30)
-    assert {n for _, _, n in of_atoms({"point": network}, (10, 25, 50), CPU)} == {10, 25}
+    assert {n for _, _, n in Tasks(CPU).atoms({"point": network}, (10, 25, 50))} == {10, 25}
 
 
 def test_peak_memory_is_what_the_step_itself_takes():
     there = torch.ones(2**28, dtype=torch.uint8)  # the parent's own size must not hide it
     peak = peak_memory(
-        contenders.Contender("hungry", "small_nets:Hungry"), made.random_batch(16, 5, CPU)
+        networks.Network("hungry", "small_nets:Hungry"), made.random_batch(16, 5, CPU)
     )
     # one tensor of 16 x 8 MiB is kept for the backward pass; a few more come and go
     assert peak is not None
@@ -184,4 +184,4 @@ def test_peak_memory_is_what_the_step_itself_takes():
 
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(InputError, match="try cpu"):
-        throughput.find_device("no-such-device")
+        flags.find_device("no-such-device")

@@ -32,7 +32,7 @@ def test_maps_on_pixels_are_the_same_maps(name):
         (["--groups", "SO3"], "group of the plane"),
         (["--groups", "SO2,Cyclic(4)"], "no extents"),
         (["--groups", "SO4"], "did you mean"),
-        (["--groups", ","], "expected names"),
+        (["--groups", ","], "expected different names"),
         (["--size", "0"], "size: expected at least 1"),
         (["--device", "nowhere"], "device"),
     ],

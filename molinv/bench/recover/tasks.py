@@ -1,4 +1,4 @@
-"""The rows of `recover`: a planted task with a distribution to learn, and how it is trained."""
+"""The rows of `recover`: a planted task with a distribution to learn, and its training settings."""
 
 from __future__ import annotations
 
@@ -9,20 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ..datasets import planted
-from ..datasets.split import split
-from ..training.config import TrainConfig
+from ...datasets import planted
+from ...datasets.split import split
+from ...training.config import TrainConfig
 
-# one for all tasks: the reward, what it may cost, the distribution's learning rate and its wait
+# one for all tasks: the reward, its maximum cost, the distribution's learning rate and its wait
+_OURS = {"lam": 0.07, "cost": 0.02, "group_lr": 0.015, "group_end": 0.2, "wait": 0.3}
 RECIPES: dict[str, dict[str, Any]] = {
-    "molinv": {
-        "regularizer": "share",
-        "lam": 0.07,
-        "cost": 0.02,
-        "group_lr": 0.015,
-        "group_end": 0.2,
-        "wait": 0.3,
-    },
+    "molinv": {"regularizer": "share"} | _OURS,
     # the paper's norm of the half-widths, 0.05 per rad, from the first step (arXiv 2010.11882)
     "plain": {"regularizer": "width", "lam": 0.05 * pi, "group_lr": 0.03},
 }
@@ -39,7 +33,7 @@ class Row:
     """A planted task and which of its variants (a distribution with its truths) is learned.
 
     `plain` is the variant that the plain recipe learns, a box where there is one; None where
-    another row of the task stands for it. `settings` are the task's own, over its defaults.
+    another row of the task stands for it. `settings` override the task's defaults.
     """
 
     name: str
@@ -53,7 +47,7 @@ class Row:
         return self.plain if recipe == "plain" else self.variant
 
     def text(self, seed: int, hidden: int | None, source: str, count: int | None) -> str:
-        """The task as a data set's name; `hidden` numbers a variant that is drawn, not chosen."""
+        """The task as a data set's name; `hidden` is the number of a hidden variant."""
         most = min(COUNT.get(self.task, MOST), count or MOST)
         settings: dict[str, Any] = {"seed": seed, "count": most} | dict(self.settings)
         if hidden is not None:
@@ -91,8 +85,7 @@ ROWS = {
 def drawn(task: str, number: int) -> dict[str, Any]:
     """The settings of a hidden variant: another axis, angle, field or property, from a seed.
 
-    The same number gives the same settings. Raises nothing; a task without settings of its own
-    gets none.
+    The same number gives the same settings; a task without settings of its own gets none.
     """
     rng = np.random.PCG64([number, *task.encode()])
 
@@ -112,24 +105,24 @@ def drawn(task: str, number: int) -> dict[str, Any]:
             if 0.1 < length < 1 and np.abs(axis).max() < 0.75 * length:
                 return [round(float(x) / length, 4) for x in axis]
 
-    scalar, strength = choose(*PROPERTIES), uniform(0.8, 2.0)
+    target, field = {"target": choose(*PROPERTIES)}, {"field": uniform(0.8, 2.0)}
     match task:
         case "full" | "achiral":
-            return {"target": scalar}
+            return target
         case "axial":
-            return {"target": scalar, "field": strength, "axis": straight()}
+            return target | field | {"axis": straight()}
         case "per_molecule":
-            return {"field": strength, "axis": straight()}
+            return field | {"axis": straight()}
         case "tilted":
-            return {"target": scalar, "field": strength, "axis": oblique()}
+            return target | field | {"axis": oblique()}
         case "none":
-            return {"target": scalar, "field": strength}
+            return target | field
         case "sectors":
-            return {"target": scalar, "field": strength, "k": choose(2, 3, 5, 6)}
+            return target | field | {"k": choose(2, 3, 5, 6)}
         case "discrete":
-            return {"field": strength, "a": uniform(0.5, 1.3), "axis": oblique()}
+            return field | {"a": uniform(0.5, 1.3), "axis": oblique()}
         case "translation":
-            return {"target": scalar, "shift": uniform(0.5, 1.5)}
+            return target | {"shift": uniform(0.5, 1.5)}
         case "size":
             return {"shift": uniform(0.5, 1.5)}
         case "chirality":
@@ -138,20 +131,13 @@ def drawn(task: str, number: int) -> dict[str, Any]:
 
 
 def configure(
-    row: Row,
-    recipe: str,
-    text: str,
-    seed: int,
-    out: str,
-    steps: int,
-    minutes: float | None = None,
+    row: Row, recipe: str, text: str, seed: int, out: str, steps: int, minutes: float | None = None
 ) -> TrainConfig:
-    """The settings of a run; the same for all rows but for what the task itself says."""
+    """The settings of a run, the same for all rows except for the task's own."""
     task = planted.from_text(text)
-    variant = task.variants[row.chosen(recipe) or 0]
-    molecules = task.molecules
+    variant, molecules = task.variants[row.chosen(recipe) or 0], task.molecules
     epoch = -(-len(split(len(molecules), seed).train) // BATCH)  # steps
-    vectors = [field.target for field in molecules.fields]  # of a target that turns
+    vectors = [field.target for field in molecules.fields]  # targets that rotate
     return TrainConfig(
         data=text,
         targets=",".join(t.name for t in vectors or molecules.targets),

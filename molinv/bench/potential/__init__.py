@@ -1,6 +1,6 @@
-"""A potential from energies and forces: how far it is from the xTB that it learned, and what holds.
+"""A potential from energies and forces, compared with the xTB that it was trained on.
 
-Finite differences, a relaxation and dynamics at constant energy of held-out molecules, by the
+Finite differences, a relaxation and dynamics at constant energy of held-out molecules, with the
 model of a run on a set that `molinv data xtb` made.
 """
 
@@ -14,22 +14,31 @@ from ase import Atoms
 from rich.console import Console
 from rich.table import Table
 
-from ..chem import MolInvCalculator
-from ..datasets import load
-from ..datasets.xtb import Settings, label
-from ..errors import InputError, unknown
-from ..prediction.evaluate import evaluate
-from ..prediction.evaluate import table as accuracy_table
-from ..pretrained import locate
-from ..training.config import TrainConfig, read_config
-from ..training.run import train
-from ..training.saved import write_json
-from ..training.source import prepare
-from .potential_measures import differences, dynamics, relaxation
+from ...chem import MolInvCalculator
+from ...datasets import load
+from ...datasets.xtb import Settings, label
+from ...errors import InputError, unknown
+from ...prediction.evaluate import evaluate
+from ...prediction.evaluate import table as accuracy_table
+from ...pretrained import locate
+from ...training.config import TrainConfig, read_config
+from ...training.run import train
+from ...training.source import prepare
+from .. import report
+from ..flags import positive
+from .measures import differences, dynamics, relaxation
 
 MODELS: dict[str, dict[str, Any]] = {
     "point": {"width": 96, "layers": 3, "geometry": "displacement"},
     "painn": {"width": 64, "layers": 3},
+}
+COLUMNS = {
+    "differences": "forces against differences (eV/angstrom)",
+    "start": "start to xTB's minimum (angstrom)",
+    "distance": "model's minimum to xTB's (angstrom)",
+    "above": "its xTB energy above the minimum (eV)",
+    "drift": "drift (meV/atom/ps)",
+    "swing": "deviation (meV/atom)",
 }
 
 
@@ -47,35 +56,31 @@ def main(
     """Label 1,600 molecules of QM9, three geometries each, train on them, measure the potential.
 
     Args:
-        out: the folder to write into, from which an interrupted benchmark goes on.
-        run: a run folder to measure instead of training one, of an energy with its forces.
+        out: output folder, in which an interrupted benchmark is resumed.
+        run: run folder to measure in place of training, of an energy with its forces.
         model: the architecture that is trained, point or painn.
         minutes: minutes of training.
-        molecules: how many of the test molecules are measured.
+        molecules: number of test molecules that are measured.
         picoseconds: length of each trajectory, in steps of 0.5 fs.
         kelvin: temperature of the starting velocities.
-        orbit: what the energy is averaged over, as for MolInvCalculator; identity where the network
+        orbit: what the energy is averaged over, as in MolInvCalculator; identity for a network that
             is invariant by construction.
-        seed: of the set, of training, and of displacements and velocities.
+        seed: random seed of the set, of training, and of displacements and velocities.
     """
+    positive(molecules=molecules)
     folder = locate(run) if run else _trained(Path(out), model, minutes, seed)
     calculator = MolInvCalculator(str(folder), orbit=orbit, double=True)
     if calculator.predictor.saved.standardizer.forces is None:
         raise InputError(f"{folder} learned no forces: train with --targets energy,forces.")
-    config = read_config(folder / "config.yaml")
-    source = prepare(config)
+    source = prepare(read_config(folder / "config.yaml"))
     atoms = [
         Atoms(numbers=z, positions=pos)
         for z, pos in (source.molecules.molecule(int(i)) for i in source.parts.test)
     ]
     chosen = atoms[:: max(1, len(atoms) // molecules)][:molecules]
     rows = [measured(a, calculator, picoseconds, kelvin, seed) for a in chosen]
-    Path(out).mkdir(parents=True, exist_ok=True)
-    write_json(Path(out) / "potential.json", {"run": str(folder), "rows": rows})
-    console = Console()
-    if not console.is_terminal:
-        console.width = 140  # a log wraps no columns
-    console.print(table(rows))
+    report.write(Path(out) / "potential.json", {"run": str(folder), "rows": rows})
+    report.wide().print(table(rows))
 
 
 def _trained(out: Path, model: str, minutes: float, seed: int) -> Path:
@@ -103,7 +108,7 @@ def _trained(out: Path, model: str, minutes: float, seed: int) -> Path:
 def measured(
     atoms: Atoms, calculator: MolInvCalculator, picoseconds: float, kelvin: float, seed: int
 ) -> dict[str, Any]:
-    """The figures of one molecule."""
+    """The measurements of one molecule."""
     relaxed = relaxation(atoms, calculator, seed)
     drift, swing = dynamics(atoms, calculator, picoseconds, kelvin, seed)
     return {
@@ -115,21 +120,8 @@ def measured(
     }
 
 
-COLUMNS = {
-    "differences": "forces against differences (eV/angstrom)",
-    "start": "start to xTB's minimum (angstrom)",
-    "distance": "model's minimum to xTB's (angstrom)",
-    "above": "its xTB energy above the minimum (eV)",
-    "drift": "drift (meV/atom/ps)",
-    "swing": "deviation (meV/atom)",
-}
-
-
 def table(rows: list[dict[str, Any]]) -> Table:
-    """The figures as a table to print."""
-    made = Table("molecule", title="A learned potential beside GFN2-xTB, on held-out molecules")
-    for text in COLUMNS.values():
-        made.add_column(text, justify="right")
-    for row in rows:
-        made.add_row(row["molecule"], *(f"{row[name]:.2g}" for name in COLUMNS))
-    return made
+    """The measurements as a table to print."""
+    cells = [(row["molecule"], *(f"{row[name]:.2g}" for name in COLUMNS)) for row in rows]
+    title = "A learned potential beside GFN2-xTB, on held-out molecules"
+    return report.table(("molecule", *COLUMNS.values()), cells, title)

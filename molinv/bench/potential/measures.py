@@ -1,4 +1,4 @@
-"""What holds of a potential: its slope, its minima beside xTB's, its energy over time."""
+"""Measurements of a potential: its slope, its minima beside xTB's, its energy over time."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from ase.md.verlet import VelocityVerlet
 from ase.optimize import BFGS
 from jaxtyping import Float64
 
-from ..datasets.xtb import singlepoint
+from ...datasets.xtb import singlepoint
 
-STEP = 2e-5  # angstrom, of the finite differences, in double precision: their own error goes with
-# its square, and was 1e-4 eV/angstrom at 2e-4 where a planar molecule's vectors vanish
+# angstrom, of finite differences in double precision: their own error is quadratic in it, and was
+# 1e-4 eV/angstrom at 2e-4 where a planar molecule's vectors vanish
+STEP = 2e-5
 FLAT = 0.02  # eV/angstrom, where relaxations stop
 
 
 class XTB(Calculator):
-    """GFN2-xTB as an ASE calculator, with the settings that the set was made with."""
+    """GFN2-xTB as an ASE calculator, with the settings of the training set."""
 
     implemented_properties = ["energy", "forces"]  # noqa: RUF012
 
@@ -37,7 +38,7 @@ class Relaxed(NamedTuple):
     """Two relaxations from one geometry.
 
     distance  root mean square between the two minima after superposition, angstrom
-    start     the same between where they began and xTB's minimum
+    start     the same between the start and xTB's minimum
     above     xTB's energy of the model's minimum above its own minimum, eV
     """
 

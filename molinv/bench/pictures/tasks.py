@@ -1,9 +1,9 @@
-"""The picture experiments: each task's data and network, the truth, and what meets it.
+"""The picture experiments: each task's data and network, the truth, and what counts as right.
 
-The truth is how far the label lets a picture be moved, less how far the data moves already. All
-tasks share one setting: the reward's weight and how it falls, the extents' start and learning
-rate, and the optimizer's. How long a run is differs, by what a task's pictures need. The two of
-label maps share a smaller weight and a smaller push (see `training.picture_data.fill`).
+The truth is how far the label lets a picture be moved, minus how far the data moves already. All
+tasks share one setting: the reward's weight and decay, the extents' start and learning rate, and
+the optimizer's settings. The length of a run depends on the task. The two tasks of label maps
+share a smaller weight and a smaller push (see `training.picture_data.fill`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ class PictureTask:
     """A task; angles and hues in degrees, offsets in half-sides, the rest as logarithms.
 
     truth       the half-width that the label allows; None where none is known
-    low, high   what a learned half-width has to lie between
-    settings    of the run, beside those that all tasks share
-    group       SO2 or Hue, both circles: `fixed` is all of it; or what has no Haar, and no `fixed`
-    judged      the extents that the truth is of, the widest of which counts; others are reported
-    root        whether it needs CamVid's folder
+    low, high   bounds of a right half-width
+    settings    settings of the run, beside those that all tasks share
+    group       SO2 or Hue, both circles that `fixed` covers; or one without Haar, without `fixed`
+    judged      the extents that have the truth, of which the widest counts; others are reported
+    root        whether the task needs CamVid's folder
     """
 
     name: str
@@ -38,13 +38,13 @@ class PictureTask:
     root: bool = False
 
     def reach(self, extents: dict[str, float]) -> float:
-        """The judged half-width, in degrees if it is of a circle."""
+        """The judged half-width, in degrees for a circle."""
         widest = max(extents[name] for name in self.judged)
         return degrees(widest) if self.circle else widest
 
     @property
     def circle(self) -> bool:
-        """Whether it is of an angle or a hue."""
+        """Whether the extent is an angle or a hue."""
         return self.judged in (("angle",), ("hue",))
 
 

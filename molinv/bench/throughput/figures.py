@@ -1,4 +1,4 @@
-"""The pictures of `throughput`: rates as bars, and cost against atoms, batch and copies."""
+"""The figures of `throughput`: rates as bars, and cost against atoms, batch and copies."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from .throughput_tasks import MODES
-from .turns import Spread
+from ..report import save
+from ..turns import Spread
+from .tasks import MODES
 
 
 def draw_models(results: dict[str, Any], reference: str, path: Path) -> Path:
@@ -34,7 +35,7 @@ def draw_models(results: dict[str, Any], reference: str, path: Path) -> Path:
 
 
 def draw_cost(results: dict[str, Any], path: Path) -> Path:
-    """What a molecule takes against its atoms, the batch and the number of copies."""
+    """Time for a molecule against its atoms, the batch and the number of copies."""
     figure = Figure(figsize=(11, 8), layout="constrained")
     (left, right), (below, last) = figure.subplots(2, 2)
     for axes, mode in zip((left, right), MODES, strict=True):
@@ -56,18 +57,9 @@ def draw_cost(results: dict[str, Any], path: Path) -> Path:
         last.set(xlabel="copies", ylabel="ms a molecule and copy", ylim=(0, None))
         _ticks(last, {int(n) for n in results["copies"]})
         last.set_title(f"{results['learned']}, against copies")
-    else:
-        below.set_visible(False)
-        last.set_visible(False)
+    for axes in () if "batch" in results else (below, last):
+        axes.set_visible(False)
     return save(figure, path)
-
-
-def save(figure: Figure, path: Path) -> Path:
-    """Written whole or not at all."""
-    temporary = path.with_name(path.stem + ".part.png")
-    figure.savefig(temporary, dpi=150)
-    temporary.replace(path)
-    return path
 
 
 def _line(axes: Any, found: dict[int, Spread], label: str) -> None:
@@ -77,7 +69,7 @@ def _line(axes: Any, found: dict[int, Spread], label: str) -> None:
 
 
 def _ticks(axes: Any, sizes: set[int]) -> None:
-    """Where something was measured, and nowhere else."""
+    """Ticks only where something was measured."""
     axes.set_xticks(sorted(sizes), [str(n) for n in sorted(sizes)])
     axes.set_xticks([], minor=True)
 

@@ -6,23 +6,21 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from ..atomic import atomic_write
+from ...atomic import atomic_write
+from ..report import save, table
 
 COLUMNS = ("task", "recipe", "what", "truth", "learned, by seed", "right", "seconds")
 _RIGHT, _WRONG = "C0", "C3"
 
 
 def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each task, recipe and truth, with what every run learned, in the runs' order.
+    """A row for each task, recipe and truth, with the values that the runs learned, in their order.
 
-    `right` counts the runs all of whose truths hold, and is the same in all rows of a task. A run
-    that diverged is counted in `runs` and learned nothing.
+    `right` counts the runs whose truths all hold, the same in all rows of a task. A diverged run
+    is counted in `runs` and learned nothing.
     """
     rows = []
     for key in dict.fromkeys((r["row"], r["recipe"]) for r in results):
@@ -38,48 +36,31 @@ def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
         names = list(dict.fromkeys(t["name"] for r in done for t in r["truths"])) or ["diverged"]
         for name in names:
             found = [t for r in done for t in r["truths"] if t["name"] == name]
-            rows.append(
-                shared
-                | {
-                    "name": name,
-                    "unit": found[0]["unit"] if found else "",
-                    "truth": [t["truth"] for t in found],
-                    "tolerance": [t["tolerance"] for t in found],
-                    "learned": [t["learned"] for t in found],
-                    "holds": [t["right"] for t in found],
-                }
-            )
+            own = {"name": name, "unit": found[0]["unit"] if found else ""}
+            for column in ("truth", "tolerance", "learned"):
+                own[column] = [t[column] for t in found]
+            rows.append(shared | own | {"holds": [t["right"] for t in found]})
     return rows
 
 
 def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
-    """The rows as text; a task and its recipe, count and time stand in its first row alone."""
+    """The rows as text; only a task's first row names it, its recipe, its count and its time."""
     made, before = [], None
     for row in rows:
         first = (row["task"], row["recipe"]) != before
         before = row["task"], row["recipe"]
-        truths = list(dict.fromkeys(row["truth"]))
-        learned = (
-            f"{value:.2f}" + ("" if holds else " x")
-            for value, holds in zip(row["learned"], row["holds"], strict=True)
-        )
+        truths = ", ".join(f"{t:.3g}" for t in dict.fromkeys(row["truth"]))
+        pairs = zip(row["learned"], row["holds"], strict=True)
+        learned = ", ".join(f"{value:.2f}" + ("" if holds else " x") for value, holds in pairs)
+        names = (row["task"], row["recipe"]) if first else ("", "")
         seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f}"
-        made.append(
-            (
-                row["task"] if first else "",
-                row["recipe"] if first else "",
-                row["name"],
-                f"{', '.join(f'{t:.3g}' for t in truths)} {row['unit']}".strip(),
-                ", ".join(learned),
-                f"{row['right']} of {row['runs']}" if first else "",
-                seconds if first else "",
-            )
-        )
+        end = (f"{row['right']} of {row['runs']}", seconds) if first else ("", "")
+        made.append((*names, row["name"], f"{truths} {row['unit']}".strip(), learned, *end))
     return made
 
 
 def totals(rows: list[dict[str, Any]]) -> str:
-    """How many runs of each recipe came out right."""
+    """How many runs of each recipe are right."""
     parts = []
     for recipe in dict.fromkeys(row["recipe"] for row in rows):
         once = {r["task"]: (r["right"], r["runs"]) for r in rows if r["recipe"] == recipe}
@@ -90,12 +71,8 @@ def totals(rows: list[dict[str, Any]]) -> str:
 
 def show(rows: list[dict[str, Any]]) -> Table:
     """The rows as a table to print; x marks what is wrong."""
-    made = Table(title="Truth beside learned (x: wrong)", caption=totals(rows))
-    for column in COLUMNS:
-        made.add_column(column, justify="left" if column in COLUMNS[:3] else "right")
-    for row in cells(rows):
-        made.add_row(*row)
-    return made
+    title = "Truth beside learned (x: wrong)"
+    return table(COLUMNS, cells(rows), title, totals(rows), left=range(3))
 
 
 def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -103,14 +80,14 @@ def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     lines += ["| " + " | ".join(row) + " |" for row in cells(rows)]
     with atomic_write(path) as temporary:
-        temporary.write_text("\n".join([*lines, "", totals(rows), ""]))
+        temporary.write_text("\n".join([*lines, "", totals(rows), ""]), encoding="utf-8")
 
 
 def draw(path: Path, rows: list[dict[str, Any]]) -> None:
-    """A line a truth: learned values as points on a scale where the truth is at 0.
+    """A line for each truth, with the learned values as points on a scale where the truth is 0.
 
-    In units of the tolerance, so that what is right lies within the band from -1 to 1; what is
-    further off than 4 is drawn at 4. Open points are the plain recipe's.
+    The unit is the tolerance: right values are in the band from -1 to 1, and values beyond 4 are
+    drawn at 4. Open points are the plain recipe's.
     """
     labels = list(dict.fromkeys((row["task"], row["name"], row["unit"]) for row in rows))
     figure = Figure(figsize=(7, 1.4 + 0.24 * len(labels)), layout="constrained")
@@ -130,5 +107,4 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> None:
     axes.set(xlim=(-4.3, 4.3), xlabel="(learned - truth) / tolerance; open: the plain recipe")
     axes.invert_yaxis()
     axes.tick_params(axis="y", labelsize=7)
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, dpi=150, format="png")
+    save(figure, path)

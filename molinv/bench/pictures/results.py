@@ -8,50 +8,39 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from matplotlib.figure import Figure
 from rich.table import Table
 
-from .picture_tasks import METHODS, PictureTask
+from .. import report
+from .tasks import METHODS, PictureTask
 
 
 def table(rows: list[dict[str, Any]], tasks: list[PictureTask]) -> Table:
     """A row a task: the truth, each seed's half-width, and the metrics of all methods.
 
-    Metrics are means over seeds of pictures as stored / turned once, both averaged over copies.
+    Metrics are means over seeds, for pictures as stored / turned once, both averaged over copies.
     """
-    made = Table(
-        title="Learned half-widths (angles in degrees), and test metrics: stored / turned, averaged"
-    )
-    for column in ("task", "truth", "learned, by seed", "met"):
-        made.add_column(column, justify="left" if column == "task" else "right")
-    ways = [m for m in METHODS if any(row["method"] == m for row in rows)]
-    for method in ways:
-        made.add_column(method, justify="right")
-    made.add_column("metric")
+    ways, made = [m for m in METHODS if any(row["method"] == m for row in rows)], []
     for task in tasks:
         own = _of(rows, task.name)
         learned = [row for row in own if row["method"] == "learned"]
-        met = sum(bool(row["met"]) for row in learned)
-        cells = [
-            task.name,
-            _truth(task),
-            " ".join(_number(task, row["half_width"]) for row in learned),
-            f"{met} of {len(learned)}" if learned else "",
-        ]
+        widths = " ".join(_number(task, row["half_width"]) for row in learned)
+        met = f"{sum(bool(row['met']) for row in learned)} of {len(learned)}" if learned else ""
+        cells = []
         for method in ways:
             errors = [row["errors"] for row in own if row["method"] == method]
-            if not errors:
-                cells.append("")
-                continue
-            both = [mean(e[k] for e in errors) for k in ("averaged", "rotated_averaged")]
-            cells.append(" / ".join(f"{value:.3f}" for value in both))
-        made.add_row(*cells, own[0]["metric"])
-    return made
+            both = ("averaged", "rotated_averaged") if errors else ()
+            cells.append(" / ".join(f"{mean(e[k] for e in errors):.3f}" for k in both))
+        made.append((task.name, _truth(task), widths, met, *cells, own[0]["metric"]))
+    columns = ("task", "truth", "learned, by seed", "met", *ways, "metric")
+    title = "Learned half-widths (angles in degrees), and test metrics: stored / turned, averaged"
+    return report.table(columns, made, title, left=(0, len(columns) - 1))
 
 
 def pairs(rows: list[dict[str, Any]], tasks: list[PictureTask]) -> Iterator[str]:
-    """Learned less none and less fixed, over the seeds that both have, with 95 % intervals.
+    """The metric of learned minus none and minus fixed, over the seeds that both have.
 
-    Of the metric on pictures as stored, averaged. Student's interval of the paired differences.
+    Pictures are as stored, outputs averaged. Paired differences have Student's 95 % interval.
     """
     from scipy.stats import t
 
@@ -73,25 +62,18 @@ def pairs(rows: list[dict[str, Any]], tasks: list[PictureTask]) -> Iterator[str]
 
 
 def others(rows: list[dict[str, Any]], tasks: list[PictureTask]) -> Iterator[str]:
-    """The half-widths of learned runs that no truth is of, by seed, in the groups' own units."""
+    """The learned half-widths without a truth, by seed, in the groups' own units."""
     for task in tasks:
         learned = [row for row in _of(rows, task.name) if row["method"] == "learned"]
         names = [n for n in (learned[0]["extents"] if learned else ()) if n not in task.judged]
         if names:
-            said = []
-            for name in names:
-                each = (f"{row['extents'][name]:.3f}" for row in learned)
-                said.append(f"{name} {' '.join(each)}")
-            yield f"{task.name}, reported: {', '.join(said)}"
+            each = (" ".join(f"{row['extents'][n]:.3f}" for row in learned) for n in names)
+            said = ", ".join(f"{n} {values}" for n, values in zip(names, each, strict=True))
+            yield f"{task.name}, reported: {said}"
 
 
 def figure(rows: list[dict[str, Any]], tasks: list[PictureTask], path: Path) -> Path:
-    """Half-widths over training, a panel a task, the truth dashed and what meets it shaded."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib.figure import Figure
-
+    """Half-widths over training, a panel a task, the truth dashed, right values shaded."""
     wide = min(4, len(tasks))
     tall = -(-len(tasks) // wide)
     made = Figure(figsize=(2.8 * wide + 0.6, 2.3 * tall + 0.4), layout="constrained")
@@ -112,13 +94,9 @@ def figure(rows: list[dict[str, Any]], tasks: list[PictureTask], path: Path) -> 
         panel.tick_params(labelsize=7)
     for panel in panels[len(tasks) :]:
         panel.set_axis_off()
-    made.supxlabel("share of the epochs that are over", fontsize=8)
-    made.supylabel("learned half-width (of circles in degrees)", fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.stem + ".part.png")
-    made.savefig(temporary, dpi=150)
-    temporary.replace(path)
-    return path
+    made.supxlabel("fraction of the epochs", fontsize=8)
+    made.supylabel("learned half-width (circles in degrees)", fontsize=8)
+    return report.save(made, path)
 
 
 def _of(rows: list[dict[str, Any]], task: str) -> list[dict[str, Any]]:

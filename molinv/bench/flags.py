@@ -1,0 +1,51 @@
+"""What flags say: names, positive numbers, devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+
+from ..errors import InputError, unknown
+from ..reading import split
+
+
+def listed(
+    text: str, what: str, known: Iterable[str] | None = None, outside: bool = False
+) -> list[str]:
+    """The different names in a list with commas, in their order.
+
+    A known name may contain a comma itself, as methods' names do; a semicolon separates as well.
+    `outside` also takes package.module:Name. Raises InputError for a name that is not among the
+    known, for a repeated one, and for none.
+    """
+    parts, names = split(text.replace(";", ",")), []
+    known = None if known is None else list(known)
+    while parts:
+        size = 2 if known and ", ".join(parts[:2]) in known else 1
+        name = ", ".join(parts[:size])
+        del parts[:size]
+        if known is not None and name not in known and not (outside and ":" in name):
+            raise unknown(what, name, known)
+        names.append(name)
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"{what}s: expected different names, got {text!r}.")
+    return names
+
+
+def positive(**values: int) -> None:
+    """Raises InputError for a flag below 1."""
+    for name, value in values.items():
+        if value < 1:
+            raise InputError(f"{name}: expected at least 1, got {value}.")
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name; raises InputError where it cannot be used."""
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device {name!r} cannot be used here ({reason}); try cpu.") from error
+    return device

@@ -1,0 +1,139 @@
+"""The registry of what benchmarks compare: networks, and methods (a network and a distribution)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+
+from .. import groups, models
+from ..augment import Augmented
+from ..distributions import Identity, UniformBox
+from .flags import listed
+
+REFERENCE = "schnet"
+FAENET = "molinv.bench.faenet:FAENet"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A name in the tables, with its model and settings; `peer` marks other packages' models."""
+
+    name: str
+    model: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    peer: bool = False
+
+    def build(
+        self, device: torch.device, copies: int = 1, learned: bool | None = None
+    ) -> Augmented:
+        """The network with one output, wrapped as in training.
+
+        A model with rotations built in has nothing to learn and gets the Identity in place of a
+        UniformBox on SO(3); `learned` decides otherwise.
+        """
+        net = models.make(self.model, 1, dict(self.settings))
+        so3 = groups.SO3()
+        if learned is None:
+            learned = "SO3" not in net.symmetries
+        mu = UniformBox(so3) if learned else Identity(so3)
+        return Augmented(net, mu, input=net.action, copies=copies).to(device)
+
+
+# models that the speed benchmarks compare in several variants
+_VARIANTS = {
+    "point": (
+        Network("point", "point"),
+        Network("point-distance", "point", {"geometry": "distance"}),
+    ),
+    "canonical": tuple(
+        Network(f"canonical-{frames}", "canonical", {"frames": frames}) for frames in ("all", "one")
+    ),
+}
+
+
+def known() -> dict[str, Network]:
+    """The networks of the speed benchmarks by name, point first; FAENet may not be installed."""
+    order = sorted(models.available(), key=lambda name: name != "point")
+    found = [n for model in order for n in _VARIANTS.get(model, (Network(model, model),))]
+    return {n.name: n for n in (*found, Network("faenet", FAENET, peer=True))}
+
+
+def choose(text: str | None) -> list[Network]:
+    """The networks in a list of names; by default every one whose package is installed.
+
+    A name may be "package.module:Name". Raises InputError as `listed` does.
+    """
+    there = known()
+    if text is None:
+        return [n for n in there.values() if n.model != FAENET or find_spec("faenet")]
+    return [there.get(n, Network(n, n)) for n in listed(text, "model", there, outside=True)]
+
+
+def reference(chosen: list[Network]) -> str:
+    """The network that ratios are relative to: SchNet, or the first where SchNet is not chosen."""
+    names = [n.name for n in chosen]
+    return REFERENCE if REFERENCE in names else names[0]
+
+
+DISTRIBUTIONS = {
+    "none": "Identity",
+    "fixed Haar": "Haar",
+    "learned box": "UniformBox",
+    "learned HaarBall": "HaarBall",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """A row of `qm9-equal-time`: a network, and a distribution on SO3."""
+
+    network: Network
+    over: str = "none"
+
+    @property
+    def name(self) -> str:
+        """The method's name in the table."""
+        return f"{self.network.name}, {self.over}"
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder."""
+        return self.name.lower().replace(", ", "-").replace(" ", "-")
+
+    @property
+    def kind(self) -> str:
+        """How its distribution is chosen: none, fixed or learned; or peer."""
+        return "peer" if self.network.peer else self.over.split()[0]
+
+    def settings(self) -> dict[str, Any]:
+        """The training settings that are this method's own."""
+        return {
+            "model": self.network.model,
+            "model_args": self.network.settings,
+            "group": "SO3",
+            "distribution": DISTRIBUTIONS.get(self.over, "Identity"),
+        }
+
+
+_FREE = (
+    Network("point absolute", "point", {"geometry": "absolute"}),
+    Network("point displacement", "point", {"geometry": "displacement"}),
+    Network("graph", "graph"),
+)
+METHODS = {
+    method.name: method
+    for method in (
+        *(Method(network, over) for network in _FREE for over in DISTRIBUTIONS),
+        Method(Network("point distance", "point", {"geometry": "distance"})),
+        Method(Network("painn", "painn")),
+        Method(Network("equivariant", "equivariant")),
+        Method(Network("PyG SchNet", "schnet", peer=True)),
+        Method(Network("PyG ViSNet", "visnet", peer=True)),
+        Method(
+            Network("FAENet", "canonical", {"model": FAENET, "frames": "one"}, True), "one frame"
+        ),
+    )
+}

@@ -1,0 +1,115 @@
+"""Rate of the analysis' pass over orientations, against the bare network; and its memory.
+
+A shipped model or a run, its test molecules, all orientations of the quadrature. `sweep` rotates
+the molecules, runs the network and keeps means, variances and powers by degree. Beside it the
+network alone is called as often on the same batches as stored. Both are timed in turn, and ratios
+are taken within a round. Then the largest resident size of a fresh process that sweeps once, for
+few and many molecules and orientations.
+
+    molinv bench orbits                          1,000 molecules, degree 9: 380 orientations
+    molinv bench orbits --molecules 64 --degree 3 --rounds 1
+
+Writes orbits.json into the folder.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+
+from ...analysis.analyse import orientations
+from ...analysis.orbits import sweep
+from ...analysis.runs import held_out, of_run
+from ...analysis.subject import Structures, Subject
+from ...datasets.batches import Batch
+from ..flags import positive
+from ..memory import in_fresh_process, largest_size
+from ..report import table, write
+from ..turns import Task, in_turn, ratios, spread, ticks
+
+
+def main(
+    out: str = "orbits",
+    run: str = "qm9",
+    molecules: int = 1000,
+    degree: int = 9,
+    rounds: int = 3,
+    batch: int = 256,
+) -> None:
+    """Measure the pass over orientations.
+
+    Args:
+        out: output folder.
+        run: a run folder or the name of a shipped model.
+        molecules: number of its test molecules.
+        degree: degree of the quadrature.
+        rounds: how often each is timed.
+        batch: molecules a call.
+    """
+    positive(molecules=molecules, rounds=rounds, batch=batch)
+    subject, config, saved = of_run(run)
+    structures = held_out(config, saved, molecules)
+    count = orientations(degree)
+    batches = []
+    for index in structures.blocks(batch):
+        pos, z = structures.batch(index)
+        blank = torch.full((len(z), 1), torch.nan, dtype=torch.float64)
+        batches.append(Batch(pos, z, blank, torch.arange(len(z))))
+    tasks = {
+        "network": Task(partial(_network, saved.network.model, count), batches),
+        "sweep": Task(partial(_sweep, subject, degree), batches),
+    }
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("timing", total=ticks(tasks, rounds))
+        seconds = in_turn(tasks, rounds, tick=lambda what: progress.advance(bar))
+    rates = {n: spread([count / s for s in values]) for n, values in seconds.items()}
+    share = ratios(seconds["network"], seconds["sweep"])
+    sizes = [(batch, 3), (batch, degree), (molecules, degree)]
+    memory = {s: in_fresh_process(_peak, run, *s, batch) for s in dict.fromkeys(sizes)}
+    over = {"sweep": f"{share.median:.3f} ({share.low:.3f} to {share.high:.3f})"}
+    rows = [
+        (name, f"{r.median:,.0f} ({r.low:,.0f} to {r.high:,.0f})", over.get(name, "1"))
+        for name, r in rates.items()
+    ]
+    console, columns = Console(), ("what", "molecules/s (lowest to highest)", "over the network")
+    console.print(f"{molecules:,} molecules in {count} orientations each")
+    console.print(table(columns, rows, left=range(3)))
+    for (few, d), size in memory.items():
+        console.print(
+            f"peak memory of {few:,} molecules, degree {d} ({orientations(d)} orientations): "
+            + ("not measured" if size is None else f"{size:,.0f} MiB")
+        )
+    result = {
+        "run": run,
+        "molecules": molecules,
+        "orientations": count,
+        "threads": torch.get_num_threads(),
+        "molecules_per_second": rates,
+        "sweep_over_network": share,
+        "peak_mib": {f"{m} molecules, degree {d}": v for (m, d), v in memory.items()},
+    }
+    print(f"wrote {write(Path(out) / 'orbits.json', result)}")
+
+
+@torch.no_grad()
+def _network(model: torch.nn.Module, count: int, batch: Batch) -> None:
+    for _ in range(count):
+        model(*model.inputs(batch))  # pyright: ignore[reportCallIssue]
+
+
+def _sweep(subject: Subject, degree: int, batch: Batch) -> None:
+    sizes = batch.mask.sum(1).tolist()
+    pos = [p[:n] for p, n in zip(batch.pos, sizes, strict=True)]
+    z = [x[:n] for x, n in zip(batch.z, sizes, strict=True)]
+    sweep(subject, Structures(pos, z), degree, len(pos))
+
+
+def _peak(run: str, molecules: int, degree: int, batch: int) -> int:
+    """The largest resident size of a process that does nothing but one sweep."""
+    subject, config, saved = of_run(run)
+    sweep(subject, held_out(config, saved, molecules), degree, batch)
+    return largest_size()

@@ -1,0 +1,123 @@
+"""Accuracy of every method and peer after the same minutes on the same QM9 molecules."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ...prediction.evaluate import evaluate
+from ...training.config import TrainConfig
+from ...training.run import train
+from ..flags import listed, positive
+from ..grid import Run, finish, history
+from ..networks import METHODS, Method
+from ..report import facts, wide, write
+from .results import draw, show, summarise
+
+
+def main(
+    out: str = "qm9-equal-time",
+    minutes: float | None = None,
+    seeds: int = 3,
+    molecules: int = 10_000,
+    full: bool = False,
+    methods: str | None = None,
+    targets: str = "homo,lumo",
+    batch_size: int = 32,
+    test: int = 5_000,
+    data: str = "qm9",
+    precision: str = "32-true",
+) -> None:
+    """Train every method for the same time, one after the other, and compare them.
+
+    Each run has one group element a molecule and step, in training and in the test. Only training
+    counts towards the minutes, the learning rates follow them, and the epoch with the least
+    validation error is tested. Finished runs are skipped and an interrupted one is resumed, so the
+    same command finishes an interrupted benchmark. The table is printed after every run. All
+    methods share one recipe: Muon with AdamW, at molinv's own settings. Raises InputError where
+    the folder holds runs with other settings.
+
+    Args:
+        out: output folder.
+        minutes: minutes of training a run; 5 if not given, 20 with --full.
+        seeds: runs a method, which differ in split, initial weights and draws.
+        molecules: number of training molecules.
+        full: train on all of the training part, 110,000 molecules of QM9.
+        methods: names of methods (see the table), separated by commas or semicolons; all if not
+            given.
+        targets: what to predict; the table shows the first two.
+        batch_size: molecules a step.
+        test: number of test molecules.
+        data: data set.
+        precision: precision of every method's network: 32-true, bf16-mixed.
+    """
+    positive(seeds=seeds)
+    chosen = choose(methods)
+    budget = minutes if minutes is not None else 20.0 if full else 5.0
+    console, folder, results = wide(160), Path(out), {method: [] for method in chosen}
+    shared = {
+        "data": data,
+        "targets": targets,
+        "minutes": budget,
+        "batch_size": batch_size,
+        "train_size": None if full else molecules,
+        "valid_size": 1000,
+        "precision": precision,
+    }
+    plan = [(method, seed) for seed in range(seeds) for method in chosen]
+
+    def run(method: Method, seed: int) -> Run:
+        place = folder / method.folder / f"seed{seed}"
+        config = TrainConfig(**shared, **method.settings(), seed=seed, out=str(place))
+        label = f"{method.name}, seed {seed}, {budget:g} minutes"
+        work = partial(_measure, config, test)
+        return Run(label, place / "result.json", config, work, {"test": test})
+
+    runs = finish((run(*each) for each in plan), len(plan), console)
+    for (method, _), (result, due) in zip(plan, runs, strict=True):
+        results[method].append(result)
+        if due:
+            _report(console, folder, results, budget, precision)
+
+
+def choose(names: str | None) -> list[Method]:
+    """The methods in a list of names; raises InputError for one that does not exist."""
+    return (
+        [METHODS[name] for name in listed(names, "method", METHODS)]
+        if names
+        else [*METHODS.values()]
+    )
+
+
+def _measure(config: TrainConfig, test: int) -> dict[str, Any]:
+    """Train and test."""
+    run = train(config)
+    found = evaluate(run, copies=0, limit=test, trust=True)
+    card = json.loads((run / "model.json").read_text(encoding="utf-8"))
+    last = history(run)[-1]
+    return {name: found[name] for name in ("targets", "extents", "molecules", "split")} | {
+        "parameters": card["parameters"],
+        "steps": int(last["step"]),
+        "seen": int(last["step"]) * config.batch_size,
+        "train_seconds": float(last["train_seconds"]),
+    }
+
+
+def _report(
+    console: Console,
+    folder: Path,
+    results: dict[Method, list[dict[str, Any]]],
+    minutes: float,
+    precision: str,
+) -> None:
+    """Print the table so far, and write it with its figures."""
+    rows = summarise(results)
+    console.print(show(rows, minutes))
+    found = facts(minutes=minutes, precision=precision)
+    write(folder / "table.json", {"facts": found, "rows": rows})
+    for picture in draw(folder, list(results), rows):
+        console.print(f"wrote {picture}", highlight=False)

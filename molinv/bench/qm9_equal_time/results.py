@@ -1,0 +1,131 @@
+"""The tables and figures of `qm9-equal-time`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+from rich.table import Table
+
+from ..grid import history
+from ..networks import Method
+from ..report import save, table
+
+VIEWS = ("stored", "rotated")
+COLOURS = {"learned": "C0", "fixed": "C2", "none": "0.55", "peer": "C3"}
+
+
+def summarise(results: dict[Method, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """A row for each method that has a result: mean and standard deviation over seeds.
+
+    The deviation is None where there is only one seed. Diverged runs are counted in `failed`.
+    """
+    rows = []
+    for method, runs in results.items():
+        done = [run for run in runs if "failed" not in run]
+        if not runs:
+            continue
+        row: dict[str, Any] = {
+            "method": method.name,
+            "kind": method.kind,
+            "seeds": len(done),
+            "failed": len(runs) - len(done),
+            "errors": {},
+        }
+        if done:
+            row["parameters"] = done[0]["parameters"]
+            row["seen"] = mean(run["seen"] for run in done)
+            for target, entry in done[0]["targets"].items():
+                row["errors"][target] = {"unit": entry["unit"]} | {
+                    view: _spread([run["targets"][target][view] for run in done]) for view in VIEWS
+                }
+        rows.append(row)
+    return rows
+
+
+def show(rows: list[dict[str, Any]], minutes: float) -> Table:
+    """The rows as a table to print."""
+    targets = list({t: e["unit"] for row in rows for t, e in row["errors"].items()}.items())[:2]
+    columns = ["method", "parameters", "molecules seen", "seeds"]
+    columns += [f"{target}, {view} ({unit})" for target, unit in targets for view in VIEWS]
+    made = []
+    for row in rows:
+        if not row["errors"]:
+            made.append((row["method"], "", "", f"all {row['failed']} diverged"))
+            continue
+        cells = [_text(*row["errors"][target][view]) for target, _ in targets for view in VIEWS]
+        seeds = f"{row['seeds']}" + (f" ({row['failed']} diverged)" if row["failed"] else "")
+        made.append((row["method"], f"{row['parameters']:,}", f"{row['seen']:,.0f}", seeds, *cells))
+    title = f"Mean absolute test error after {minutes:g} minutes of training each"
+    return table(columns, made, title)
+
+
+def draw(folder: Path, methods: list[Method], rows: list[dict[str, Any]]) -> list[Path]:
+    """Write errors.png, a point a method, and curves.png, validation errors over the minutes."""
+    made = []
+    if done := [row for row in rows if row["errors"]][::-1]:
+        made.append(_draw_errors(folder, done))
+    curves = {}
+    for method in methods:
+        found = history(folder / method.folder / "seed0")
+        if found := [r for r in found if r.get("train_seconds") and r["epoch"] != "0"]:
+            curves[method] = found
+    return made + ([_draw_curves(folder, curves)] if curves else [])
+
+
+def _draw_errors(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    target, entry = next(iter(rows[0]["errors"].items()))
+    figure = Figure(figsize=(8, 1.2 + 0.32 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    for y, row in enumerate(rows):
+        colour = COLOURS[row["kind"]]
+        for view, marker, face in zip(VIEWS, "oD", (colour, "none"), strict=True):
+            value, spread = row["errors"][target][view]
+            label = {"stored": "as stored"}.get(view, view) if y == 0 else None
+            axes.errorbar(value, y, xerr=spread, fmt=marker, color=colour, mfc=face, label=label)
+    axes.set_yticks(range(len(rows)), [row["method"] for row in rows])
+    axes.set(xscale="log", xlabel=f"{target}, mean absolute test error ({entry['unit']})")
+    _label(axes.xaxis)
+    axes.grid(axis="x", alpha=0.2)
+    axes.legend(frameon=False)
+    return save(figure, folder / "errors.png")
+
+
+def _draw_curves(folder: Path, curves: dict[Method, list[dict[str, str]]]) -> Path:
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    first = next(iter(curves.values()))[0]
+    target = next(name for name in first if name.endswith("_rotated")).removesuffix("_rotated")
+    for method, rows in curves.items():
+        axes.plot(
+            [float(row["train_seconds"]) / 60 for row in rows],
+            [float(row[f"{target}_rotated"]) for row in rows],
+            "-o" if method.kind == "learned" else "--s",
+            markersize=3,
+            label=method.name,
+        )
+    label = f"{target}, validation error, rotated (meV)"
+    axes.set(xlabel="minutes of training", ylabel=label, yscale="log")
+    _label(axes.yaxis)
+    axes.grid(alpha=0.2)
+    axes.legend(frameon=False, fontsize=7, ncols=2)
+    return save(figure, folder / "curves.png")
+
+
+def _label(axis: Axis) -> None:
+    """Numbers in place of powers of ten along a logarithmic axis, several in a decade."""
+    axis.set_major_locator(LogLocator(subs=(1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
+
+
+def _spread(values: list[float]) -> tuple[float, float | None]:
+    return mean(values), stdev(values) if len(values) > 1 else None
+
+
+def _text(value: float, spread: float | None) -> str:
+    return f"{value:.1f}" if spread is None else f"{value:.1f} +- {spread:.1f}"

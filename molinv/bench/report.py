@@ -1,0 +1,93 @@
+"""How results are shown and written: tables, figures, JSON, and what they were measured on."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from .. import __version__
+from ..atomic import atomic_write
+from ..training.saved import write_json
+from .turns import Spread
+
+
+def wide(width: int = 140) -> Console:
+    """A console on which a log wraps no columns."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = width
+    return console
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    title: str | None = None,
+    caption: str | None = None,
+    left: Sequence[int] = (0,),
+) -> Table:
+    """A table to print; the columns numbered in `left` are text, the others numbers."""
+    made = Table(title=title, caption=caption)
+    for i, column in enumerate(columns):
+        made.add_column(column, justify="left" if i in left else "right")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def interval(value: Spread, form: str = ".2f", unit: str = "") -> str:
+    """The median with the lowest and highest round; one round has no range."""
+    between = f" ({value.low:{form}} to {value.high:{form}})" if value.low != value.high else ""
+    return f"{value.median:{form}}{unit}{between}"
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG."""
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=150, format="png")
+    return path
+
+
+def write(path: Path, content: dict[str, Any]) -> Path:
+    """Write results as JSON, a spread as median, low and high, into a folder that may be new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, plain(content))
+    return path
+
+
+def plain(found: Any) -> Any:
+    """The same with JSON's types."""
+    if isinstance(found, Spread):
+        return found._asdict()
+    if isinstance(found, dict):
+        return {str(key): plain(value) for key, value in found.items()}
+    return found
+
+
+def facts(**more: Any) -> dict[str, Any]:
+    """What a table of accuracies was measured on."""
+    found = {"machine": processor(), "torch": torch.__version__}
+    return found | {"threads": torch.get_num_threads()} | more
+
+
+def machine(device: torch.device | str = "cpu") -> dict[str, str]:
+    """What rates were measured on."""
+    versions = {"torch": torch.__version__, "molinv": __version__}
+    if torch.device(device).type == "cuda":
+        return {"device": torch.cuda.get_device_name(device)} | versions
+    return {"device": processor(), "threads": str(torch.get_num_threads())} | versions
+
+
+def processor() -> str:
+    """The processor's name."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    names = (row.split(":")[1].strip() for row in lines if "model name" in row)
+    return next(names, platform.processor() or platform.machine())

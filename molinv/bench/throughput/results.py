@@ -1,0 +1,127 @@
+"""From seconds to the report of `throughput`: numbers for a file, tables for a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.table import Table
+
+from ..report import interval, table
+from ..turns import Spread, rates, ratios, spread
+from .tasks import MODES, STAGES
+
+Seconds = dict[Any, list[float]]
+
+
+def models(
+    seconds: Seconds, base: str, parameters: dict[str, int], memory: dict[str, float | None]
+) -> dict[str, Any]:
+    """By model: parameters, peak MiB, and for each mode molecules/s and the ratio of rates."""
+    made: dict[str, Any] = {}
+    for name in parameters:
+        made[name] = {"parameters": parameters[name], "peak_memory_MiB": memory[name]}
+        for mode in MODES:
+            own = seconds[name, mode]
+            made[name][mode] = {
+                "molecules_per_s": rates(own),
+                f"rate_over_{base}": ratios(seconds[base, mode], own),
+            }
+    return made
+
+
+def curve(seconds: Seconds) -> dict[str, Any]:
+    """Nested by the parts of each key; the innermost values are ms a molecule."""
+    made: dict[str, Any] = {}
+    for (*path, last), values in seconds.items():
+        at = made
+        for part in path:
+            at = at.setdefault(part, {})
+        at[last] = spread([1e3 * s for s in values])
+    return made
+
+
+def memory(found: dict[str, dict[int, float | None]]) -> dict[str, Any]:
+    """By model and atoms of a molecule: MiB; unmeasured sizes are left out."""
+    return {
+        name: {n: spread([value]) for n, value in sizes.items() if value is not None}
+        for name, sizes in found.items()
+    }
+
+
+def copies(seconds: Seconds) -> dict[str, Any]:
+    """By number of copies: ms a molecule and copy, and the ratio of that to one copy's."""
+    one = seconds[min(seconds)]
+    return {
+        str(count): {
+            "ms_per_molecule_and_copy": spread([1e3 * s / count for s in values]),
+            "over_fewest": ratios([s / count for s in values], [s / min(seconds) for s in one]),
+        }
+        for count, values in seconds.items()
+    }
+
+
+def sampling(seconds: Seconds) -> dict[str, Any]:
+    """Shares of the training step, and the step over the one that moves nothing."""
+    step, shares, before = seconds["step"], {}, [0.0] * len(seconds["step"])
+    for stage in STAGES:  # each stage was timed with those before it
+        own = [a - b for a, b in zip(seconds[stage], before, strict=True)]
+        shares[stage], before = ratios(own, step), seconds[stage]
+    shares["all"] = ratios(seconds[STAGES[-1]], step)
+    return {"share_of_step": shares, "step_over_unmoved_step": ratios(step, seconds["unmoved"])}
+
+
+def tables(found: dict[str, Any]) -> Iterator[Table]:
+    """Every table of the report."""
+    for mode in MODES:
+        yield _models(found["models"], found["reference"], found["settings"]["batch"], mode)
+    if found["atoms"]:
+        yield _curve(found["atoms"], "ms a molecule against its atoms", "model")
+        title = "peak MiB of a pass on one molecule against its atoms"
+        yield _curve(found["memory"], title, "model")
+    if (name := found["learned"]) is None:
+        return
+    yield _curve(found["batch"], f"{name}: ms a molecule against the batch", "batch")
+    rows = [
+        (count, f"{row['ms_per_molecule_and_copy'].median:.3g}", interval(row["over_fewest"]))
+        for count, row in found["copies"].items()
+    ]
+    columns = ("copies", "ms a molecule and copy", "over fewest copies (lowest to highest)")
+    yield table(columns, rows, f"{name}, training: cost against copies", left=())
+    what = ("sampling the group", "acting on coordinates", "backward through both", "all three")
+    shares, over = found["sampling"].values()
+    pairs = zip(what, shares.values(), strict=True)
+    rows = [(label, interval(Spread(*(100 * v for v in s)), unit=" %")) for label, s in pairs]
+    rows.append(("step / step that moves nothing", interval(over)))
+    title = f"{name}: share of the training step (lowest to highest)"
+    yield table(("what", "share"), rows, title)
+
+
+def _models(results: dict[str, Any], base: str, batch: int, mode: str) -> Table:
+    """A row for each model, the fastest first; training has the peak memory as well."""
+    key, training = f"rate_over_{base}", mode == "training"
+    made = []
+    for name, row in sorted(results.items(), key=lambda item: -item[1][mode][key].median):
+        rate, peak = row[mode]["molecules_per_s"].median, row["peak_memory_MiB"]
+        cells = (name, f"{row['parameters']:,}", f"{rate:,.4g}", interval(row[mode][key]))
+        made.append((*cells, *["not measured" if peak is None else f"{peak:,.0f}"] * training))
+    columns = ("model", "parameters", "molecules/s", f"over {base} (lowest to highest)")
+    return table((*columns, *["peak MiB"] * training), made, f"{mode}, batch {batch}")
+
+
+def _curve(results: dict[str, Any], title: str, first: str) -> Table:
+    """Rows (name, mode), (name,) or (mode,), columns of sizes; medians."""
+    rows = _flat(results)
+    sizes = list(dict.fromkeys(size for _, found in rows for size in found))
+    made = (
+        (", ".join(path), *(f"{found[n].median:.3g}" if n in found else "-" for n in sizes))
+        for path, found in rows
+    )
+    return table((first, *map(str, sizes)), made, title)
+
+
+def _flat(results: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[Any, Any]]:
+    """(path, {size: spread}) for every curve in nested results."""
+    if all(isinstance(value, Spread) for value in results.values()):
+        return [(path, results)]
+    return [row for key, value in results.items() for row in _flat(value, (*path, key))]
