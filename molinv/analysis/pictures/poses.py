@@ -1,4 +1,4 @@
-"""Test pictures moved along each generator of a group, and what a model says of them there."""
+"""Test pictures moved along each generator of a group, and a model's outputs for them."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _SIZE = 64  # pictures a batch
 
 @dataclass(frozen=True, eq=False)
 class Poses:
-    """What a model says along one generator, at p places on each side of 0 and in it.
+    """Outputs along one generator, at p places on each side of 0 and at 0.
 
     name, unit  the generator's
     at          the coefficients, from -cap to cap; the middle one is 0
-    values      (2 p + 1, n, ...): of label maps the classes, IGNORED where nothing was seen; of
+    values      (2 p + 1, n, ...): for label maps the classes, IGNORED where nothing was seen; for
                 classes their probabilities, else outputs in the data's units (see Task.values)
-    own         (2 p + 1, n, h, w) of label maps: those of pictures that were not moved, moved
-                now; None of the rest
-    rounded     (2 p + 1,): the share of pixels that rounding alone changes in those
-    metric      (2 p + 1,) against the truth, which label maps take along and the rest keep
+    own         (2 p + 1, n, h, w) for label maps: the moved labels of the unmoved pictures; else
+                None
+    rounded     (2 p + 1,): the share of pixels that rounding alone changes in `own`
+    metric      (2 p + 1,) against the truth, which moves with label maps and is kept for others
     """
 
     name: str
@@ -60,7 +60,7 @@ def poses(
     for i, (name, unit, cap) in enumerate(zip(group.names, group.units, group.caps, strict=True)):
         at = torch.linspace(-cap, cap, 2 * places + 1, dtype=torch.float64)
         at[places] = 0.0
-        still = [_said(saved, outputs(saved, b, copies)) for b in _batches(pictures)]
+        still = [_labels(saved, outputs(saved, b, copies)) for b in _batches(pictures)]
         values, own, rounded, metrics = [], [], [], []
         for t in at:
             xi = torch.zeros(group.k, dtype=torch.float64)
@@ -78,7 +78,7 @@ def poses(
                     lost.append((back != before)[known].double().mean())
                 found = outputs(saved, PictureBatch(x, y, batch.index), copies)
                 task.update(metric, found.mean, y, found.weight)
-                here.append(_said(saved, found))
+                here.append(_labels(saved, found))
             values.append(torch.cat(here))
             metrics.append(float(metric.compute()))
             if moved:
@@ -101,8 +101,8 @@ def _along(saved: SavedPictures, g: Float[Tensor, "b d d"], labels: Tensor) -> T
     return Segmentation(IGNORED).act(saved.network.distribution.group, g, labels)
 
 
-def _said(saved: SavedPictures, found: Orbit) -> Tensor:
-    """The labels, probabilities or numbers that outputs (b, ...) stand for."""
+def _labels(saved: SavedPictures, found: Orbit) -> Tensor:
+    """Outputs (b, ...) as labels, probabilities or numbers."""
     task = saved.task
     if task.kind == "maps":
         labels = found.mean.argmax(1)
