@@ -15,7 +15,7 @@ lie/          Lie derivatives, layer by layer
 audit/        the stored orientations of the data
 pictures/     the same for models of pictures
 
-settings.py, section.py, bootstrap.py, wording.py, progress.py   what the parts share
+settings.py, section.py, bootstrap.py, wording.py   what the parts share
 report/       sections as one page, JSON and PNGs
 curves.py     losses and extents of a run over time
 """

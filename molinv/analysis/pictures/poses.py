@@ -50,17 +50,21 @@ def poses(
     places: int,
     copies: int,
     tick: Callable[[int], None] = lambda done: None,
+    device: torch.device | str = "cpu",
 ) -> Iterator[Poses]:
     """For each generator of the learned distribution's group, out to its caps.
 
     Outputs are averaged over `copies`, or the network's own where that is 0. `tick` is called
-    with 1 for each pose of all pictures.
+    with 1 for each pose of all pictures. The network is on `device`, the poses on the CPU.
     """
     group, task = saved.network.distribution.group, saved.task
     for i, (name, unit, cap) in enumerate(zip(group.names, group.units, group.caps, strict=True)):
         at = torch.linspace(-cap, cap, 2 * places + 1, dtype=torch.float64)
         at[places] = 0.0
-        still = [_labels(saved, outputs(saved, b, copies)) for b in _batches(pictures)]
+        still = [
+            _labels(saved, _outputs(saved, batch, batch.x, copies, device))
+            for batch in _batches(pictures)
+        ]
         values, own, rounded, metrics = [], [], [], []
         for t in at:
             xi = torch.zeros(group.k, dtype=torch.float64)
@@ -76,7 +80,7 @@ def poses(
                     back = _along(saved, group.inverse(h), moved[-1])
                     known = back != IGNORED
                     lost.append((back != before)[known].double().mean())
-                found = outputs(saved, PictureBatch(x, y, batch.index), copies)
+                found = _outputs(saved, batch, x, copies, device)
                 task.update(metric, found.mean, y, found.weight)
                 here.append(_labels(saved, found))
             values.append(torch.cat(here))
@@ -87,6 +91,15 @@ def poses(
             tick(1)
         maps = (torch.stack(own), torch.stack(rounded)) if own else (None, None)
         yield Poses(name, unit, at.tolist(), torch.stack(values), *maps, metrics)
+
+
+def _outputs(
+    saved: SavedPictures, batch: PictureBatch, x: Tensor, copies: int, device: torch.device | str
+) -> Orbit:
+    """Outputs for pictures x, which replace the batch's, on the CPU."""
+    found = outputs(saved, PictureBatch(x.to(device), batch.y, batch.index), copies)
+    weight = None if found.weight is None else found.weight.cpu()
+    return found._replace(mean=found.mean.cpu(), weight=weight)
 
 
 def _batches(pictures: Pictures) -> Loader[PictureBatch]:

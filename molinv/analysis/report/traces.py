@@ -105,7 +105,7 @@ def _bars(s: Series, color: str) -> dict[str, Any]:
 
 
 def places(figure: Chart) -> dict[str, Any]:
-    """Where an axis of few whole numbers has its ticks: there, and not between them."""
+    """Ticks of an axis of few whole numbers: at these numbers, and not between them."""
     found = sorted({float(v) for s in figure.series for v in s.x if not isinstance(v, str)})
     few = 0 < len(found) <= WHOLE and all(v.is_integer() for v in found)
     if not few or found[-1] - found[0] > WHOLE or figure.log_x:
