@@ -113,9 +113,9 @@ def _by_element(structures: Structures) -> dict[str, Bool[Tensor, " m"]]:
 
 
 def _sentence(orbits: Orbits, q: int, rms: Estimate, middle: Estimate, mae: Estimate | None) -> str:
-    subject, scale = orbits.subject, float(spread(orbits)[q])
+    subject, scale = orbits.subject, spread(orbits)[q]
     name, unit = subject.names[q], subject.units[q]
-    size, value = rms.text(q, unit=unit), float(rms.value[q])
+    size, value = rms.text(q, unit=unit), rms.value[q]
     several = subject.kind == "scalar" and len(orbits.variance) > 1
     what = "by which molecules differ" if several else "that it measures itself"
     beside = f"the {f'{scale:.3g} {unit}'.rstrip()} {what}"
@@ -124,7 +124,7 @@ def _sentence(orbits: Orbits, q: int, rms: Estimate, middle: Estimate, mae: Esti
     share = f"{100 * value / scale:.2g} % of {beside}"
     if mae is not None:
         error = f"the mean absolute error {mae.text(q, unit=unit)}"
-        share = f"{100 * value / float(mae.value[q]):.2g} % of {error}, {share}"
+        share = f"{100 * value / mae.value[q]:.2g} % of {error}, {share}"
     moved = "" if subject.kind == "scalar" else ", rotated back,"
     return (
         f"{name} of a molecule{moved} has a standard deviation over its orientations of {size} "
