@@ -39,14 +39,9 @@ def of_callable(
     if len(names) != len(units):
         raise InputError(f"expected one unit for each of {', '.join(names)}, got {list(units)}.")
     module = function.eval() if isinstance(function, nn.Module) else None
-    return Subject(
-        name=title or getattr(function, "__name__", type(function).__name__),
-        call=function,
-        quantities=tuple(Quantity(n, u) for n, u in zip(names, units, strict=True)),
-        kind=kind,
-        module=module,
-        dtype=dtype,
-    )
+    name = title or getattr(function, "__name__", type(function).__name__)
+    quantities = tuple(Quantity(n, u) for n, u in zip(names, units, strict=True))
+    return Subject(name, function, quantities, kind, module, dtype=dtype)
 
 
 def named(spec: str, structures: Structures, unit: str, kind: str) -> Subject:

@@ -9,9 +9,8 @@ from ..errors import InputError, unknown
 from .analyse import PARTS, Analysis, analyse
 from .callables import PROPERTIES, load_calculator, named, of_calculator
 from .device import place
-from .progress import bars
 from .runs import given_structures, held_out, of_run
-from .settings import Settings
+from .settings import Settings, bars
 from .subject import Structures, Subject, only
 from .verdict import verdict
 

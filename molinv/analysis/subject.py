@@ -51,8 +51,8 @@ class Structures:
                 f"expected as many coordinates as elements of at least one molecule, got "
                 f"{len(self.pos)} and {len(self.z)}."
             )
-        if self.y is not None and len(self.y) != len(self.pos):
-            raise InputError(f"expected {len(self.pos)} rows of true values, got {len(self.y)}.")
+        if self.y is not None and len(self.y) != len(self):
+            raise InputError(f"expected {len(self)} rows of true values, got {len(self.y)}.")
 
     def __len__(self) -> int:
         return len(self.pos)
@@ -61,10 +61,6 @@ class Structures:
     def sizes(self) -> Int64[Tensor, " m"]:
         """The number of atoms of each molecule."""
         return torch.tensor([len(z) for z in self.z])
-
-    def to(self, dtype: torch.dtype) -> Structures:
-        """The same molecules with coordinates of another dtype."""
-        return replace(self, pos=[pos.to(dtype) for pos in self.pos])
 
     def batch(
         self, index: Sequence[int] | Int64[Tensor, " b"], atoms: int | None = None
@@ -104,7 +100,7 @@ class Subject:
     distribution, history, folder   of a run: its trained distribution, the rows of its
              metrics.csv and its folder
     dtype, device   of the coordinates that the function gets
-    facts    what a report says about it
+    facts    for the head of a report
     """
 
     name: str
@@ -125,12 +121,10 @@ class Subject:
 
     @property
     def names(self) -> list[str]:
-        """The quantities' names."""
         return [quantity.name for quantity in self.quantities]
 
     @property
     def units(self) -> list[str]:
-        """The quantities' units."""
         return [quantity.unit for quantity in self.quantities]
 
     @property
@@ -191,10 +185,7 @@ class Subject:
 def only(
     subject: Subject, structures: Structures, names: Sequence[str]
 ) -> tuple[Subject, Structures]:
-    """The subject with these quantities only, in this order; maps show the first.
-
-    Raises InputError for a name that is not among the subject's.
-    """
+    """Both with these quantities only, in this order; raises InputError for an unknown one."""
     for name in names:
         if name not in subject.names:
             raise unknown(f"target of {subject.name}:", name, subject.names)

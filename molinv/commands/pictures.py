@@ -55,6 +55,7 @@ def analyse(arguments: list[str]) -> int:
         parser.add_argument("--pictures", type=int, default=100, help="at most so many of the test")
         parser.add_argument("--places", type=int, default=9, help="poses on either side of none")
         parser.add_argument("--copies", type=int, default=8, help="averaged over; 0: network alone")
+        parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
         parser.add_argument("-o", "--out", help="folder to write to (RUN/analysis)")
         parser.add_argument("--trust", action="store_true", help="import code the model names")
 
@@ -64,7 +65,9 @@ def analyse(arguments: list[str]) -> int:
     from ..analysis.pictures.produce import produce
 
     out = None if args.out is None else Path(args.out)
-    page, verdict = produce(args.run, args.pictures, args.places, args.copies, out, args.trust)
+    page, verdict = produce(
+        args.run, args.pictures, args.places, args.copies, out, args.trust, args.device
+    )
     print("\n".join(verdict))
     print(f"wrote {page}")
     return 0

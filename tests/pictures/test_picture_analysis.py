@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from molinv import Augmented, actions, distributions, groups
-from molinv.analysis.pictures.changes import agreement, change, changes, foreground, orbit_std
+from molinv.analysis.pictures.changes import change, changes, foreground, map_iou, orbit_std
 from molinv.analysis.pictures.poses import poses
 from molinv.analysis.section import Chart
 from molinv.cli import main
@@ -81,7 +81,7 @@ def test_labels_of_what_each_pixel_shows_move_with_it_but_for_rounding(canvases)
         for exact in (0, 2, 6, 8):  # quarter turns round nothing away
             assert float(found.rounded[exact]) < 1e-3
             assert errors[exact] < (0.03 if copies else 1e-3)
-        assert agreement(MAPS, found, 4) == pytest.approx(1)
+        assert map_iou(MAPS, found, 4) == pytest.approx(1)
 
 
 def test_labels_that_stay_where_they_are_differ_by_the_wedge_they_leave(canvases):
@@ -91,8 +91,8 @@ def test_labels_that_stay_where_they_are_differ_by_the_wedge_they_leave(canvases
     assert [change(MAPS, found, j) for j in (4, 6, 8)] == pytest.approx([0, 0.5, 1], abs=0.01)
     assert foreground(found, 8) == 0
     assert foreground(found, 6) == pytest.approx(1 / 3, abs=0.02)
-    assert agreement(MAPS, found, 8) < 0.01
-    assert agreement(MAPS, found, 6) == pytest.approx(1 / 3, abs=0.02)
+    assert map_iou(MAPS, found, 8) < 0.01
+    assert map_iou(MAPS, found, 6) == pytest.approx(1 / 3, abs=0.02)
 
 
 def test_pixels_from_outside_count_for_nothing(canvases):

@@ -1,4 +1,4 @@
-"""Which way stored molecules point, and two tests of whether that is uniform over the sphere.
+"""Directions of stored molecules, and two tests of their uniformity over the sphere.
 
 Source of the tests: Mardia and Jupp, Directional Statistics (2000), sections 10.4.1 and 10.7.1.
 """
@@ -29,7 +29,7 @@ def rayleigh(u: Float[Tensor, "*b n 3"]) -> Float[Tensor, "*b"]:
 
 
 def bingham(u: Float[Tensor, "*b n 3"]) -> Float[Tensor, "*b"]:
-    """The p-value of uniformity of axes, unit vectors whose sign means nothing.
+    """The p-value of uniformity of axes, unit vectors whose sign has no meaning.
 
     15/2 n (tr T^2 - 1/3), for T the mean of u u^T, is chi-squared with 5 degrees of freedom
     (equation 10.7.2; Bingham 1974).
@@ -42,7 +42,7 @@ def bingham(u: Float[Tensor, "*b n 3"]) -> Float[Tensor, "*b"]:
 def principal_axes(structures: Structures) -> tuple[Float[Tensor, "m 3 3"], Bool[Tensor, "m 3"]]:
     """Unit principal axes (rows) of the mass-weighted inertia tensors, least moment first.
 
-    The second tensor says which are determined: not so where two moments are nearly equal
+    The second tensor marks the axes that are determined: those of nearly equal moments are not
     (symmetric tops, single atoms).
     """
     masses = torch.from_numpy(atomic_masses)
@@ -60,9 +60,9 @@ def principal_axes(structures: Structures) -> tuple[Float[Tensor, "m 3 3"], Bool
 def atom_directions(
     structures: Structures, atoms: int
 ) -> tuple[Float[Tensor, "m a 3"], Bool[Tensor, "m a"]]:
-    """Unit vectors from the centroid to the first `atoms` atoms by order, and which there are.
+    """Unit vectors from the centroid to the first `atoms` atoms, and a mask of those defined.
 
-    Not there are atoms that the molecule does not have, and one at the centroid itself.
+    A direction is not defined for an atom that the molecule lacks or that is at the centroid.
     """
     u = torch.zeros(len(structures), atoms, 3, dtype=torch.float64)
     for row, pos in zip(u, structures.pos, strict=True):

@@ -32,7 +32,7 @@ class Reach:
 
 
 def reach(mu: Distribution | None) -> dict[str, Reach]:
-    """How far a learned distribution reaches about x, y and z; empty where that is not defined.
+    """How far a learned distribution reaches about x, y and z; empty where that is undefined.
 
     A box by its half-width, a ball by its radius, a Gaussian by 1.7 standard deviations, which is
     the half-width of the box of the same deviation.

@@ -78,17 +78,17 @@ def flow(
 
     def block(index: Tensor, pos: Tensor, z: Tensor) -> tuple[Tensor, ...]:
         pos = pos.double() @ turns[index].mT
+        found = _block(subject, pos, z, group, list(stages.values()), chosen, moments)
         tick(len(index))
-        return _block(subject, pos, z, group, list(stages.values()), chosen, moments)
+        return found
 
     sizes = structures.sizes
     same = [(sizes == size).nonzero()[:, 0] for size in sizes.unique()]
     blocks = [part for whole in same for part in whole.split(batch_size)]
     through, made, shared, total = structures.each(block, blocks)
     hidden = torch.stack([m.ratio() for m in moments], -1)
-    return Flow(
-        list(stages), [a.name for a in chosen.values()], hidden, through, made, shared, total
-    )
+    names = [action.name for action in chosen.values()]
+    return Flow(list(stages), names, hidden, through, made, shared, total)
 
 
 def _block(
@@ -122,7 +122,7 @@ def _block(
             tap.sees = None
         # nothing of L_X f comes through a stage whose output moves as assumed: constants, say
         live = [i for i, tap in enumerate(taps) if tap.breaks]
-        through, made = [torch.zeros_like(whole)] * len(taps), [torch.zeros_like(whole)] * len(taps)
+        through, made = ([torch.zeros_like(whole)] * len(taps) for _ in range(2))
         rest = whole
         for j, i in enumerate(live):
             through[i] = whole - without(i)
@@ -130,7 +130,7 @@ def _block(
             made[i], rest = rest - left, left
         every = torch.stack([*made, rest], 1)
         inner = every * whole[:, None]
-        lengths = (length_squared(v, e) for v in (torch.stack(through, 1), every, whole))
-        through, made, total = lengths
-        rows.append((through, made, inner.sum(tuple(range(-e, 0))) if e else inner, total))
+        shared = inner.sum(tuple(range(-e, 0))) if e else inner
+        lengths = [length_squared(v, e) for v in (torch.stack(through, 1), every, whole)]
+        rows.append((*lengths[:2], shared, lengths[2]))
     return tuple(torch.stack(part, -2) for part in zip(*rows, strict=True))

@@ -63,7 +63,7 @@ def irreps(text: str) -> Hidden:
                     f"expected {sum(sizes)} entries of {text}, got {tensor.shape[-1]}."
                 )
             pieces = zip(tensor.split(sizes, -1), parts, strict=True)
-            turned = [_turned(x, p.unflatten(-1, (mul, -1)), l, -1) for p, (mul, l) in pieces]
+            turned = (_turned(x, p.unflatten(-1, (mul, -1)), l, -1) for p, (mul, l) in pieces)
             done.append(torch.cat([part.flatten(-2) for part in turned], -1))
         return done
 
@@ -85,7 +85,7 @@ def _by_size(x: Float[Tensor, " 3"], h: list[Tensor]) -> list[Tensor]:
 
 
 def _couplings(x: Float[Tensor, " 3"], h: list[Tensor]) -> list[Tensor]:
-    """(b, n, 2 k + 1, n (2 i + 1)) each: what takes degree i of each neighbour to degree k."""
+    """(b, n, 2 k + 1, n (2 i + 1)) each: maps from degree i of each neighbour to degree k."""
     done = []
     for part in h:
         apart = part.unflatten(3, (part.shape[1], -1))
@@ -97,13 +97,8 @@ def _couplings(x: Float[Tensor, " 3"], h: list[Tensor]) -> list[Tensor]:
 
 # stages of molinv's own equivariant networks whose outputs rotate
 _KNOWN: Mapping[str, Mapping[str, Hidden]] = {
-    "molinv.models.painn.Painn": {
-        "waves": by_degree(0, 1, axis=-1),
-        "messages": by_degree(0, 1, axis=2),
-        "updates": by_degree(0, 1, axis=2),
-        "narrow": by_degree(0, 1, axis=2),
-        "last": by_degree(0, 1, axis=2),
-    },
+    "molinv.models.painn.Painn": {"waves": by_degree(0, 1, axis=-1)}
+    | dict.fromkeys(("messages", "updates", "narrow", "last"), by_degree(0, 1, axis=2)),
     "molinv.models.equivariant.Equivariant": {
         "waves": by_degree(0, 1, axis=-1),
         "couplings": Hidden("Wigner D of the degrees they couple", _couplings),

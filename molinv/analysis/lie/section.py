@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 
 from ...errors import InputError
 from ...groups import SO3, Group
+from ..bootstrap import Estimate
 from ..orbits import Orbits
 from ..section import Section, plain
 from ..settings import Settings
@@ -35,8 +35,8 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     tick = settings.progress("Lie derivatives", m * (1 + ORIENTATIONS))
     stored = measure(subject, structures, group, settings, 0, tick)
     turned = measure(subject, structures, group, settings, ORIENTATIONS, tick)
+    here, there = (_estimates(rates, settings) for rates in (stored, turned))
     made = Section("lie", "Where in the network the symmetry is made or broken")
-    here, there = _numbers(stored, settings), _numbers(turned, settings)
     made.numbers = {
         "generators": list(group.names),
         "units": list(group.units),
@@ -44,14 +44,21 @@ def section(orbits: Orbits, settings: Settings) -> Section:
         "orientations": ORIENTATIONS,
         "check_by_differences": checked,
         "variance": plain(stored.variance()),
-        "stored": here,
-        "random": there,
+        "stored": {name: estimate.numbers() for name, estimate in here.items()},
+        "random": {name: estimate.numbers() for name, estimate in there.items()},
     }
-    sums = zip(*(n["mean_of_quantities"]["value"] for n in (here, there)), strict=True)
+    means = [e["mean_of_quantities"].value.nan_to_num(0) for e in (here, there)]
     small = (_ROUNDING * torch.finfo(subject.dtype).eps) ** 2
-    quiet = [k for k, pair in enumerate(sums) if max(v or 0.0 for v in pair) < small]
-    _table(made, subject, group, turned, settings)
-    _whole(made, subject, group, stored, turned, settings, quiet)
+    quiet = (torch.maximum(*means) < small).nonzero()[:, 0].tolist()
+    each, steep = there["relative"], there["root_mean_square"]
+    rows = [
+        [q.name, *(each.text(k, i) for k in range(group.k)), *steep.value[:, i].tolist(), q.unit]
+        for i, q in enumerate(subject.quantities)
+    ]
+    roots = [f"root along {n} (per {u})" for n, u in zip(group.names, group.units, strict=True)]
+    title = "E|L_X f|^2 / Var f along each generator X, and the root of E|L_X f|^2; random poses"
+    made.table(title, ["quantity", *per_square(group), *roots, "unit"], rows)
+    _whole(made, subject, group, here, there, quiet)
     if isinstance(group, SO3) and len(quiet) < group.k:
         _spectrum(made, turned, orbits)
     looked = _first(structures, LOOKED_INTO)
@@ -65,40 +72,34 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     return made
 
 
-def _table(
-    made: Section, subject: Subject, group: Group, turned: Rates, settings: Settings
-) -> None:
-    each, steep = turned.relative(settings), turned.steepness(settings)
-    rows = [
-        [q.name, *(each.text(k, i) for k in range(group.k)), *steep.value[:, i].tolist(), q.unit]
-        for i, q in enumerate(subject.quantities)
-    ]
-    roots = [f"root along {n} (per {u})" for n, u in zip(group.names, group.units, strict=True)]
-    title = "E|L_X f|^2 / Var f along each generator X, and the root of E|L_X f|^2; random poses"
-    made.table(title, ["quantity", *per_square(group), *roots, "unit"], rows)
+def _estimates(rates: Rates, settings: Settings) -> dict[str, Estimate]:
+    return {
+        "relative": rates.relative(settings),
+        "mean_of_quantities": rates.mean_relative(settings),
+        "root_mean_square": rates.steepness(settings),
+    }
 
 
 def _whole(
     made: Section,
     subject: Subject,
     group: Group,
-    stored: Rates,
-    turned: Rates,
-    settings: Settings,
+    stored: dict[str, Estimate],
+    turned: dict[str, Estimate],
     quiet: list[int],
 ) -> None:
     """Chart and sentences of the whole network; `quiet` are the generators without an effect."""
-    first, of = subject.quantities[0], subject.several
-    here, there = (rates.mean_relative(settings) for rates in (stored, turned))
-    steep = turned.steepness(settings)
-    seen = f"{len(stored.count)} molecules, {ORIENTATIONS} random orientations each"
+    first, of, names = subject.quantities[0], subject.several, per_square(group)
+    here, there = (estimates["mean_of_quantities"] for estimates in (stored, turned))
+    steep = turned["root_mean_square"]
+    seen = f"{made.numbers['molecules']} molecules, {ORIENTATIONS} random orientations each"
     if not bool(there.value.isfinite().all()):
-        roots = (
+        roots = [
             f"{steep.text(k, 0, unit=first.unit)} along {n}" for k, n in enumerate(group.names)
-        )
+        ]
         made.findings.append(
             "The molecules' values do not differ, so |L_X f|^2 has nothing to be compared "
-            f"with; the root of its mean for {first.name} is {listed([*roots])} ({seen})."
+            f"with; the root of its mean for {first.name} is {listed(roots)} ({seen})."
         )
         return
     made.chart(
@@ -107,28 +108,29 @@ def _whole(
         "generator",
         f"E|L_X f|^2 / Var f{of}",
         [
-            here.series("as stored", per_square(group), "bar"),
-            there.series("random orientations", per_square(group), "bar"),
+            here.series("as stored", names, "bar"),
+            there.series("random orientations", names, "bar"),
         ],
         caption="0 for a function that is invariant (equivariant); 1 where one unit along the "
         "generator changes it by as much as going to another molecule.",
     )
+    sentences = []
     if quiet:
         still = listed([group.names[k] for k in quiet])
-        made.numbers["verdict"] = (
+        sentences.append(
             f"{subject.name} does not change along {still} beyond rounding: E|L_X f|^2 / "
             f"Var f is at most {float(there.value[quiet].max()):.1g} ({seen})."
         )
-        made.findings.append(made.numbers["verdict"])
     if len(quiet) < group.k:
         top = int(there.value.argmax())
         unit = group.units[top]
-        made.numbers["verdict"] = (
+        sentences.append(
             f"E|L_X f|^2 / Var f is largest along {group.names[top]}: {there.text(top)} per "
             f"{unit}^2 in random orientations and {here.text(top)} as stored{of} ({seen}); for "
             f"{first.name} that is {steep.text(top, 0, unit=first.unit)} per {unit}."
         )
-        made.findings.append(made.numbers["verdict"])
+    made.findings += sentences
+    made.numbers["verdict"] = sentences[-1]
 
 
 def _spectrum(made: Section, turned: Rates, orbits: Orbits) -> None:
@@ -144,14 +146,6 @@ def _spectrum(made: Section, turned: Rates, orbits: Orbits) -> None:
         f"{float(share.median()):.0%} of the squared derivatives about x, y and z (sum of "
         "l (l + 1) P_l, median of the quantities); the rest changes faster than these."
     )
-
-
-def _numbers(rates: Rates, settings: Settings) -> dict[str, Any]:
-    return {
-        "relative": rates.relative(settings).numbers(),
-        "mean_of_quantities": rates.mean_relative(settings).numbers(),
-        "root_mean_square": rates.steepness(settings).numbers(),
-    }
 
 
 def _first(structures: Structures, count: int) -> Structures:

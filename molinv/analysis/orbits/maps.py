@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import atan2, degrees, isnan, nan
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,8 +18,7 @@ from .views import LATITUDES, LONGITUDES, TURNS, mean_square, over_directions
 LARGEST = 3
 
 
-@dataclass(frozen=True)
-class Molecule:
+class Molecule(NamedTuple):
     """One molecule that is shown: its index, the reason for choosing it, its name."""
 
     index: int

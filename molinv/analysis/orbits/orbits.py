@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int64
@@ -73,7 +73,7 @@ def sweep(
     """
     if degree < 2:
         raise InputError(f"expected a degree of at least 2, got {degree}.")
-    structures = structures.to(subject.dtype)
+    structures = replace(structures, pos=[pos.to(subject.dtype) for pos in structures.pos])
     nodes, weights = quadrature.so3(degree)
     columns, l_of = _SO3.basis(nodes, degree // 2)
     rule = nodes, weights, columns, l_of

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..bootstrap import Estimate, means, medians, of_means
 from ..section import Section, Series, plain
 from ..settings import Settings
-from ..subject import Structures, Subject
+from ..subject import Structures
 from ..wording import EACH, measured_on, mentioned
 from .orbits import Orbits, length_squared
 
@@ -32,7 +32,7 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     made = Section("orbit", "How much the prediction changes with orientation")
     made.findings.append(measured_on(orbits, settings))
     for q in mentioned(rms.value / (scale if mae is None else mae.value)):
-        made.findings.append(_sentence(subject, q, rms, middle, mae, scale, bool(still[q])))
+        made.findings.append(_sentence(orbits, q, rms, middle, mae))
     rows = [
         [n.name, n.unit, rms.text(q), middle.text(q), mae.text(q) if mae else "", float(scale[q])]
         for q, n in enumerate(subject.quantities)
@@ -112,28 +112,19 @@ def _by_element(structures: Structures) -> dict[str, Bool[Tensor, " m"]]:
     return {chemical_symbols[k]: there[:, k] for k in there.any(0).nonzero()[:, 0].tolist()}
 
 
-def _sentence(
-    subject: Subject,
-    q: int,
-    rms: Estimate,
-    middle: Estimate,
-    mae: Estimate | None,
-    scale: Float[Tensor, " t"],
-    still: bool,
-) -> str:
-    name, unit = subject.quantities[q].name, subject.quantities[q].unit
-    several = subject.kind == "scalar" and bool(rms.low[q].isfinite())
+def _sentence(orbits: Orbits, q: int, rms: Estimate, middle: Estimate, mae: Estimate | None) -> str:
+    subject, scale = orbits.subject, spread(orbits)[q]
+    name, unit = subject.names[q], subject.units[q]
+    size, value = rms.text(q, unit=unit), rms.value[q]
+    several = subject.kind == "scalar" and len(orbits.variance) > 1
     what = "by which molecules differ" if several else "that it measures itself"
-    beside = f"the {f'{scale[q]:.3g} {unit}'.rstrip()} {what}"
-    size = rms.text(q, unit=unit)
-    if still:
+    beside = f"the {f'{scale:.3g} {unit}'.rstrip()} {what}"
+    if invariant(orbits)[q]:
         return f"{name} does not change with orientation beyond rounding: {size} beside {beside}."
-    share = f"{100 * rms.value[q] / scale[q]:.2g} % of {beside}"
+    share = f"{100 * value / scale:.2g} % of {beside}"
     if mae is not None:
-        share = (
-            f"{100 * rms.value[q] / mae.value[q]:.2g} % of the mean absolute error "
-            f"{mae.text(q, unit=unit)}, {share}"
-        )
+        error = f"the mean absolute error {mae.text(q, unit=unit)}"
+        share = f"{100 * value / mae.value[q]:.2g} % of {error}, {share}"
     moved = "" if subject.kind == "scalar" else ", rotated back,"
     return (
         f"{name} of a molecule{moved} has a standard deviation over its orientations of {size} "

@@ -1,7 +1,6 @@
-"""What a model of pictures has of its group's symmetry: `molinv analyse RUN`.
+"""How much of its group's symmetry a model of pictures has: `molinv analyse RUN`.
 
-poses.py     the test pictures moved along each generator, and what the model says of them there
-changes.py   how far that is from what it said before: of label maps in pixels and mIoU, else as
-             the standard deviation over the poses
+poses.py     the test pictures moved along each generator, and the model's outputs for them
+changes.py   how far these are from the outputs for the pictures as stored
 produce.py   the report of a run
 """

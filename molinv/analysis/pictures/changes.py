@@ -1,9 +1,10 @@
-"""How far what a model says of moved pictures is from what it said before."""
+"""How far the outputs for moved pictures are from those for the pictures as stored."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import degrees, pi
+from statistics import fmean as mean
 from typing import Any
 
 import torch
@@ -15,7 +16,8 @@ from ...tasks.base import Task
 from ...tasks.circle import angle_between
 from ...tasks.maps import IGNORED, Maps
 from ...tasks.numbers import Numbers
-from ..section import Chart, Section, Series
+from ..section import Section, Series
+from ..wording import capital
 from .poses import Poses
 
 Ways = dict[str, list[Poses]]  # "network alone", "averaged ...": poses along each generator
@@ -24,69 +26,72 @@ Ways = dict[str, list[Poses]]  # "network alone", "averaged ...": poses along ea
 def changes(task: Task, ways: Ways, reach: dict[str, float]) -> Section:
     """The equivariance error of label maps, or the spread of other outputs, over the poses.
 
-    Of label maps it is the share of pixels, and the mIoU, in which the labels of the moved
-    picture differ from the labels of the picture, moved; only pixels count that came from inside
-    and that the model saw. Of classes it is the share of pictures that get another class, of a
-    circle the mean change in degrees, of numbers the mean change in the training pictures'
-    standard deviations; and the standard deviation of the outputs over the poses of a picture.
-    `reach` marks the learned half-widths.
+    For label maps: the share of pixels, and the mIoU, in which the labels of the moved picture
+    differ from the moved labels of the picture; only pixels count that came from inside and that
+    the model saw. For classes: the share of pictures that get another class; for a circle the mean
+    change in degrees; for numbers the mean change in the training pictures' standard deviations;
+    and the standard deviation of the outputs over the poses of a picture. `reach` marks the learned
+    half-widths.
     """
-    maps = isinstance(task, Maps)
-    kind = task.called()
+    maps, kind = isinstance(task, Maps), task.called()
     title = "How well its label map moves with the picture" if maps else "How much its outputs move"
     made = Section("equivariance", title)
-    for i, first in enumerate(next(iter(ways.values()))):
-        curves, spread, overlap = [], {}, []
-        for way, every in ways.items():
-            here = every[i]
-            found = [change(task, here, j) for j in range(len(here.at))]
-            curves.append(Series(way, _shown(here), found))
-            moved = [f for f, t in zip(found, here.at, strict=True) if t]
-            spread[way] = {"mean": sum(moved) / len(moved), "largest": max(moved)}
-            if maps:
-                shared = [agreement(task, here, j) for j in range(len(here.at))]
-                overlap.append(Series(way, _shown(here), shared))
-                away = [j for j, t in enumerate(here.at) if t]
-                spread[way]["miou"] = sum(shared[j] for j in away) / len(away)
-                if isinstance(task, Maps) and task.classes[0] == "background":
-                    front = [foreground(here, j) for j in away]
-                    spread[way]["foreground_iou"] = sum(front) / len(front)
-                    spread[way]["lowest_foreground_iou"] = min(front)
-            else:
-                spread[way]["orbit_std"] = orbit_std(task, here)
+    for here in _by_generator(ways):
+        first = next(iter(here.values()))
+        away = [j for j, t in enumerate(first.at) if t]
+        curves, overlap, spread = [], [], {}
+        for way, poses in here.items():
+            found = [change(task, poses, j) for j in range(len(poses.at))]
+            curves.append(Series(way, _shown(poses), found))
+            moved = [found[j] for j in away]
+            spread[way] = {"mean": mean(moved), "largest": max(moved)}
+            if not maps:
+                spread[way]["orbit_std"] = orbit_std(task, poses)
+                continue
+            shared = [map_iou(task, poses, j) for j in range(len(poses.at))]
+            overlap.append(Series(way, _shown(poses), shared))
+            spread[way]["miou"] = mean(shared[j] for j in away)
+            if isinstance(task, Maps) and task.classes[0] == "background":
+                front = [foreground(poses, j) for j in away]
+                spread[way]["foreground_iou"] = mean(front)
+                spread[way]["lowest_foreground_iou"] = min(front)
         if first.rounded is not None:
             label = "rounding alone, there and back"
             curves.append(Series(label, _shown(first), first.rounded.tolist(), style="dashed"))
-        made.figures.append(_chart("change", first, _WHAT[kind], curves, reach))
+        _chart(made, "change", first, _WHAT[kind], curves, reach)
         if maps:
-            made.figures.append(_chart("agreement", first, "mIoU of the two label maps",
-                                       overlap, reach))  # fmt: skip
+            _chart(made, "agreement", first, "mIoU of the two label maps", overlap, reach)
         made.numbers[first.name] = spread
         made.findings += [_sentence(kind, first.name, way, n) for way, n in spread.items()]
     return made
 
 
 def accuracy(task: Task, ways: Ways, reach: dict[str, float]) -> Section:
-    """The metric against the truth over the poses; what the truth is stays as stored.
+    """The metric against the truth over the poses.
 
-    But for label maps, which move with their pictures.
+    The truth stays as stored, except for label maps, which move with their pictures.
     """
     unit, better = metric_name(task), 1 if task.higher else -1
     made = Section("accuracy", f"Its {unit} as pictures move")
-    for i, first in enumerate(next(iter(ways.values()))):
-        series = [Series(way, _shown(every[i]), every[i].metric) for way, every in ways.items()]
-        made.figures.append(_chart("metric", first, unit, series, reach))
-        middle = len(first.at) // 2
-        for way, every in ways.items():
-            metric = every[i].metric
-            worst = min(metric, key=lambda m: better * m)
+    for here in _by_generator(ways):
+        first = next(iter(here.values()))
+        series = [Series(way, _shown(poses), poses.metric) for way, poses in here.items()]
+        _chart(made, "metric", first, unit, series, reach)
+        for way, poses in here.items():
+            worst = min(poses.metric, key=lambda m: better * m)
             made.findings.append(
-                f"{way.capitalize()}: {unit} {metric[middle]:.4g} on pictures as stored, "
-                f"{sum(metric) / len(metric):.4g} on average over {first.name}, {worst:.4g} at "
+                f"{capital(way)}: {unit} {poses.metric[len(first.at) // 2]:.4g} on pictures "
+                f"as stored, {mean(poses.metric):.4g} on average over {first.name}, {worst:.4g} at "
                 "the worst."
             )
-        made.numbers[first.name] = {way: every[i].metric for way, every in ways.items()}
+        made.numbers[first.name] = {way: poses.metric for way, poses in here.items()}
     return made
+
+
+def _by_generator(ways: Ways) -> Iterator[dict[str, Poses]]:
+    """The poses of all ways along one generator after the other."""
+    for i in range(len(next(iter(ways.values())))):
+        yield {way: every[i] for way, every in ways.items()}
 
 
 def change(task: Task, poses: Poses, j: int) -> float:
@@ -102,7 +107,7 @@ def change(task: Task, poses: Poses, j: int) -> float:
     return float(((moved - still) / _scale(task)).abs().mean())
 
 
-def agreement(task: Task, poses: Poses, j: int) -> float:
+def map_iou(task: Task, poses: Poses, j: int) -> float:
     """mIoU of the labels of moved pictures against the moved labels of pictures."""
     own, known = _known(poses, j)
     n = task.outputs
@@ -122,8 +127,8 @@ def foreground(poses: Poses, j: int) -> float:
 def orbit_std(task: Task, poses: Poses) -> float:
     """The outputs' standard deviation over the poses of a picture, its mean over pictures.
 
-    Of classes that of the probability of the class that the unmoved picture gets; of a circle
-    the root mean square turn from where it was, in degrees; of numbers in standard deviations.
+    For classes that of the probability of the unmoved picture's class; for a circle the root mean
+    square rotation from the unmoved one, in degrees; for numbers in standard deviations.
     """
     values, middle = poses.values.double(), len(poses.at) // 2
     if task.called() == "classes":
@@ -162,39 +167,39 @@ def _shown(poses: Poses) -> list[float]:
 
 
 def _chart(
-    kind: str, poses: Poses, what: str, series: Sequence[Series], reach: dict[str, float]
-) -> Chart:
+    made: Section,
+    kind: str,
+    poses: Poses,
+    what: str,
+    series: Sequence[Series],
+    reach: dict[str, float],
+) -> None:
     unit = "degrees" if poses.unit == "rad" else poses.unit
     marks: list[tuple[float, str]] = []
     if 0 < (end := reach.get(poses.name, 0.0)) < pi - 0.01:
         shown = degrees(end) if poses.unit == "rad" else end
         marks = [(-shown, ""), (shown, "learned")]
-    name = poses.name.replace(" ", "_")
-    return Chart(
-        f"{kind}_{name}", f"{what[0].upper()}{what[1:]}, along {poses.name}",
-        f"{poses.name} ({unit})", what, series,
-        vertical=marks,
-    )  # fmt: skip
+    name, title = poses.name.replace(" ", "_"), f"{capital(what)}, along {poses.name}"
+    made.chart(f"{kind}_{name}", title, f"{poses.name} ({unit})", what, series, vertical=marks)
 
 
 def _sentence(kind: str, name: str, way: str, numbers: dict[str, Any]) -> str:
-    mean, top = numbers["mean"], numbers["largest"]
+    top, start = numbers["largest"], f"{capital(way)}: moved along {name},"
     if kind == "maps":
         front = numbers.get("foreground_iou")
         return (
-            f"{way.capitalize()}: moved along {name}, {mean:.1%} of the pixels get another label "
-            f"than the moved label map has ({top:.1%} at the worst pose); mIoU of the two maps "
-            f"{numbers['miou']:.3f}" + (f", of the foreground {front:.3f}." if front else ".")
+            f"{start} {numbers['mean']:.1%} of the pixels get another label than the moved label "
+            f"map has ({top:.1%} at the worst pose); mIoU of the two maps {numbers['miou']:.3f}"
+            + (f", of the foreground {front:.3f}." if front else ".")
         )
     std = numbers["orbit_std"]
     if kind == "classes":
         return (
-            f"{way.capitalize()}: moved along {name}, {mean:.1%} of the pictures get another class "
-            f"({top:.1%} at the worst pose); orbit standard deviation of the class's probability "
-            f"{std:.3f}."
+            f"{start} {numbers['mean']:.1%} of the pictures get another class ({top:.1%} at the "
+            f"worst pose); orbit standard deviation of the class's probability {std:.3f}."
         )
     unit = "degrees" if kind == "circle" else "training standard deviations"
     return (
-        f"{way.capitalize()}: moved along {name}, outputs change by {mean:.3g} {unit} on average "
-        f"({top:.3g} at the worst pose); orbit standard deviation {std:.3g} {unit}."
+        f"{start} outputs change by {numbers['mean']:.3g} {unit} on average ({top:.3g} at the "
+        f"worst pose); orbit standard deviation {std:.3g} {unit}."
     )

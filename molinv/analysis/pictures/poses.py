@@ -1,8 +1,9 @@
-"""Test pictures moved along each generator of a group, and what a model says of them there."""
+"""Test pictures moved along each generator of a group, and a model's outputs for them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from ...augment import Orbit
 from ...datasets.batches import Loader
 from ...datasets.pictures.batches import PictureBatch, PicturesOnDevice
 from ...datasets.pictures.store import Pictures
+from ...groups.base import Group
 from ...prediction.picture_errors import outputs
 from ...tasks.classes import Classes
 from ...tasks.maps import IGNORED, Maps
@@ -24,16 +26,16 @@ _SIZE = 64  # pictures a batch
 
 @dataclass(frozen=True, eq=False)
 class Poses:
-    """What a model says along one generator, at p places on each side of 0 and in it.
+    """Outputs along one generator, at p places on each side of 0 and at 0.
 
     name, unit  the generator's
     at          the coefficients, from -cap to cap; the middle one is 0
-    values      (2 p + 1, n, ...): of label maps the classes, IGNORED where nothing was seen; of
+    values      (2 p + 1, n, ...): for label maps the classes, IGNORED where nothing was seen; for
                 classes their probabilities, else outputs in the data's units (see Task.values)
-    own         (2 p + 1, n, h, w) of label maps: those of pictures that were not moved, moved
-                now; None of the rest
-    rounded     (2 p + 1,): the share of pixels that rounding alone changes in those
-    metric      (2 p + 1,) against the truth, which label maps take along and the rest keep
+    own         (2 p + 1, n, h, w) for label maps: the moved labels of the unmoved pictures; else
+                None
+    rounded     (2 p + 1,): the share of pixels that rounding alone changes in `own`
+    metric      (2 p + 1,) against the truth, which moves with label maps and is kept for others
     """
 
     name: str
@@ -55,13 +57,13 @@ def poses(
     """For each generator of the learned distribution's group, out to its caps.
 
     Outputs are averaged over `copies`, or the network's own where that is 0. `tick` is called
-    with 1 for each pose of all pictures.
+    with 1 for each pose of all pictures. Poses are made on the CPU, wherever the network is.
     """
-    group, task = saved.network.distribution.group, saved.task
+    group, task = deepcopy(saved.network.distribution.group).cpu(), saved.task
     for i, (name, unit, cap) in enumerate(zip(group.names, group.units, group.caps, strict=True)):
         at = torch.linspace(-cap, cap, 2 * places + 1, dtype=torch.float64)
         at[places] = 0.0
-        still = [_said(saved, outputs(saved, b, copies)) for b in _batches(pictures)]
+        still = [_labels(saved, outputs(saved, batch, copies)) for batch in _batches(pictures)]
         values, own, rounded, metrics = [], [], [], []
         for t in at:
             xi = torch.zeros(group.k, dtype=torch.float64)
@@ -72,15 +74,15 @@ def poses(
                 h = g.expand(len(batch), -1, -1)
                 x, y = saved.network.input.act(group, h, batch.x), batch.y
                 if isinstance(task, Maps):
-                    y = _along(saved, h, batch.y)
-                    moved.append(_along(saved, h, before))
-                    back = _along(saved, group.inverse(h), moved[-1])
+                    y = _along(saved, group, h, batch.y)
+                    moved.append(_along(saved, group, h, before))
+                    back = _along(saved, group, group.inverse(h), moved[-1])
                     known = back != IGNORED
                     lost.append((back != before)[known].double().mean())
                 posed = PictureBatch(x, y, batch.index)
                 found = outputs(saved, posed, copies)
                 task.update(metric, found.mean, posed, found.weight)
-                here.append(_said(saved, found))
+                here.append(_labels(saved, found))
             values.append(torch.cat(here))
             metrics.append(float(task.read(metric)[0].mean()))
             if moved:
@@ -96,15 +98,15 @@ def _batches(pictures: Pictures) -> Loader[PictureBatch]:
     return Loader(store, store.indices, _SIZE, shuffle=False)
 
 
-def _along(saved: Saved, g: Float[Tensor, "b d d"], labels: Tensor) -> Tensor:
+def _along(saved: Saved, group: Group, g: Float[Tensor, "b d d"], labels: Tensor) -> Tensor:
     """Label maps (b, h, w) where g takes them; colours leave them where they are."""
     if isinstance(saved.network.output, Invariant):
         return labels
-    return Segmentation(IGNORED).act(saved.network.distribution.group, g, labels)
+    return Segmentation(IGNORED).act(group, g, labels)
 
 
-def _said(saved: Saved, found: Orbit) -> Tensor:
-    """The labels, probabilities or numbers that outputs (b, ...) stand for."""
+def _labels(saved: Saved, found: Orbit) -> Tensor:
+    """Outputs (b, ...) as labels, probabilities or numbers."""
     task = saved.task
     if isinstance(task, Maps):
         labels = found.mean.argmax(1)

@@ -7,15 +7,14 @@ from pathlib import Path
 import torch
 
 from ...errors import InputError
-from ...sharing import share_cores
+from ...sharing import choose_device, share_cores
 from ...training.picture_config import read_config
 from ...training.picture_data import fingerprint, load
 from ...training.saved import load_pictures
 from ..learned.distribution import distribution
-from ..progress import bars
 from ..runs import read_history
-from ..settings import Settings
-from .changes import Ways, accuracy, changes
+from ..settings import Settings, bars
+from .changes import accuracy, changes
 from .poses import poses
 
 
@@ -27,13 +26,14 @@ def produce(
     copies: int = 8,
     out: Path | None = None,
     trust: bool = False,
+    device: str = "cpu",
 ) -> tuple[Path, list[str]]:
-    """Analyse a run on its first test pictures and write the report: its page and its verdict.
+    """Analyse a run on its first test pictures and write the report; its path and its verdict.
 
-    Pictures are moved along each generator to `places` on either side, out to the caps, and the
-    network is asked alone and, unless `copies` is 0, averaged over so many elements of what it
-    learned. Raises InputError without a model, where the data is no longer the same, and for a
-    group without generators.
+    Pictures are moved along each generator to `places` on either side, out to the caps. Outputs are
+    the network's own and, unless `copies` is 0, averaged over so many elements of the learned
+    distribution. The network runs on `device`. Raises InputError without a model, where the data
+    has changed, and for a group without generators.
     """
     for name, value, least in (("pictures", pictures, 1), ("places", places, 1),
                                ("copies", copies, 0)):  # fmt: skip
@@ -49,13 +49,12 @@ def produce(
     if fingerprint(parts["train"]) != saved.card["split"]:
         raise InputError(f"the training pictures of {config.data} have changed since {folder}.")
     test = parts["test"].take(torch.arange(min(pictures, len(parts["test"]))))
-    ways: Ways = {}
+    counts = {"network alone": 0} | ({f"averaged over {copies} copies": copies} if copies else {})
+    saved.network.to(choose_device(device))
     with bars() as progress:
-        total = (2 if copies else 1) * mu.group.k * (2 * places + 1)
-        tick = progress("poses", total)
-        ways["network alone"] = list(poses(saved, test, places, 0, tick))
-        if copies:
-            ways[f"averaged over {copies} copies"] = list(poses(saved, test, places, copies, tick))
+        tick = progress("poses", len(counts) * mu.group.k * (2 * places + 1))
+        ways = {way: list(poses(saved, test, places, count, tick)) for way, count in counts.items()}
+    saved.network.to("cpu")
     reach = {name: float(e.value.detach()) for name, e in mu.extent().items()}
     history = read_history(folder / "metrics.csv")
     sections = [

@@ -53,26 +53,15 @@ def as_json(
     files: Mapping[str, str],
 ) -> dict[str, Any]:
     """Everything a report shows: numbers, figures with their points and files, tables."""
-    return plain(
-        {
-            "verdict": list(verdict),
-            "facts": dict(facts),
-            "sections": {
-                key: {
-                    "title": section.title,
-                    "missing": section.missing,
-                    "findings": section.findings,
-                    "numbers": section.numbers,
-                    "figures": [
-                        {"kind": type(f).__name__.lower(), "file": files[f.name], **asdict(f)}
-                        for f in section.figures
-                    ],
-                    "tables": [asdict(table) for table in section.tables],
-                }
-                for key, section in named(sections)
-            },
+    described = {}
+    for key, section in named(sections):
+        described[key] = asdict(section) | {
+            "figures": [
+                {"kind": type(f).__name__.lower(), "file": files[f.name], **asdict(f)}
+                for f in section.figures
+            ]
         }
-    )
+    return plain({"verdict": list(verdict), "facts": dict(facts), "sections": described})
 
 
 def named(sections: Sequence[Section]) -> Iterator[tuple[str, Section]]:

@@ -54,7 +54,7 @@ class Stick:
 
 
 def shapes(pos: Sequence[Sequence[float]], z: Sequence[int]) -> list[Ball | Stick]:
-    """What a molecule is drawn of, farthest first.
+    """The balls and sticks of a molecule, farthest first.
 
     Raises InputError where coordinates (n, 3) and atomic numbers (n,) do not fit.
     """
@@ -82,14 +82,14 @@ def shapes(pos: Sequence[Sequence[float]], z: Sequence[int]) -> list[Ball | Stic
 
 
 def middle(pos: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """The middle of what a molecule takes up, x and y."""
+    """The middle of a molecule's bounding box, x and y."""
     places = np.asarray(pos, float)[:, :2]
     x, y = (places.max(0) + places.min(0)) / 2
     return float(x), float(y)
 
 
 def svg(pos: Sequence[Sequence[float]], z: Sequence[int], half: float, title: str) -> str:
-    """A molecule in a square of side 2 `half` angstrom; `title` is what a screen reader says."""
+    """A molecule in a square of side 2 `half` angstrom; `title` is for screen readers."""
     x0, y0 = middle(pos)
     made = [
         f'<svg class="molecule" viewBox="{x0 - half:.3f} {-y0 - half:.3f} {2 * half:.3f} '

@@ -1,4 +1,4 @@
-"""The Mollweide projection: the whole sphere in an ellipse, every area kept.
+"""The Mollweide projection: the whole sphere in an ellipse, with equal areas.
 
 Angles are degrees; the ellipse has half-axes 2 sqrt 2 and sqrt 2, the area of the unit sphere.
 Source: Snyder, "Map Projections - A Working Manual" (USGS 1395, 1987), pp. 249-252.
@@ -39,7 +39,7 @@ def project(latitude: Array, longitude: Array) -> tuple[Array, Array]:
 
 
 def unproject(x: Array, y: Array) -> tuple[Array, Array]:
-    """Latitude and longitude of points; those outside the ellipse are first drawn in to it."""
+    """Latitude and longitude of points; those outside the ellipse are first moved to its edge."""
     x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
     radius = np.maximum(np.hypot(x / X, y / Y), 1)
     theta = np.arcsin(np.clip(y / radius / Y, -1, 1))
@@ -56,10 +56,10 @@ def grid(width: int = 161) -> tuple[Array, Array, Array, Array]:
 
 
 def interpolate(sphere: Sphere, latitude: Array, longitude: Array) -> Array:
-    """Values between the measured ones, by a cubic spline that runs on over poles and seam.
+    """Values between the measured ones, by a cubic spline that continues over poles and seam.
 
-    It stays within the measured range, and is NaN where what is nearest was NaN. Raises InputError
-    where rows and columns are not as many as latitudes and longitudes, or do not ascend.
+    The result stays within the measured range, and is NaN where the nearest value is NaN. Raises
+    InputError where the shape is not that of latitudes and longitudes, or these do not ascend.
     """
     lat, lon = np.asarray(sphere.latitude, float), np.asarray(sphere.longitude, float)
     values = np.asarray(sphere.values, float)
@@ -105,7 +105,7 @@ def graticule(step: int = 30) -> list[tuple[Array, Array]]:
 
 @dataclass(frozen=True)
 class Mark:
-    """A named place on the map; its name stands to the right of it or to the left."""
+    """A named place on the map, with its name to the right or to the left."""
 
     x: float
     y: float
@@ -114,9 +114,9 @@ class Mark:
 
 
 def marks(sphere: Sphere) -> list[Mark]:
-    """A map's marked places: those at one place under one name, names to the inner side.
+    """A map's marked places, several marks at one place joined; names are on the inner side.
 
-    A name that would lie on another one goes to the other side of its place.
+    A name that would cover another one is put on the other side of its place.
     """
     names: dict[tuple[float, float], list[str]] = {}
     for latitude, longitude, name in sphere.marks:

@@ -1,51 +1,38 @@
 """The colours of a report, light and dark.
 
-Neighbouring series stay apart under the three kinds of colour blindness, and every one has a
-contrast of at least 3 with its background. Scales run evenly in lightness: viridis for values of
-one sign; two hues about a neutral middle for values of both, the middle near the background.
+Neighbouring series can be told apart with any of the three kinds of colour blindness, and each has
+a contrast of at least 3 with its background. Scales are even in lightness: viridis for values of
+one sign; two hues about a neutral middle, near the background, for values of both signs.
 """
 
 from __future__ import annotations
 
-LIGHT = {
-    "page": "#f7f7f5",
-    "surface": "#ffffff",
-    "raised": "#f0f2f4",
-    "text": "#1a2027",
-    "muted": "#5a6572",
-    "rule": "#dfe3e8",
-    "grid": "#e9ecef",
-    "accent": "#0b5cab",
-    "warn": "#9a4d00",
-    "series-1": "#0b5cab",
-    "series-2": "#d07a2e",
-    "series-3": "#179c80",
-    "series-4": "#941f7c",
-    "series-5": "#5f4406",
-    "series-6": "#8c1238",
-    "diverging": "#16437e #3f7fc1 #9cc3e6 #f4f4f2 #f0b98a #cc6a26 #7c3405",
-    "sequential": "#440154 #46327e #365c8d #277f8e #1fa187 #4ac16d #a0da39 #fde725",
+_COLORS = {  # light, dark
+    "page": ("#f7f7f5", "#0f1216"),
+    "surface": ("#ffffff", "#171b21"),
+    "raised": ("#f0f2f4", "#1f252d"),
+    "text": ("#1a2027", "#e6e9ed"),
+    "muted": ("#5a6572", "#9ba6b4"),
+    "rule": ("#dfe3e8", "#2c333d"),
+    "grid": ("#e9ecef", "#262d36"),
+    "accent": ("#0b5cab", "#86c1f7"),
+    "warn": ("#9a4d00", "#f0b060"),
+    "series-1": ("#0b5cab", "#86c1f7"),
+    "series-2": ("#d07a2e", "#f0924c"),
+    "series-3": ("#179c80", "#74ecc4"),
+    "series-4": ("#941f7c", "#c45cbc"),
+    "series-5": ("#5f4406", "#e5cf4a"),
+    "series-6": ("#8c1238", "#f05a7a"),
+    "diverging": (
+        "#16437e #3f7fc1 #9cc3e6 #f4f4f2 #f0b98a #cc6a26 #7c3405",
+        "#b9dcff #6aaeea #2f689f #20252c #8f4f22 #dd8a48 #ffd6b0",
+    ),
+    "sequential": (
+        "#440154 #46327e #365c8d #277f8e #1fa187 #4ac16d #a0da39 #fde725",
+        "#440154 #46327e #365c8d #277f8e #1fa187 #4ac16d #a0da39 #fde725",
+    ),
 }
-
-DARK = {
-    "page": "#0f1216",
-    "surface": "#171b21",
-    "raised": "#1f252d",
-    "text": "#e6e9ed",
-    "muted": "#9ba6b4",
-    "rule": "#2c333d",
-    "grid": "#262d36",
-    "accent": "#86c1f7",
-    "warn": "#f0b060",
-    "series-1": "#86c1f7",
-    "series-2": "#f0924c",
-    "series-3": "#74ecc4",
-    "series-4": "#c45cbc",
-    "series-5": "#e5cf4a",
-    "series-6": "#f05a7a",
-    "diverging": "#b9dcff #6aaeea #2f689f #20252c #8f4f22 #dd8a48 #ffd6b0",
-    "sequential": "#440154 #46327e #365c8d #277f8e #1fa187 #4ac16d #a0da39 #fde725",
-}
+LIGHT, DARK = ({name: pair[i] for name, pair in _COLORS.items()} for i in (0, 1))
 
 SERIES = 6  # colours; further series repeat them with another dash and another marker
 DASHES = ("solid", "dash", "dot", "dashdot")

@@ -82,17 +82,10 @@ def _chart(axes: Axes, chart: Chart, beside: Axes | None) -> Axes:
         axes.axvline(x, color=C["muted"], lw=1, ls=":")
         low, high = axes.get_xlim()
         right = x > (low + high) / 2
-        axes.annotate(
-            literal(shorten(label, LEGEND)),
-            (x, 1),
-            (-4 if right else 4, -4 - 12 * k),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            ha="right" if right else "left",
-            va="top",
-            fontsize=8.5,
-            color=C["muted"],
-        )
+        look = {"ha": "right" if right else "left", "va": "top", "fontsize": 8.5}
+        look |= {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        shift, short = (-4 if right else 4, -4 - 12 * k), literal(shorten(label, LEGEND))
+        axes.annotate(short, (x, 1), shift, color=C["muted"], **look)
     axes.set_xlabel(literal(chart.x), color=C["text"])
     axes.set_ylabel(literal(chart.y), color=C["text"])
     axes.grid(color=C["grid"], lw=0.8, axis="y" if names else "both")

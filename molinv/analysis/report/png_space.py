@@ -45,17 +45,11 @@ def sphere(canvas: FigureBase, axes: Axes, figure: Sphere, limits: tuple[float, 
     axes.plot(*edge, color=C["muted"], lw=1.1, clip_on=False)
     for m in mollweide.marks(figure):
         axes.plot(m.x, m.y, "o", ms=7, mfc="white", mec=C["text"], mew=1.7, clip_on=False)
-        axes.annotate(
-            literal(shorten(m.name, LEGEND)),
-            (m.x, m.y),
-            (8 if m.right else -8, 0),
-            textcoords="offset points",
-            ha="left" if m.right else "right",
-            va="center",
-            fontsize=8.5,
-            color=C["text"],
-            bbox={"boxstyle": "round,pad=0.2", "fc": "white", "ec": "none", "alpha": 0.8},
-        )
+        box = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": "none", "alpha": 0.8}
+        look: dict[str, Any] = {"ha": "left" if m.right else "right", "va": "center", "bbox": box}
+        look |= {"textcoords": "offset points", "fontsize": 8.5, "color": C["text"]}
+        shift = (8 if m.right else -8, 0)
+        axes.annotate(literal(shorten(m.name, LEGEND)), (m.x, m.y), shift, **look)
     axes.set(xlim=(-2.95, 2.95), ylim=(-1.5, 1.5), aspect="equal")
     axes.set_axis_off()
     bar = canvas.colorbar(made, ax=axes, orientation="horizontal", shrink=0.6, aspect=38, pad=0.03)

@@ -1,7 +1,7 @@
-"""Charts as traces of plotly.js; colours are named, the page fills them in.
+"""Charts as traces of plotly.js.
 
-A colour is "name" or "name/opacity" of the palette. Text is escaped: plotly.js would otherwise
-read markup, links included, out of a molecule's name.
+A colour is "name" or "name/opacity" of the palette, which the page fills in. Text is escaped:
+plotly.js would otherwise interpret markup, links included, in a molecule's name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def shorten(text: str, length: int) -> str:
 
 
 def text(value: str) -> str:
-    """A text that plotly.js shows as it is; a brace would begin a template."""
+    """A text that plotly.js shows unchanged; a brace would begin a template."""
     return escape(value, quote=False).replace("{", "&#123;")
 
 
@@ -87,9 +87,10 @@ def _band(s: Series, x: Sequence[Any], color: str, group: str) -> list[dict[str,
     rows = zip(x, s.low, s.high, strict=True)
     there = [(a, low, high) for a, low, high in rows if isfinite(low) and isfinite(high)]
     around = [(a, high) for a, _, high in there] + [(a, low) for a, low, _ in reversed(there)]
+    xs, ys = [a for a, _ in around], [b for _, b in around]
     return [
-        {"type": "scatter", "mode": "lines", "fill": "toself", "fillcolor": f"{color}/0.16"}
-        | {"x": [a for a, _ in around], "y": [b for _, b in around], "line": {"width": 0}}
+        {"type": "scatter", "mode": "lines", "x": xs, "y": ys, "line": {"width": 0}}
+        | {"fill": "toself", "fillcolor": f"{color}/0.16"}
         | {"legendgroup": group, "showlegend": False, "hoverinfo": "skip"}
     ]
 
@@ -104,7 +105,7 @@ def _bars(s: Series, color: str) -> dict[str, Any]:
 
 
 def places(figure: Chart) -> dict[str, Any]:
-    """Where an axis of few whole numbers has its ticks: there, and not between them."""
+    """Ticks of an axis of few whole numbers: at these numbers, and not between them."""
     found = sorted({float(v) for s in figure.series for v in s.x if not isinstance(v, str)})
     few = 0 < len(found) <= WHOLE and all(v.is_integer() for v in found)
     if not few or found[-1] - found[0] > WHOLE or figure.log_x:

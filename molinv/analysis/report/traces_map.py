@@ -25,16 +25,11 @@ def sphere(figure: Sphere, limits: tuple[float, float]) -> dict[str, Any]:
     name, low, high = palette.scale(*limits)
     unit = text(figure.unit)
     surface = {
-        "type": "contour",
-        "x": _packed(x),
-        "y": _packed(y),
+        **{"type": "contour", "x": _packed(x), "y": _packed(y)},
         "z": _packed(np.where(outside, np.nan, values)),
         "customdata": "degrees",  # the same for all maps: the page has it once
-        "zmin": low,
-        "zmax": high,
-        "colorscale": name,
-        "ncontours": 9,
-        "contours": {"coloring": "heatmap"},
+        **{"zmin": low, "zmax": high, "colorscale": name},
+        **{"ncontours": 9, "contours": {"coloring": "heatmap"}},
         "line": {"width": 0.6, "color": "text/0.3"},
         "hovertemplate": f"%{{z:.4~g}} {unit}<br>latitude %{{customdata[0]}}°, "
         "longitude %{customdata[1]}°<extra></extra>",
