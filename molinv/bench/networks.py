@@ -43,22 +43,21 @@ class Network:
 
 
 # models that the speed benchmarks compare in several variants
-_VARIANTS = {
-    "point": (
-        Network("point", "point"),
-        Network("point-distance", "point", {"geometry": "distance"}),
-    ),
-    "canonical": tuple(
-        Network(f"canonical-{frames}", "canonical", {"frames": frames}) for frames in ("all", "one")
-    ),
+_VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "point": {"point": {}, "point-distance": {"geometry": "distance"}},
+    "canonical": {"canonical-all": {"frames": "all"}, "canonical-one": {"frames": "one"}},
 }
 
 
 def known() -> dict[str, Network]:
     """The networks of the speed benchmarks by name, point first; FAENet may not be installed."""
     order = sorted(models.available(), key=lambda name: name != "point")
-    found = [n for model in order for n in _VARIANTS.get(model, (Network(model, model),))]
-    return {n.name: n for n in (*found, Network("faenet", FAENET, peer=True))}
+    found = {
+        name: Network(name, model, settings)
+        for model in order
+        for name, settings in _VARIANTS.get(model, {model: {}}).items()
+    }
+    return found | {"faenet": Network("faenet", FAENET, peer=True)}
 
 
 def choose(text: str | None) -> list[Network]:

@@ -101,19 +101,15 @@ def _measure(task: PictureTask, method: str, config: PictureConfig, copies: int)
     folder = train(config)
     found = evaluate(folder, copies)
     extents = {name: float(e["value"]) for name, e in found["extents"].items()}
-    reach, metric, errors = (
-        task.reach(extents) if extents else 0.0,
-        found["metric"],
-        found["errors"],
-    )
+    reach, metric = task.reach(extents) if extents else 0.0, found["metric"]
     return {
         "half_width": reach,
         "extents": extents,
         "met": bool(task.low <= reach <= task.high) if method == "learned" else None,
         "metric": metric,
-        "errors": errors,
+        "errors": found["errors"],
         "history": _history(folder, task),
-        "line": f"{shown(task, reach)}, {metric} {errors['averaged']:.4g} averaged",
+        "line": f"{shown(task, reach)}, {metric} {found['errors']['averaged']:.4g} averaged",
     }
 
 
