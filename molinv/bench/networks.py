@@ -77,12 +77,14 @@ def reference(chosen: list[Network]) -> str:
     return REFERENCE if REFERENCE in names else names[0]
 
 
-DISTRIBUTIONS = {
-    "none": "Identity",
-    "fixed Haar": "Haar",
-    "learned box": "UniformBox",
-    "learned HaarBall": "HaarBall",
+# what `potential` trains
+POTENTIALS = {
+    "point": Network("point", "point", {"width": 96, "layers": 3, "geometry": "displacement"}),
+    "painn": Network("painn", "painn", {"width": 64, "layers": 3}),
 }
+
+DISTRIBUTIONS = {"none": "Identity", "fixed Haar": "Haar"}
+DISTRIBUTIONS |= {"learned box": "UniformBox", "learned HaarBall": "HaarBall"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +119,7 @@ class Method:
         }
 
 
+_FRAMES = {"model": FAENET, "frames": "one"}
 _FREE = (
     Network("point absolute", "point", {"geometry": "absolute"}),
     Network("point displacement", "point", {"geometry": "displacement"}),
@@ -131,8 +134,6 @@ METHODS = {
         Method(Network("equivariant", "equivariant")),
         Method(Network("PyG SchNet", "schnet", peer=True)),
         Method(Network("PyG ViSNet", "visnet", peer=True)),
-        Method(
-            Network("FAENet", "canonical", {"model": FAENET, "frames": "one"}, True), "one frame"
-        ),
+        Method(Network("FAENet", "canonical", _FRAMES, peer=True), "one frame"),
     )
 }

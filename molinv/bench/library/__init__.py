@@ -95,7 +95,7 @@ def _tasks(
     structures = [Structure(str(i), z, p.astype(float), "", False) for i, (z, p) in enumerate(each)]
     smiles = [s for s in molecules.smiles[:] if s]
     frames, lines = place / "library.xyz", place / "library.smi"
-    write_xyz(frames, [Atoms(z, pos) for z, pos in each], format="extxyz")
+    write_xyz(frames, [Atoms(z, pos) for z, pos in each], format="xyz", fmt="%.6f")
     lines.write_text("".join(f"{s}\n" for s in smiles), encoding="utf-8")
     center = predictor.saved.card["placement"]["center"]
     batches = [pad([structures[i] for i in part], center) for part in by_size(structures, 64)]

@@ -72,14 +72,13 @@ def main(
     memory = {s: in_fresh_process(_peak, run, *s, batch) for s in dict.fromkeys(sizes)}
     over = {"network": "1", "sweep": interval(share, ".3f")}
     rows = [(name, interval(r, ",.0f"), over[name]) for name, r in rates.items()]
-    console, columns = Console(), ("what", "molecules/s (lowest to highest)", "over the network")
-    console.print(f"{molecules:,} molecules in {count} orientations each")
-    console.print(table(columns, rows, left=range(3)))
+    print(f"{molecules:,} molecules in {count} orientations each")
+    columns = ("what", "molecules/s (lowest to highest)", "over the network")
+    Console().print(table(columns, rows, left=range(3)))
     for (few, d), size in memory.items():
-        console.print(
-            f"peak memory of {few:,} molecules, degree {d} ({orientations(d)} orientations): "
-            + ("not measured" if size is None else f"{size:,.0f} MiB")
-        )
+        text = "not measured" if size is None else f"{size:,.0f} MiB"
+        many = f"degree {d} ({orientations(d)} orientations)"
+        print(f"peak memory of {few:,} molecules, {many}: {text}")
     result = {
         "run": run,
         "molecules": molecules,

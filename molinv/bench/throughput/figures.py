@@ -20,12 +20,8 @@ def draw_models(results: dict[str, Any], reference: str, path: Path) -> Path:
         rows = sorted(results.items(), key=lambda item: item[1][mode][key].median)
         names = [f"{name} ({_short(row['parameters'])})" for name, row in rows]
         values = [row[mode][key] for _, row in rows]
-        axes.barh(
-            names,
-            [v.median for v in values],
-            xerr=_errors(values),
-            color=["0.6" if name == reference else "C0" for name, _ in rows],
-        )
+        colours = ["0.6" if name == reference else "C0" for name, _ in rows]
+        axes.barh(names, [v.median for v in values], xerr=_errors(values), color=colours)
         for i, (_, row) in enumerate(rows):
             rate = row[mode]["molecules_per_s"].median
             axes.text(values[i].high, i, f"  {rate:,.0f}/s", va="center", fontsize=8)
@@ -52,8 +48,9 @@ def draw_cost(results: dict[str, Any], path: Path) -> Path:
         key = "ms_per_molecule_and_copy"
         _lines(last, {("training", int(n)): row[key] for n, row in copies})
         last.set_ylim(0, None)
-    for axes in () if "batch" in results else (below, last):
-        axes.set_visible(False)
+    else:
+        last.remove()
+        below.remove()
     return save(figure, path)
 
 
