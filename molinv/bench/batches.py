@@ -1,4 +1,4 @@
-"""The molecules that speed is measured on: of a data set as the trainer batches it, or random."""
+"""The molecules that speed is measured on: a data set's in the trainer's batches, or random."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ BUCKET = 50  # the Loader's
 def real_batches(data: str, size: int, count: int, device: torch.device) -> list[Batch]:
     """`count` batches of `size` molecules as the trainer makes them, from small to large.
 
-    The trainer sorts 50 batches by size; these are every so-manieth of 50, so that padding is
-    what it is in training. Their targets are random numbers. Where the data set has fewer
-    molecules there are fewer batches, or one smaller one. Raises InputError for a data set that
-    does not exist.
+    The trainer sorts 50 batches by size. These are evenly spaced among 50, so that padding is as in
+    training. Their targets are random numbers. A data set with fewer molecules gives fewer
+    batches, or one smaller one. Raises InputError for a data set that does not exist.
     """
     molecules = load(data)
     chosen = permutation(len(molecules), 0)[: BUCKET * size]

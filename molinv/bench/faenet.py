@@ -17,16 +17,15 @@ from ..models.edges import edges, molecule_of_atom
 
 
 class FAENet(Model):
-    """The network of Duval et al. 2023 with the package's own settings; no symmetry is built in.
+    """The network of Duval et al. 2023 with the package's own settings, without built-in symmetry.
 
-    Its frame averaging is `canonical` around it, whose frames are those of the package
-    (`frame_averaging_3D` with "se3-all" and "se3-stochastic") but for the order of the axes; a
-    test compares them. The package needs torch_scatter, which is a compiled extension: PyG's
-    `scatter` takes its place. What
-    differs from its defaults: `skip_co` is "concat_atom", since "concat" joins one number a layer
-    and so serves one target only; the last layer has one output a target, and their sum over
-    atoms is divided by 20. Its graph norm is over all atoms of a batch, so outputs depend on
-    the neighbours in the batch. Raises InputError where the package is not there.
+    Its frame averaging is `canonical` around it, whose frames equal the package's
+    (`frame_averaging_3D` with "se3-all" and "se3-stochastic") except for the order of the axes; a
+    test compares them. The package needs torch_scatter, a compiled extension, which PyG's `scatter`
+    replaces. Two settings differ from its defaults: `skip_co` is "concat_atom", since "concat"
+    joins one number a layer and so serves one target only; the last layer has one output a target,
+    and their sum over atoms is divided by 20. Its graph norm covers all atoms of a batch, so an
+    output depends on the other molecules in it. Raises InputError without the package.
     Source: Duval et al., ICML 2023 (arXiv 2305.05577); github.com/vict0rsch/faenet.
     """
 
@@ -51,17 +50,13 @@ class FAENet(Model):
 
     def forward(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
         mask = z > 0
-        graph = SimpleNamespace(
-            pos=pos[mask],
-            atomic_numbers=z[mask],
-            batch=molecule_of_atom(mask),
-            edge_index=edges(pos, mask, self.cutoff),
-        )
+        graph = SimpleNamespace(pos=pos[mask], atomic_numbers=z[mask], batch=molecule_of_atom(mask))
+        graph.edge_index = edges(pos, mask, self.cutoff)
         return self.net.energy_forward(graph, preproc=False)["energy"] / 20
 
 
 def _package() -> ModuleType:
-    """The package, with what it misses: torch_scatter, and a column that mendeleev 1 dropped."""
+    """The package, with replacements for torch_scatter and a column that mendeleev 1 dropped."""
     shim = ModuleType("torch_scatter")
     shim.scatter = scatter  # pyright: ignore[reportAttributeAccessIssue]
     sys.modules.setdefault("torch_scatter", shim)

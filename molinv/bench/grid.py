@@ -80,8 +80,8 @@ def _read(run: Run, settings: dict[str, Any]) -> dict[str, Any] | None:
     for name, value in settings.items():
         if name not in FREE and there.get(name) != value:
             raise InputError(
-                f"{run.path.parent} holds a run with {name}={there.get(name)!r}, not {value!r}: "
-                "choose another --out, or delete that run."
+                f"{run.path} holds a run with {name}={there.get(name)!r}, not {value!r}: choose "
+                f"another --out, or delete it and {run.config.out}."
             )
     return result
 

@@ -43,22 +43,21 @@ class Network:
 
 
 # models that the speed benchmarks compare in several variants
-_VARIANTS = {
-    "point": (
-        Network("point", "point"),
-        Network("point-distance", "point", {"geometry": "distance"}),
-    ),
-    "canonical": tuple(
-        Network(f"canonical-{frames}", "canonical", {"frames": frames}) for frames in ("all", "one")
-    ),
+_VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "point": {"point": {}, "point-distance": {"geometry": "distance"}},
+    "canonical": {"canonical-all": {"frames": "all"}, "canonical-one": {"frames": "one"}},
 }
 
 
 def known() -> dict[str, Network]:
     """The networks of the speed benchmarks by name, point first; FAENet may not be installed."""
     order = sorted(models.available(), key=lambda name: name != "point")
-    found = [n for model in order for n in _VARIANTS.get(model, (Network(model, model),))]
-    return {n.name: n for n in (*found, Network("faenet", FAENET, peer=True))}
+    found = {
+        name: Network(name, model, settings)
+        for model in order
+        for name, settings in _VARIANTS.get(model, {model: {}}).items()
+    }
+    return found | {"faenet": Network("faenet", FAENET, peer=True)}
 
 
 def choose(text: str | None) -> list[Network]:
@@ -78,12 +77,14 @@ def reference(chosen: list[Network]) -> str:
     return REFERENCE if REFERENCE in names else names[0]
 
 
-DISTRIBUTIONS = {
-    "none": "Identity",
-    "fixed Haar": "Haar",
-    "learned box": "UniformBox",
-    "learned HaarBall": "HaarBall",
+# what `potential` trains
+POTENTIALS = {
+    "point": Network("point", "point", {"width": 96, "layers": 3, "geometry": "displacement"}),
+    "painn": Network("painn", "painn", {"width": 64, "layers": 3}),
 }
+
+DISTRIBUTIONS = {"none": "Identity", "fixed Haar": "Haar"}
+DISTRIBUTIONS |= {"learned box": "UniformBox", "learned HaarBall": "HaarBall"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +119,7 @@ class Method:
         }
 
 
+_FRAMES = {"model": FAENET, "frames": "one"}
 _FREE = (
     Network("point absolute", "point", {"geometry": "absolute"}),
     Network("point displacement", "point", {"geometry": "displacement"}),
@@ -132,8 +134,6 @@ METHODS = {
         Method(Network("equivariant", "equivariant")),
         Method(Network("PyG SchNet", "schnet", peer=True)),
         Method(Network("PyG ViSNet", "visnet", peer=True)),
-        Method(
-            Network("FAENet", "canonical", {"model": FAENET, "frames": "one"}, True), "one frame"
-        ),
+        Method(Network("FAENet", "canonical", _FRAMES, peer=True), "one frame"),
     )
 }

@@ -63,12 +63,19 @@ def write(path: Path, content: dict[str, Any]) -> Path:
 
 
 def plain(found: Any) -> Any:
-    """The same with JSON's types."""
+    """The same with JSON's types; keys that are tuples become nested objects."""
     if isinstance(found, Spread):
         return found._asdict()
-    if isinstance(found, dict):
-        return {str(key): plain(value) for key, value in found.items()}
-    return found
+    if not isinstance(found, dict):
+        return found
+    made = {}
+    for key, value in found.items():
+        *path, last = key if isinstance(key, tuple) else (key,)
+        at = made
+        for part in path:
+            at = at.setdefault(str(part), {})
+        at[str(last)] = plain(value)
+    return made
 
 
 def facts(**more: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One step of training and one pass of inference, without a trainer around them."""
+"""One step of training and one pass of inference, without a trainer."""
 
 from __future__ import annotations
 
@@ -14,42 +14,34 @@ from ..errors import InputError
 from ..training.config import TrainConfig
 from ..training.optim import MuonAdamW, parameter_groups
 
-# far below the trainer's: however many steps are timed, the model stays near its first weights
+# far below the trainer's, so that the model stays near its initial weights however many steps run
 RATE = 1e-7
 PRECISIONS = ("32-true", "bf16-mixed")
 
 
 class TrainingStep:
-    """What `training.module.Joint` does with a batch, by the trainer's default settings.
+    """A step of `training.module.Joint` on a batch, with the trainer's default settings.
 
-    The model's inputs are made (edges, for a graph), group elements are drawn, act, and the
-    network runs; L1 loss less the reward, backward pass, clipping by parameter group, one step of
-    Muon with AdamW. Left out: Lightning's hooks and logging, gathering the batch, and the draw of
-    an epoch's noise for all molecules at once, in whose place a step draws its own. Raises
-    InputError if the loss is not finite.
+    The model's inputs are made (edges, for a graph), group elements are drawn and act, and the
+    network runs; L1 loss minus the reward, backward pass, clipping by parameter group, one step of
+    Muon with AdamW. Lightning's hooks and logging and gathering the batch are left out. Noise is
+    drawn in each step; the trainer draws an epoch's for all molecules at once. Raises InputError
+    if the loss is not finite.
     """
 
     def __init__(self, network: Augmented, precision: str = PRECISIONS[0]):
-        c = self.config = TrainConfig(precision=precision)
-        self.network, half = network, precision != PRECISIONS[0]
-        self.optimizer = MuonAdamW(
-            parameter_groups(
-                network.model,
-                network.distribution,
-                method=c.optimizer,
-                lr=RATE,
-                muon_lr=RATE,
-                group_lr=RATE,
-                weight_decay=c.weight_decay,
-                clip=c.clip,
-            ),
-            torch.bfloat16 if half else torch.float32,
-        )
+        self.network, self.config = network, TrainConfig(precision=precision)
+        rates = dict.fromkeys(("lr", "muon_lr", "group_lr"), RATE)
+        rest = {"weight_decay": self.config.weight_decay, "clip": self.config.clip}
+        parts, method = (network.model, network.distribution), self.config.optimizer
+        groups = parameter_groups(*parts, method=method, **rates, **rest)
+        half = precision != PRECISIONS[0]
+        self.optimizer = MuonAdamW(groups, torch.bfloat16 if half else torch.float32)
         self.generator = torch.Generator(next(network.parameters()).device).manual_seed(0)
 
     def __call__(self, batch: Batch) -> None:
         network = self.network
-        if not network.training:  # walking through the modules is no part of a step
+        if not network.training:  # visiting the modules does not belong to a step
             network.train()
 
         def errors(outputs: Tensor) -> Tensor:
@@ -82,15 +74,11 @@ class Inference:
 
 
 def forward(batch: Batch, precision: str) -> torch.autocast:
-    """The precision in which Lightning would run the network."""
-    return torch.autocast(
-        batch.pos.device.type,
-        torch.bfloat16,
-        enabled=precision != PRECISIONS[0],
-        cache_enabled=False,
-    )
+    """Lightning's autocast for a precision."""
+    kind, half = batch.pos.device.type, precision != PRECISIONS[0]
+    return torch.autocast(kind, torch.bfloat16, enabled=half, cache_enabled=False)
 
 
 def inputs(network: Augmented, batch: Batch) -> tuple[Any, ...]:
-    """What the network is called with: first what the group acts on, then the rest."""
+    """The network's arguments: first what the group acts on, then the rest."""
     return network.model.inputs(batch)  # pyright: ignore[reportCallIssue]

@@ -59,14 +59,13 @@ def in_turn(
     different one. A task that takes less than `least` seconds is repeated within its turn until
     it lasts about as long. `tick` is called with the stage at each warm-up and each turn.
     """
-    repeats = dict.fromkeys(tasks, 1)
+    names, repeats = list(tasks), dict.fromkeys(tasks, 1)
     for name, task in tasks.items():
         tick("warming up")
         task.run(task.batches[-1])  # libraries load, kernels compile
         if least:
             warm = Task(task.run, task.batches[-1:], task.device).seconds()
             repeats[name] = max(1, ceil(least / (warm * len(task.batches))))
-    names = list(tasks)
     seconds: dict[Key, list[float]] = {name: [] for name in names}
     for i in range(rounds):
         first = i * len(names) // rounds

@@ -1,11 +1,11 @@
-"""Make one of the README's tables again."""
+"""Reproduce one of the README's tables."""
 
 from __future__ import annotations
 
 from ..errors import InputError
 from .parsing import parse
 
-SUMMARY = "make one of the README's tables again"
+SUMMARY = "reproduce one of the README's tables"
 
 
 def main(arguments: list[str]) -> int:
@@ -15,7 +15,7 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] in (["-h"], ["--help"]):
         rows = "\n".join(f"  {name:<16}{text}" for name, text in bench.summaries().items())
         print(
-            f"usage: molinv bench NAME ...\n\nMake one of the README's tables again.\n\n{rows}\n\n"
+            f"usage: molinv bench NAME ...\n\nReproduce one of the README's tables.\n\n{rows}\n\n"
             "molinv bench NAME --help explains a benchmark and its flags."
         )
         return 0

@@ -126,7 +126,7 @@ def readouts(
         return None
     found: list[str | float] = []
     for target in task.targets[: task.outputs]:
-        value = each.get(target.name, "auto")
+        value = each.get(target.name, "sum")
         if value == "auto":
             grows = target.atomwise or task.gradient or _grows(molecules, target.name, train)
             value = "sum" if grows else "mean"

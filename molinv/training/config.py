@@ -160,9 +160,9 @@ class TrainConfig(RunConfig):
             energy and its forces, which are then its gradient: "energy,forces".
         weights: how much the errors of some targets count in the loss, each in units of its spread,
             e.g. {"forces": 10}; 1 if not given.
-        readout: how a molecule's outputs are made of its atoms': sum, mean, or a fixed scale that
-            the sum is divided by; auto is the sum for targets that grow with the number of atoms,
-            else the mean. One for all, or by target, e.g. {"homo": "mean", "mu": "sum"}.
+        readout: how a molecule's outputs are made of its atoms': sum, mean, a number that the sum is
+            divided by, or auto, which is the sum for targets that grow with the number of atoms
+            and else the mean. One for all, or by target, e.g. {"homo": "mean", "mu": "sum"}.
         cost: error that moving may cost, in units of the targets' spread, in place of a fixed
             weight: the weight starts at lam and is steered so that the extents are as wide as that
             allows. 0.02 finds partial symmetries up to their edges.
@@ -192,7 +192,7 @@ class TrainConfig(RunConfig):
     model: str = "point"
     lam: float = 0.02
     weights: dict[str, float] = field(default_factory=dict)
-    readout: str | dict[str, Any] = "auto"
+    readout: str | dict[str, Any] = "sum"
     cost: float | None = None
     group_end: float = 0.01
     init: str | None = None
@@ -253,7 +253,6 @@ class TrainConfig(RunConfig):
 
 
 BEFORE: dict[str, Any] = {
-    "readout": "sum",
     "strict_split": False,
 }  # what settings were in effect before they existed
 

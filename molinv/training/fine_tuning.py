@@ -38,10 +38,10 @@ def like_initial(
                 f"--{name}, or --init."
             )
     made = replace(config, **{name: build_of[name] for name in _TAKEN})
-    if config.readout == "auto":
+    if config.readout == "sum" and "readout" not in given:
         scales = build_of.get("readout", ["sum"] * saved.task.outputs)
         of = dict(zip((t.name for t in saved.task.targets), scales, strict=False))
-        made = replace(made, readout={n: of.get(n, "auto") for n in config.target_names})
+        made = replace(made, readout={n: of.get(n, "sum") for n in config.target_names})
     return made, saved
 
 

@@ -64,3 +64,9 @@ def test_flags_reach_the_benchmark(flags, expected, monkeypatch):
 def test_dashes_and_underscores_name_the_same_folder():
     for name in bench.available():
         assert bench.find(name) is bench.find(name.replace("-", "_"))
+
+
+def test_the_files_that_benchmarks_share_are_none_of_them():
+    names = bench.available()
+    assert {"demo", "recover", "throughput"} <= set(names)
+    assert not {"grid", "networks", "report"} & set(names)

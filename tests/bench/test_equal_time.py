@@ -72,11 +72,22 @@ def test_unknown_methods_suggest_and_names_are_different():
     assert len({method.folder for method in METHODS.values()}) == len(METHODS) == 18
 
 
-def test_a_method_that_diverged_stays_in_the_table():
+def test_a_method_that_diverged_stays_in_the_table(tmp_path):
     method = METHODS["point absolute, none"]
     (row,) = results.summarise({method: [{"failed": "diverged"}]})
     assert (row["seeds"], row["failed"]) == (0, 1)
     assert results.show([row], 5.0).row_count == 1
+    assert results.draw(tmp_path, [method], [row]) == []
+
+
+def test_the_number_of_test_molecules_is_held_to(bench, capsys):
+    arguments = bench[1]
+    cli.main(arguments)
+    capsys.readouterr()
+    assert cli.main([*arguments, "--test", "40"]) == 2
+    assert "test=50, not 40" in capsys.readouterr().err
+    assert cli.main([*arguments, "--seeds", "0"]) == 2
+    assert "seeds: expected at least 1" in capsys.readouterr().err
 
 
 @pytest.fixture

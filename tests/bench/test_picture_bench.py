@@ -11,6 +11,7 @@ from molinv.bench.pictures.results import pairs
 from molinv.bench.pictures.tasks import METHODS, TASKS
 from molinv.cli import main
 from molinv.datasets.pictures import available
+from molinv.training.module import Diverged
 from molinv.training.picture_config import PictureConfig
 
 ONE = ("lam", "lam_start", "settle", "wait", "group_lr", "lr", "muon_lr", "optimizer", "copies")
@@ -62,6 +63,24 @@ def test_a_quick_round_is_kept_and_not_run_again(tmp_path, capsys, monkeypatch):
     capsys.readouterr()
     assert main(["bench", "pictures", "--quick", *flags, "--lam", "0.3"]) == 2
     assert "lam=None, not 0.3" in capsys.readouterr().err
+
+
+def test_a_diverged_run_is_left_out_of_the_table(tmp_path, capsys, monkeypatch):
+    train = pictures.train
+
+    def diverges(config):
+        if config.distribution == "Haar":
+            raise Diverged("the loss became NaN")
+        return train(config)
+
+    monkeypatch.setattr(pictures, "train", diverges)
+    flags = ["--out", str(tmp_path), "--tasks", "digits-k3", "--seeds", "0", "--copies", "1"]
+    assert main(["bench", "pictures", "--quick", *flags, "--methods", "none,fixed"]) == 0
+    assert "digits-k3-fixed-0: diverged" in capsys.readouterr().out
+    rows = json.loads((tmp_path / "pictures.json").read_text())
+    assert [row["method"] for row in rows] == ["none"]
+    assert main(["bench", "pictures", "--quick", *flags, "--methods", "fixed"]) == 2
+    assert "all runs diverged" in capsys.readouterr().err
 
 
 def test_a_group_without_haar_has_no_fixed_and_reports_its_other_extents(tmp_path, capsys):

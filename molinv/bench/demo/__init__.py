@@ -29,12 +29,10 @@ MOLECULES = {"benzene": "C1=CC=CC=C1", "phenol": "OC1=CC=CC=C1", "acetone": "CC(
 
 def main(out: str = "demo") -> None:
     """Train, evaluate, draw and predict in the folder `out`."""
-    console = Console()
-    config = replace(CONFIG, out=out)
+    console, config = Console(highlight=False), replace(CONFIG, out=out)
     console.print(
         f"Training {config.model} on {config.train_size:,} QM9 molecules, jointly with a "
-        f"{config.distribution} over {config.group} ...",
-        highlight=False,
+        f"{config.distribution} over {config.group} ..."
     )
     folder = train(config)
     result = evaluate(folder)
@@ -42,11 +40,10 @@ def main(out: str = "demo") -> None:
     for name, extent in result["extents"].items():
         console.print(
             f"learned half-width {name}: {extent['value']:.2f} {extent['unit']} "
-            f"(started at 0.05, cap {extent['cap']:.2f})",
-            highlight=False,
+            f"(started at 0.05, cap {extent['cap']:.2f})"
         )
     for picture in draw_curves(folder):
-        console.print(f"wrote {picture}", highlight=False)
+        console.print(f"wrote {picture}")
     console.print(compare(folder, config))
 
 

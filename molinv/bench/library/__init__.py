@@ -30,8 +30,8 @@ from ...datasets.molecules import Molecules
 from ...prediction.library import predict_library
 from ...prediction.predictor import Predictor, by_size, pad
 from ..flags import positive
-from ..report import machine, table, write
-from ..turns import Task, in_turn, rates, ratios
+from ..report import interval, machine, table, write
+from ..turns import Spread, Task, in_turn, rates, ratios
 
 TASK = 16  # molecules a process embeds at once, as in `chem.parallel`
 # each beside what it cannot do without
@@ -70,11 +70,9 @@ def main(
         for name, alone in PAIRS.items()
         if name in seconds
     }
-    rows = [(n, f"{r.median:,.1f} ({r.low:,.1f} to {r.high:,.1f})") for n, r in found.items()]
-    rows += [
-        (n, f"{100 * s.median:.1f} % ({100 * s.low:.1f} to {100 * s.high:.1f})")
-        for n, s in shares.items()
-    ]
+    rows = [(name, interval(rate, ",.1f")) for name, rate in found.items()]
+    for name, share in shares.items():
+        rows.append((name, interval(Spread(*(100 * v for v in share)), ".1f", " %")))
     columns = ("what", "molecules/s (lowest to highest)")
     title = f"{len(chosen):,} molecules, copies {copies}, workers {workers}"
     console = Console()
@@ -89,18 +87,15 @@ def _tasks(
     molecules: Molecules, model: str | None, copies: int, workers: int, place: Path
 ) -> dict[str, Task]:
     """What is timed, by name."""
-    from ase.data import chemical_symbols
+    from ase import Atoms
+    from ase.io import write as write_xyz
 
     predictor = Predictor(model, copies)
     each = [molecules.molecule(i)[:2] for i in range(len(molecules))]
     structures = [Structure(str(i), z, p.astype(float), "", False) for i, (z, p) in enumerate(each)]
     smiles = [s for s in molecules.smiles[:] if s]
     frames, lines = place / "library.xyz", place / "library.smi"
-    with frames.open("w", encoding="utf-8") as file:
-        for i, (z, pos) in enumerate(each):
-            file.write(f"{len(z)}\nm{i}\n")
-            for a, (x, y, w) in zip(z.tolist(), pos.tolist(), strict=True):
-                file.write(f"{chemical_symbols[a]} {x:.6f} {y:.6f} {w:.6f}\n")
+    write_xyz(frames, [Atoms(z, pos) for z, pos in each], format="xyz", fmt="%.6f")
     lines.write_text("".join(f"{s}\n" for s in smiles), encoding="utf-8")
     center = predictor.saved.card["placement"]["center"]
     batches = [pad([structures[i] for i in part], center) for part in by_size(structures, 64)]
@@ -131,14 +126,13 @@ def _rdkit(smiles: list[str], workers: int) -> None:
         list(pool.map(_embed, parts))
 
 
-def _embed(smiles: list[str]) -> int:
-    """The number of SMILES for which RDKit finds a conformer, searched as in `chem.conformers`."""
+def _embed(smiles: list[str]) -> None:
+    """Conformers by RDKit, searched as in `chem.conformers`."""
     from rdkit import Chem, RDLogger
     from rdkit.Chem import rdDistGeom
     from rdkit.Chem import rdForceFieldHelpers as fields
 
     RDLogger.DisableLog("rdApp.*")  # pyright: ignore[reportAttributeAccessIssue]
-    found = 0
     for text in smiles:
         mol = Chem.AddHs(Chem.MolFromSmiles(text))
         settings = rdDistGeom.ETKDGv3()
@@ -146,10 +140,7 @@ def _embed(smiles: list[str]) -> int:
         for settings.useRandomCoords in (False, True):  # for those that fail without
             if made := rdDistGeom.EmbedMolecule(mol, settings) == 0:
                 break
-        if made:
-            if types := fields.MMFFGetMoleculeProperties(mol):
-                field = fields.MMFFGetMoleculeForceField(mol, types)
-                field.Initialize()
-                field.Minimize(maxIts=1000)
-            found += 1
-    return found
+        if made and (types := fields.MMFFGetMoleculeProperties(mol)):
+            field = fields.MMFFGetMoleculeForceField(mol, types)
+            field.Initialize()
+            field.Minimize(maxIts=1000)

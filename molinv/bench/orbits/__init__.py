@@ -28,7 +28,7 @@ from ...analysis.subject import Structures, Subject
 from ...datasets.batches import Batch
 from ..flags import positive
 from ..memory import in_fresh_process, largest_size
-from ..report import table, write
+from ..report import interval, table, write
 from ..turns import Task, in_turn, ratios, spread, ticks
 
 
@@ -70,19 +70,15 @@ def main(
     share = ratios(seconds["network"], seconds["sweep"])
     sizes = [(batch, 3), (batch, degree), (molecules, degree)]
     memory = {s: in_fresh_process(_peak, run, *s, batch) for s in dict.fromkeys(sizes)}
-    over = {"sweep": f"{share.median:.3f} ({share.low:.3f} to {share.high:.3f})"}
-    rows = [
-        (name, f"{r.median:,.0f} ({r.low:,.0f} to {r.high:,.0f})", over.get(name, "1"))
-        for name, r in rates.items()
-    ]
-    console, columns = Console(), ("what", "molecules/s (lowest to highest)", "over the network")
-    console.print(f"{molecules:,} molecules in {count} orientations each")
-    console.print(table(columns, rows, left=range(3)))
+    over = {"network": "1", "sweep": interval(share, ".3f")}
+    rows = [(name, interval(r, ",.0f"), over[name]) for name, r in rates.items()]
+    print(f"{molecules:,} molecules in {count} orientations each")
+    columns = ("what", "molecules/s (lowest to highest)", "over the network")
+    Console().print(table(columns, rows, left=range(3)))
     for (few, d), size in memory.items():
-        console.print(
-            f"peak memory of {few:,} molecules, degree {d} ({orientations(d)} orientations): "
-            + ("not measured" if size is None else f"{size:,.0f} MiB")
-        )
+        text = "not measured" if size is None else f"{size:,.0f} MiB"
+        many = f"degree {d} ({orientations(d)} orientations)"
+        print(f"peak memory of {few:,} molecules, {many}: {text}")
     result = {
         "run": run,
         "molecules": molecules,

@@ -58,8 +58,18 @@ def main(
         accelerator: Lightning's accelerator: cpu, gpu, auto.
         quick: 200 pictures and two epochs, a check that everything runs.
     """
-    plan = _plan(_chosen(tasks, root), listed(methods, "method", METHODS), _seeds(seeds))
-    console, folder, rows = Console(), Path(out), []
+    chosen, ways = _chosen(tasks, root), listed(methods, "method", METHODS)
+    plan = [
+        (task, method, seed)
+        for task in chosen
+        for method in ways
+        for seed in _seeds(seeds)
+        if method != "fixed" or task.group not in WITHOUT_HAAR
+    ]
+    if not plan:
+        names = ", ".join(task.name for task in chosen)
+        raise InputError(f"{names}: their groups have no uniform distribution, so no `fixed`.")
+    console, folder, rows = Console(highlight=False), Path(out), []
 
     def run(task: PictureTask, method: str, seed: int) -> Run:
         config: dict[str, Any] = configure(task, method, seed, lam)
@@ -79,16 +89,16 @@ def main(
     for row, _ in finish((run(*each) for each in plan), len(plan), console):
         rows.append(row)
         name = f"{row['task']}-{row['method']}-{row['seed']}"
-        console.print(f"{name}: {row.get('line', 'diverged')}", highlight=False)
+        console.print(f"{name}: {row.get('line', 'diverged')}")
     rows = [row for row in rows if "failed" not in row]
     chosen = [task for task in TASKS.values() if any(row["task"] == task.name for row in rows)]
     if not chosen:
         raise InputError("all runs diverged: give a lower --lam.")
     console.print(table(rows, chosen))
     for line in (*others(rows, chosen), *pairs(rows, chosen)):
-        console.print(line, highlight=False)
+        console.print(line)
     write_json(folder / "pictures.json", rows)
-    console.print(f"wrote {figure(rows, chosen, folder / 'extents.png')}", highlight=False)
+    console.print(f"wrote {figure(rows, chosen, folder / 'extents.png')}")
 
 
 def configure(task: PictureTask, method: str, seed: int, lam: float | None) -> dict[str, Any]:
@@ -101,19 +111,15 @@ def _measure(task: PictureTask, method: str, config: PictureConfig, copies: int)
     folder = train(config)
     found = evaluate(folder, copies)
     extents = {name: float(e["value"]) for name, e in found["extents"].items()}
-    reach, metric, errors = (
-        task.reach(extents) if extents else 0.0,
-        found["metric"],
-        found["errors"],
-    )
+    reach, metric = task.reach(extents) if extents else 0.0, found["metric"]
     return {
         "half_width": reach,
         "extents": extents,
         "met": bool(task.low <= reach <= task.high) if method == "learned" else None,
         "metric": metric,
-        "errors": errors,
+        "errors": found["errors"],
         "history": _history(folder, task),
-        "line": f"{shown(task, reach)}, {metric} {errors['averaged']:.4g} averaged",
+        "line": f"{shown(task, reach)}, {metric} {found['errors']['averaged']:.4g} averaged",
     }
 
 
@@ -125,23 +131,6 @@ def _history(folder: Path, task: PictureTask) -> list[tuple[float, float]]:
         for row in history(folder)
         if all(row.get(column) for column in names)
     ]
-
-
-def _plan(
-    tasks: list[PictureTask], methods: list[str], seeds: list[int]
-) -> list[tuple[PictureTask, str, int]]:
-    """What is to be trained; raises InputError where that is nothing."""
-    found = [
-        (task, method, seed)
-        for task in tasks
-        for method in methods
-        for seed in seeds
-        if method != "fixed" or task.group not in WITHOUT_HAAR
-    ]
-    if not found:
-        names = ", ".join(task.name for task in tasks)
-        raise InputError(f"{names}: their groups have no uniform distribution, so no `fixed`.")
-    return found
 
 
 def _chosen(tasks: str, root: str) -> list[PictureTask]:

@@ -51,9 +51,8 @@ class PictureTask:
 def _turns(k: int) -> PictureTask:
     truth = 180 / k
     settings = _digits({"task": "turns", "k": k, "straight": True}, 150)
-    return PictureTask(
-        f"digits-k{k}", f"which of {k} turns", truth, 0.9 * truth, 1.1 * truth, settings
-    )
+    what, bounds = f"which of {k} turns", (0.9 * truth, 1.1 * truth)
+    return PictureTask(f"digits-k{k}", what, truth, *bounds, settings)
 
 
 def _digits(data: dict[str, Any], epochs: int = 60, **model: Any) -> dict[str, Any]:
@@ -68,42 +67,26 @@ def _control(name: str, what: str, *judged: str) -> PictureTask:
 
 
 def _camvid(name: str, what: str, high: float, within: float) -> PictureTask:
-    settings: dict[str, Any] = {
-        "data": "camvid",
-        "data_args": {"size": list(SIZE)},
-        "model_args": {"width": 16},
-        "batch_size": 8,
-        "rotated_within": within,
-        "epochs": 40,
-    }
+    data = {"data": "camvid", "data_args": {"size": list(SIZE)}, "model_args": {"width": 16}}
+    settings = data | {"batch_size": 8, "rotated_within": within, "epochs": 40}
     return PictureTask(name, what, None, 0.0, high, settings, root=True)
 
 
+_ANGLE, _HUE = {"task": "angle", "straight": True}, _digits({"task": "any-hue"})
+_UPDOWN = {"data": "up_down", "model_args": {"width": 16}, "epochs": 100}
 _MADE = (
     *(_turns(k) for k in (1, 2, 3, 6)),
-    PictureTask(
-        "digits-angle", "the turn", 0.0, 0.0, 5.0, _digits({"task": "angle", "straight": True})
-    ),
-    PictureTask(
-        "updown", "which of two, and which way up", 45.0, 40.0, 50.0,
-        {"data": "up_down", "model_args": {"width": 16}, "epochs": 100},
-    ),
-    PictureTask(
-        "hue", "the hue", 0.0, 0.0, 9.0, _digits({"task": "hue"}), "Hue", ("hue",)
-    ),
-    PictureTask(
-        "any-hue", "the digit", 180.0, 171.0, inf, _digits({"task": "any-hue"}), "Hue", ("hue",)
-    ),
-    PictureTask(
-        "any-colour", "the digit", 180.0, 171.0, inf, _digits({"task": "any-hue"}),
-        "ColourJitter", ("hue",),
-    ),
+    PictureTask("digits-angle", "the turn", 0.0, 0.0, 5.0, _digits(_ANGLE)),
+    PictureTask("updown", "which of two, and which way up", 45.0, 40.0, 50.0, _UPDOWN),
+    PictureTask("hue", "the hue", 0.0, 0.0, 9.0, _digits({"task": "hue"}), "Hue", ("hue",)),
+    PictureTask("any-hue", "the digit", 180.0, 171.0, inf, _HUE, "Hue", ("hue",)),
+    PictureTask("any-colour", "the digit", 180.0, 171.0, inf, _HUE, "ColourJitter", ("hue",)),
     _control("position", "where it is", "tx", "ty"),
     _control("scale", "how large it is", "scale"),
     _control("shear", "how sheared it is", "shear"),
     _camvid("camvid", "streets, upright", 30.0, 0.0),
     _camvid("rotated-camvid", "streets, turned", inf, pi),
-)  # fmt: skip
+)
 TASKS = {task.name: task for task in _MADE}
 
 METHODS: dict[str, dict[str, Any]] = {

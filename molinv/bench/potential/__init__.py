@@ -26,12 +26,9 @@ from ...training.run import train
 from ...training.source import prepare
 from .. import report
 from ..flags import positive
+from ..networks import POTENTIALS
 from .measures import differences, dynamics, relaxation
 
-MODELS: dict[str, dict[str, Any]] = {
-    "point": {"width": 96, "layers": 3, "geometry": "displacement"},
-    "painn": {"width": 64, "layers": 3},
-}
 COLUMNS = {
     "differences": "forces against differences (eV/angstrom)",
     "start": "start to xTB's minimum (angstrom)",
@@ -84,8 +81,8 @@ def main(
 
 
 def _trained(out: Path, model: str, minutes: float, seed: int) -> Path:
-    if model not in MODELS:
-        raise unknown("model of this benchmark:", model, MODELS)
+    if model not in POTENTIALS:
+        raise unknown("model of this benchmark:", model, POTENTIALS)
     path, *_ = label(load("qm9"), Settings(1600, 3, seed=seed), out / "xtb", os.cpu_count() or 1)
     config = TrainConfig(
         data=str(path),
@@ -93,7 +90,7 @@ def _trained(out: Path, model: str, minutes: float, seed: int) -> Path:
         split="column:split",
         weights={"forces": 10.0},
         model=model,
-        model_args=MODELS[model],
+        model_args=POTENTIALS[model].settings,
         minutes=minutes,
         batch_size=16,
         ema=0.99,
@@ -109,15 +106,9 @@ def measured(
     atoms: Atoms, calculator: MolInvCalculator, picoseconds: float, kelvin: float, seed: int
 ) -> dict[str, Any]:
     """The measurements of one molecule."""
-    relaxed = relaxation(atoms, calculator, seed)
     drift, swing = dynamics(atoms, calculator, picoseconds, kelvin, seed)
-    return {
-        "molecule": atoms.get_chemical_formula(),
-        "differences": differences(atoms, calculator),
-        **relaxed._asdict(),
-        "drift": drift,
-        "swing": swing,
-    }
+    row = {"molecule": atoms.get_chemical_formula(), "differences": differences(atoms, calculator)}
+    return row | relaxation(atoms, calculator, seed)._asdict() | {"drift": drift, "swing": swing}
 
 
 def table(rows: list[dict[str, Any]]) -> Table:

@@ -10,6 +10,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.md.verlet import VelocityVerlet
 from ase.optimize import BFGS
 from jaxtyping import Float64
+from scipy.spatial.transform import Rotation
 
 from ...datasets.xtb import singlepoint
 
@@ -49,20 +50,17 @@ class Relaxed(NamedTuple):
 
 def differences(atoms: Atoms, calculator: Calculator, step: float = STEP) -> float:
     """Largest gap between a force and the energy's central difference, eV/angstrom."""
-    atoms = atoms.copy()
-    atoms.calc = calculator
-    forces, worst = atoms.get_forces(), 0.0
-    for atom in range(len(atoms)):
-        for axis in range(3):
-            ends = []
-            for sign in (1, -1):
-                moved = atoms.copy()
-                moved.positions[atom, axis] += sign * step
-                moved.calc = calculator
-                ends.append(moved.get_potential_energy())
-            slope = -(ends[0] - ends[1]) / (2 * step)
-            worst = max(worst, abs(slope - float(forces[atom, axis])))
-    return worst
+
+    def at(pos: Float64[np.ndarray, "n 3"]) -> Atoms:
+        return Atoms(atoms.numbers, pos, calculator=calculator)
+
+    forces, slopes = at(atoms.positions).get_forces(), np.zeros((len(atoms), 3))
+    for place in np.ndindex(slopes.shape):
+        off = np.zeros_like(slopes)
+        off[place] = step
+        up, down = (at(atoms.positions + o).get_potential_energy() for o in (off, -off))
+        slopes[place] = (up - down) / (2 * step)
+    return float(np.abs(slopes + forces).max())
 
 
 def relaxation(atoms: Atoms, calculator: Calculator, seed: int) -> Relaxed:
@@ -73,8 +71,7 @@ def relaxation(atoms: Atoms, calculator: Calculator, seed: int) -> Relaxed:
     for each, by in ((found, calculator), (truth, XTB())):
         each.calc = by
         BFGS(each, logfile=None).run(fmax=FLAT, steps=300)
-    reached = found.copy()
-    reached.calc = XTB()
+    reached = Atoms(found.numbers, found.positions, calculator=XTB())
     above = reached.get_potential_energy() - truth.get_potential_energy()
     return Relaxed(rmsd(found, truth), rmsd(start, truth), float(above))
 
@@ -103,12 +100,6 @@ def dynamics(
 
 def rmsd(one: Atoms, other: Atoms) -> float:
     """Root mean square distance of the same atoms after superposition (Kabsch 1976), angstrom."""
-    a, b = (centred(x.positions) for x in (one, other))
-    u, _, vt = np.linalg.svd(a.T @ b)
-    sign = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    return float(np.sqrt(np.square(a @ u @ sign @ vt - b).sum(1).mean()))
-
-
-def centred(pos: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 3"]:
-    """Positions about their mean."""
-    return pos - pos.mean(0)
+    a, b = (x.positions - x.positions.mean(0) for x in (one, other))
+    turn = Rotation.align_vectors(a, b)[0]
+    return float(np.sqrt(np.square(a - turn.apply(b)).sum(1).mean()))

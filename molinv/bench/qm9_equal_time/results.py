@@ -29,19 +29,15 @@ def summarise(results: dict[Method, list[dict[str, Any]]]) -> list[dict[str, Any
         done = [run for run in runs if "failed" not in run]
         if not runs:
             continue
-        row: dict[str, Any] = {
-            "method": method.name,
-            "kind": method.kind,
-            "seeds": len(done),
-            "failed": len(runs) - len(done),
-            "errors": {},
-        }
+        row: dict[str, Any] = {"method": method.name, "kind": method.kind, "seeds": len(done)}
+        row |= {"failed": len(runs) - len(done), "errors": {}}
         if done:
             row["parameters"] = done[0]["parameters"]
             row["seen"] = mean(run["seen"] for run in done)
             for target, entry in done[0]["targets"].items():
+                each = {view: [run["targets"][target][view] for run in done] for view in VIEWS}
                 row["errors"][target] = {"unit": entry["unit"]} | {
-                    view: _spread([run["targets"][target][view] for run in done]) for view in VIEWS
+                    view: (mean(v), stdev(v) if len(v) > 1 else None) for view, v in each.items()
                 }
         rows.append(row)
     return rows
@@ -101,13 +97,10 @@ def _draw_curves(folder: Path, curves: dict[Method, list[dict[str, str]]]) -> Pa
     first = next(iter(curves.values()))[0]
     target = next(name for name in first if name.endswith("_rotated")).removesuffix("_rotated")
     for method, rows in curves.items():
-        axes.plot(
-            [float(row["train_seconds"]) / 60 for row in rows],
-            [float(row[f"{target}_rotated"]) for row in rows],
-            "-o" if method.kind == "learned" else "--s",
-            markersize=3,
-            label=method.name,
-        )
+        minutes = [float(row["train_seconds"]) / 60 for row in rows]
+        errors = [float(row[f"{target}_rotated"]) for row in rows]
+        style = "-o" if method.kind == "learned" else "--s"
+        axes.plot(minutes, errors, style, markersize=3, label=method.name)
     label = f"{target}, validation error, rotated (meV)"
     axes.set(xlabel="minutes of training", ylabel=label, yscale="log")
     _label(axes.yaxis)
@@ -121,10 +114,6 @@ def _label(axis: Axis) -> None:
     axis.set_major_locator(LogLocator(subs=(1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_locator(NullLocator())
-
-
-def _spread(values: list[float]) -> tuple[float, float | None]:
-    return mean(values), stdev(values) if len(values) > 1 else None
 
 
 def _text(value: float, spread: float | None) -> str:

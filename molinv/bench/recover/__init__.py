@@ -20,11 +20,10 @@ from ...datasets import planted
 from ...datasets.batches import OnDevice
 from ...datasets.split import split
 from ...distributions import Distribution
-from ...errors import InputError
 from ...training.config import TrainConfig
 from ...training.run import train
 from ...training.saved import load
-from ..flags import listed
+from ..flags import listed, positive
 from ..grid import Run, finish, history
 from ..report import facts, wide, write
 from .results import draw, show, summarise, write_markdown
@@ -59,11 +58,7 @@ def main(
         molecules: maximum number of molecules of a task; 40,000 if not given.
         data: their data set, with charges and the targets of QM9.
     """
-    if seeds < 1 or variants < 0 or steps < 1:
-        raise InputError(
-            f"expected seeds >= 1, variants >= 0 and steps >= 1, got {seeds}, {variants} and "
-            f"{steps}."
-        )
+    positive(seeds=seeds, steps=steps)
     chosen = listed(tasks, "task", ROWS) if tasks else list(ROWS)
     ways = listed(recipes, "recipe", RECIPES)
     plan = [
@@ -125,16 +120,9 @@ def judge(
                 bound = mu.at(batch.pos, batch.z)
             truth = truth.of(held_out)
         learned = truth.measure(bound)
-        rows.append(
-            {
-                "name": truth.name,
-                "unit": truth.unit,
-                "truth": truth.value,
-                "tolerance": truth.tolerance,
-                "learned": learned,
-                "right": bool(truth.holds(learned)),
-            }
-        )
+        known = {"name": truth.name, "unit": truth.unit, "truth": truth.value}
+        found = {"learned": learned, "right": bool(truth.holds(learned))}
+        rows.append(known | {"tolerance": truth.tolerance} | found)
     return rows
 
 

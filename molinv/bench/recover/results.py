@@ -26,13 +26,9 @@ def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for key in dict.fromkeys((r["row"], r["recipe"]) for r in results):
         runs = [r for r in results if (r["row"], r["recipe"]) == key]
         done = [r for r in runs if r["truths"]]
-        shared = {
-            "task": key[0],
-            "recipe": key[1],
-            "right": sum(r["right"] for r in runs),
-            "runs": len(runs),
-            "seconds": mean(r["seconds"] for r in done) if done else None,
-        }
+        shared = {"task": key[0], "recipe": key[1], "right": sum(r["right"] for r in runs)}
+        seconds = mean(r["seconds"] for r in done) if done else None
+        shared |= {"runs": len(runs), "seconds": seconds}
         names = list(dict.fromkeys(t["name"] for r in done for t in r["truths"])) or ["diverged"]
         for name in names:
             found = [t for r in done for t in r["truths"] if t["name"] == name]
@@ -96,9 +92,8 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> None:
     axes.axvline(0, color="0.6", lw=0.8, zorder=1)
     for row in rows:
         y = labels.index((row["task"], row["name"], row["unit"]))
-        for truth, tolerance, learned, holds in zip(
-            row["truth"], row["tolerance"], row["learned"], row["holds"], strict=True
-        ):
+        found = (row[key] for key in ("truth", "tolerance", "learned", "holds"))
+        for truth, tolerance, learned, holds in zip(*found, strict=True):
             off = max(-4.0, min(4.0, (learned - truth) / tolerance))
             colour = _RIGHT if holds else _WRONG
             face = "none" if row["recipe"] == "plain" else colour

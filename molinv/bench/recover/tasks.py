@@ -25,6 +25,7 @@ NETWORK = {"width": 64, "layers": 3, "hidden": 32, "kernels": 8}
 COUNT = {"per_molecule": 4_000, "sectors": 30_000}
 MOST = 40_000
 BATCH = 32
+FIXED: dict[str, Any] = {"model": "point", "valid_size": 1000, "batch_size": BATCH}
 PROPERTIES = ("homo", "lumo", "gap", "alpha")
 
 
@@ -142,16 +143,14 @@ def configure(
         data=text,
         targets=",".join(t.name for t in vectors or molecules.targets),
         out=out,
-        model="point",
         model_args=dict(NETWORK),
         group=str(variant.group),
         distribution=variant.distribution,
         distribution_args=dict(variant.settings),
-        valid_size=1000,
         center=task.center,
         epochs=-(-steps // epoch) if minutes is None else None,
         minutes=minutes,
-        batch_size=BATCH,
         seed=seed,
+        **FIXED,
         **RECIPES[recipe],
     )

@@ -50,7 +50,7 @@ from ..memory import peak_memory
 from ..networks import choose, reference
 from ..report import machine, write
 from ..steps import PRECISIONS
-from ..turns import in_turn, ticks
+from ..turns import in_turn, spread, ticks
 from . import figures, results
 from .tasks import Tasks
 
@@ -122,14 +122,15 @@ def main(
         def tick(text: str) -> None:
             progress.update(bar, description=text, advance=1)
 
-        peaks, large = {}, {n.name: {} for n in curves}
+        peaks, large = {}, {}
         for n in chosen:
             tick(f"memory: {n.name}")
             peaks[n.name] = peak_memory(n, batches[-1], precision=precision)
         for n, atoms in product(curves, plan.large):
             tick(f"memory: {n.name}, {atoms} atoms")
             alone = random_batch(1, atoms, where)
-            large[n.name][atoms] = peak_memory(n, alone, False, precision)
+            if (peak := peak_memory(n, alone, False, precision)) is not None:
+                large[n.name, atoms] = spread([peak])
         seconds = {
             name: in_turn(part, rounds, plan.least, lambda text, name=name: tick(f"{name}: {text}"))
             for name, part in parts.items()
@@ -143,7 +144,7 @@ def main(
         "learned": learned and learned.name,
         "models": results.models(seconds["models"], base, parameters, peaks),
         "atoms": results.curve(seconds["atoms"]),
-        "memory": results.memory(large),
+        "memory": large,
     }
     if learned is not None:
         found["batch"] = results.curve(seconds["batch"])

@@ -20,12 +20,8 @@ def draw_models(results: dict[str, Any], reference: str, path: Path) -> Path:
         rows = sorted(results.items(), key=lambda item: item[1][mode][key].median)
         names = [f"{name} ({_short(row['parameters'])})" for name, row in rows]
         values = [row[mode][key] for _, row in rows]
-        axes.barh(
-            names,
-            [v.median for v in values],
-            xerr=_errors(values),
-            color=["0.6" if name == reference else "C0" for name, _ in rows],
-        )
+        colours = ["0.6" if name == reference else "C0" for name, _ in rows]
+        axes.barh(names, [v.median for v in values], xerr=_errors(values), color=colours)
         for i, (_, row) in enumerate(rows):
             rate = row[mode]["molecules_per_s"].median
             axes.text(values[i].high, i, f"  {rate:,.0f}/s", va="center", fontsize=8)
@@ -39,39 +35,35 @@ def draw_cost(results: dict[str, Any], path: Path) -> Path:
     figure = Figure(figsize=(11, 8), layout="constrained")
     (left, right), (below, last) = figure.subplots(2, 2)
     for axes, mode in zip((left, right), MODES, strict=True):
-        for name, curves in results["atoms"].items():
-            _line(axes, curves[mode], name)
-        sizes = {n for curves in results["atoms"].values() for n in curves[mode]}
+        own = {(name, n): v for (name, m, n), v in results["atoms"].items() if m == mode}
         axes.set(xscale="log", yscale="log", xlabel="atoms", ylabel="ms a molecule", title=mode)
-        _ticks(axes, sizes)
-        axes.legend(frameon=False, fontsize=8)
+        _lines(axes, own)
     if "batch" in results:
-        for mode, found in results["batch"].items():
-            _line(below, found, mode)
         below.set(xscale="log", yscale="log", xlabel="molecules a batch", ylabel="ms a molecule")
-        _ticks(below, {n for found in results["batch"].values() for n in found})
         below.set_title(f"{results['learned']}, against the batch")
-        below.legend(frameon=False, fontsize=8)
+        _lines(below, results["batch"])
+        copies = results["copies"].items()
+        title = f"{results['learned']}, against copies"
+        last.set(xlabel="copies", ylabel="ms a molecule and copy", title=title)
         key = "ms_per_molecule_and_copy"
-        _line(last, {int(n): row[key] for n, row in results["copies"].items()}, "training")
-        last.set(xlabel="copies", ylabel="ms a molecule and copy", ylim=(0, None))
-        _ticks(last, {int(n) for n in results["copies"]})
-        last.set_title(f"{results['learned']}, against copies")
-    for axes in () if "batch" in results else (below, last):
-        axes.set_visible(False)
+        _lines(last, {("training", int(n)): row[key] for n, row in copies})
+        last.set_ylim(0, None)
+    else:
+        last.remove()
+        below.remove()
     return save(figure, path)
 
 
-def _line(axes: Any, found: dict[int, Spread], label: str) -> None:
-    values = list(found.values())
-    middle = [v.median for v in values]
-    axes.errorbar(list(found), middle, yerr=_errors(values), label=label, marker="o", capsize=2)
-
-
-def _ticks(axes: Any, sizes: set[int]) -> None:
-    """Ticks only where something was measured."""
-    axes.set_xticks(sorted(sizes), [str(n) for n in sorted(sizes)])
+def _lines(axes: Any, found: dict[Any, Spread]) -> None:
+    """A line for each name, with ticks only at the measured sizes; keys are (name, size)."""
+    for name in dict.fromkeys(name for name, _ in found):
+        own = {size: value for (n, size), value in found.items() if n == name}
+        middle, errors = [v.median for v in own.values()], _errors(list(own.values()))
+        axes.errorbar(list(own), middle, yerr=errors, label=name, marker="o", capsize=2)
+    sizes = sorted({size for _, size in found})
+    axes.set_xticks(sizes, [str(n) for n in sizes])
     axes.set_xticks([], minor=True)
+    axes.legend(frameon=False, fontsize=8)
 
 
 def _errors(values: list[Spread]) -> list[list[float]]:

@@ -30,23 +30,9 @@ def models(
     return made
 
 
-def curve(seconds: Seconds) -> dict[str, Any]:
-    """Nested by the parts of each key; the innermost values are ms a molecule."""
-    made: dict[str, Any] = {}
-    for (*path, last), values in seconds.items():
-        at = made
-        for part in path:
-            at = at.setdefault(part, {})
-        at[last] = spread([1e3 * s for s in values])
-    return made
-
-
-def memory(found: dict[str, dict[int, float | None]]) -> dict[str, Any]:
-    """By model and atoms of a molecule: MiB; unmeasured sizes are left out."""
-    return {
-        name: {n: spread([value]) for n, value in sizes.items() if value is not None}
-        for name, sizes in found.items()
-    }
+def curve(seconds: Seconds) -> dict[Any, Spread]:
+    """By the same keys, ms a molecule."""
+    return {key: spread([1e3 * s for s in values]) for key, values in seconds.items()}
 
 
 def copies(seconds: Seconds) -> dict[str, Any]:
@@ -109,19 +95,11 @@ def _models(results: dict[str, Any], base: str, batch: int, mode: str) -> Table:
     return table((*columns, *["peak MiB"] * training), made, f"{mode}, batch {batch}")
 
 
-def _curve(results: dict[str, Any], title: str, first: str) -> Table:
-    """Rows (name, mode), (name,) or (mode,), columns of sizes; medians."""
-    rows = _flat(results)
-    sizes = list(dict.fromkeys(size for _, found in rows for size in found))
-    made = (
-        (", ".join(path), *(f"{found[n].median:.3g}" if n in found else "-" for n in sizes))
-        for path, found in rows
-    )
-    return table((first, *map(str, sizes)), made, title)
-
-
-def _flat(results: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[Any, Any]]:
-    """(path, {size: spread}) for every curve in nested results."""
-    if all(isinstance(value, Spread) for value in results.values()):
-        return [(path, results)]
-    return [row for key, value in results.items() for row in _flat(value, (*path, key))]
+def _curve(found: dict[Any, Spread], title: str, first: str) -> Table:
+    """Rows (name, mode), (name,) or (mode,), columns of sizes (the keys' last part); medians."""
+    sizes = list(dict.fromkeys(size for *_, size in found))
+    rows = []
+    for path in dict.fromkeys(tuple(path) for *path, _ in found):
+        values = [found.get((*path, size)) for size in sizes]
+        rows.append((", ".join(path), *("-" if v is None else f"{v.median:.3g}" for v in values)))
+    return table((first, *map(str, sizes)), rows, title)

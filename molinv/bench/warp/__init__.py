@@ -27,7 +27,7 @@ from ...distributions import UniformBox
 from ...errors import InputError
 from ...groups.base import Group
 from ..flags import find_device, listed, positive
-from ..report import machine, table, write
+from ..report import interval, machine, table, write
 from ..turns import Task, in_turn, ratios, spread
 
 INIT = 0.1  # every half-width, in its unit
@@ -71,10 +71,7 @@ def main(
             "kornia_ms": spread([1e3 * batch * t for t in seconds["kornia"]]),
             "ratio": ratios(seconds["molinv"], seconds["kornia"]),
         }
-    rows = [
-        (name, *(f"{v.median:.2f} ({v.low:.2f} to {v.high:.2f})" for v in row.values()))
-        for name, row in found.items()
-    ]
+    rows = [(name, *map(interval, row.values())) for name, row in found.items()]
     shape = " x ".join(str(n) for n in x.shape)
     title = f"Sampling and warping {shape}, forward and backward: median (lowest to highest)"
     columns = ("group", "molinv, ms", "kornia's warp alone, ms", "ratio")
@@ -94,11 +91,9 @@ def _steps(
     shape, n = (x.shape[2], x.shape[3]), len(x)
     fixed = mu.rsample(n, generator).detach()
     maps = to_pixels(group, fixed, *shape).requires_grad_()
-    miss = image.act(group, fixed, x) - warp(x, maps, shape, align_corners=False)
-    if not float(miss.detach().abs().max()) < 1e-3:
-        raise RuntimeError(
-            f"molinv and kornia disagree on {group} by {float(miss.abs().max()):.1e}."
-        )
+    gap = image.act(group, fixed, x) - warp(x, maps, shape, align_corners=False)
+    if not (miss := float(gap.detach().abs().max())) < 1e-3:
+        raise RuntimeError(f"molinv and kornia disagree on {group} by {miss:.1e}.")
 
     def ours(_):
         image.act(group, mu.rsample(n, generator), x).backward(up)

@@ -1,0 +1,105 @@
+"""A grid of runs: what is skipped, measured, refused and reported."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+import yaml
+from rich.console import Console
+
+from molinv.bench.grid import Run, finish, history
+from molinv.errors import InputError
+from molinv.training.module import Diverged
+
+
+@dataclass
+class Config:
+    """A run's settings."""
+
+    out: str = ""
+    root: str = ""
+    epochs: int = 1
+    later: int = 7
+
+
+def made(folder, count=2, measure=None, test=None, **settings):
+    """The results of `count` runs, whether a report was due, and the runs that were measured."""
+    measured = []
+
+    def run(i):
+        out = folder / f"run{i}"
+
+        def work():
+            measured.append(i)
+            return measure() if measure else {"value": i}
+
+        config = Config(str(out), **settings)
+        return Run(f"run{i}", out / "result.json", config, work, test or {}, {"number": i})
+
+    found = list(finish((run(i) for i in range(count)), count, Console(quiet=True)))
+    return [r for r, _ in found], [due for _, due in found], measured
+
+
+def test_only_what_is_missing_is_measured_and_reports_follow_new_runs(tmp_path):
+    results, due, measured = made(tmp_path, 3)
+    assert (due, measured) == ([True] * 3, [0, 1, 2])
+    assert [(r["number"], r["value"], r["settings"]["epochs"]) for r in results] == [
+        (i, i, 1) for i in range(3)
+    ]
+    assert made(tmp_path, 3) == (results, [False, False, True], [])
+    (tmp_path / "run1/result.json").unlink()
+    assert made(tmp_path, 3)[1:] == ([False, True, True], [1])
+
+
+def test_the_settings_of_training_and_of_the_test_are_held_to(tmp_path):
+    made(tmp_path, test={"copies": 8})
+    assert made(tmp_path, test={"copies": 8}, root="elsewhere")[2] == []
+    with pytest.raises(InputError, match="holds a run with epochs=1, not 2"):
+        made(tmp_path, test={"copies": 8}, epochs=2)
+    with pytest.raises(InputError, match="copies=8, not 4"):
+        made(tmp_path, test={"copies": 4})
+
+
+def test_a_setting_that_was_added_later_was_at_its_default(tmp_path):
+    made(tmp_path, 1)
+    path = tmp_path / "run0/result.json"
+    result = json.loads(path.read_text())
+    del result["settings"]["later"]
+    path.write_text(json.dumps(result))
+    assert made(tmp_path, 1)[2] == []
+    with pytest.raises(InputError, match="later=7, not 8"):
+        made(tmp_path, 1, later=8)
+
+
+def test_a_result_without_settings_has_them_in_its_run(tmp_path):
+    path = tmp_path / "run0/result.json"
+    path.parent.mkdir()
+    path.write_text('{"value": 5}')
+    (tmp_path / "run0/config.yaml").write_text(yaml.safe_dump({"epochs": 1}))
+    results, _, measured = made(tmp_path, 1)
+    assert (results, measured) == ([{"value": 5}], [])
+    with pytest.raises(InputError, match="epochs=1, not 2"):
+        made(tmp_path, 1, epochs=2)
+
+
+def test_a_diverged_run_is_a_result_and_not_trained_again(tmp_path):
+    def diverges():
+        raise Diverged("the loss became NaN")
+
+    ((result,), _, measured) = made(tmp_path, 1, diverges)
+    assert (result["failed"], result["number"], measured) == ("the loss became NaN", 0, [0])
+    assert made(tmp_path, 1) == ([result], [True], [])
+
+
+@pytest.mark.parametrize("text", ["{", "[]", ""])
+def test_a_damaged_result_is_one_sentence(text, tmp_path):
+    made(tmp_path, 1)
+    (tmp_path / "run0/result.json").write_text(text)
+    with pytest.raises(InputError, match=r"result\.json is damaged"):
+        made(tmp_path, 1)
+
+
+def test_a_run_without_metrics_has_no_history(tmp_path):
+    assert history(tmp_path) == []
+    (tmp_path / "metrics.csv").write_text("epoch,x\n0,1\n1,\n")
+    assert history(tmp_path) == [{"epoch": "0", "x": "1"}, {"epoch": "1", "x": ""}]
