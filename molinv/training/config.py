@@ -160,9 +160,9 @@ class TrainConfig(RunConfig):
             energy and its forces, which are then its gradient: "energy,forces".
         weights: how much the errors of some targets count in the loss, each in units of its spread,
             e.g. {"forces": 10}; 1 if not given.
-        readout: how a molecule's outputs are made of its atoms': sum, mean, a number that the sum is
-            divided by, or auto, which is the sum for targets that grow with the number of atoms
-            and else the mean. One for all, or by target, e.g. {"homo": "mean", "mu": "sum"}.
+        readout: how a molecule's outputs are made of its atoms': sum, mean, a number to divide the
+            sum by, or auto, which is the sum for targets that grow with the number of atoms and
+            else the mean. One for all, or by target, e.g. {"homo": "mean", "mu": "sum"}.
         cost: error that moving may cost, in units of the targets' spread, in place of a fixed
             weight: the weight starts at lam and is steered so that the extents are as wide as that
             allows. 0.02 finds partial symmetries up to their edges.
@@ -252,9 +252,8 @@ class TrainConfig(RunConfig):
         return names
 
 
-BEFORE: dict[str, Any] = {
-    "strict_split": False,
-}  # what settings were in effect before they existed
+# what settings were in effect before they existed
+BEFORE: dict[str, Any] = {"strict_split": False}
 
 
 def read_config(path: Path) -> TrainConfig:
