@@ -18,11 +18,11 @@ from ..training.config import TrainConfig, read_config
 from ..training.saved import Saved, sealed, write_json
 from ..training.saved import load_molecules as load_saved
 from ..training.shipped import holds_pictures, locate, shipped_name
-from ..training.source import Source, prepare
+from ..training.source import Source, prepare, write_split
 from .calibrate import calibrate, check_embedded, embed_some
 from .class_scores import class_row, class_scores, draw_reliability
 from .conformal import LEVEL, Calibration, calibrated
-from .evaluation_files import draw_parity, scores, write_predictions, write_split
+from .evaluation_files import draw_parity, scores, write_predictions
 from .evaluation_tables import COLUMNS, interval_table, metrics_table, table
 from .picture_errors import evaluate_pictures
 from .residuals import FORCES, Residuals, place, residuals

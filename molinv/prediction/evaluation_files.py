@@ -12,7 +12,6 @@ from jaxtyping import Float64, Int64
 
 from ..atomic import atomic_write
 from ..datasets.molecules import Molecules
-from ..datasets.split import Split
 from ..datasets.targets import Target
 from .fields import columns
 from .residuals import Residuals
@@ -77,19 +76,6 @@ def _true(target: Target, value: np.ndarray) -> dict[str, Any]:
     made = columns(target, value)
     made.pop(f"{target.name}_unit")
     return {f"{name}_true": v for name, v in made.items()}
-
-
-def write_split(path: Path, molecules: Molecules, parts: Split) -> None:
-    """part, id and smiles of every molecule that is in one of the parts."""
-    every = (("train", parts.train), ("valid", parts.valid), ("test", parts.test))
-    _write(
-        path,
-        (
-            {"part": name, "id": molecules.ids[i], "smiles": molecules.smiles[i]}
-            for name, part in every
-            for i in part.tolist()
-        ),
-    )
 
 
 def draw_parity(path: Path, targets: Sequence[Target], found: Residuals) -> None:

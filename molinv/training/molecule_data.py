@@ -20,7 +20,7 @@ from .choosing import choosing
 from .config import TrainConfig
 from .data import RunData
 from .orbit_share import MOLECULES, orbit_share
-from .source import Source, write_rejected
+from .source import Source, write_rejected, write_split
 
 
 class MoleculeData(RunData):
@@ -83,6 +83,7 @@ class MoleculeData(RunData):
 
     def begin(self, folder: Path) -> None:
         write_rejected(folder / "rejected.csv", self.source.rejected)
+        write_split(folder / "split.csv", self.molecules, self.source.parts)
 
 
 def place(

@@ -84,6 +84,17 @@ def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
         writer.writerows((r.name, r.source, r.reason) for r in rejected)
 
 
+def write_split(path: Path, molecules: Molecules, parts: Split) -> None:
+    """part, id and smiles of every molecule that is in one of the parts, as a .csv file."""
+    every = (("train", parts.train), ("valid", parts.valid), ("test", parts.test))
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["part", "id", "smiles"])
+        writer.writerows(
+            (name, molecules.ids[i], molecules.smiles[i]) for name, rows in every for i in rows
+        )
+
+
 def wanted(config: TrainConfig) -> list[Target]:
     """The targets of a user's file, as the settings describe them."""
     summed = config.atomwise_names
