@@ -71,9 +71,9 @@ def train(
     `init` names need code outside molinv; `given` are the settings that were named explicitly,
     which `init` may then not change. The folder is locked while the run lasts.
 
-    Returns the run folder, which holds config.yaml, metrics.csv, checkpoints/,
-    model.safetensors and model.json, split.csv (its parts), rejected.csv (rows of a user's file that
-    could not be used), and a TensorBoard log; `prediction.calibrate_run` adds intervals. Raises InputError for
+    Returns the run folder, which holds config.yaml, metrics.csv, checkpoints/, split.csv (the
+    parts), model.safetensors and model.json, rejected.csv (rows of a user's file that could not be
+    used), and a TensorBoard log; `prediction.calibrate_run` adds intervals. Raises InputError for
     settings that do not fit the data or the folder, and if the loss diverges.
     """
     with locked(Path(config.out)):
