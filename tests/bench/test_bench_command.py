@@ -66,7 +66,7 @@ def test_dashes_and_underscores_name_the_same_folder():
         assert bench.find(name) is bench.find(name.replace("-", "_"))
 
 
-def test_the_files_that_benchmarks_share_are_none_of_them():
+def test_shared_files_are_not_benchmarks():
     names = bench.available()
     assert {"demo", "recover", "throughput"} <= set(names)
     assert not {"grid", "networks", "report"} & set(names)

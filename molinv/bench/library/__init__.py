@@ -1,4 +1,4 @@
-"""How near a library's prediction comes to the rates of what it cannot do without.
+"""Rates of predicting a library of molecules, beside the network alone and RDKit alone.
 
     geometries    `molinv predict library.xyz -o out.parquet`, beside the network alone on prepared
                   batches, sorted by size
@@ -34,7 +34,7 @@ from ..report import interval, machine, table, write
 from ..turns import Spread, Task, in_turn, rates, ratios
 
 TASK = 16  # molecules a process embeds at once, as in `chem.parallel`
-# each beside what it cannot do without
+# each with its lower bound in time
 PAIRS = {"library of geometries": "network alone", "library of SMILES": "RDKit alone"}
 
 
