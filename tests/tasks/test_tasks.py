@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from own_task import Counts
 from small_run import SAMPLE, small
 
 from molinv import InputError, tasks
@@ -180,6 +181,23 @@ def test_a_task_of_ones_own_trains_is_saved_evaluated_and_predicts(table, tmp_pa
     assert row["oxygens_low"] is None  # an interval of what molinv does not know
     assert main(["predict", str(folder), "CCO", "--trust"]) == 0
     assert "oxygens" in capsys.readouterr().out
+
+
+def test_the_spread_of_values_is_in_their_units():
+    task = Counts([Target("a", "")])
+    task.level.fill_(2.0)
+    mean, std = torch.tensor([[0.5], [-1.0]]), torch.tensor([[1e-3], [float("nan")]])
+    found = task.spread(std, mean)
+    assert float(found[0, 0]) == pytest.approx(1e-3 * np.exp(2.5), rel=1e-4)
+    assert found[1].isnan().all()
+
+
+def test_outputs_that_are_not_the_targets_are_all_read_out_alike():
+    class Pair(Counts):
+        outputs = 5
+
+    task, rows = Pair(load(SAMPLE).describe(["homo", "U0"])), np.arange(60)
+    assert len(readouts("auto", task, load(SAMPLE), rows)) == 5
 
 
 def test_classes_from_a_table_to_probabilities(table, tmp_path, capsys):
