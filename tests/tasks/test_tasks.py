@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from own_task import Counts
+from PIL import Image
 from small_run import SAMPLE, small
 
 from molinv import InputError, tasks
@@ -198,6 +199,16 @@ def test_outputs_that_are_not_the_targets_are_all_read_out_alike():
 
     task, rows = Pair(load(SAMPLE).describe(["homo", "U0"])), np.arange(60)
     assert len(readouts("auto", task, load(SAMPLE), rows)) == 5
+
+
+def test_a_task_of_ones_own_on_pictures_predicts_its_target_by_name(tmp_path, capsys):
+    out, few = str(tmp_path / "run"), ["--train_size", "32", "--valid_size", "16", "--epochs", "1"]
+    flags = ["--data", "mnist", "--task", "own_task:Brightness", "--accelerator", "cpu", *few]
+    assert main(["train", "pictures", *flags, "--model_args", '{"width": 8}', "--out", out]) == 0
+    assert evaluate(out, copies=2, limit=20, trust=True)["errors"]["stored"] > 0
+    Image.new("L", (28, 28)).save(tmp_path / "dark.png")
+    assert main(["predict", out, str(tmp_path / "dark.png"), "--trust"]) == 0
+    assert "brightness" in capsys.readouterr().out
 
 
 def test_classes_from_a_table_to_probabilities(table, tmp_path, capsys):
