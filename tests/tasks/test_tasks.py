@@ -180,6 +180,8 @@ def test_a_task_of_ones_own_trains_is_saved_evaluated_and_predicts(table, tmp_pa
     (row,) = Predictor(folder, trust=True).predict("CCO")
     assert row["oxygens"] > 0.25
     assert row["oxygens_low"] is None  # an interval of what molinv does not know
+    assert main(["tasks", "own_task:Counts"]) == 0
+    assert "floor" in capsys.readouterr().out
     assert main(["predict", str(folder), "CCO", "--trust"]) == 0
     assert "oxygens" in capsys.readouterr().out
 
