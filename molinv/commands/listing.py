@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import unknown
+from ..names import external
 
 
 def one_line(kind: type) -> str:
@@ -20,8 +21,11 @@ def explain(
     """Print what `name` is, its settings with their defaults, and how to give them.
 
     `known` has the classes by name; `maker` is what makes one, if not the class, and its first
-    `skip` arguments are not the user's. Raises InputError for an unknown name.
+    `skip` arguments are not the user's; "package.module:Name" is imported. Raises InputError for
+    an unknown name.
     """
+    if ":" in name:  # of one's own, "package.module:Name"
+        known = {name: external(name)}
     if name not in known:
         raise unknown(what, name, known)
     kind = known[name]

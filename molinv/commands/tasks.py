@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
 
     known = {name: tasks.find(name) for name in tasks.available()}
     if args.name is not None:
-        kind = known.get(args.name)
+        kind = tasks.find(args.name) if ":" in args.name else known.get(args.name)
         maker, skip = None, 0
         if kind is not None:
             pictures = kind.of_molecules.__func__ is Task.of_molecules.__func__

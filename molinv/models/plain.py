@@ -19,6 +19,7 @@ from .base import Model
 class Plain(Model):
     """A torch module: net(pos (b, n, 3) in angstrom, z (b, n)) returns (b, targets, *e).
 
+    Of classes these are scores: the first class of every target, then the second of every one.
     z is 0 for padding; e is (), (3,) or (3, 3) by the kind of `output`, after (n,) where each atom
     has a value. No symmetry is claimed for it. The module's class is called with the
     number of targets first if it takes a positional argument, then with its settings. Raises
@@ -52,7 +53,7 @@ class Plain(Model):
             expected = ", ".join(map(str, (len(z), self.targets, *each)))
             raise InputError(
                 f"model {self.name}: expected an output ({expected}), one row a "
-                f"molecule and one column a target, got {came}."
+                f"molecule and one column an output, got {came}."
             )
         return values if self.readout is None else self.readout.shaped(values)
 

@@ -70,7 +70,7 @@ class PicturePredictor:
         values = task.values(found.mean)[0].tolist()
         if isinstance(task, Circle):
             return row | {"degrees": degrees(np.arctan2(values[1], values[0]))}
-        return row | dict(zip(task.columns, values, strict=True))
+        return row | dict(zip((t.name for t in task.predicted), values, strict=True))
 
     def write(self, path: str | Path, mask: np.ndarray, folder: str | Path) -> tuple[Path, Path]:
         """Write NAME_mask.png (bytes: classes) and NAME_overlay.png; returns both."""

@@ -30,7 +30,40 @@ class Task(nn.Module, ABC):
     gradient  whether the loss differentiates the network by the positions
 
     A task is made from data by `of_molecules` or `of_pictures`, with its settings after the data,
-    and restored by `cls(**settings)`; what it fitted to the data are buffers.
+    and restored by `cls(**settings)`; what it fitted to the data are buffers. It defines one of
+    the two, `settings`, `losses`, `metric`, `update` and `values`, and sets `targets`; the rest has
+    defaults. Molecules come as `datasets.batches.Batch`: y (b, t) in the targets' units and
+    float64, NaN where missing. Pictures come as `datasets.pictures.batches.PictureBatch`: x and y.
+    Outputs are float32, of order one, and on the network's device. A task of the class of every
+    pixel derives from `Maps`, one of classes from `Classes`.
+
+        class Squares(Task):
+            def __init__(self, targets):
+                super().__init__()
+                self.targets = tuple(t if isinstance(t, Target) else Target(**t) for t in targets)
+
+            @classmethod
+            def of_molecules(cls, molecules, names, train):
+                return cls(molecules.describe(names))
+
+            def settings(self):
+                return {"targets": [t.to_json() for t in self.targets]}
+
+            def losses(self, outputs, batch):
+                there = ~batch.y.isnan()
+                return [((outputs - batch.y.nan_to_num().to(outputs)).square(), there)]
+
+            def metric(self):
+                return Mean(len(self.targets))
+
+            def update(self, metric, outputs, batch, weight=None):
+                away = (outputs - batch.y.to(outputs)).abs()
+                metric.update(away.nansum(0), (~away.isnan()).sum(0))
+
+            def values(self, outputs):
+                return outputs
+
+    with `Mean` of `tasks.errors`. `molinv train --task mine:Squares` uses it from mine.py.
     """
 
     targets: tuple[Target, ...]
@@ -92,7 +125,10 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def losses(self, outputs: Tensor, batch: Any) -> list[Any]:
-        """The losses of outputs (b, outputs, ...), as terms of `Augmented.risk`."""
+        """The losses of outputs (b, outputs, ...): a list of terms, whose means `total` joins.
+
+        A term is a tensor (b, ...), not reduced, or a pair of one and where its entries count.
+        """
 
     def total(self, means: Sequence[Float[Tensor, ""]]) -> Float[Tensor, ""]:
         """The loss, from the mean of each term."""
@@ -100,7 +136,10 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def metric(self) -> Metric:
-        """An empty metric, which `update` fills; its `compute` is what `read` takes apart."""
+        """An empty metric, which `update` fills; its `compute` is what `read` takes apart.
+
+        Its states are added by `add_state`. Torchmetrics makes scalars of results (1,).
+        """
 
     @abstractmethod
     def update(
@@ -133,11 +172,15 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def values(self, outputs: Tensor) -> Tensor:
-        """What averaged outputs stand for, in the targets' units; of classes probabilities."""
+        """What averaged outputs stand for: (b, *e) for each of `predicted`, (b, t, *e), in units.
+
+        Of classes probabilities. Outputs are on the CPU, in float32 or float64.
+        """
 
     def spread(self, std: Tensor, mean: Tensor) -> Tensor:
-        """The standard deviation of `values` over an orbit, from that of outputs."""
-        return std
+        """The standard deviation of `values` over an orbit, to first order in that of outputs."""
+        mean, std = mean.double(), std.double()
+        return (self.values(mean + std) - self.values(mean - std)).abs() / 2
 
     def extra_repr(self) -> str:
         return ", ".join(t.name for t in self.targets)

@@ -48,7 +48,8 @@ class Classes(Task):
         counts: Sequence[Sequence[int]] | None = None,
     ):
         super().__init__()
-        self.targets = tuple(t if isinstance(t, Target) else Target(**t) for t in targets)
+        made = tuple(t if isinstance(t, Target) else Target(**t) for t in targets)
+        self.targets = made
         if measure not in ("accuracy", "ROC-AUC"):
             raise unknown("measure", measure, ("accuracy", "ROC-AUC"))
         if plain := [t.name for t in self.targets if not t.classes]:
@@ -57,11 +58,11 @@ class Classes(Task):
         self.given, self.class_weights = dict(weights or {}), class_weights
         self.weights = normalised(self.given, [t.name for t in self.targets])
         self.most = max(len(t.classes) for t in self.targets)
-        shape = len(self.targets), self.most
-        there = torch.arange(self.most) < torch.tensor([[len(t.classes)] for t in self.targets])
-        each = self._class_weights(there, class_weights)
-        self.register_buffer("there", there.T.contiguous(), persistent=False)
-        self.register_buffer("class_weight", each.view(shape), persistent=False)
+        # not transposed: buffers of unusual strides cannot be sent to other processes
+        there = torch.arange(self.most)[:, None] < torch.tensor([len(t.classes) for t in made])
+        self.register_buffer("there", there, persistent=False)
+        each = self._class_weights(there.T, class_weights)
+        self.register_buffer("class_weight", each, persistent=False)
 
     there: Bool[Tensor, "c t"]
     class_weight: Float[Tensor, "t c"]
@@ -180,7 +181,7 @@ class Classes(Task):
     def _class_weights(
         self, there: Bool[Tensor, "t c"], given: str | dict[str, float] | None
     ) -> Float[Tensor, "t c"]:
-        made = there.float()
+        made = there.float().clone(memory_format=torch.contiguous_format)
         if isinstance(given, str):
             if given != "balanced" or self.counts is None:
                 raise InputError(f'class_weights: expected "balanced" or weights, got {given!r}.')

@@ -131,7 +131,9 @@ def readouts(
             grows = target.atomwise or task.gradient or _grows(molecules, target.name, train)
             value = "sum" if grows else "mean"
         found.append(value if value in READOUTS else _scale(value) or 0.0)
-    return [value for _ in range(task.outputs // len(found)) for value in found]
+    if task.outputs % len(found):  # a task of one's own, whose outputs are not the targets'
+        found = ["mean" if "mean" in found else "sum"]
+    return found * (task.outputs // len(found))
 
 
 def _scale(value: Any) -> float | None:

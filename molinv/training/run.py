@@ -86,13 +86,13 @@ def _train(config: RunConfig, trust: bool, workers: int, given: Collection[str])
     initial: Saved | None = None
     if isinstance(config, PictureConfig):
         data: RunData = PictureData(config)
+        check_same(folder, data.config, last)
     else:
         assert isinstance(config, TrainConfig)
         config, initial = like_initial(as_begun(config, folder), trust, given)
         check_same(folder, config, last)
         data = MoleculeData(prepare(config, workers), config)
     config, task = data.config, data.task
-    check_same(folder, config, last)
     check_epochs(folder, config)
     if task.gradient:
         check_gradient(str(config.model), config.compile)

@@ -151,8 +151,8 @@ def read(path: str | Path, trust: bool = False) -> tuple[dict[str, Any], dict[st
         settings, version = card["build"], card["format"]
         checksum, changed = card["sha256"], edited(card)
         card, tensors = upgraded(card, tensors) if version == 1 else (card, tensors)
-        named = [settings, card["task"]["name"]]
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+        named = [settings, str(card["task"]["name"])]
+    except (ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
         raise InputError(f"the model in {folder} is damaged ({error}); train it again.") from error
     if version not in (1, FORMAT):
         raise InputError(

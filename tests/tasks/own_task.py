@@ -2,6 +2,7 @@
 
 import torch
 
+from molinv.datasets.targets import Target
 from molinv.tasks.base import Task
 from molinv.tasks.errors import Mean
 
@@ -11,8 +12,6 @@ class Counts(Task):
 
     def __init__(self, targets, floor=0.0):
         super().__init__()
-        from molinv.datasets.targets import Target
-
         self.targets = tuple(t if isinstance(t, Target) else Target(**t) for t in targets)
         self.floor = floor
         self.register_buffer("level", torch.zeros(len(self.targets)))
@@ -39,6 +38,38 @@ class Counts(Task):
 
     def values(self, outputs):
         return (outputs + self.level.to(outputs)).exp() + self.floor
+
+
+class Brightness(Task):
+    """The mean of a picture's pixels, in percent."""
+
+    def __init__(self):
+        super().__init__()
+        self.targets = (Target("brightness", "%"),)
+
+    @classmethod
+    def of_pictures(cls, pictures):
+        return cls()
+
+    @property
+    def columns(self):
+        return ["error"]
+
+    def settings(self):
+        return {}
+
+    def losses(self, outputs, batch):
+        return [(outputs[:, 0] - batch.x.mean((1, 2, 3))).square()]
+
+    def metric(self):
+        return Mean(1)
+
+    def update(self, metric, outputs, batch, weight=None):
+        away = self.values(outputs)[:, 0] - 100 * batch.x.mean((1, 2, 3))
+        metric.update(away.abs().sum(), torch.tensor(len(away)))
+
+    def values(self, outputs):
+        return 100 * outputs
 
 
 class NotATask:

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 import torch
+from own_task import Counts
+from PIL import Image
 from small_run import SAMPLE, small
 
 from molinv import InputError, tasks
@@ -178,8 +180,37 @@ def test_a_task_of_ones_own_trains_is_saved_evaluated_and_predicts(table, tmp_pa
     (row,) = Predictor(folder, trust=True).predict("CCO")
     assert row["oxygens"] > 0.25
     assert row["oxygens_low"] is None  # an interval of what molinv does not know
+    assert main(["tasks", "own_task:Counts"]) == 0
+    assert "floor" in capsys.readouterr().out
     assert main(["predict", str(folder), "CCO", "--trust"]) == 0
     assert "oxygens" in capsys.readouterr().out
+
+
+def test_the_spread_of_values_is_in_their_units():
+    task = Counts([Target("a", "")])
+    task.level.fill_(2.0)
+    mean, std = torch.tensor([[0.5], [-1.0]]), torch.tensor([[1e-3], [float("nan")]])
+    found = task.spread(std, mean)
+    assert float(found[0, 0]) == pytest.approx(1e-3 * np.exp(2.5), rel=1e-4)
+    assert found[1].isnan().all()
+
+
+def test_outputs_that_are_not_the_targets_are_all_read_out_alike():
+    class Pair(Counts):
+        outputs = 5
+
+    task, rows = Pair(load(SAMPLE).describe(["homo", "U0"])), np.arange(60)
+    assert len(readouts("auto", task, load(SAMPLE), rows)) == 5
+
+
+def test_a_task_of_ones_own_on_pictures_predicts_its_target_by_name(tmp_path, capsys):
+    out, few = str(tmp_path / "run"), ["--train_size", "32", "--valid_size", "16", "--epochs", "1"]
+    flags = ["--data", "mnist", "--task", "own_task:Brightness", "--accelerator", "cpu", *few]
+    assert main(["train", "pictures", *flags, "--model_args", '{"width": 8}', "--out", out]) == 0
+    assert evaluate(out, copies=2, limit=20, trust=True)["errors"]["stored"] > 0
+    Image.new("L", (28, 28)).save(tmp_path / "dark.png")
+    assert main(["predict", out, str(tmp_path / "dark.png"), "--trust"]) == 0
+    assert "brightness" in capsys.readouterr().out
 
 
 def test_classes_from_a_table_to_probabilities(table, tmp_path, capsys):

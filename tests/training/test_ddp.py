@@ -61,6 +61,15 @@ def test_two_processes_give_the_curve_of_one(tmp_path):
     assert all((weights[0][k] - weights[1][k]).abs().max() < 1e-4 for k in weights[0])
 
 
+def test_classes_of_pictures_in_two_processes(tmp_path):
+    out = tmp_path / "ddp"
+    few = ["--train_size", "32", "--valid_size", "8", "--batch_size", "16", "--epochs", "1"]
+    command = [sys.executable, "-m", "molinv", "train", "pictures", "--data", "up_down", *few]
+    command += ["--accelerator", "cpu", "--devices", "2", "--strategy", "ddp"]
+    start([*command, "--model_args", '{"width": 8}', "--out", str(out)])
+    assert load(out).task.called() == "classes"
+
+
 def test_processes_stop_together_when_the_minutes_are_over(tmp_path):
     done = in_two(tmp_path, small(tmp_path / "a", epochs=None, minutes=0.02))
     last = curve(tmp_path / "a")[-1]

@@ -10,6 +10,7 @@ import torch
 import yaml
 from small_run import SAMPLE
 
+from molinv import InputError
 from molinv.cli import main
 from molinv.predict import Predictor
 from molinv.prediction.evaluate import evaluate
@@ -43,6 +44,16 @@ def test_a_model_of_molecules_predicts_what_it_did(place):
     assert found["targets"]["homo"]["stored"] == pytest.approx(float(row["homo_stored"]), rel=0.7)
     (row,) = Predictor("molecules").predict("CCO")
     assert row["homo_low"] is None or row["homo_low"] < row["homo"]
+
+
+@pytest.mark.parametrize("changes", [{"targets": []}, {"targets": ["homo"]}, {"targets": None}])
+def test_a_damaged_card_is_refused_in_one_sentence(place, changes):
+    path = place / "molecules" / "model.json"
+    card = json.loads(path.read_text())
+    card["standardizer"] |= changes
+    path.write_text(json.dumps(card))
+    with pytest.raises(InputError, match="is damaged"):
+        load("molecules")
 
 
 @pytest.mark.parametrize("name", ["molecules", "digits"])
