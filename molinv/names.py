@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import os
 import pkgutil
+import sys
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
@@ -71,12 +73,14 @@ def deriving(path: Iterable[str], base: str) -> list[str]:
 def external(spec: str):
     """The object that "package.module:Name" names; raises InputError if it cannot be imported."""
     module, _, name = spec.partition(":")
+    if (here := os.getcwd()) not in sys.path and "" not in sys.path:
+        sys.path.append(here)  # a file beside the user's data, as `python -m` would find it
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise InputError(
             f"cannot import {spec!r} ({error}): expected 'package.module:Name' of something "
-            "on the Python path."
+            "in this folder or on the Python path."
         ) from error
 
 

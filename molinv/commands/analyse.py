@@ -23,7 +23,7 @@ Writes report.html (one file, works offline), analysis.json and a PNG of every f
     molinv analyse --calculator tblite.ase:TBLite --structures mols.xyz --property dipole
     molinv analyse runs/digits --pictures 200   a run on pictures, moved along each generator
 
-A run is a folder that `molinv train` made or the name of a shipped model; package.module:Name is
+A run is a folder that `molinv train` made or the name of a shipped model; package.module:Name
 names a function or torch module from pos (b, n, 3) in angstrom and z (b, n) to (b, outputs)."""
 
 
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         parser.add_argument("--calculator", help="an ASE calculator, as package.module:Name")
         parser.add_argument("--property", default="energy", help="energy, forces, dipole, charges")
         parser.add_argument(
-            "--structures", help="a file of molecules (.sdf .xyz .extxyz .smi .csv) or a SMILES"
+            "--structures", help="a file of molecules, of those that predict reads, or a SMILES"
         )
         parser.add_argument("--unit", default="", help="the unit of a function's outputs")
         parser.add_argument("--kind", default="scalar", help="its outputs: scalar, vector, tensor")

@@ -75,19 +75,19 @@ def main(arguments: list[str]) -> int:
     if getattr(rank_zero_only, "rank", None):
         return 0  # of several processes, the first draws and speaks for all
     if text is TEXT:
-        _finish(folder, config)
+        _finish(folder, config, workers)
     print(f"wrote {folder}; next: molinv evaluate {folder}")
     return 0
 
 
-def _finish(folder: Any, config: Any) -> None:
+def _finish(folder: Any, config: Any, workers: int) -> None:
     """Intervals, curves, and what was left out."""
     from ..analysis.curves import draw_curves
     from ..prediction.calibrate import calibrate_run
 
-    calibrate_run(folder, trust=True)  # names that this very run was built from
+    calibrate_run(folder, trust=True, workers=workers)  # names that this very run was built from
     draw_curves(folder)
     if (rejected := folder / "rejected.csv").is_file():
         with rejected.open(newline="", encoding="utf-8") as file:
             count = sum(1 for _ in csv.reader(file)) - 1
-        print(f"left out {count:,} rows of {config.data}, see {rejected}")
+        print(f"rows of {config.data} left out: {count:,}, see {rejected}")

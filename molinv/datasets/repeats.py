@@ -57,8 +57,8 @@ def notes_of(
             k = int(spread.argmax())
             low, high = (molecules.ids[int(rows[at[k]])] for at in (starts, ends))
             said.append(
-                f"Rows of one molecule differ in {target.name!r}, at {(spread > 0).sum():,} "
-                f"molecules, by up to {spread[k]:.6g} (rows {low} and {high})."
+                f"Molecules with rows that differ in {target.name!r}: {(spread > 0).sum():,}, "
+                f"by up to {spread[k]:.6g} (rows {low} and {high})."
             )
     return said
 

@@ -79,18 +79,21 @@ def calibrating(valid: Int64[np.ndarray, " m"], chose: int) -> tuple[Int64[np.nd
     return (rest, False) if len(rest) >= FEWEST else (valid, True)
 
 
-def calibrate_run(folder: str | Path, trust: bool = False, device: str = "auto") -> None:
+def calibrate_run(
+    folder: str | Path, trust: bool = False, device: str = "auto", workers: int = 0
+) -> None:
     """Write a run's conformal.json where it has none of these weights.
 
     The intervals come from validation molecules that did not choose its epoch, where the run held
-    some back. Raises InputError without a run.
+    some back; `workers` processes search conformers that are not in the cache. Raises InputError
+    without a run.
     """
     folder = Path(folder)
     saved = load(folder, trust)
     if calibrated(folder, saved.card) is None:
         saved.network.to(choose_device(device))
         config = read_config(folder / "config.yaml")
-        calibrate(folder, saved, prepare(config), config)
+        calibrate(folder, saved, prepare(config, workers), config)
 
 
 def check_embedded(saved: Saved) -> None:

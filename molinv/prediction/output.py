@@ -179,11 +179,15 @@ def _across(rows: Rows, predictor: Predictor, title: str) -> Table:
     for target in predictor.targets:
         error = errors.get(target.name)
         known = "" if error is None else f", test MAE {error:.3g}"
-        made.add_column(f"{target.name} ({unit_of(target)}){known}", justify="right")
+        made.add_column(f"{target.name}{_bracketed(target)}{known}", justify="right")
     for row in rows:
         values = [_value(row, t) for t in predictor.targets]
         made.add_row(escape(row["name"]), _geometry(row), *values)
     return made
+
+
+def _bracketed(target: Target) -> str:
+    return f" ({unit})" if (unit := unit_of(target)) else ""
 
 
 def _down(rows: Rows, predictor: Predictor, title: str) -> Table:

@@ -12,6 +12,7 @@ import torch
 from ..augment import Augmented
 from ..datasets.batches import OnDevice
 from ..datasets.molecules import Molecules
+from ..errors import InputError
 from ..tasks import of_molecules
 from ..tasks.base import Task
 from ..tasks.numbers import Numbers
@@ -37,6 +38,8 @@ class MoleculeData(RunData):
         self.source, self.molecules, self.config = source, molecules, config
         self.notes = source.notes
         settings = dict(config.task_args)
+        if config.weights and "weights" in settings:
+            raise InputError("the weights are in task_args too: leave out --weights.")
         if config.weights:
             settings["weights"] = config.weights
         names = config.target_names

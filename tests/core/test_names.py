@@ -310,3 +310,15 @@ def test_the_kind_is_named():
         distributions.find("haarball")
     with pytest.raises(InputError, match="unknown action"):
         find("action", "Pints", actions, actions.Action)
+
+
+def test_a_file_of_the_current_folder_is_found(tmp_path, monkeypatch):
+    import sys
+
+    (tmp_path / "beside_the_data.py").write_text("class Net:\n    pass\n")
+    monkeypatch.chdir(tmp_path)
+    # as the console script has it: neither the folder nor "" on the path
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", str(tmp_path))])
+    assert external("beside_the_data:Net").__name__ == "Net"
+    with pytest.raises(InputError, match="in this folder or on the Python path"):
+        external("nowhere_at_all:Net")

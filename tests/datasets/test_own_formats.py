@@ -191,7 +191,7 @@ def test_what_is_odd_in_a_file_is_noted_and_printed(tmp_path, capsys):
     said = " ".join(source.notes)
     assert "10 molecules occur more than once (21 rows in all)." in said
     assert "'y' is 1000000000 in row 22 (OCC)" in said
-    assert "Rows of one molecule differ in 'y', at 10 molecules, by up to 1e+09" in said
+    assert "Molecules with rows that differ in 'y': 10, by up to 1e+09" in said
     assert "A random split keeps all rows of a molecule in one part." in said
     assert "to validate on and" in said
     assert main(["data", str(path), "--workers", "0"]) == 0

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 from torchmetrics import JaccardIndex
 
+from ...errors import InputError
 from ...prediction.picture_errors import metric_name
 from ...tasks.base import Task
-from ...tasks.circle import angle_between
+from ...tasks.circle import Circle, angle_between
+from ...tasks.classes import Classes
 from ...tasks.maps import IGNORED, Maps
 from ...tasks.numbers import Numbers
 from ..section import Section, Series
@@ -33,7 +35,7 @@ def changes(task: Task, ways: Ways, reach: dict[str, float]) -> Section:
     and the standard deviation of the outputs over the poses of a picture. `reach` marks the learned
     half-widths.
     """
-    maps, kind = isinstance(task, Maps), task.called()
+    maps, kind = isinstance(task, Maps), kind_of(task)
     title = "How well its label map moves with the picture" if maps else "How much its outputs move"
     made = Section("equivariance", title)
     for here in _by_generator(ways):
@@ -100,9 +102,9 @@ def change(task: Task, poses: Poses, j: int) -> float:
     if isinstance(task, Maps):
         own, known = _known(poses, j)
         return float((own != moved)[known].double().mean())
-    if task.called() == "classes":
+    if isinstance(task, Classes):
         return float((moved.argmax(1) != still.argmax(1)).double().mean())
-    if task.called() == "circle":
+    if isinstance(task, Circle):
         return degrees(float(angle_between(moved, still).abs().mean()))
     return float(((moved - still) / _scale(task)).abs().mean())
 
@@ -131,11 +133,11 @@ def orbit_std(task: Task, poses: Poses) -> float:
     square rotation from the unmoved one, in degrees; for numbers in standard deviations.
     """
     values, middle = poses.values.double(), len(poses.at) // 2
-    if task.called() == "classes":
+    if isinstance(task, Classes):
         best = values[middle].argmax(1)
         shares = values.gather(2, best.expand(len(values), -1)[..., None])[..., 0]
         return float(shares.std(0, correction=0).mean())
-    if task.called() == "circle":
+    if isinstance(task, Circle):
         still = values[middle]
         turns = torch.stack([angle_between(v, still) for v in values])
         return degrees(float(turns.square().mean(0).sqrt().mean()))
@@ -146,6 +148,18 @@ def _scale(task: Task) -> Tensor:
     """The spreads of a task of numbers."""
     assert isinstance(task, Numbers)
     return task.standardizer.scale
+
+
+def kind_of(task: Task) -> str:
+    """Which of `_WHAT` a task's outputs are; raises InputError for any other task."""
+    kinds = {"maps": Maps, "classes": Classes, "circle": Circle, "numbers": Numbers}
+    found = next((name for name, kind in kinds.items() if isinstance(task, kind)), None)
+    if found is None:
+        raise InputError(
+            f"analyse moves pictures for the tasks {', '.join(kinds)} and those derived from them, "
+            f"not for {task.called()}."
+        )
+    return found
 
 
 _WHAT = {

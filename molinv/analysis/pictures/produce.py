@@ -14,7 +14,7 @@ from ...training.saved import load_pictures
 from ..learned.distribution import distribution
 from ..runs import read_history
 from ..settings import Settings, bars
-from .changes import accuracy, changes
+from .changes import accuracy, changes, kind_of
 from .poses import poses
 
 
@@ -43,6 +43,7 @@ def produce(
     saved = load_pictures(folder, trust)
     config = read_config(folder / "config.yaml")
     mu = saved.network.distribution
+    kind_of(saved.task)  # refuses other tasks before the work
     if mu.group.k == 0:
         raise InputError(f"analyse: {mu.group} has no generators to move pictures along.")
     parts = load(config)
