@@ -61,10 +61,10 @@ def open_qm9(root: str | Path | None = None) -> Molecules:
     the cache is damaged.
     """
     root = Path(root) if root is not None else cache_root()
-    return Molecules.open(root / FOLDER) if (root / FOLDER).exists() else build(root)
+    return Molecules.open(root / FOLDER) if (root / FOLDER).exists() else make_cache(root)
 
 
-def build(root: str | Path, source: Path | None = None) -> Molecules:
+def make_cache(root: str | Path, source: Path | None = None) -> Molecules:
     """Read qm9pack's CSV files, or those in `source`, into the cache root/qm9-1.0.3.
 
     Raises InputError if a file is missing or not the one expected. Safe to run twice at

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..sharing import choose_device
 from ..tasks.base import Task
 from ..training.picture_config import read_config
-from ..training.picture_data import fingerprint, load, moved_once
+from ..training.picture_data import fingerprint, load_parts, moved_once
 from ..training.saved import Saved, load_pictures, write_json
 from .batches import device_of
 
@@ -38,7 +38,7 @@ def evaluate_pictures(
     saved = load_pictures(folder, trust)
     saved.network.to(choose_device(device))
     config = read_config(folder / "config.yaml")
-    parts = load(config)
+    parts = load_parts(config)
     if (found := fingerprint(parts["train"])) != saved.card["split"]:
         raise InputError(
             f"the training pictures of {config.data} are {found}, but {folder} was trained on "

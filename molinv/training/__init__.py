@@ -1,22 +1,24 @@
-"""Training: a network and its distribution, jointly.
+"""Training: a network and its distribution, jointly, on molecules or pictures.
 
-config.py    every setting, with its default
-build.py     from names to a network with its distribution
-data.py      the batches of a run
-task.py      what a run predicts: numbers, what turns, values of atoms, an energy with forces
-module.py    the loss, the schedule, the clipping
-masked.py    errors where values are missing, and of what turns
-forces.py    forces as the gradient of the averaged energy
-optim.py     Muon with AdamW
-rows.py      metrics.csv and the screen: a row an epoch
-history.py   what is measured, and the best model so far
-run.py       a run from its settings to its folder
-saved.py     model.safetensors and model.json
-source.py    the molecules of a run and their parts
-orbit_values.py   a saved model's values, averaged over orientations
-calibrate.py makes conformal.json: 90 % intervals, and where the training data ends
-conformal.py reads it
-domain.py    whether a molecule is of the training molecules' kind
+config.py          the settings of a run on molecules, and those that every run has
+picture_config.py  the settings of a run on pictures
+source.py          molecules by settings: their parts, and what had to be left out
+data.py            what the trainer asks of data; molecule_data.py, picture_data.py: either kind
+choosing.py        which validation molecules choose the epoch, and which calibrate
+build.py           from names to a network with its distribution
+module.py          the joint loss and its optimizer
+noise.py           the random numbers of an epoch, a row for each example
+schedule.py        learning rates, the reward's weight, and when a run ends
+allowance.py       the reward's weight steered by what moving costs
+optim.py           Muon with AdamW
+averaging.py       an exponential average of the weights
+history.py         metrics.csv and the screen, a row an epoch; which model is kept
+orbit_share.py     what the network still makes of orientation, in the log
+run.py             a run from its settings to its folder
+checkpoint.py      checkpoints, written whole and read without pickle
+fine_tuning.py     runs that start from a trained model
+saved.py           model.safetensors and model.json
+shipped.py         where a model is, by its name or folder
 
 from molinv.training.config import TrainConfig
 from molinv.training.run import train

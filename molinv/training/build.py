@@ -24,7 +24,7 @@ READOUTS = ("auto", "sum", "mean")
 GROWS = 0.5  # correlation with the number of atoms from which a target's atoms are summed up
 
 
-def build(
+def make_network(
     targets: int,
     *,
     model: str,
@@ -56,7 +56,7 @@ def build(
     return Augmented(network, mu, network.action, of_kind(kind), copies, reduce)
 
 
-def build_pictures(
+def make_picture_network(
     targets: int,
     channels: int,
     maps: bool,

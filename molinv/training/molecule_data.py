@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..tasks import of_molecules
 from ..tasks.base import Task
 from ..tasks.numbers import Numbers
-from .build import build, check_sizes, of_task, readouts
+from .build import check_sizes, make_network, of_task, readouts
 from .choosing import choosing
 from .config import TrainConfig
 from .data import RunData
@@ -116,7 +116,7 @@ def seeded(config: TrainConfig, task: Task, readout: list[Any] | None = None) ->
     assert config.model is not None
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        return build(
+        return make_network(
             task.outputs,
             model=config.model,
             model_args=config.model_args,

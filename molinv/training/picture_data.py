@@ -18,7 +18,7 @@ from ..datasets.pictures.store import Pictures
 from ..tasks import of_pictures
 from ..tasks.base import Task
 from ..tasks.maps import Maps
-from .build import build_pictures
+from .build import make_picture_network
 from .data import RunData
 from .picture_config import PictureConfig
 
@@ -38,7 +38,7 @@ class PictureData(RunData):
 
     def __init__(self, config: PictureConfig):
         super().__init__()
-        self.parts, self.config = load(config), config
+        self.parts, self.config = load_parts(config), config
         train, valid = self.parts["train"], self.parts["valid"]
         self.task = of_pictures(train, config.task, config.task_args)
         fill(config, self.task)
@@ -83,7 +83,7 @@ def fill(config: PictureConfig, task: Task) -> None:
         config.lam_start = 0.1 if maps else 0.5
 
 
-def load(config: PictureConfig) -> dict[str, Pictures]:
+def load_parts(config: PictureConfig) -> dict[str, Pictures]:
     """The parts "train", "valid" and "test" that a run's settings name.
 
     Without a test part the validation part stands in for it. Raises InputError as
@@ -123,7 +123,7 @@ def seeded(config: PictureConfig, task: Task, channels: int) -> Augmented:
     assert config.model is not None
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        return build_pictures(
+        return make_picture_network(
             task.outputs,
             channels,
             isinstance(task, Maps),

@@ -24,7 +24,7 @@ from ..tasks import restore
 from ..tasks.base import Task
 from ..tasks.maps import Maps
 from ..tasks.numbers import Numbers
-from .build import build, build_pictures, of_task
+from .build import make_network, make_picture_network, of_task
 from .config import RunConfig
 from .picture_config import PictureConfig
 
@@ -107,9 +107,11 @@ def rebuilt(
     """The network that a card describes, with `outputs` if not as many as the task has."""
     outputs = task.outputs if outputs is None else outputs
     if not of_pictures(card):
-        return build(outputs, **(of_task(task) | card["build"] | changes))
+        return make_network(outputs, **(of_task(task) | card["build"] | changes))
     maps = isinstance(task, Maps)
-    return build_pictures(outputs, card["channels"], maps, reduce=task.reduce, **card["build"])
+    return make_picture_network(
+        outputs, card["channels"], maps, reduce=task.reduce, **card["build"]
+    )
 
 
 def of_pictures(card: dict[str, Any]) -> bool:

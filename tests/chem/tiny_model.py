@@ -9,7 +9,7 @@ import torch
 
 from molinv.datasets.molecules import Target
 from molinv.tasks import of_targets
-from molinv.training.build import build
+from molinv.training.build import make_network
 from molinv.training.saved import save
 
 ENERGY = Target("U0", "meV", "energy", atomwise=True)
@@ -36,7 +36,7 @@ def tiny_model(
     settings.pop("kind", None)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = build(len(targets), kind=task.kind, **settings)
+        network = make_network(len(targets), kind=task.kind, **settings)
     facts = {
         "elements": [1, 6, 7, 8, 9],
         "atoms": [3, 29],

@@ -10,7 +10,7 @@ import yaml
 from molinv import actions, distributions, groups
 from molinv.commands.parsing import parse
 from molinv.errors import InputError
-from molinv.names import find, outside
+from molinv.names import external, find, outside
 from molinv.reading import split
 
 EXAMPLES = [

@@ -12,7 +12,16 @@ import pytest
 
 from molinv.datasets import Molecules
 from molinv.datasets import qm9 as module
-from molinv.datasets.qm9 import COUNT, FILES, FOLDER, HARTREE, TARGETS, build, cache_root, open_qm9
+from molinv.datasets.qm9 import (
+    COUNT,
+    FILES,
+    FOLDER,
+    HARTREE,
+    TARGETS,
+    cache_root,
+    make_cache,
+    open_qm9,
+)
 from molinv.datasets.sample import write_sample
 from molinv.errors import InputError
 
@@ -116,17 +125,17 @@ def test_a_wrong_file_is_refused(tmp_path, line, message):
     for name in FILES:
         (tmp_path / name).write_text(f"{HEADER}\n{line}\n")
     with pytest.raises(InputError, match=message):
-        build(tmp_path / "cache", tmp_path)
+        make_cache(tmp_path / "cache", tmp_path)
     assert not (tmp_path / "cache").exists()
 
 
 def test_missing_files_and_columns_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"qm9_part1\.csv"):
-        build(tmp_path / "cache", tmp_path)
+        make_cache(tmp_path / "cache", tmp_path)
     for name in FILES:
         (tmp_path / name).write_text("Index,SMILES\n1,C\n")
     with pytest.raises(InputError, match="include_columns"):
-        build(tmp_path / "cache", tmp_path)
+        make_cache(tmp_path / "cache", tmp_path)
 
 
 def test_files_are_read_and_ordered_by_index(tmp_path, monkeypatch):
@@ -135,7 +144,7 @@ def test_files_are_read_and_ordered_by_index(tmp_path, monkeypatch):
     for name, index in zip(FILES, (30, 10, 20), strict=True):
         lines = [f"{index}{WATER[1:]}{SCALARS}", f"{index + 1},1,{hydrogen}{SCALARS}"]
         (tmp_path / name).write_text("\n".join([HEADER, *lines, ""]))
-    molecules = build(tmp_path / "cache", tmp_path)
+    molecules = make_cache(tmp_path / "cache", tmp_path)
     assert molecules.ids[:] == ["10", "11", "20", "21", "30", "31"]
     assert molecules.smiles[:] == ["O", "[]"] * 3
     assert molecules.sizes.tolist() == [3, 1] * 3

@@ -22,7 +22,7 @@ from molinv.prediction import output
 from molinv.prediction.applicability_domain import FeatureSpace
 from molinv.prediction.library.shards import Shards
 from molinv.tasks import of_targets
-from molinv.training.build import build
+from molinv.training.build import make_network
 from molinv.training.checkpoint import SafeCheckpoints
 from molinv.training.history import write_csv
 from molinv.training.run import write_config
@@ -54,7 +54,7 @@ def full(limit: int):
 def model(folder, seed):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = build(1, **SETTINGS)
+        network = make_network(1, **SETTINGS)
     facts = {"elements": [1, 6], "atoms": [3, 29], "placement": {"center": True, "shift": 0.0}}
     save(folder, network, of_targets((TARGET,)), SETTINGS, facts | {"seed": seed})
 

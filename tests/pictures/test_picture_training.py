@@ -20,8 +20,7 @@ from molinv.prediction.evaluate import evaluate
 from molinv.tasks import circle, of_pictures, restore
 from molinv.tasks.classes import Classes
 from molinv.tasks.maps import Maps
-from molinv.training.build import build_pictures as build
-from molinv.training.build import in_pictures
+from molinv.training.build import in_pictures, make_picture_network
 from molinv.training.module import Joint
 from molinv.training.picture_config import PictureConfig
 from molinv.training.picture_data import fill
@@ -249,7 +248,7 @@ def test_the_extents_wait_and_the_reward_s_weight_falls(tmp_path):
     assert found == pytest.approx([1, 1, 0.1**0.5, 0.1])
     for lam, want in ((0.01, 0.5 / 6), (0.2, 0.2), (0.9, 0.5)):
         schedule = Schedule(PictureConfig(lam=lam, lam_start=0.5, epochs=1))
-        network = build(10, 1, False, group="Affine2", **PLAIN)
+        network = make_picture_network(10, 1, False, group="Affine2", **PLAIN)
         task = of_pictures(Pictures(torch.zeros(2, 1, 4, 4).byte(), torch.arange(2), ("a", "b")))
         module = Joint(network, task, PictureConfig(lam=lam), 1)
         schedule.on_train_start(None, module)  # pyright: ignore[reportArgumentType]
@@ -339,10 +338,10 @@ def test_colours_are_moved_by_colour_groups_and_maps_stay_where_they_are():
 
     named = {"model": "unet", "model_args": TINY, "padding": "zeros", "action": "auto"}
     named |= {"distribution": "UniformBox", "distribution_args": {}}
-    painted = build(4, 3, True, group="Hue", **named)
+    painted = make_picture_network(4, 3, True, group="Hue", **named)
     assert isinstance(painted.input, Colour)
     assert isinstance(painted.output, Invariant)
-    assert isinstance(build(4, 3, True, group="SE2", **named).output, Segmentation)
+    assert isinstance(make_picture_network(4, 3, True, group="SE2", **named).output, Segmentation)
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from molinv.prediction.evaluate import evaluate
 from molinv.tasks import of_targets
 from molinv.tasks.errors import Mean, errors_of
 from molinv.tasks.numbers import masked
-from molinv.training.build import build
+from molinv.training.build import make_network
 from molinv.training.run import train
 from molinv.training.saved import load
 
@@ -199,7 +199,7 @@ def test_outputs_are_turned_back_before_the_loss():
         settings = {"width": 32, "layers": 2}
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            network = build(
+            network = make_network(
                 1,
                 model=name,
                 model_args=settings,

@@ -24,7 +24,7 @@ from molinv.prediction.library import predict_library
 from molinv.tasks import of_molecules
 from molinv.tasks.atom_values import AtomValues
 from molinv.tasks.energy_forces import EnergyForces, potential, slopes, with_gradient
-from molinv.training.build import build
+from molinv.training.build import make_network
 from molinv.training.run import train
 from molinv.training.saved import load
 
@@ -137,7 +137,7 @@ def test_a_sampled_poses_gradient_is_the_turned_force():
     """d/dx f(g x) = g^-1 (grad f)(g x), which training and averages rest on."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = build(
+        network = make_network(
             1,
             model="point",
             model_args={"width": 32, "layers": 2},
@@ -217,7 +217,7 @@ def test_gradients_reach_the_network_and_the_extents(path):
     batch = with_gradient(store.gather(np.arange(8)))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = build(
+        network = make_network(
             1,
             model="point",
             model_args={"width": 32, "layers": 2},

@@ -9,7 +9,7 @@ from molinv import InputError, datasets, groups, models, testing
 from molinv.actions import Invariant
 from molinv.datasets.batches import OnDevice
 from molinv.tasks import of_molecules
-from molinv.training.build import build
+from molinv.training.build import make_network
 from molinv.training.saved import load, save
 
 SAMPLE = Path(__file__).parents[2] / "data" / "qm9_sample"
@@ -88,7 +88,7 @@ def test_a_saved_model_predicts_the_same(request, case, store, tmp_path):
     name, settings = request.node.callspec.params["case"]
     built = {"model": name, "model_args": settings, "group": "SO3", "copies": 1}
     built |= {"distribution": "HaarBall", "distribution_args": {}}
-    network = build(2, **built).eval()
+    network = make_network(2, **built).eval()
     molecules = datasets.load(SAMPLE)
     task = of_molecules(molecules, ["homo", "U0"], torch.arange(100).numpy())
     save(tmp_path, network, task, built, {})

@@ -9,7 +9,7 @@ import torch
 from ...errors import InputError
 from ...sharing import choose_device, share_cores
 from ...training.picture_config import read_config
-from ...training.picture_data import fingerprint, load
+from ...training.picture_data import fingerprint, load_parts
 from ...training.saved import load_pictures
 from ..learned.distribution import distribution
 from ..runs import read_history
@@ -46,7 +46,7 @@ def produce(
     kind_of(saved.task)  # refuses other tasks before the work
     if mu.group.k == 0:
         raise InputError(f"analyse: {mu.group} has no generators to move pictures along.")
-    parts = load(config)
+    parts = load_parts(config)
     if fingerprint(parts["train"]) != saved.card["split"]:
         raise InputError(f"the training pictures of {config.data} have changed since {folder}.")
     test = parts["test"].take(torch.arange(min(pictures, len(parts["test"]))))
