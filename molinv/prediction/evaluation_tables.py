@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan, nan
 from typing import Any
 
 from rich.console import Group
@@ -30,13 +31,18 @@ def table(result: dict[str, Any]) -> Table:
     columns = [c for c in COLUMNS if all(c in row for row in result["targets"].values())]
     for column in (*columns, "rotated - stored"):
         made.add_column(column, justify="right")
+    unknown = False
     for name, row in result["targets"].items():
         parts = row.get("components")
         for label, found in ((name, row), (f"{name}, by component", parts)):
             if found is not None:
-                gap = 100 * (found["rotated"] - found["stored"]) / found["stored"]
-                values = [f"{found[c]:.4g}" for c in columns]
-                made.add_row(label, row["unit"], *values, f"{gap:+.1f} %")
+                stored = found["stored"]
+                gap = 100 * (found["rotated"] - stored) / stored if stored else nan
+                values = [_cell(found[c], ".4g") for c in columns]
+                made.add_row(label, row["unit"], *values, _cell(gap, "+.1f", " %"))
+                unknown |= found is row and isnan(stored)
+    if unknown and what == NAMES[HEADLINE]:
+        made.caption = "-: a class of the target does not occur among the test molecules"
     return made
 
 
@@ -82,6 +88,10 @@ def interval_table(result: dict[str, Any], kind: str) -> Group:
         )
     said = [Text(text) for text in held.get("caveats", [CHOSEN_ON])]
     return Group(*[made] * bool(held["targets"]), *said)
+
+
+def _cell(value: float, spec: str, end: str = "") -> str:
+    return "-" if isnan(value) else f"{value:{spec}}{end}"
 
 
 def _of_pictures(result: dict[str, Any]) -> Table:

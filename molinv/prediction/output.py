@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
-from math import ceil, log10
+from math import ceil, isnan, log10
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,8 @@ def _on_errors(rows: Rows, predictor: Predictor) -> Iterator[str]:
         number, found = predictor.evaluation["molecules"], predictor.evaluation["targets"]
         for name in predictor.units:
             best = found[name].get("averaged", found[name]["rotated"])
-            yield f"{name}: {found[name]['unit']} {best:.3f} on {number:,} test molecules."
+            if not isnan(best):
+                yield f"{name}: {found[name]['unit']} {best:.3f} on {number:,} test molecules."
         return
     measured = predictor.evaluation.get("intervals", {})
     for kind in _kinds(rows):
