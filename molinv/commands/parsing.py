@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import InputError
 
 _MODE = "settings"
+LONGEST = 400
 
 
 def parse(
@@ -40,6 +41,8 @@ def parse(
         return parser.parse_args(arguments)
     except (ArgumentError, ValueError, YAMLError) as error:
         text = " ".join(str(error).split())
+        if len(text) > LONGEST:  # jsonargparse repeats a whole file that is no config
+            text = f"{text[:LONGEST]} ..."
         raise InputError(f"{text} (see `molinv {command} --help`)") from error
 
 

@@ -30,7 +30,8 @@ def numeric(path: Path, said: list[dict[str, Any]]) -> tuple[Target, ...]:
     if not found:
         listed = ", ".join(repr(n[:40]) for n in _columns(said)[:30]) or "nothing"
         raise InputError(
-            f"{path}: expected a column of numbers to learn, got {listed} beside the molecules."
+            f"{path}: expected a column of numbers to learn, got {listed} beside the molecules; "
+            "name a column of classes with --targets."
         )
     return _described(path, said, found)
 

@@ -141,7 +141,7 @@ def arrays(
 
 
 def classes_of(values: Iterable[Any]) -> tuple[str, ...] | None:
-    """The distinct classes of a column, the positive one last; None for ordinary numbers.
+    """The distinct classes of a column, of two the positive one last; None for ordinary numbers.
 
     Classes are texts, 20 at most, or exactly 0 and 1, however these are written. A missing value
     is not a class. None also for a single class, and for texts among numbers.
@@ -150,7 +150,8 @@ def classes_of(values: Iterable[Any]) -> tuple[str, ...] | None:
     figures = [number(text) is not None for text in found]
     if not 2 <= len(found) <= MOST_CLASSES or (any(figures) and found != {"0", "1"}):
         return None
-    return tuple(sorted(found, key=lambda text: (text.lower() in POSITIVE, text)))
+    two = len(found) == 2
+    return tuple(sorted(found, key=lambda text: (two and text.lower() in POSITIVE, text)))
 
 
 def class_numbers(values: Sequence[Any], classes: Sequence[str]) -> Float64[np.ndarray, " n"]:

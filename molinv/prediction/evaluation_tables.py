@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import isnan, nan
 from typing import Any
 
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -30,13 +32,18 @@ def table(result: dict[str, Any]) -> Table:
     columns = [c for c in COLUMNS if all(c in row for row in result["targets"].values())]
     for column in (*columns, "rotated - stored"):
         made.add_column(column, justify="right")
+    unknown = False
     for name, row in result["targets"].items():
         parts = row.get("components")
         for label, found in ((name, row), (f"{name}, by component", parts)):
             if found is not None:
-                gap = 100 * (found["rotated"] - found["stored"]) / found["stored"]
-                values = [f"{found[c]:.4g}" for c in columns]
-                made.add_row(label, row["unit"], *values, f"{gap:+.1f} %")
+                stored = found["stored"]
+                gap = 100 * (found["rotated"] - stored) / stored if stored else nan
+                values = [_cell(found[c], ".4g") for c in columns]
+                made.add_row(escape(label), escape(row["unit"]), *values, _cell(gap, "+.1f", " %"))
+                unknown |= found is row and isnan(stored)
+    if unknown and what == NAMES[HEADLINE]:
+        made.caption = "-: a class of the target does not occur among the test molecules"
     return made
 
 
@@ -57,7 +64,7 @@ def metrics_table(result: dict[str, Any]) -> Table | None:
             cells = (
                 "-" if found[k] is None else format(found[k], s) for k, (_, s) in shown.items()
             )
-            lead = (name, row["unit"])[: len(heads) - 1]
+            lead = (escape(name), escape(row["unit"]))[: len(heads) - 1]
             made.add_row(*[""] * len(lead) if i else lead, view, *cells)
         made.add_section()
     return made if made.row_count else None
@@ -78,10 +85,18 @@ def interval_table(result: dict[str, Any], kind: str) -> Group:
     for name, row in held["targets"].items():
         unit = result["targets"][name]["unit"]
         made.add_row(
-            name, unit, f"{row['half']:.4g}", f"{row['coverage']:.1%}", f"{row['mae']:.4g}"
+            escape(name),
+            escape(unit),
+            f"{row['half']:.4g}",
+            f"{row['coverage']:.1%}",
+            f"{row['mae']:.4g}",
         )
     said = [Text(text) for text in held.get("caveats", [CHOSEN_ON])]
     return Group(*[made] * bool(held["targets"]), *said)
+
+
+def _cell(value: float, spec: str, end: str = "") -> str:
+    return "-" if isnan(value) else f"{value:{spec}}{end}"
 
 
 def _of_pictures(result: dict[str, Any]) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
-from math import ceil, log10
+from math import ceil, isnan, log10
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,8 @@ def notes(rows: Rows, predictor: Predictor) -> Iterator[str]:
     if predictor.saved.task.gradient:
         forces = predictor.saved.task.targets[-1]
         yield (
-            f"{forces.name} ({forces.unit}), the gradient of the averaged energy, are in the file "
-            "that -o writes."
+            f"{_with_unit(forces.name, forces.unit)}, the gradient of the averaged energy, are in "
+            "the file that -o writes."
         )
     far = [f"{row['name']} ({row['outside']})" for row in rows if row["outside"]]
     if far:
@@ -87,7 +87,8 @@ def _on_errors(rows: Rows, predictor: Predictor) -> Iterator[str]:
         number, found = predictor.evaluation["molecules"], predictor.evaluation["targets"]
         for name in predictor.units:
             best = found[name].get("averaged", found[name]["rotated"])
-            yield f"{name}: {found[name]['unit']} {best:.3f} on {number:,} test molecules."
+            if not isnan(best):
+                yield f"{name}: {found[name]['unit']} {best:.3f} on {number:,} test molecules."
         return
     measured = predictor.evaluation.get("intervals", {})
     for kind in _kinds(rows):
@@ -174,20 +175,21 @@ def write(path: Path, rows: Rows) -> None:
             writer.writerows(rows)
 
 
+def _with_unit(name: str, unit: str) -> str:
+    return f"{name} ({unit})" if unit else name
+
+
 def _across(rows: Rows, predictor: Predictor, title: str) -> Table:
     made, errors = Table("molecule", "geometry", title=title), _errors(rows, predictor)
     for target in predictor.targets:
         error = errors.get(target.name)
         known = "" if error is None else f", test MAE {error:.3g}"
-        made.add_column(f"{target.name}{_bracketed(target)}{known}", justify="right")
+        heading = _with_unit(target.name, unit_of(target)) + known
+        made.add_column(escape(heading), justify="right")
     for row in rows:
         values = [_value(row, t) for t in predictor.targets]
         made.add_row(escape(row["name"]), _geometry(row), *values)
     return made
-
-
-def _bracketed(target: Target) -> str:
-    return f" ({unit})" if (unit := unit_of(target)) else ""
 
 
 def _down(rows: Rows, predictor: Predictor, title: str) -> Table:
@@ -200,7 +202,8 @@ def _down(rows: Rows, predictor: Predictor, title: str) -> Table:
         for i, target in enumerate(predictor.targets):
             first = "" if i else escape(row["name"]), "" if i else _geometry(row)
             error = [f"{row[f'{target.name}_mae']:.3g}"] if predictor.errors else []
-            made.add_row(*first, target.name, _value(row, target), unit_of(target), *error)
+            named = escape(target.name), _value(row, target), escape(unit_of(target))
+            made.add_row(*first, *named, *error)
         made.add_section()
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any, ClassVar
 
 import torch
@@ -182,9 +183,14 @@ class Classes(Task):
         self, there: Bool[Tensor, "t c"], given: str | dict[str, float] | None
     ) -> Float[Tensor, "t c"]:
         made = there.float().clone(memory_format=torch.contiguous_format)
+        fit = isinstance(given, dict) and all(_weight(w) for w in given.values())
+        if given and not fit and (given != "balanced" or self.counts is None):
+            raise InputError(
+                'class_weights: expected "balanced" or weights of at least 0 by class, '
+                f'as in {{"active": 5}}, got {given!r}.'
+            )
         if isinstance(given, str):
-            if given != "balanced" or self.counts is None:
-                raise InputError(f'class_weights: expected "balanced" or weights, got {given!r}.')
+            assert self.counts is not None
             for row, counts in zip(made, self.counts, strict=True):
                 found = torch.tensor(counts, dtype=torch.float32)
                 row[: len(found)] = found.sum() / found.clamp_min(1) / (found > 0).sum()
@@ -197,6 +203,11 @@ class Classes(Task):
                 for k, other in enumerate(target.classes):
                     row[k] = weight if other == name else row[k]
         return made
+
+
+def _weight(value: Any) -> bool:
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return plain and 0 <= value < inf
 
 
 def _target(name: str, classes: Sequence[str]) -> Target:

@@ -51,6 +51,11 @@ class EnergyForces(Numbers):
     ) -> EnergyForces:
         """The scalar among the two targets is the energy, the vectors of atoms its forces."""
         targets = sorted(molecules.describe(names), key=lambda t: t.kind == FORCES)
+        if [t.kind for t in targets] != ["scalar", FORCES]:
+            raise InputError(
+                "task energy_forces: expected two targets, an energy and its forces, got "
+                f"{', '.join(names)}: leave out --task, or name both."
+            )
         energy, forces = targets
         check_forces(energy, forces)
         task = cls([energy], loss, weights, forces)
