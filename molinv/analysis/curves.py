@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 from math import pi
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -34,16 +36,32 @@ def _draw_errors(folder: Path, rows: list[dict[str, str]]) -> Path:
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot(*_column(rows, "train_error"), label="training, augmented")
-    left.set(xlabel="epoch", ylabel="L1 of standardised targets", yscale="log", title="Loss")
+    task = _task(folder)
+    what = "log loss (nats)" if task == "classes" else "loss of standardised targets"
+    left.set(xlabel="epoch", ylabel=f"{what}, without the reward", yscale="log", title="Loss")
     left.legend(frameon=False)
     names = [name.removesuffix("_stored") for name in rows[0] if name.endswith("_stored")]
     for i, name in enumerate(names[:6]):
         for view, style in (("stored", "-"), ("rotated", ":")):
             epochs, values = _column(rows, f"{name}_{view}")
             right.plot(epochs, values, style, color=f"C{i}", label=f"{name}, {view}")
-    right.set(xlabel="epoch", ylabel="MAE in the target's unit", yscale="log", title="Validation")
+    measure = next(iter(_units(folder)), "") if task == "classes" else "MAE in the target's unit"
+    right.set(xlabel="epoch", ylabel=measure, title="Validation")
+    right.set_yscale("linear" if task == "classes" else "log")
     right.legend(frameon=False, fontsize=8)
     return _save(figure, folder / "loss.png")
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "model.json").read_text(encoding="utf-8"))
+
+
+def _task(folder: Path) -> str:
+    return _card(folder).get("task", {}).get("name", "numbers")
+
+
+def _units(folder: Path) -> list[str]:
+    return [row["unit"] for row in _card(folder)["validation"].values()]
 
 
 def _draw_extents(folder: Path, rows: list[dict[str, str]]) -> Path:

@@ -98,6 +98,8 @@ def calibrate_run(
 
 def check_embedded(saved: Saved) -> None:
     """Raises InputError where the targets are not those of RDKit's geometries."""
+    if saved.task.kind == "scalar" and not isinstance(saved.task, Numbers):
+        raise InputError("only numbers have intervals to calibrate: leave out --embedded.")
     if saved.task.kind != "scalar" or saved.task.gradient:
         names = ", ".join(t.name for t in saved.task.predicted)
         raise InputError(

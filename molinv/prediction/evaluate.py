@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from ..datasets.batches import OnDevice
 from ..datasets.geometries import EMBEDDED
@@ -15,7 +16,7 @@ from ..errors import InputError
 from ..sharing import choose_device, share_cores
 from ..tasks.classes import Classes
 from ..training.config import TrainConfig, read_config
-from ..training.saved import Saved, sealed, write_json
+from ..training.saved import Saved, evaluated, sealed, write_json
 from ..training.saved import load_molecules as load_saved
 from ..training.shipped import holds_pictures, locate, shipped_name
 from ..training.source import Source, prepare, write_split
@@ -28,6 +29,8 @@ from .picture_errors import evaluate_pictures
 from .residuals import FORCES, Residuals, place, residuals
 
 __all__ = ["evaluate", "interval_table", "metrics_table", "table"]
+
+PARTIAL = "partial-evaluation"  # where one goes beside which a fuller one is kept
 
 
 @share_cores()
@@ -56,7 +59,8 @@ def evaluate(
     test molecules; `workers` processes embed; `device` as in `choose_device`. Of numbers
     there are also "metrics" in each view: see `scores`. Writes evaluation.json,
     test_predictions.csv, split.csv and, of numbers, parity.png into the run folder, for a shipped
-    model into NAME-evaluation here. Raises InputError without a model, or where the data is no
+    model into NAME-evaluation here; into partial-evaluation in it where a fuller evaluation is
+    there already. Raises InputError without a model, or where the data is no
     longer the same.
     """
     if limit is not None and limit < 1:
@@ -133,6 +137,9 @@ def evaluate(
             many = copies if column == "averaged" else 0
             errors = residuals(saved, store, test, many, None, f"forces, {column}", forces=True)
             _fill(rows, [forces.name], column, errors, FORCES)
+    if _outdone(evaluated(out, saved.card), result):
+        Console(stderr=True).print(f"{out} keeps a fuller evaluation; this one is in {PARTIAL}/")
+        out = out / PARTIAL
     out.mkdir(exist_ok=True)
     last = found[next(reversed(found))]
     half = None if made is None else made.half_widths(names, source.kinds[0], copies)
@@ -145,6 +152,13 @@ def evaluate(
         draw_parity(out / "parity.png", targets, last)
     write_json(out / "evaluation.json", sealed(result))
     return result
+
+
+def _outdone(there: dict[str, Any] | None, made: dict[str, Any]) -> bool:
+    """Whether an earlier evaluation of the same weights tells more than the new one."""
+    if there is None:
+        return False
+    return there["molecules"] > made["molecules"] or (there["copies"] > 0 and not made["copies"])
 
 
 def _classes(found: Residuals, j: int, target: Target) -> tuple[np.ndarray, np.ndarray]:

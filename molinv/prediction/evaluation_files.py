@@ -97,7 +97,15 @@ def draw_parity(path: Path, targets: Sequence[Target], found: Residuals) -> None
             continue
         ends = min(x.min(), y.min()), max(x.max(), y.max())
         axes.plot(ends, ends, color="0.6", linewidth=1, zorder=0)
-        axes.scatter(x, y, s=6, alpha=0.4, linewidths=0, color="tab:blue", rasterized=True)
+        axes.scatter(
+            x,
+            y,
+            s=6 if len(x) > 50 else 25,
+            alpha=0.4 if len(x) > 50 else 0.8,
+            linewidths=0,
+            color="tab:blue",
+            rasterized=True,
+        )
         axes.set_box_aspect(1)
         axes.locator_params(nbins=4)
     with atomic_write(path) as temporary:

@@ -40,7 +40,7 @@ def orbit_values(saved: Saved, batch: Batch, copies: int) -> OrbitValues:
         found = network.orbit(*inputs(network, batch), orbit=orbit, copies=copies or None)
     # in float64 only there, because not every device has it
     std = task.spread(found.std.cpu(), found.mean.cpu())
-    if copies == 1:  # says nothing of the spread
+    if copies <= 1:  # says nothing of the spread
         std = torch.full_like(std, torch.nan)
     return OrbitValues(task.values(found.mean.cpu()), std, pooled.mean())
 

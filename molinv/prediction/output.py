@@ -214,7 +214,7 @@ def _value(row: dict[str, Any], target: Target) -> str:
     name = target.name
     std, low, high = (row.get(f"{name}_{end}") for end in ("std", "low", "high"))
     scale = std if low is None or high is None else high - low
-    text = f"{_digits(row[name], scale, 5)} +- {std:.2g}"
+    text = _digits(row[name], scale, 5) + ("" if std is None or isnan(std) else f" +- {std:.2g}")
     if (spread := f"{name}_conformer_std") in row:
         text += f" +- {row[spread]:.2g}"
     if low is None or high is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +109,12 @@ class History(pl.Callback):
             extent = pl_module.network.distribution.extent()
             parts = [f"epoch {row['epoch']:>3}  loss {row['train_loss']:.3f}"]
             for name, unit in list(zip(task.columns, task.units, strict=True))[:3]:
-                seen = " ".join(f"{row[f'{name}_{view}']:.4g} {view}" for view in VIEWS)
-                parts.append(f"{name} {seen} {unit}")
+                values = ((row[f"{name}_{view}"], view) for view in VIEWS)
+                seen = " ".join(f"{'-' if isnan(v) else f'{v:.4g}'} {view}" for v, view in values)
+                parts.append(f"{name} {seen} {unit}".rstrip())
             parts.append(" ".join(f"{name} {row[f'extent_{name}']:.2f}" for name in extent))
-            self.console.print("  ".join([*parts, f"{row['seconds']:.0f} s"]), highlight=False)
+            text = "  ".join([*parts, f"{row['seconds']:.0f} s"])
+            self.console.print(text, highlight=False, markup=False)
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException

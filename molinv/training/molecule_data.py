@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import torch
 from ..augment import Augmented
 from ..datasets.batches import OnDevice
 from ..datasets.molecules import Molecules
+from ..datasets.split import Split
+from ..datasets.targets import Target
 from ..errors import InputError
 from ..tasks import of_molecules
 from ..tasks.base import Task
@@ -36,7 +39,6 @@ class MoleculeData(RunData):
         super().__init__()
         molecules, parts = source.molecules, source.parts
         self.source, self.molecules, self.config = source, molecules, config
-        self.notes = source.notes
         settings = dict(config.task_args)
         if config.weights and "weights" in settings:
             raise InputError("the weights are in task_args too: leave out --weights.")
@@ -45,6 +47,7 @@ class MoleculeData(RunData):
         names = config.target_names
         self.task = of_molecules(molecules, names, parts.train, config.task, settings)
         self.task.center = config.center
+        self.notes = (*source.notes, *unseen_classes(molecules, parts, self.task.targets))
         self.examples, self.train = len(molecules), parts.train
         # the others are held back to calibrate intervals on
         self.valid, _ = choosing(parts.valid, len(parts.train), config.valid_size)
@@ -58,7 +61,7 @@ class MoleculeData(RunData):
             "elements": elements(molecules, parts.train),
             "atoms": [int(seen.min()), int(seen.max())],
             "placement": {"center": config.center, "shift": config.shift},
-            "notes": list(source.notes),
+            "notes": list(self.notes),
         }
         self.identity = {"split": parts.hash, "data_sha256": source.sha256, "molecules": sizes}
         if source.sha256 is not None:
@@ -87,6 +90,23 @@ class MoleculeData(RunData):
     def begin(self, folder: Path) -> None:
         write_rejected(folder / "rejected.csv", self.source.rejected)
         write_split(folder / "split.csv", self.molecules, self.source.parts)
+
+
+def unseen_classes(molecules: Molecules, parts: Split, targets: Sequence[Target]) -> Iterator[str]:
+    """A sentence on each class that no training molecule has, and where validation has one class.
+
+    What ranks molecules is then not known for the target, and epochs are compared by log loss.
+    """
+    for target in targets:
+        if target.kind != "class":
+            continue
+        y = molecules.values([target.name])[:, 0]
+        seen, valid = (set(y[p][~np.isnan(y[p])].astype(int)) for p in (parts.train, parts.valid))
+        for k, name in enumerate(target.classes):
+            if k not in seen:
+                yield f"No training molecule has the class {name!r} of {target.name!r}."
+        if len(valid) < 2:
+            yield f"The validation part has one class of {target.name!r}: its ROC-AUC is not known."
 
 
 def place(

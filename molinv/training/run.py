@@ -131,7 +131,12 @@ def locked(folder: Path) -> Iterator[None]:
 
     The processes of one distributed run share the lock of the first.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"--out {folder} cannot be a run folder ({error.strerror or error}): name another."
+        ) from error
     if int(os.environ.get("LOCAL_RANK", 0)) or int(os.environ.get("NODE_RANK", 0)):
         yield
         return

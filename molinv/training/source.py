@@ -67,7 +67,7 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
     if len(parts.valid) < FEW or len(parts.test) < FEW:
         notes.append(
             f"Only {len(parts.valid)} to validate on and {len(parts.test)} to test: errors of so "
-            f"few vary from seed to seed, and 90 % intervals need {FEW}."
+            f"few vary from seed to seed, and 90 % intervals of numbers need {FEW}."
         )
     source = source._replace(parts=parts, notes=(*source.notes, *notes))
     _check_values(config, source)

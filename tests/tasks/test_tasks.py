@@ -296,3 +296,31 @@ def test_the_mean_does_not_grow_with_the_number_of_atoms():
             torch.manual_seed(0)
             short, long = models.make("schnet", 1, settings, readout=[readout]).eval()(pos, z)
         assert torch.allclose(long, ratio * short, rtol=1e-3, atol=1e-5)
+
+
+def test_a_partial_evaluation_leaves_a_fuller_one_alone(table, tmp_path):
+    folder = train(own(tmp_path / "run", table, targets="oxygens", epochs=1))
+    whole = evaluate(folder, copies=2)
+    evaluate(folder, copies=2, limit=3)
+    evaluate(folder, copies=0)
+    assert json.loads((folder / "evaluation.json").read_text())["molecules"] == whole["molecules"]
+    kept = json.loads((folder / "partial-evaluation" / "evaluation.json").read_text())
+    assert kept["copies"] == 0
+    assert evaluate(folder, copies=4)["copies"] == 4
+    assert json.loads((folder / "evaluation.json").read_text())["copies"] == 4
+
+
+def test_classes_that_a_part_lacks_are_said(tmp_path, capsys):
+    path = tmp_path / "rare.csv"
+    chains = [f"{'C' * (1 + i // 3)}{'NOS'[i % 3]}" for i in range(60)]
+    words = ["train"] * 48 + ["valid"] * 6 + ["test"] * 6
+    rows = [f"{s},{'xy'[i % 2] if i < 48 else 'x'},{w}" for i, (s, w) in
+            enumerate(zip(chains, words, strict=True))]  # fmt: skip
+    rows[-1] = rows[-1].replace(",x,", ",z,")
+    path.write_text("smiles,kind,part\n" + "\n".join(rows) + "\n")
+    folder = train(own(tmp_path / "run", path, targets="kind", split="column:part", epochs=1))
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "No training molecule has the class 'z' of 'kind'" in shown
+    assert "The validation part has one class of 'kind'" in shown
+    assert "nan" not in shown
+    assert load_saved(folder).task.classes == ("x", "y", "z")
