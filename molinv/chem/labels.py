@@ -36,7 +36,8 @@ def labels(path: Path, options: ReadOptions) -> Iterator[Labels]:
     if (extension := _extension(path)) not in LABELS:
         raise InputError(
             f"{path}: expected a file with values to learn, ending in {' '.join(LABELS)} (or one "
-            f"of these with .gz), got {extension or 'no extension'!r}"
+            f"of these with .gz), got {extension or 'no extension'!r}: convert it, as in "
+            f"`obabel {path.name} -O {path.stem}.sdf`, or write a table of SMILES and values"
         )
     return LABELS[extension](path, options)
 

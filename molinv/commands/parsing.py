@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from ..errors import InputError
 
 _MODE = "settings"
+KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "dict": "settings as in '{\"width\": 32}'",
+    "str": "a text",
+}
 LONGEST = 400
 
 
@@ -40,10 +48,20 @@ def parse(
     try:
         return parser.parse_args(arguments)
     except (ArgumentError, ValueError, YAMLError) as error:
-        text = " ".join(str(error).split())
+        text = _plain(" ".join(str(error).split()))
         if len(text) > LONGEST:  # jsonargparse repeats a whole file that is no config
             text = f"{text[:LONGEST]} ..."
         raise InputError(f"{text} (see `molinv {command} --help`)") from error
+
+
+def _plain(text: str) -> str:
+    """What was expected of which flag, in place of jsonargparse's account of Python's types."""
+    key, kinds = re.match(r'Parser key "([^"]+)": ', text), re.findall(r"<class '(\w+)'>", text)
+    value = re.search(r"(?:Given|Got) value: (.*)$", text)
+    known = [KINDS[kind] for kind in dict.fromkeys(kinds) if kind in KINDS]
+    if key is None or value is None or not known:
+        return text
+    return f"--{key[1]}: expected {' or '.join(known)}, got {value[1]}"
 
 
 def _settings(text: str) -> Any:

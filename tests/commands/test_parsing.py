@@ -14,3 +14,18 @@ def test_a_table_given_as_config_is_not_repeated_at_length(tmp_path):
         main(["--config", str(table)])
     assert len(str(raised.value)) < LONGEST + 60
     assert "molinv train --help" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--epochs", "many"], "--epochs: expected a whole number, got many"),
+        (["--lam", "x"], "--lam: expected a number, got x"),
+        (["--task_args", "3"], """--task_args: expected settings as in '{"width": 32}', got 3"""),
+        (["--center", "maybe"], "--center: expected true or false, got maybe"),
+    ],
+)
+def test_a_setting_of_another_kind_is_told_in_plain_words(flags, said):
+    with pytest.raises(InputError) as error:
+        main(flags)
+    assert str(error.value).startswith(said)
