@@ -56,7 +56,8 @@ def parse(
 
 def _plain(text: str) -> str:
     """What was expected of which flag, in place of jsonargparse's account of Python's types."""
-    key, kinds = re.match(r'Parser key "([^"]+)": ', text), re.findall(r"<class '(\w+)'>", text)
+    key = re.match(r'Parser key "([^"]+)": ', text)
+    kinds = re.findall(r"<class '(\w+)'>", text.split("Given value type")[0])
     value = re.search(r"(?:Given|Got) value: (.*)$", text)
     known = [KINDS[kind] for kind in dict.fromkeys(kinds) if kind in KINDS]
     if key is None or value is None or not known:
