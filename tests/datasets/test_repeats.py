@@ -86,7 +86,7 @@ def test_repeats_and_clashing_values_are_said():
     groups = np.array([0, 0, 0, 1, 1])
     first, second = notes_of(groups, made, np.ones(5, bool))
     assert first == "2 molecules occur more than once (5 rows in all)."
-    assert "differ in 'y', at 1 molecules, by up to 3.5 (rows 2 and 3)" in second
+    assert "differ in 'y': 1, by up to 3.5 (rows 2 and 3)" in second
     # geometries of a molecule may differ in energy
     assert len(notes_of(groups, made, np.zeros(5, bool))) == 1
     assert notes_of(np.arange(5), made, np.ones(5, bool)) == []

@@ -145,7 +145,8 @@ def test_a_few_steps_teach_which_pixels_are_ink():
 
 
 def picture_files():
-    found = [*(CORE / "datasets" / "pictures").glob("*.py"), CORE / "bench" / "warp.py"]
+    found = [*(CORE / "datasets" / "pictures").glob("*.py"), CORE / "training" / "picture_data.py"]
+    found += (CORE / "bench" / "warp").glob("*.py")
     found += (CORE / "models" / "pictures").glob("*.py")
     names = ("images", "colour", "warping")
     found += [CORE / "actions" / f"{name}.py" for name in names]
