@@ -12,6 +12,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ..atomic import atomic_write
 from ..errors import InputError
@@ -36,19 +37,23 @@ def _draw_errors(folder: Path, rows: list[dict[str, str]]) -> Path:
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot(*_column(rows, "train_error"), label="training, augmented")
-    task = _task(folder)
-    what = "log loss (nats)" if task == "classes" else "loss of standardised targets"
-    left.set(xlabel="epoch", ylabel=f"{what}, without the reward", yscale="log", title="Loss")
+    classes = _task(folder) == "classes"
+    what = "log loss (nats)" if classes else "loss of standardised targets"
+    left.set(xlabel="epoch", ylabel=f"{what}, without the reward", title="Loss")
     left.legend(frameon=False)
     names = [name.removesuffix("_stored") for name in rows[0] if name.endswith("_stored")]
     for i, name in enumerate(names[:6]):
         for view, style in (("stored", "-"), ("rotated", ":")):
             epochs, values = _column(rows, f"{name}_{view}")
             right.plot(epochs, values, style, color=f"C{i}", label=f"{name}, {view}")
-    measure = next(iter(_units(folder)), "") if task == "classes" else "MAE in the target's unit"
+    measure = next(iter(_units(folder)), "") if classes else "MAE in the target's unit"
     right.set(xlabel="epoch", ylabel=measure, title="Validation")
-    right.set_yscale("linear" if task == "classes" else "log")
     right.legend(frameon=False, fontsize=8)
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        # the logarithm of a likelihood may be below 0
+        above = all((line.get_ydata() > 0).all() for line in axes.get_lines())  # pyright: ignore
+        axes.set_yscale("log" if above and not classes else "linear")
     return _save(figure, folder / "loss.png")
 
 
