@@ -85,7 +85,14 @@ def _rows(path: Path, reader: Any, start: int) -> Iterator[tuple[int, list[str]]
 
 def _delimiter(header: str) -> str:
     """The separator that splits the header into the most cells."""
-    return max(DELIMITERS, key=lambda d: len(next(csv.reader([header], delimiter=d))))
+
+    def cells(delimiter: str) -> int:
+        try:
+            return len(next(csv.reader([header], delimiter=delimiter)))
+        except csv.Error:  # not a header at all: whoever reads the rows says so
+            return 0
+
+    return max(DELIMITERS, key=cells)
 
 
 def _first(columns: list[str], wanted: tuple[str, ...]) -> int | None:

@@ -110,3 +110,10 @@ def test_quoted_cells_with_line_breaks_keep_the_line_numbers(write):
 def test_a_cell_beyond_the_csv_limit_is_an_input_error(write):
     with pytest.raises(InputError, match="open quote"):
         list(read([write("a.csv", 'smiles\nC\n"' + "C" * 200_000)]))
+
+
+def test_a_header_of_one_endless_cell_is_refused_in_a_sentence(tmp_path):
+    path = tmp_path / "long.csv"
+    path.write_text("x" * 140_000 + "\nCCO\n", encoding="utf-8")
+    with pytest.raises(InputError, match="is not CSV"):
+        list(read(str(path)))
