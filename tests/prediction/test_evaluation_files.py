@@ -64,5 +64,5 @@ def test_the_command_shows_them(run, capsys):
     assert main(["evaluate", str(run), "--limit", "20", "--copies", "2"]) == 0
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("RMSE", "R2", "Spearman"))
-    assert len(rows(run / "test_predictions.csv")) == 20
+    assert len(rows(run / "partial-evaluation" / "test_predictions.csv")) == 20
     json.loads((run / "evaluation.json").read_text())
