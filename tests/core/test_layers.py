@@ -8,19 +8,7 @@ import pytest
 import molinv
 
 ROOT = Path(molinv.__file__).parent
-# lowest first: each may import itself and what stands before it
-ORDER = [
-    ("errors",),
-    ("names",),
-    ("reading",),
-    ("groups",),
-    ("distributions", "actions"),
-    ("quadrature",),
-    ("augment",),
-    ("guaranteed", "testing"),
-]
-LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
-# all packages: each module may import its own package and what stands before it
+# lowest first: each module may import its own package and what stands before it
 HOUSE = [
     ("errors",),
     ("names", "atomic", "sharing", "allocator"),
@@ -42,6 +30,9 @@ HOUSE = [
     ("cli",),
 ]
 FLOOR = {name: level for level, names in enumerate(HOUSE) for name in names}
+CORE = HOUSE[: HOUSE.index(("guaranteed", "testing")) + 1]
+BESIDE = {"atomic", "sharing", "allocator"}  # as low, but not of the core
+LEVEL = {name: FLOOR[name] for names in CORE for name in names if name not in BESIDE}
 OUTSIDE = {"torch", "scipy", "numpy", "jaxtyping"}
 EXAMPLES = {"torch_geometric"}  # in the example of Graph alone: a batch to try its laws on
 
