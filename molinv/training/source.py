@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int64
 
+from .. import tasks
 from ..atomic import atomic_write
 from ..chem.structure import Rejected
 from ..datasets import load, planted
@@ -23,6 +24,7 @@ from ..datasets.repeats import divided, random_split
 from ..datasets.split import Split, split
 from ..datasets.units import spelled
 from ..errors import InputError, unknown
+from ..tasks.classes import Classes
 from .config import TrainConfig
 
 FEW = 9  # held-out molecules, from which on a 90 % interval has an end
@@ -52,7 +54,7 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
     train or to validate on.
     """
     if is_own(config.data):
-        own = read_own(config.data, wanted(config), config.smiles_column, workers, config.task)
+        own = read_own(config.data, wanted(config), config.smiles_column, workers, _read_as(config))
         kinds = tuple(k for k, e in ((GIVEN, False), (EMBEDDED, True)) if (own.embedded == e).any())
         parts, notes = _split_own(config, own)
         source = Source(own.molecules, parts, own.rejected, kinds, own.sha256, (*own.notes, *notes))
@@ -99,6 +101,13 @@ def wanted(config: TrainConfig) -> list[Target]:
     """The targets of a user's file, as the settings describe them."""
     summed = config.atomwise_names
     return [Target(n, u or "", "", n in summed) for n, u in config.units.items()]
+
+
+def _read_as(config: TrainConfig) -> str | None:
+    """Whether a file's columns are read as "classes" or "numbers"; None: as they look."""
+    if config.task is None:
+        return None
+    return "classes" if issubclass(tasks.find(config.task), Classes) else "numbers"
 
 
 def _check_settings(config: TrainConfig, molecules: Molecules) -> None:

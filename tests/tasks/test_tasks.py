@@ -167,6 +167,8 @@ def own(folder, table, **changes):
 
 
 def test_a_task_of_ones_own_trains_is_saved_evaluated_and_predicts(table, tmp_path, capsys):
+    acid = train(own(tmp_path / "acid", table, targets="acid", task="own_task:Counts", epochs=1))
+    assert not load_saved(acid, trust=True).task.targets[0].classes  # 0 and 1, but numbers to it
     settings = {"targets": "oxygens", "task": "own_task:Counts", "task_args": {"floor": 0.25}}
     folder = train(own(tmp_path / "run", table, **settings, epochs=3))
     with pytest.raises(InputError, match="needs code outside molinv"):
