@@ -63,7 +63,7 @@ def embed_many(mol_or_smiles: Chem.Mol | str, seed: int = 0, conformers: int = 1
     with quiet():
         for number in range(conformers if mol.GetNumAtoms() else 0):
             try:
-                _embed(mol, _seed(seed, number))
+                _embed(mol, conformer_seed(seed, number))
             except InputError:
                 if number == 0:
                     raise
@@ -79,7 +79,7 @@ def check_conformers(conformers: int) -> None:
         raise InputError(f"expected 1 to {MOST_CONFORMERS} conformers, got {conformers}")
 
 
-def _seed(seed: int, number: int) -> int:
+def conformer_seed(seed: int, number: int) -> int:
     """The seed of one conformer; RDKit's own of several are multiples of the seed: all 0 of 0."""
     if number == 0:
         return seed

@@ -17,8 +17,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from filelock import FileLock
 from jaxtyping import Int64
+from rich.console import Console
+from rich.progress import track
 
+from ..chem.conformers import conformer_seed
+from ..chem.graph import Graph
+from ..chem.structure import ReadOptions
+from ..errors import InputError
 from . import storage
+from .extras import Graphs
 from .molecules import Molecules
 from .qm9 import cache_root
 from .ragged import pointers
@@ -26,10 +33,11 @@ from .ragged import pointers
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from ..chem.structure import Item, ReadOptions
+    from ..chem.structure import Item
 
 GIVEN, EMBEDDED = "given", "embedded"  # kinds of geometries: as the data has them, RDKit's
 CHUNK = 256  # records
+GRAPHS = ("atoms", "pairs", "atom_start", "pair_start")
 FEW = 200  # records that one process embeds before others would have started
 
 
@@ -55,18 +63,14 @@ def geometries(
     `key`, as JSON, is all that the records depend on beside the options and RDKit's version.
     `workers` processes do it, where the records are more than a few.
     """
-    from rdkit import rdBase
-
-    whole = [key, options.seed, options.smiles_column, len(items), rdBase.rdkitVersion, CHUNK]
-    digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]
-    folder = cache_root() / "geometries" / digest
+    folder = _folder(key, options, len(items))
     starts = range(0, len(items), CHUNK)
 
     def missing() -> list[int]:
         return [i for i in starts if not (folder / f"{i:08d}").exists()]
 
     if missing():
-        lock = cache_root() / "locks" / f"{digest}.lock"
+        lock = cache_root() / "locks" / f"{folder.name}.lock"
         lock.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(lock):  # another process may be at it, as in a run on several devices
             if left := missing():
@@ -85,35 +89,98 @@ def geometries(
 
 
 def embedded_copies(
-    molecules: Molecules, chosen: Int64[np.ndarray, " m"], workers: int = 0
-) -> Molecules | None:
-    """The chosen molecules with RDKit's geometries of their SMILES, all else as it was.
+    molecules: Molecules, chosen: Int64[np.ndarray, " m"], workers: int = 0, number: int = 0
+) -> tuple[Molecules, Int64[np.ndarray, " k"]] | None:
+    """The chosen molecules with RDKit's geometries of their SMILES, and which these are.
 
-    Left out are those that RDKit cannot embed or makes of other atoms; None where all are.
+    `number` counts the conformers of each, from 0. Where all molecules of the set have been
+    embedded before, theirs are taken. Left out are those that RDKit cannot embed or makes of other
+    atoms; None where all are.
     """
-    from ..chem.smiles import pending
-    from ..chem.structure import ReadOptions
-
-    smiles = [molecules.smiles[int(i)] for i in chosen]
-    text = hashlib.sha256("\n".join(smiles).encode()).hexdigest()
-    items = [pending(s, s, "data") for s in smiles]
-    found = geometries(items, ReadOptions(), ["smiles", text], workers)
-    same = [
-        k
-        for k, (i, (z, _)) in enumerate(zip(found.index, found.structures, strict=True))
-        if np.array_equal(np.sort(z), np.sort(molecules.molecule(chosen[i])[0]))
-    ]
-    if not same:
+    options = ReadOptions(seed=conformer_seed(0, number))
+    whole = molecules.smiles[:]
+    if len(chosen) < len(whole) and not _complete(whole, options):
+        whole, at = [whole[int(i)] for i in chosen], np.arange(len(chosen))
+    else:
+        at = np.asarray(chosen)
+    found = _of_smiles(whole, options, workers)
+    where = np.full(len(whole), -1)
+    where[found.index] = np.arange(len(found.index))
+    kept, structures = [], []
+    for i, k in zip(chosen.tolist(), where[at].tolist(), strict=True):
+        if k < 0:
+            continue
+        z = found.structures[k][0]
+        if np.array_equal(np.sort(z), np.sort(molecules.molecule(i)[0])):
+            kept.append(i)
+            structures.append(found.structures[k])
+    if not kept:
         return None
-    kept = molecules.take(chosen[found.index[same]])
-    made = Molecules.from_arrays([found.structures[k] for k in same])
-    return replace(kept, z=made.z, pos=made.pos, ptr=made.ptr, charges=None)
+    index = np.array(kept, np.int64)
+    made = Molecules.from_arrays(structures)
+    copies = replace(molecules.take(index), z=made.z, pos=made.pos, ptr=made.ptr, charges=None)
+    return copies, index
+
+
+def bond_graphs(molecules: Molecules) -> Graphs:
+    """The bond graphs of all molecules that have a SMILES, hydrogens included; from the cache.
+
+    Their atoms are in the order of the embedded copies.
+    """
+    from rdkit import rdBase
+
+    smiles = molecules.smiles[:]
+    whole = ["graphs", smiles, rdBase.rdkitVersion]
+    digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]
+    folder = cache_root() / "graphs" / digest
+    if not folder.exists():
+        bar = track(smiles, "bond graphs", console=Console(stderr=True), transient=True)
+        made = Graphs.of([_graph(s) for s in bar])
+        storage.write(folder, {name: getattr(made, name) for name in GRAPHS}, {})
+    arrays, _ = storage.read(folder)
+    return Graphs(*(arrays[name] for name in GRAPHS))
+
+
+def _graph(smiles: str) -> Graph | None:
+    from rdkit import Chem
+
+    from ..chem.conformers import parse_smiles
+    from ..chem.graph import graph
+
+    try:
+        return graph(Chem.AddHs(parse_smiles(smiles)))
+    except (InputError, RuntimeError, ValueError):
+        return None
+
+
+def _of_smiles(smiles: Sequence[str], options: ReadOptions, workers: int) -> Geometries:
+    from ..chem.smiles import pending
+
+    items = [pending(s, s, "data") for s in smiles]
+    return geometries(items, options, _key(smiles), workers)
+
+
+def _key(smiles: Sequence[str]) -> list[str]:
+    return ["smiles", hashlib.sha256("\n".join(smiles).encode()).hexdigest()]
+
+
+def _complete(smiles: Sequence[str], options: ReadOptions) -> bool:
+    folder = _folder(_key(smiles), options, len(smiles))
+    return all((folder / f"{i:08d}").exists() for i in range(0, len(smiles), CHUNK))
+
+
+def _folder(key: Any, options: ReadOptions, records: int) -> Path:
+    """Where the chunks of so many records are."""
+    from rdkit import rdBase
+
+    whole = [key, options.seed, options.smiles_column, records, rdBase.rdkitVersion, CHUNK]
+    digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]
+    return cache_root() / "geometries" / digest
 
 
 def _make(
     folder: Path, items: Sequence[Item], options: ReadOptions, missing: list[int], workers: int
 ) -> None:
-    from rich.console import Console
     from rich.progress import Progress
 
     from ..chem.parallel import finish_all

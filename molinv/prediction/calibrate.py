@@ -122,7 +122,7 @@ def embed_some(
             "no held-out molecule of the data has a SMILES that RDKit can embed: leave out "
             "--embedded."
         )
-    return made
+    return made[0]
 
 
 def _set(

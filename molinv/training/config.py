@@ -169,6 +169,17 @@ class TrainConfig(RunConfig):
         group_end: fraction of the distribution's learning rate that is left at the end of the run.
         init: a shipped model's name or a run folder to start from: its architecture, and its
             weights except the last layer's where the targets are others.
+        features: what the model takes beside positions and elements, separated by commas: bonds
+            (the bond graph), state (charge and unpaired electrons), geometry (whether coordinates
+            were given or embedded).
+        geometries: which geometries of a molecule are trained on: given, embedded (by RDKit from
+            its SMILES) and hydrogens (given, but for RDKit's hydrogens), with the fraction of each
+            if several, as in "embedded=0.8,given=0.2". Every epoch draws one for each molecule.
+            The first is validated and tested on; by default the data's own.
+        conformers: embedded conformers of each molecule to draw from.
+        small: molecules of up to so many atoms other than hydrogen all train, in a named data set,
+            and are drawn `repeat` times in every epoch; 0 treats them as all others.
+        repeat: how often these are drawn.
         split: how a file is divided into parts to train on, validate on and test: random
             (80 / 10 / 10 %, repeated molecules in one part), scaffold (molecules that share a ring
             system stay in one part, the commonest ring systems train), time:COLUMN (the newest
@@ -196,6 +207,11 @@ class TrainConfig(RunConfig):
     cost: float | None = None
     group_end: float = 0.01
     init: str | None = None
+    features: str = ""
+    geometries: str = ""
+    conformers: int = 1
+    small: int = 0
+    repeat: int = 1
     split: str = "random"
     strict_split: bool = True
     smiles_column: str | None = None
@@ -208,6 +224,9 @@ class TrainConfig(RunConfig):
         super().__post_init__()
         self._see("shift", self.shift >= 0, "at least 0")
         self._see("group_end", 0 <= self.group_end <= 1, "a fraction from 0 to 1")
+        for name in ("conformers", "repeat"):
+            self._see(name, getattr(self, name) >= 1, "at least 1")
+        self._see("small", self.small >= 0, "at least 0")
         self._see("cost", 0 < self._of("cost", 1) < inf, "an error above 0")
         if self.cost is not None and self.lam_start is not None:
             raise InputError("cost steers the weight that lam_start would set: give one of them.")

@@ -9,9 +9,11 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from jaxtyping import Int64
 
 from ..augment import Augmented
 from ..datasets.batches import OnDevice
+from ..datasets.features import parse
 from ..datasets.molecules import Molecules
 from ..datasets.split import Split
 from ..datasets.targets import Target
@@ -60,6 +62,7 @@ class MoleculeData(RunData):
             "molecules": sizes,
             "elements": elements(molecules, parts.train),
             "atoms": [int(seen.min()), int(seen.max())],
+            "geometries": list(source.kinds),
             "placement": {"center": config.center, "shift": config.shift},
             "notes": list(self.notes),
         }
@@ -68,6 +71,11 @@ class MoleculeData(RunData):
             own = {"data_sha256": source.sha256, "rejected": len(source.rejected)}
             self.facts |= own
         self.readout = readouts(config.readout, self.task, molecules, parts.train)
+
+    def drawn(self, epoch: int) -> Int64[np.ndarray, " m"]:
+        """One geometry of every training molecule."""
+        copies = self.source.copies
+        return self.train if copies is None else copies.drawn(self.train, self.config.seed, epoch)
 
     def network(self) -> Augmented:
         made = seeded(self.config, self.task, self.readout)
@@ -128,6 +136,7 @@ def place(
         rotate=rotate or config.rotate,
         kind=task.kind,
         forces=forces,
+        features=parse(config.features),
     )
 
 
@@ -146,6 +155,7 @@ def seeded(config: TrainConfig, task: Task, readout: list[Any] | None = None) ->
             regularizer=config.regularizer,
             copies=config.copies,
             readout=readout,
+            features=parse(config.features),
             **of_task(task),
         )
 

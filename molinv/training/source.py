@@ -26,6 +26,7 @@ from ..datasets.units import spelled
 from ..errors import InputError, unknown
 from ..tasks.classes import Classes
 from .config import TrainConfig
+from .copies import Copies, geometry_fractions, several, with_small
 
 FEW = 9  # held-out molecules, from which on a 90 % interval has an end
 SPLITS = ("random", "scaffold", "time:COLUMN", "column:NAME")
@@ -35,7 +36,8 @@ class Source(NamedTuple):
     """Molecules, their parts, the rows that could not be used, and what their geometries are.
 
     `sha256` is that of a user's file, None for a data set that checks itself. `notes` are
-    sentences on what a user should know of the data.
+    sentences on what a user should know of the data. `copies` has further geometries of the
+    molecules, which are among `molecules` too.
     """
 
     molecules: Molecules
@@ -44,6 +46,7 @@ class Source(NamedTuple):
     kinds: tuple[str, ...]
     sha256: str | None = None
     notes: tuple[str, ...] = ()
+    copies: Copies | None = None
 
 
 def prepare(config: TrainConfig, workers: int = 0) -> Source:
@@ -73,7 +76,30 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
         )
     source = source._replace(parts=parts, notes=(*source.notes, *notes))
     _check_values(config, source)
-    return source
+    return _with_geometries(config, source, workers)
+
+
+def _with_geometries(config: TrainConfig, source: Source, workers: int) -> Source:
+    """The source with the geometries and the repetitions that the settings ask for."""
+    wanted = geometry_fractions(config.geometries)
+    if config.small:
+        if is_own(config.data):
+            raise InputError("small is for named data sets such as qm9: leave it out.")
+        source = source._replace(parts=with_small(source.molecules, source.parts, config.small))
+    if not wanted and config.conformers == 1 and config.repeat == 1:
+        return source
+    turns = {t.kind for t in source.molecules.describe(config.target_names)} - {"scalar", "class"}
+    if turns or "forces" in config.target_names:
+        raise InputError(
+            "geometries and conformers: these targets belong to the data's own geometries: leave "
+            "both out."
+        )
+    made = several(source, wanted, config.conformers, workers)
+    repeated = made.copies is not None and config.small and config.repeat > 1
+    if not repeated:
+        return made
+    assert made.copies is not None
+    return made._replace(copies=made.copies._replace(small=config.small, repeat=config.repeat))
 
 
 def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
