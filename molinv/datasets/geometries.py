@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from filelock import FileLock
 from jaxtyping import Int64
-from rich.console import Console
-from rich.progress import track
 
 from ..chem.conformers import conformer_seed
 from ..chem.graph import Graph
@@ -97,27 +95,25 @@ def embedded_copies(
     embedded before, theirs are taken. Left out are those that RDKit cannot embed or makes of other
     atoms; None where all are.
     """
-    options = ReadOptions(seed=conformer_seed(0, number))
-    whole = molecules.smiles[:]
-    if len(chosen) < len(whole) and not _complete(whole, options):
-        whole, at = [whole[int(i)] for i in chosen], np.arange(len(chosen))
-    else:
-        at = np.asarray(chosen)
-    found = _of_smiles(whole, options, workers)
-    where = np.full(len(whole), -1)
-    where[found.index] = np.arange(len(found.index))
-    kept, structures = [], []
-    for i, k in zip(chosen.tolist(), where[at].tolist(), strict=True):
-        if k < 0:
-            continue
-        z = found.structures[k][0]
-        if np.array_equal(np.sort(z), np.sort(molecules.molecule(i)[0])):
-            kept.append(i)
-            structures.append(found.structures[k])
+    smiles = molecules.smiles[:]
+    rows = np.arange(len(smiles))
+    if len(chosen) < len(smiles) and not _complete(smiles, conformer_seed(0, 0)):
+        rows = np.asarray(chosen)
+    for k in range(number + 1):  # those that fail once are not searched again
+        if k in (0, number):
+            found = _of_smiles([smiles[int(i)] for i in rows], conformer_seed(0, k), workers)
+            rows = rows[found.index]
+    structures = dict(zip(rows.tolist(), found.structures, strict=True))
+    kept = [
+        i
+        for i in chosen.tolist()
+        if i in structures
+        and np.array_equal(np.sort(structures[i][0]), np.sort(molecules.molecule(i)[0]))
+    ]
     if not kept:
         return None
     index = np.array(kept, np.int64)
-    made = Molecules.from_arrays(structures)
+    made = Molecules.from_arrays([structures[i] for i in kept])
     copies = replace(molecules.take(index), z=made.z, pos=made.pos, ptr=made.ptr, charges=None)
     return copies, index
 
@@ -128,6 +124,8 @@ def bond_graphs(molecules: Molecules) -> Graphs:
     Their atoms are in the order of the embedded copies.
     """
     from rdkit import rdBase
+    from rich.console import Console
+    from rich.progress import track
 
     smiles = molecules.smiles[:]
     whole = ["graphs", smiles, rdBase.rdkitVersion]
@@ -153,19 +151,19 @@ def _graph(smiles: str) -> Graph | None:
         return None
 
 
-def _of_smiles(smiles: Sequence[str], options: ReadOptions, workers: int) -> Geometries:
+def _of_smiles(smiles: Sequence[str], seed: int, workers: int) -> Geometries:
     from ..chem.smiles import pending
 
     items = [pending(s, s, "data") for s in smiles]
-    return geometries(items, options, _key(smiles), workers)
+    return geometries(items, ReadOptions(seed=seed), _key(smiles), workers)
 
 
 def _key(smiles: Sequence[str]) -> list[str]:
     return ["smiles", hashlib.sha256("\n".join(smiles).encode()).hexdigest()]
 
 
-def _complete(smiles: Sequence[str], options: ReadOptions) -> bool:
-    folder = _folder(_key(smiles), options, len(smiles))
+def _complete(smiles: Sequence[str], seed: int) -> bool:
+    folder = _folder(_key(smiles), ReadOptions(seed=seed), len(smiles))
     return all((folder / f"{i:08d}").exists() for i in range(0, len(smiles), CHUNK))
 
 
@@ -181,6 +179,7 @@ def _folder(key: Any, options: ReadOptions, records: int) -> Path:
 def _make(
     folder: Path, items: Sequence[Item], options: ReadOptions, missing: list[int], workers: int
 ) -> None:
+    from rich.console import Console
     from rich.progress import Progress
 
     from ..chem.parallel import finish_all

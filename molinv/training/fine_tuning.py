@@ -52,7 +52,8 @@ def start_from(network: Augmented, saved: Saved, task: Task) -> list[str]:
     """Copy a trained model's weights; returns the names of those that start anew.
 
     These are the last layer's, whose size is the number of outputs, unless the targets are the
-    same. Features that the trained model does not take start without an effect. Raises InputError for weights that do not fit.
+    same. Features that the trained model does not take start without an effect. Raises
+    InputError for weights that do not fit.
     """
     state, there = network.state_dict(), saved.network.state_dict()
     mine, theirs = ([(t.name, t.unit) for t in x.targets] for x in (task, saved.task))
