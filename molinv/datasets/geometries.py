@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock
-from jaxtyping import Int64
+from jaxtyping import Int8, Int64
 
+from ..chem.structure import EMBEDDED, GIVEN, HYDROGENS, KINDS
 from . import storage
+from .hydrogens import hydrogens_added_copies
 from .molecules import Molecules
 from .qm9 import cache_root
 from .ragged import pointers
@@ -28,7 +30,17 @@ if TYPE_CHECKING:
 
     from ..chem.structure import Item, ReadOptions
 
-GIVEN, EMBEDDED = "given", "embedded"  # kinds of geometries: as the data has them, RDKit's
+__all__ = [
+    "EMBEDDED",
+    "GIVEN",
+    "HYDROGENS",
+    "KINDS",
+    "Geometries",
+    "embedded_copies",
+    "geometries",
+    "hydrogens_added_copies",
+]
+
 CHUNK = 256  # records
 FEW = 200  # records that one process embeds before others would have started
 
@@ -37,13 +49,14 @@ FEW = 200  # records that one process embeds before others would have started
 class Geometries:
     """Those of the records that have one: which record, z and pos, and where they came from.
 
-    `embedded` says of each whether it came from a conformer search; `rejected` holds the index
-    of every other record and the reason.
+    `kind` is that of each (see `chem.structure`), `state` its charge and unpaired electrons;
+    `rejected` holds the index of every other record and the reason.
     """
 
     index: Int64[np.ndarray, " n"]
     structures: list[tuple[np.ndarray, np.ndarray]]
-    embedded: np.ndarray
+    kind: np.ndarray
+    state: Int8[np.ndarray, "n 2"]
     rejected: dict[int, str]
 
 
@@ -78,10 +91,11 @@ def geometries(
         for start, end in pairwise(ptr):
             structures.append((arrays["z"][start:end], arrays["pos"][start:end]))
         rejected |= {int(i): reason for i, reason in meta["rejected"]}
-    index, embedded = (
-        np.concatenate([arrays[name] for arrays, _ in parts]) for name in ("index", "embedded")
+    index, kind, state = (
+        np.concatenate(column)
+        for column in zip(*(_said(arrays) for arrays, _ in parts), strict=True)
     )
-    return Geometries(index, structures, embedded.astype(bool), rejected)
+    return Geometries(index, structures, np.array(KINDS)[kind], state, rejected)
 
 
 def embedded_copies(
@@ -137,9 +151,19 @@ def _make(
                 "z": _joined([s.z for _, s in kept], np.uint8),
                 "pos": _joined([s.pos for _, s in kept], np.float32).reshape(-1, 3),
                 "ptr": pointers(np.array([len(s.z) for _, s in kept], np.int64)),
-                "embedded": np.array([s.embedded for _, s in kept], np.uint8),
+                "kind": np.array([KINDS.index(s.kind) for _, s in kept], np.uint8),
+                "state": np.array([s.state for _, s in kept], np.int8).reshape(-1, 2),
             }
             storage.write(folder / f"{start:08d}", arrays, {"rejected": rejected})
+
+
+def _said(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Index, kind and state of a chunk; molinv 0.1.0 kept none of the last."""
+    index = arrays["index"]
+    if "kind" in arrays:
+        return index, arrays["kind"], arrays["state"]
+    kind = np.where(arrays["embedded"], KINDS.index(EMBEDDED), KINDS.index(GIVEN))
+    return index, kind, np.zeros((len(index), 2), np.int8)
 
 
 def _joined(parts: list[np.ndarray], dtype: Any) -> np.ndarray:

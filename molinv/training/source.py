@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int8, Int64
 
 from .. import tasks
 from ..atomic import atomic_write
 from ..chem.structure import Rejected
 from ..datasets import load, planted
-from ..datasets.geometries import EMBEDDED, GIVEN
+from ..datasets.geometries import GIVEN, KINDS
 from ..datasets.molecules import Molecules, Target
 from ..datasets.moments import with_moments
 from ..datasets.own import OwnData, is_own, read_own
@@ -35,7 +35,9 @@ class Source(NamedTuple):
     """Molecules, their parts, the rows that could not be used, and what their geometries are.
 
     `sha256` is that of a user's file, None for a data set that checks itself. `notes` are
-    sentences on what a user should know of the data.
+    sentences on what a user should know of the data. `kind` (n,) is that of each geometry and
+    `state` (n, 2) the charge and unpaired electrons of each molecule; None where all are as they
+    are in a data set: given, and neutral with as few unpaired electrons as possible.
     """
 
     molecules: Molecules
@@ -44,6 +46,8 @@ class Source(NamedTuple):
     kinds: tuple[str, ...]
     sha256: str | None = None
     notes: tuple[str, ...] = ()
+    kind: np.ndarray | None = None
+    state: Int8[np.ndarray, "n 2"] | None = None
 
 
 def prepare(config: TrainConfig, workers: int = 0) -> Source:
@@ -55,9 +59,11 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
     """
     if is_own(config.data):
         own = read_own(config.data, wanted(config), config.smiles_column, workers, _read_as(config))
-        kinds = tuple(k for k, e in ((GIVEN, False), (EMBEDDED, True)) if (own.embedded == e).any())
+        kinds = tuple(k for k in KINDS if (own.kind == k).any())
         parts, notes = _split_own(config, own)
-        source = Source(own.molecules, parts, own.rejected, kinds, own.sha256, (*own.notes, *notes))
+        notes = (*own.notes, *notes)
+        rest = kinds, own.sha256, notes, own.kind, own.state
+        source = Source(own.molecules, parts, own.rejected, *rest)
     else:
         planted.check_center(config.data, config.center)
         molecules = with_moments(load(config.data), config.target_names, config.units)
@@ -74,6 +80,15 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
     source = source._replace(parts=parts, notes=(*source.notes, *notes))
     _check_values(config, source)
     return source
+
+
+def states(source: Source) -> Int8[np.ndarray, "n 2"]:
+    """Charge and unpaired electrons of every molecule."""
+    if source.state is not None:
+        return source.state
+    molecules = source.molecules
+    electrons = np.add.reduceat(molecules.z.astype(np.int64), molecules.ptr[:-1])
+    return np.stack([np.zeros_like(electrons), electrons % 2], 1).astype(np.int8)
 
 
 def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
