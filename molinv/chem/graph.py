@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from .rdkit_log import quiet
+
 if TYPE_CHECKING:
     from rdkit import Chem
 
@@ -74,6 +76,19 @@ def graph(mol: Chem.Mol) -> Graph:
         code = BONDED + 4 * kind + 2 * bond.GetIsConjugated() + bond.IsInRing()
         pairs[i, j] = pairs[j, i] = code
     return Graph(atoms, pairs.astype(np.uint8))
+
+
+def graph_of(mol: Chem.Mol) -> Graph | None:
+    """`graph` of a molecule with the hydrogens it lacks added; None where RDKit refuses it."""
+    from rdkit import Chem
+
+    with quiet():
+        try:
+            mol = Chem.Mol(mol)
+            Chem.SanitizeMol(mol)
+            return graph(Chem.AddHs(mol))
+        except (RuntimeError, ValueError):
+            return None
 
 
 def atom_table() -> list[Float32[np.ndarray, "codes k"]]:

@@ -7,8 +7,18 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from .conformers import embed_many
-from .structure import Pending, ReadOptions, Rejected, Structure, structure_of
+from .conformers import embed_many, parse_smiles
+from .graph import graph_of
+from .state import of_mol
+from .structure import (
+    EMBEDDED,
+    Geometry,
+    Pending,
+    ReadOptions,
+    Rejected,
+    Structure,
+    structure_of,
+)
 from .textfile import numbered_lines, standard_input
 
 HEADERS = {"smiles", "smi", "canonical_smiles", "isomeric_smiles"}  # none is a valid SMILES
@@ -22,13 +32,13 @@ _LINE = re.compile(
 
 def from_smiles(smiles: str, name: str, source: str, options: ReadOptions) -> Structure | Rejected:
     """Conformers of one SMILES; Rejected, with RDKit's reason, where there are none."""
-    return structure_of(
-        name or smiles,
-        source,
-        lambda: embed_many(smiles, options.seed, options.conformers),
-        embedded=True,
-        smiles=smiles,
-    )
+
+    def find() -> Geometry:
+        mol = parse_smiles(smiles)
+        found = embed_many(mol, options.seed, options.conformers)
+        return Geometry(*found, EMBEDDED, *of_mol(mol), graph_of(mol))
+
+    return structure_of(name or smiles, source, find, smiles)
 
 
 def pending(smiles: str, name: str, source: str) -> Pending:

@@ -11,8 +11,6 @@ from jaxtyping import Float32, Int8, Int64, UInt8
 from ..chem.graph import ATOM, Graph
 from .ragged import pointers
 
-KINDS = ("given", "embedded", "hydrogens")  # of geometries, as the data has them
-
 
 @dataclass(frozen=True, eq=False)
 class Graphs:
@@ -41,6 +39,20 @@ class Graphs:
             np.where(there, pointers(sizes**2)[:-1], -1),
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[Graphs]) -> Graphs:
+        """The graphs of several sets of molecules, one after the other."""
+        starts: list[list[np.ndarray]] = [[], []]
+        ends = [0, 0]
+        for part in parts:
+            for k, own in enumerate((part.atom_start, part.pair_start)):
+                starts[k].append(np.where(own < 0, -1, own + ends[k]))
+            ends = [ends[0] + len(part.atoms), ends[1] + len(part.pairs)]
+        flat = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("atoms", "pairs")
+        )
+        return cls(*flat, *(np.concatenate(each) for each in starts))
+
     def take(self, indices: Int64[np.ndarray, " m"]) -> Graphs:
         """The graphs of the chosen molecules."""
         return replace(
@@ -53,7 +65,7 @@ class Extras:
     """Of n molecules, each None where it is not known of any.
 
     graphs       bond graphs
-    kinds        index into `KINDS`: whose geometry it is
+    kinds        index into `chem.structure.KINDS`: whose geometry it is
     state        total charge and number of unpaired electrons
     descriptors  (n, d) numbers of the molecule, named by the settings that asked for them
     """

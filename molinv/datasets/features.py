@@ -21,8 +21,9 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from ..chem.graph import ATOM, ATOM_SIZE, PAIR_SIZE, atom_table, pair_table
+from ..chem.structure import KINDS
 from ..errors import InputError, unknown
-from .extras import KINDS, Extras
+from .extras import Extras
 
 NAMES = ("bonds", "state", "geometry")
 CHARGES, UNPAIRED = 3, 3  # beyond these counted as these

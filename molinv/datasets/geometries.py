@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock
-from jaxtyping import Int64
+from jaxtyping import Int8, Int64
 
 from ..chem.conformers import conformer_seed
-from ..chem.graph import Graph
-from ..chem.structure import ReadOptions
+from ..chem.graph import Graph, graph_of
+from ..chem.structure import EMBEDDED, GIVEN, HYDROGENS, KINDS, ReadOptions
 from ..errors import InputError
 from . import storage
 from .extras import Graphs
+from .hydrogens import hydrogens_added_copies
 from .molecules import Molecules
 from .qm9 import cache_root
 from .ragged import pointers
@@ -33,7 +34,17 @@ if TYPE_CHECKING:
 
     from ..chem.structure import Item
 
-GIVEN, EMBEDDED = "given", "embedded"  # kinds of geometries: as the data has them, RDKit's
+__all__ = [
+    "EMBEDDED",
+    "GIVEN",
+    "HYDROGENS",
+    "KINDS",
+    "Geometries",
+    "embedded_copies",
+    "geometries",
+    "hydrogens_added_copies",
+]
+
 CHUNK = 256  # records
 GRAPHS = ("atoms", "pairs", "atom_start", "pair_start")
 FEW = 200  # records that one process embeds before others would have started
@@ -43,13 +54,15 @@ FEW = 200  # records that one process embeds before others would have started
 class Geometries:
     """Those of the records that have one: which record, z and pos, and where they came from.
 
-    `embedded` says of each whether it came from a conformer search; `rejected` holds the index
-    of every other record and the reason.
+    `kind` is that of each (see `chem.structure`), `state` its charge and unpaired electrons;
+    `rejected` holds the index of every other record and the reason.
     """
 
     index: Int64[np.ndarray, " n"]
     structures: list[tuple[np.ndarray, np.ndarray]]
-    embedded: np.ndarray
+    kind: np.ndarray
+    state: Int8[np.ndarray, "n 2"]
+    graphs: Graphs
     rejected: dict[int, str]
 
 
@@ -80,10 +93,12 @@ def geometries(
         for start, end in pairwise(ptr):
             structures.append((arrays["z"][start:end], arrays["pos"][start:end]))
         rejected |= {int(i): reason for i, reason in meta["rejected"]}
-    index, embedded = (
-        np.concatenate([arrays[name] for arrays, _ in parts]) for name in ("index", "embedded")
+    index, kind, state = (
+        np.concatenate(column)
+        for column in zip(*(_said(arrays) for arrays, _ in parts), strict=True)
     )
-    return Geometries(index, structures, embedded.astype(bool), rejected)
+    graphs = Graphs.joined([_graphs(arrays) for arrays, _ in parts])
+    return Geometries(index, structures, np.array(KINDS)[kind], state, graphs, rejected)
 
 
 def embedded_copies(
@@ -140,14 +155,11 @@ def bond_graphs(molecules: Molecules) -> Graphs:
 
 
 def _graph(smiles: str) -> Graph | None:
-    from rdkit import Chem
-
     from ..chem.conformers import parse_smiles
-    from ..chem.graph import graph
 
     try:
-        return graph(Chem.AddHs(parse_smiles(smiles)))
-    except (InputError, RuntimeError, ValueError):
+        return graph_of(parse_smiles(smiles))
+    except InputError:
         return None
 
 
@@ -203,9 +215,28 @@ def _make(
                 "z": _joined([s.z for _, s in kept], np.uint8),
                 "pos": _joined([s.pos for _, s in kept], np.float32).reshape(-1, 3),
                 "ptr": pointers(np.array([len(s.z) for _, s in kept], np.int64)),
-                "embedded": np.array([s.embedded for _, s in kept], np.uint8),
+                "kind": np.array([KINDS.index(s.kind) for _, s in kept], np.uint8),
+                "state": np.array([s.state for _, s in kept], np.int8).reshape(-1, 2),
             }
+            graphs = Graphs.of([s.graph for _, s in kept])
+            arrays |= {f"graph_{name}": getattr(graphs, name) for name in GRAPHS}
             storage.write(folder / f"{start:08d}", arrays, {"rejected": rejected})
+
+
+def _said(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Index, kind and state of a chunk; molinv 0.1.0 kept none of the last."""
+    index = arrays["index"]
+    if "kind" in arrays:
+        return index, arrays["kind"], arrays["state"]
+    kind = np.where(arrays["embedded"], KINDS.index(EMBEDDED), KINDS.index(GIVEN))
+    return index, kind, np.zeros((len(index), 2), np.int8)
+
+
+def _graphs(arrays: dict[str, np.ndarray]) -> Graphs:
+    """The bond graphs of a chunk; earlier versions kept none."""
+    if "graph_atoms" not in arrays:
+        return Graphs.of([None] * len(arrays["index"]))
+    return Graphs(*(arrays[f"graph_{name}"] for name in GRAPHS))
 
 
 def _joined(parts: list[np.ndarray], dtype: Any) -> np.ndarray:

@@ -11,8 +11,9 @@ import torch
 from ase import units
 from ase.calculators.calculator import Calculator, all_changes
 
-from ..chem.objects import PERIODIC
-from ..chem.structure import Rejected, Structure, check
+from ..chem.objects import PERIODIC, of_atoms
+from ..chem.state import settled
+from ..chem.structure import GIVEN, Rejected, Structure, check
 from ..errors import InputError
 from ..sharing import choose_device
 from ..tasks.energy_forces import check_gradient
@@ -149,7 +150,10 @@ class MolInvCalculator(Calculator):
         name = atoms.get_chemical_formula()
         check(atoms.numbers, atoms.positions)
         z = np.asarray(atoms.numbers, np.int64)
-        given = Structure(name, z, atoms.positions, "atoms", embedded=False)
+        charge, unpaired = settled(z, *of_atoms(atoms))
+        given = Structure(
+            name, z, atoms.positions, "atoms", GIVEN, charge=charge, unpaired=unpaired
+        )
         found = self.predictor.usable(given)
         if isinstance(found, Rejected):
             raise InputError(found.reason)

@@ -103,6 +103,7 @@ def evaluate(
         "sha256": saved.card["sha256"],
         "molecules": len(test),
         "copies": copies,
+        "kinds": list(source.kinds),
         "targets": rows,
         "extents": saved.card["extents"],
     }

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..chem.objects import is_object
 from ..chem.readers import read
-from ..chem.structure import Rejected, Structure
-from ..datasets.geometries import EMBEDDED, GIVEN
+from ..chem.state import NEUTRAL, of_states, words
+from ..chem.structure import EMBEDDED, GIVEN, HYDROGENS, KINDS, Rejected, Structure
 from ..datasets.molecules import Target
 from ..errors import InputError, unknown
 from ..models import too_large
@@ -29,6 +29,8 @@ from .orbit_values import orbit_forces, orbit_values
 
 __all__ = ["PAIRS", "Predictor", "Values", "by_size", "pad", "symbols"]
 
+# what the column `geometry` calls each kind
+GEOMETRY = {GIVEN: "given", EMBEDDED: "embedded", HYDROGENS: "hydrogens added"}
 WINDOW = 1024  # structures that are read before they are sorted by size
 
 
@@ -77,6 +79,7 @@ class Predictor:
         self.name = f"model {self.shipped}" if self.shipped else f"the model in {folder}"
         self.copies = copies
         self.elements = set(self.saved.card["elements"])
+        self.states = trained_states(self.saved.card)
         all_targets = self.saved.task.predicted
         names = [t.name for t in all_targets]
         for name in targets or ():
@@ -109,9 +112,12 @@ class Predictor:
         return {n: rows[n].get("averaged", rows[n]["rotated"]) for n in self.units}
 
     def errors_of(self, kind: str) -> dict[str, float]:
-        """`errors` for one kind of geometry, where they were measured for it, else `errors`."""
-        measured = ((self.evaluation or {}).get("intervals", {}).get(kind) or {}).get("targets", {})
-        return {n: measured.get(n, {}).get("mae", e) for n, e in self.errors.items()}
+        """`errors` for one kind of geometry; empty where they were not measured for it."""
+        result = self.evaluation or {}
+        measured = (result.get("intervals", {}).get(kind) or {}).get("targets", {})
+        usual = self.errors if kind in tested(result) else {}
+        found = {n: measured.get(n, {}).get("mae", usual.get(n)) for n in self.errors}
+        return {n: e for n, e in found.items() if e is not None}
 
     def predict(
         self, structures: Any, batch_size: int | None = None
@@ -121,14 +127,15 @@ class Predictor:
         `structures` are those of `chem.read`, or whatever it reads: SMILES, files, ase.Atoms.
 
         A row has name, smiles (of a SMILES input), source, embedded (the geometry is a conformer
-        search's), outside (why it is not of the training molecules' kind, or None) and, for each
-        target, its value, `<target>_std` over rotations (NaN of one copy), `<target>_low` and
-        `<target>_high`, the 90 % prediction interval, where the model has one (None where it has
-        none for this kind of geometry), `<target>_mae`, the model's error on its test molecules
-        with this kind of geometry, where it is known, and `<target>_unit`. A structure of several
-        conformers has the mean of their values, `conformers`, and `<target>_conformer_std`
-        over them. What is not one number a molecule has the columns of `fields.columns`,
-        as have the forces of a model that learned them, the gradient of its averaged energy.
+        search's), geometry (given, embedded or hydrogens added), outside (why it is not of the
+        training molecules' kind, or None) and, for each target, its value, `<target>_std` over
+        rotations (NaN of one copy), `<target>_low` and `<target>_high`, the 90 % prediction
+        interval, where the model has one (None where it has none for this kind of geometry),
+        `<target>_mae`, the model's error on test molecules with this kind of geometry, where it
+        was measured, and `<target>_unit`. A structure of several conformers has the mean of their
+        values, `conformers`, and `<target>_conformer_std` over them. What is not one number a
+        molecule has the columns of `fields.columns`, as have the forces of a model that learned
+        them, the gradient of its averaged energy.
         Structures are read ahead in windows of 1,024; a batch holds as many as the device has
         room for, at most `batch_size`. Raises InputError for several conformers of a molecule
         where values turn with it.
@@ -151,19 +158,26 @@ class Predictor:
             reason = too_large(self.saved.card["build"]["model"], limit, len(item.z))
             reason = f"{self.name} learned from molecules of {few} to {many} atoms; {reason}"
             return Rejected(item.name, item.source, reason)
-        foreign = set(item.z.tolist()) - self.elements
-        if not foreign:
+        if foreign := set(item.z.tolist()) - self.elements:
+            reason = (
+                f"{self.name} was not trained on {symbols(foreign)}, only on "
+                f"{symbols(self.elements)}; train one on data that has it (molinv train --data) "
+                "and name its folder."
+            )
+            return Rejected(item.name, item.source, reason)
+        if self.states is None or item.state in self.states:
             return item
+        unsaid = ", taken as neutral since its input gives no charge" * (item.charge is None)
         reason = (
-            f"{self.name} was not trained on {symbols(foreign)}, only on "
-            f"{symbols(self.elements)}; train one on data that has it (molinv train --data) and "
-            "name its folder."
+            f"{self.name} was trained on {of_states(self.states)} only; this one has "
+            f"{words(*item.state)}{unsaid}: train one on data that has such molecules "
+            "(molinv train --data) and name its folder."
         )
         return Rejected(item.name, item.source, reason)
 
     def kind(self, structure: Structure) -> str:
         """The kind of geometry that its interval is of."""
-        return EMBEDDED if structure.embedded else GIVEN
+        return structure.kind
 
     def values(self, structures: Sequence[Structure], batch_size: int | None = None) -> Values:
         """Numbers of usable structures, at least one; run by size, so that little is padding."""
@@ -197,8 +211,8 @@ class Predictor:
         """Half-widths (t,) of the intervals, for each kind of geometry."""
         names, found = list(self.units), self.calibration
         if found is None:
-            return dict.fromkeys((GIVEN, EMBEDDED), np.full(len(names), np.nan))
-        return {k: found.half_widths(names, k, self.copies) for k in (GIVEN, EMBEDDED)}
+            return dict.fromkeys(KINDS, np.full(len(names), np.nan))
+        return {k: found.half_widths(names, k, self.copies) for k in KINDS}
 
     def _outside(self, structures: Sequence[Structure], far: np.ndarray) -> list[str | None]:
         return [self._why(s, float(d)) for s, d in zip(structures, far, strict=True)]
@@ -261,11 +275,11 @@ class Predictor:
             spread, half = std, self._halves(structures)  # one conformer: no spread is shown
             outside = self._outside(structures, far)
         slopes = self._forces(structures, batch_size) if forces else [{} for _ in structures]
-        errors = {kind: self.errors_of(kind) for kind in (GIVEN, EMBEDDED)}
+        errors = {kind: self.errors_of(kind) for kind in KINDS}
         std, spread, half, rows = std.tolist(), spread.tolist(), half.tolist(), []
         for i, s in enumerate(structures):
             row: dict[str, Any] = {"name": s.name, "smiles": s.smiles, "source": s.source}
-            row |= {"embedded": s.embedded, "outside": outside[i]}
+            row |= {"embedded": s.embedded, "geometry": GEOMETRY[s.kind], "outside": outside[i]}
             if s.conformers > 1:
                 row["conformers"] = s.conformers
             for j, target in enumerate(self.targets):
@@ -275,6 +289,18 @@ class Predictor:
                 row |= columns(target, values[i][j], *known)
             rows.append(row | slopes[i])
         return rows
+
+
+def trained_states(card: dict[str, Any]) -> set[tuple[int, int]] | None:
+    """The charges and unpaired electrons of a model's training molecules; None if not known."""
+    if "states" in card:
+        return {(charge, unpaired) for charge, unpaired in card["states"]}
+    return {NEUTRAL} if card.get("data") == "qm9" else None  # molinv 0.1.0 kept none
+
+
+def tested(result: dict[str, Any]) -> Sequence[str]:
+    """The kinds of geometry that the molecules of an evaluation have."""
+    return result.get("kinds") or [next(iter(result.get("intervals", {})), GIVEN)]
 
 
 def symbols(numbers: Iterable[int]) -> str:

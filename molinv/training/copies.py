@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from ..datasets.extras import KINDS, Extras
-from ..datasets.geometries import EMBEDDED, GIVEN, bond_graphs, embedded_copies
+from ..chem.structure import EMBEDDED, GIVEN, KINDS
+from ..datasets.extras import Extras, Graphs
+from ..datasets.geometries import bond_graphs, embedded_copies, hydrogens_added_copies
 from ..datasets.molecules import Molecules
 from ..datasets.ragged import sums
 from ..datasets.split import Split
@@ -137,9 +138,9 @@ def _made(
     elif kind == GIVEN:
         raise InputError("the data gives no geometries: leave out given.")
     else:
-        raise InputError("geometries with RDKit's hydrogens cannot be trained on yet.")
+        found = hydrogens_added_copies(molecules, every)
     if found is None:
-        raise InputError("RDKit can embed none of the molecules: leave out geometries.")
+        raise InputError(f"no molecule has a geometry that is {kind}: leave out {kind}.")
     return found
 
 
@@ -155,14 +156,15 @@ def _joined(
     numbers = np.concatenate(
         [np.full(len(m), KINDS.index(k), np.uint8) for m, k in zip(sets, kinds, strict=True)]
     )
-    graphs = bond_graphs(molecules).take(index)
-    known = numbers == KINDS.index(EMBEDDED)  # whose atoms are in the order of the SMILES
-    graphs = replace(
-        graphs,
-        atom_start=np.where(known, graphs.atom_start, -1),
-        pair_start=np.where(known, graphs.pair_start, -1),
-    )
-    state = molecules.extras.state
+    own = molecules.extras
+    if own.graphs is None:
+        graphs = bond_graphs(molecules).take(index)
+        known = numbers != KINDS.index(GIVEN)  # whose atoms are in the order of the SMILES
+        first = (np.where(known, s, -1) for s in (graphs.atom_start, graphs.pair_start))
+        graphs = Graphs(graphs.atoms, graphs.pairs, *first)
+    else:
+        graphs = own.graphs.take(index)
+    state = own.state
     return replace(
         molecules,
         z=np.concatenate([m.z for m in sets]),

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Int64
 
 from ..augment import Augmented
+from ..chem.state import MENTIONED, words
 from ..datasets.batches import OnDevice
 from ..datasets.features import parse
 from ..datasets.molecules import Molecules
@@ -26,7 +27,7 @@ from .choosing import choosing
 from .config import TrainConfig
 from .data import RunData
 from .orbit_share import MOLECULES, orbit_share
-from .source import Source, write_rejected, write_split
+from .source import Source, states, write_rejected, write_split
 
 
 class MoleculeData(RunData):
@@ -49,7 +50,11 @@ class MoleculeData(RunData):
         names = config.target_names
         self.task = of_molecules(molecules, names, parts.train, config.task, settings)
         self.task.center = config.center
-        self.notes = (*source.notes, *unseen_classes(molecules, parts, self.task.targets))
+        # [charge, unpaired electrons] that occur in training, sorted
+        self.states, counts = np.unique(states(molecules)[parts.train], axis=0, return_counts=True)
+        mixed = mixed_states(self.states, counts)
+        unseen = unseen_classes(molecules, parts, self.task.targets)
+        self.notes = (*source.notes, *mixed, *unseen)
         self.examples, self.train = len(molecules), parts.train
         # the others are held back to calibrate intervals on
         self.valid, _ = choosing(parts.valid, len(parts.train), config.valid_size)
@@ -64,6 +69,7 @@ class MoleculeData(RunData):
             "atoms": [int(seen.min()), int(seen.max())],
             "geometries": list(source.kinds),
             "placement": {"center": config.center, "shift": config.shift},
+            "states": self.states.tolist(),
             "notes": list(self.notes),
         }
         self.identity = {"split": parts.hash, "data_sha256": source.sha256, "molecules": sizes}
@@ -115,6 +121,18 @@ def unseen_classes(molecules: Molecules, parts: Split, targets: Sequence[Target]
                 yield f"No training molecule has the class {name!r} of {target.name!r}."
         if len(valid) < 2:
             yield f"The validation part has one class of {target.name!r}: its ROC-AUC is not known."
+
+
+def mixed_states(found: np.ndarray, counts: np.ndarray) -> Iterator[str]:
+    """A sentence on several charges and spins (s, 2) among the training molecules, if there are."""
+    if len(found) > 1:
+        order = np.argsort(-counts, kind="stable")[:MENTIONED]
+        listed = "; ".join(f"{counts[i]:,} with {words(*found[i].tolist())}" for i in order)
+        rest = f"; {len(found) - MENTIONED} more states" if len(found) > MENTIONED else ""
+        yield (
+            f"The training molecules differ in charge or spin ({listed}{rest}): atoms and "
+            "coordinates alone do not tell a model which."
+        )
 
 
 def place(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int8, Int64
 
 from .. import tasks
 from ..atomic import atomic_write
 from ..chem.structure import Rejected
 from ..datasets import load, planted
-from ..datasets.geometries import EMBEDDED, GIVEN
+from ..datasets.geometries import GIVEN, KINDS
 from ..datasets.molecules import Molecules, Target
 from ..datasets.moments import with_moments
 from ..datasets.own import OwnData, is_own, read_own
@@ -58,9 +59,10 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
     """
     if is_own(config.data):
         own = read_own(config.data, wanted(config), config.smiles_column, workers, _read_as(config))
-        kinds = tuple(k for k, e in ((GIVEN, False), (EMBEDDED, True)) if (own.embedded == e).any())
+        kinds = tuple(k for k in KINDS if (own.kind == k).any())
         parts, notes = _split_own(config, own)
-        source = Source(own.molecules, parts, own.rejected, kinds, own.sha256, (*own.notes, *notes))
+        notes = (*own.notes, *notes)
+        source = Source(own.molecules, parts, own.rejected, kinds, own.sha256, notes)
     else:
         planted.check_center(config.data, config.center)
         molecules = with_moments(load(config.data), config.target_names, config.units)
@@ -76,6 +78,10 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
         )
     source = source._replace(parts=parts, notes=(*source.notes, *notes))
     _check_values(config, source)
+    known, n = source.molecules.extras, len(source.molecules)
+    kinds = np.zeros(n, np.uint8) if known.kinds is None else known.kinds
+    extras = replace(known, kinds=kinds, state=states(source.molecules))
+    source = source._replace(molecules=replace(source.molecules, extras=extras))
     return _with_geometries(config, source, workers)
 
 
@@ -100,6 +106,17 @@ def _with_geometries(config: TrainConfig, source: Source, workers: int) -> Sourc
         return made
     assert made.copies is not None
     return made._replace(copies=made.copies._replace(small=config.small, repeat=config.repeat))
+
+
+def states(molecules: Molecules) -> Int8[np.ndarray, "n 2"]:
+    """Charge and unpaired electrons of every molecule.
+
+    Where nothing is known, a molecule is neutral with as few unpaired electrons as possible.
+    """
+    if molecules.extras.state is not None:
+        return molecules.extras.state
+    electrons = np.add.reduceat(molecules.z.astype(np.int64), molecules.ptr[:-1])
+    return np.stack([np.zeros_like(electrons), electrons % 2], 1).astype(np.int8)
 
 
 def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:

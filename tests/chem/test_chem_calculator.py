@@ -16,6 +16,7 @@ from tiny_model import ENERGY, GAP, tiny_model
 
 from molinv import Augmented, InputError, pretrained
 from molinv.chem import MolInvCalculator, Structure
+from molinv.chem.structure import GIVEN
 from molinv.cli import main
 from molinv.datasets.molecules import Target
 from molinv.distributions import Categorical, Composed
@@ -85,7 +86,7 @@ def test_values_are_the_predictors_in_electronvolts(folder):
     atoms = ethanol()
     calculator = MolInvCalculator(folder, orbit="learned", copies=8, seed=0)
     atoms.calc = calculator
-    given = Structure("e", atoms.numbers, atoms.positions, "argument", embedded=False)
+    given = Structure("e", atoms.numbers, atoms.positions, "argument", GIVEN)
     generator = torch.Generator().manual_seed(0)
     network = Predictor(folder).saved.network
     drawn = [network.distribution.rsample(1, generator) for _ in range(8)]

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from rich.console import Console
 
-from ...chem.structure import Structure
+from ...chem.structure import GIVEN, Structure
 from ...datasets import load
 from ...datasets.batches import Batch
 from ...datasets.molecules import Molecules
@@ -92,7 +92,7 @@ def _tasks(
 
     predictor = Predictor(model, copies)
     each = [molecules.molecule(i)[:2] for i in range(len(molecules))]
-    structures = [Structure(str(i), z, p.astype(float), "", False) for i, (z, p) in enumerate(each)]
+    structures = [Structure(str(i), z, p.astype(float), "", GIVEN) for i, (z, p) in enumerate(each)]
     smiles = [s for s in molecules.smiles[:] if s]
     frames, lines = place / "library.xyz", place / "library.smi"
     write_xyz(frames, [Atoms(z, pos) for z, pos in each], format="xyz", fmt="%.6f")

@@ -1,0 +1,114 @@
+"""Molecules as heavy-atom 3-D files give them: hydrogens left out, and added by RDKit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Int64
+
+from ..chem.conformers import atoms, parse_smiles
+from ..chem.rdkit_log import quiet
+from ..chem.structure import Coordinates, check
+from ..errors import InputError
+from .molecules import Molecules
+
+if TYPE_CHECKING:
+    from rdkit import Chem
+
+BONDED = 1.25  # largest distance of bonded atoms, in sums of their covalent radii
+
+
+def hydrogens_added_copies(
+    molecules: Molecules, chosen: Int64[np.ndarray, " m"]
+) -> tuple[Molecules, Int64[np.ndarray, " k"]] | None:
+    """The chosen molecules with their heavy atoms as they are and RDKit's hydrogens, and which.
+
+    Hydrogens are added by the bonds of the molecule's SMILES (Chem.AddHs with coordinates), as
+    `chem.read` adds those that a file leaves out. Left out are molecules without hydrogens or a
+    SMILES, and those whose SMILES has other atoms or bonds than the coordinates; None where all
+    are.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    screen, made, kept = Console(stderr=True), [], []
+    for i in track(chosen.tolist(), "adding hydrogens", console=screen, transient=True):
+        z, pos = molecules.molecule(i)
+        if (found := with_hydrogens(molecules.smiles[i], z, pos)) is not None:
+            made.append(found)
+            kept.append(i)
+    if not made:
+        return None
+    index, added = np.array(kept, np.int64), Molecules.from_arrays(made)
+    some = molecules.take(index)
+    return replace(some, z=added.z, pos=added.pos, ptr=added.ptr, charges=None), index
+
+
+def with_hydrogens(smiles: str, z: np.ndarray, pos: np.ndarray) -> Coordinates | None:
+    """Heavy atoms of z (N,), pos (N, 3) in the SMILES's order, then RDKit's hydrogens.
+
+    None where the SMILES does not describe these atoms, or there is no hydrogen among them.
+    """
+    from rdkit import Chem
+    from rdkit.Geometry import Point3D
+
+    heavy = np.flatnonzero(z > 1)
+    if not smiles or len(heavy) in (0, len(z)):
+        return None
+    try:
+        mol = parse_smiles(smiles)
+    except InputError:
+        return None
+    with quiet():
+        order = _order(mol, z, pos, heavy)
+        if order is None:
+            return None
+        conformer = Chem.Conformer(len(order))
+        for index, atom in enumerate(order):
+            conformer.SetAtomPosition(index, Point3D(*pos[atom].tolist()))
+        Chem.RemoveStereochemistry(mol)  # the coordinates have it
+        mol.AddConformer(conformer)
+        made = atoms(Chem.AddHs(mol, addCoords=True))
+    try:
+        check(*made)
+    except InputError:
+        return None
+    return made if np.array_equal(np.sort(made[0]), np.sort(z)) else None
+
+
+def _order(mol: Chem.Mol, z: np.ndarray, pos: np.ndarray, heavy: np.ndarray) -> np.ndarray | None:
+    """The atoms z, pos that the SMILES's heavy atoms are; None where they are others."""
+    from ase.data import covalent_radii
+    from rdkit import Chem
+
+    if mol.GetNumAtoms() != len(heavy) or any(a.GetAtomicNum() == 1 for a in mol.GetAtoms()):
+        return None
+    numbers, at, radii = z[heavy].astype(int), pos[heavy], covalent_radii[z[heavy]]
+    ratio = np.linalg.norm(at[:, None] - at, axis=-1) / (radii[:, None] + radii)
+    bonded = np.triu(ratio < BONDED, 1)
+    # each hydrogen belongs to the heavy atom that it is closest to
+    apart = np.linalg.norm(pos[z == 1][:, None] - at, axis=-1) / radii
+    hydrogens = np.bincount(apart.argmin(1), minlength=len(heavy))
+    there = Chem.RWMol()
+    for number, count in zip(numbers.tolist(), hydrogens.tolist(), strict=True):
+        there.AddAtom(_labelled(number, count))
+    for i, j in np.argwhere(bonded).tolist():
+        there.AddBond(i, j, Chem.BondType.SINGLE)
+    asked = Chem.RWMol()
+    for atom in mol.GetAtoms():
+        asked.AddAtom(_labelled(atom.GetAtomicNum(), atom.GetTotalNumHs()))
+    for bond in mol.GetBonds():
+        asked.AddBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), Chem.BondType.SINGLE)
+    match = there.GetSubstructMatch(asked)
+    return heavy[list(match)] if match else None
+
+
+def _labelled(number: int, hydrogens: int) -> Chem.Atom:
+    """An atom that only one of its element with as many hydrogens matches."""
+    from rdkit import Chem
+
+    made = Chem.Atom(number)
+    made.SetIsotope(hydrogens + 1)
+    return made
