@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from ..errors import InputError
 from .rdkit_log import quiet
 
 if TYPE_CHECKING:
@@ -89,6 +90,16 @@ def graph_of(mol: Chem.Mol) -> Graph | None:
             return graph(Chem.AddHs(mol))
         except (RuntimeError, ValueError):
             return None
+
+
+def graph_of_smiles(smiles: str) -> Graph | None:
+    """`graph_of` the molecule of a SMILES, atoms in its order; None where it cannot be read."""
+    from .conformers import parse_smiles
+
+    try:
+        return graph_of(parse_smiles(smiles))
+    except InputError:
+        return None
 
 
 def atom_table() -> list[Float32[np.ndarray, "codes k"]]:

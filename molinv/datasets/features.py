@@ -44,17 +44,13 @@ class Features(NamedTuple):
     pairs: Float[Tensor, "b n n fp"]
     molecule: Float[Tensor, "b fm"]
 
-    def rows(self, chosen: slice) -> Features:
-        """Those of some molecules."""
-        return Features(*(each[chosen] for each in self))
-
     def expand(self, copies: int) -> Features:
         """Those of one molecule, for copies of it."""
         return Features(*(each.expand(copies, *each.shape[1:]) for each in self))
 
-    def on(self, device: torch.device | str) -> Features:
-        """The same on a device."""
-        return Features(*(each.to(device) for each in self))
+    def to(self, where: torch.device | torch.dtype | str) -> Features:
+        """The same on a device, or in another precision."""
+        return Features(*(each.to(where) for each in self))
 
 
 def parse(text: str) -> tuple[str, ...]:

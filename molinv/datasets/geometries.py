@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,11 @@ from filelock import FileLock
 from jaxtyping import Int8, Int64
 
 from ..chem.conformers import conformer_seed
-from ..chem.graph import Graph, graph_of
+from ..chem.graph import graph_of_smiles
 from ..chem.structure import EMBEDDED, GIVEN, HYDROGENS, KINDS, ReadOptions
-from ..errors import InputError
 from . import storage
 from .extras import Graphs
-from .hydrogens import hydrogens_added_copies
+from .hydrogens import described, hydrogens_added_copies
 from .molecules import Molecules
 from .qm9 import cache_root
 from .ragged import pointers
@@ -129,8 +128,7 @@ def embedded_copies(
         return None
     index = np.array(kept, np.int64)
     made = Molecules.from_arrays([structures[i] for i in kept])
-    copies = replace(molecules.take(index), z=made.z, pos=made.pos, ptr=made.ptr, charges=None)
-    return copies, index
+    return described(molecules, index, made, EMBEDDED), index
 
 
 def bond_graphs(molecules: Molecules) -> Graphs:
@@ -148,19 +146,10 @@ def bond_graphs(molecules: Molecules) -> Graphs:
     folder = cache_root() / "graphs" / digest
     if not folder.exists():
         bar = track(smiles, "bond graphs", console=Console(stderr=True), transient=True)
-        made = Graphs.of([_graph(s) for s in bar])
+        made = Graphs.of([graph_of_smiles(s) for s in bar])
         storage.write(folder, {name: getattr(made, name) for name in GRAPHS}, {})
     arrays, _ = storage.read(folder)
     return Graphs(*(arrays[name] for name in GRAPHS))
-
-
-def _graph(smiles: str) -> Graph | None:
-    from ..chem.conformers import parse_smiles
-
-    try:
-        return graph_of(parse_smiles(smiles))
-    except InputError:
-        return None
 
 
 def _of_smiles(smiles: Sequence[str], seed: int, workers: int) -> Geometries:

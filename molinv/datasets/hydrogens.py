@@ -9,14 +9,17 @@ import numpy as np
 from jaxtyping import Int64
 
 from ..chem.conformers import atoms, parse_smiles
+from ..chem.graph import graph_of_smiles
 from ..chem.rdkit_log import quiet
-from ..chem.structure import Coordinates, check
+from ..chem.structure import HYDROGENS, KINDS, Coordinates, check
 from ..errors import InputError
+from .extras import Graphs
 from .molecules import Molecules
 
 if TYPE_CHECKING:
     from rdkit import Chem
 
+MANY = 20_000  # molecules; the graphs of more are made once for the set (`bond_graphs`)
 BONDED = 1.25  # largest distance of bonded atoms, in sums of their covalent radii
 
 
@@ -41,9 +44,19 @@ def hydrogens_added_copies(
             kept.append(i)
     if not made:
         return None
-    index, added = np.array(kept, np.int64), Molecules.from_arrays(made)
+    index = np.array(kept, np.int64)
+    return described(molecules, index, Molecules.from_arrays(made), HYDROGENS), index
+
+
+def described(
+    molecules: Molecules, index: Int64[np.ndarray, " k"], made: Molecules, kind: str
+) -> Molecules:
+    """The molecules `index` with the geometries `made`, atoms in the order of their SMILES."""
     some = molecules.take(index)
-    return replace(some, z=added.z, pos=added.pos, ptr=added.ptr, charges=None), index
+    graphs = Graphs.of([graph_of_smiles(s) for s in some.smiles[:]]) if len(index) <= MANY else None
+    kinds = np.full(len(index), KINDS.index(kind), np.uint8)
+    extras = replace(some.extras, graphs=graphs, kinds=kinds)
+    return replace(some, z=made.z, pos=made.pos, ptr=made.ptr, charges=None, extras=extras)
 
 
 def with_hydrogens(smiles: str, z: np.ndarray, pos: np.ndarray) -> Coordinates | None:

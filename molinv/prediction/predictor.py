@@ -14,6 +14,7 @@ from ..chem.objects import is_object
 from ..chem.readers import read
 from ..chem.state import NEUTRAL, of_states, words
 from ..chem.structure import EMBEDDED, GIVEN, HYDROGENS, KINDS, Rejected, Structure
+from ..datasets.batches import Batch
 from ..datasets.molecules import Target
 from ..errors import InputError, unknown
 from ..models import too_large
@@ -22,7 +23,7 @@ from ..training.saved import Saved, evaluated
 from ..training.saved import load_molecules as load_saved
 from ..training.shipped import locate, shipped_name
 from .applicability_domain import Composition
-from .batches import PAIRS, budget, by_size, conformers_of, over_conformers, pad
+from .batches import PAIRS, asked, budget, by_size, conformers_of, over_conformers, pad
 from .conformal import calibrated
 from .fields import check_one_geometry, columns, deviation
 from .orbit_values import orbit_forces, orbit_values
@@ -230,7 +231,7 @@ class Predictor:
 
     def _run(self, structures: Sequence[Structure]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Mean and deviation over orientations (b, t), in the targets' units; distances (b,)."""
-        batch = pad(structures, center=self.saved.card["placement"]["center"])
+        batch = self._pad(structures)
         found = orbit_values(self.saved, batch, self.copies)
         space = None if self.calibration is None else self.calibration.space
         if space is None or found.features is None:
@@ -241,6 +242,9 @@ class Predictor:
         if self.total:
             mean = mean + self.saved.standardizer.references[batch.z].sum(1)
         return mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], far
+
+    def _pad(self, structures: Sequence[Structure]) -> Batch:
+        return pad(structures, self.saved.card["placement"]["center"], asked(self.saved))
 
     def _forces(
         self, structures: Sequence[Structure], batch_size: int | None
@@ -253,8 +257,7 @@ class Predictor:
         error = ((self.evaluation or {}).get("targets", {}).get(forces.name) or {}).get("averaged")
         made: list[dict[str, Any]] = [{} for _ in structures]
         for part in by_size(structures, batch_size, budget(self.device)):
-            center = self.saved.card["placement"]["center"]
-            batch = pad([structures[i] for i in part], center)
+            batch = self._pad([structures[i] for i in part])
             found = orbit_forces(self.saved, batch, self.copies).numpy()
             for row, i in enumerate(part):
                 value = found[row, : len(structures[i].z)]

@@ -27,8 +27,9 @@ from ...chem.structure import GIVEN, Structure
 from ...datasets import load
 from ...datasets.batches import Batch
 from ...datasets.molecules import Molecules
+from ...prediction.batches import asked, by_size, pad
 from ...prediction.library import predict_library
-from ...prediction.predictor import Predictor, by_size, pad
+from ...prediction.predictor import Predictor
 from ..flags import positive
 from ..report import interval, machine, table, write
 from ..turns import Spread, Task, in_turn, rates, ratios
@@ -98,7 +99,9 @@ def _tasks(
     write_xyz(frames, [Atoms(z, pos) for z, pos in each], format="xyz", fmt="%.6f")
     lines.write_text("".join(f"{s}\n" for s in smiles), encoding="utf-8")
     center = predictor.saved.card["placement"]["center"]
-    batches = [pad([structures[i] for i in part], center) for part in by_size(structures, 64)]
+    names = asked(predictor.saved)
+    parts = by_size(structures, 64)
+    batches = [pad([structures[i] for i in part], center, names) for part in parts]
     network = predictor.saved.network
 
     def alone(batch: Batch) -> None:
