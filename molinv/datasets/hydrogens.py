@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +15,11 @@ from ..chem.graph import graph_of_smiles
 from ..chem.rdkit_log import quiet
 from ..chem.structure import HYDROGENS, KINDS, Coordinates, check
 from ..errors import InputError
+from . import storage
 from .extras import Graphs
 from .molecules import Molecules
+from .qm9 import cache_root
+from .ragged import pointers
 
 if TYPE_CHECKING:
     from rdkit import Chem
@@ -31,21 +36,47 @@ def hydrogens_added_copies(
     Hydrogens are added by the bonds of the molecule's SMILES (Chem.AddHs with coordinates), as
     `chem.read` adds those that a file leaves out. Left out are molecules without hydrogens or a
     SMILES, and those whose SMILES has other atoms or bonds than the coordinates; None where all
-    are.
+    are. Those of a large set are kept in the cache.
     """
+    some = molecules if len(chosen) == len(molecules) else molecules.take(chosen)
+    if len(some) <= MANY:
+        arrays = _added(some)
+    else:
+        from rdkit import rdBase
+
+        digest = hashlib.sha256(rdBase.rdkitVersion.encode())
+        for array in (some.z, some.pos, some.ptr, some.smiles.text, some.smiles.ptr):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        folder = cache_root() / "hydrogens" / digest.hexdigest()[:32]
+        if not folder.exists():
+            storage.write(folder, _added(some), {})
+        arrays, _ = storage.read(folder)
+    if not len(arrays["index"]):
+        return None
+    structures = [
+        (arrays["z"][start:end], arrays["pos"][start:end])
+        for start, end in pairwise(arrays["ptr"].tolist())
+    ]
+    index = np.asarray(chosen)[arrays["index"]]
+    return described(molecules, index, Molecules.from_arrays(structures), HYDROGENS), index
+
+
+def _added(some: Molecules) -> dict[str, np.ndarray]:
+    """Flat z and pos, ptr, and the index of each molecule that has them."""
     from rich.console import Console
     from rich.progress import track
 
     screen, made, kept = Console(stderr=True), [], []
-    for i in track(chosen.tolist(), "adding hydrogens", console=screen, transient=True):
-        z, pos = molecules.molecule(i)
-        if (found := with_hydrogens(molecules.smiles[i], z, pos)) is not None:
+    for i in track(range(len(some)), "adding hydrogens", console=screen, transient=True):
+        if (found := with_hydrogens(some.smiles[i], *some.molecule(i))) is not None:
             made.append(found)
             kept.append(i)
-    if not made:
-        return None
-    index = np.array(kept, np.int64)
-    return described(molecules, index, Molecules.from_arrays(made), HYDROGENS), index
+    return {
+        "index": np.array(kept, np.int64),
+        "z": np.concatenate([np.zeros(0), *(z for z, _ in made)]).astype(np.uint8),
+        "pos": np.concatenate([np.zeros((0, 3)), *(p for _, p in made)]).astype(np.float32),
+        "ptr": pointers(np.array([len(z) for z, _ in made], np.int64)),
+    }
 
 
 def described(
