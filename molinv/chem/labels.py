@@ -27,7 +27,7 @@ from .textfile import numbered_lines
 from .xyz import keys
 
 Labels = dict[str, Any]
-SMILES = "smiles"  # the key under which a record's SMILES is found, where it has one
+SMILES = "smiles"  # the key under which a record's SMILES or InChI is found, where it has one
 ASE = {"energy": "eV", "forces": "eV/angstrom", "dipole": "e angstrom", "charges": "e"}
 
 

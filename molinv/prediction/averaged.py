@@ -53,6 +53,17 @@ class Averaged:
         self.features = asked(saved)
         self.center = saved.card["placement"]["center"]
 
+    @torch.no_grad()
+    def values(self, structure: Structure, column: int = 0) -> Float64[np.ndarray, " m"]:
+        """A scalar target at each orientation (m,)."""
+        pos = torch.tensor(structure.pos, dtype=self.dtype, device=self.device)
+        values = [outputs[:, column] for outputs, _ in self._runs(structure, pos)]
+        return self._in_unit(torch.cat(values), column)
+
+    def _in_unit(self, values: Float[Tensor, " m"], column: int) -> Float64[np.ndarray, " m"]:
+        scale, mean = self.standardizer.scale[column], self.standardizer.mean[column]
+        return (values.cpu().double() * scale + mean).numpy()
+
     def with_gradient(
         self, structure: Structure, column: int = 0
     ) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, "n 3"]]:
@@ -64,9 +75,8 @@ class Averaged:
             (part,) = torch.autograd.grad((weight * value).sum(), pos)
             slope += part
             values.append(value.detach())
-        scale, mean = self.standardizer.scale[column], self.standardizer.mean[column]
-        every = torch.cat(values).cpu().double() * scale + mean
-        return every.numpy(), (slope.cpu().double() * scale).numpy()
+        scale = self.standardizer.scale[column]
+        return self._in_unit(torch.cat(values), column), (slope.cpu().double() * scale).numpy()
 
     @torch.no_grad()
     def mean(self, structure: Structure) -> Float64[np.ndarray, " t *e"]:

@@ -168,7 +168,7 @@ class Predictor:
             return Rejected(item.name, item.source, reason)
         if self.states is None or item.state in self.states:
             return item
-        unsaid = ", taken as neutral since its input gives no charge" * (item.charge is None)
+        unsaid = " (it counts as neutral, as its input gives no charge)" * (item.charge is None)
         reason = (
             f"{self.name} was trained on {of_states(self.states)} only; this one has "
             f"{words(*item.state)}{unsaid}: train one on data that has such molecules "
