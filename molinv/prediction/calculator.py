@@ -34,7 +34,7 @@ IN_E_ANGSTROM = {"e angstrom": 1.0, "D": units.Debye}
 class MolInvCalculator(Calculator):
     """The energy a model predicts, averaged over fixed orientations, and its exact gradient.
 
-    model   a shipped model's name (None: the default) or a run folder
+    model   a shipped model's name (None: the default) or a run folder; of an ensemble the mean
     energy  which target is the energy; by default U0, or the only one that is atomwise
     dipole  a run folder whose model gives dipole vectors, averaged in the same way
     orbit   "haar" averages over all rotations by a quadrature that is exact up to `degree`;
@@ -98,11 +98,12 @@ class MolInvCalculator(Calculator):
         self._in_ev = IN_EV[predictor.units[self.target]]
         dtype = torch.float64 if double else torch.float32
         how = orbit, degree, copies, seed
-        self.averaged = Averaged(predictor.saved, *how, dtype=dtype)
+        self.members = [Averaged(saved, *how, dtype=dtype) for saved in predictor.saved.each]
+        self.averaged = self.members[0]
         self._dipole = None
         if dipole is not None:
             self._dipole = _dipole(Predictor(os.fspath(dipole), trust=trust, device=device))
-            self._charged = Averaged(self._dipole.saved, *how, dtype=dtype)
+            self._charged = [Averaged(s, *how, dtype=dtype) for s in self._dipole.saved.each]
             has = [*type(self).implemented_properties, "dipole"]
             self.implemented_properties = has  # pyright: ignore[reportAttributeAccessIssue]
         super().__init__(
@@ -124,24 +125,31 @@ class MolInvCalculator(Calculator):
         super().calculate(atoms, properties, system_changes)
         assert self.atoms is not None
         structure = self._structure(self.atoms)
-        values, slopes = self.averaged.with_gradient(structure, self._column)
-        weights = self.averaged.weights.cpu().double().numpy()
-        if self.predictor.total:
-            references = self.predictor.saved.standardizer.references[:, self._column].numpy()
-            values = values + references[structure.z].sum()
-        energy = float(weights @ values) * self._in_ev
-        spread = float(np.sqrt(weights @ (values * self._in_ev - energy) ** 2))
+        found = [self._of_member(member, structure) for member in self.members]
+        energies, squares, slopes = (np.stack(part) for part in zip(*found, strict=True))
         self.results = {
-            "energy": energy,
-            "free_energy": energy,
-            "forces": -slopes * self._in_ev,
-            "energy_std": spread,
+            "energy": float(energies.mean()),
+            "free_energy": float(energies.mean()),
+            "forces": -slopes.mean(0),
+            "energy_std": float(np.sqrt(squares.mean())),
         }
         if self._dipole is not None:
             (target,) = self._dipole.targets
             if isinstance(found := self._dipole.usable(structure), Rejected):
                 raise InputError(found.reason)
-            self.results["dipole"] = self._charged.mean(found)[0] * IN_E_ANGSTROM[target.unit]
+            dipole = np.mean([member.mean(found)[0] for member in self._charged], 0)
+            self.results["dipole"] = dipole * IN_E_ANGSTROM[target.unit]
+
+    def _of_member(self, member: Averaged, structure: Structure) -> tuple[float, float, np.ndarray]:
+        """One member's energy, its variance over orientations, and its gradient, in eV."""
+        values, slopes = member.with_gradient(structure, self._column)
+        weights = member.weights.cpu().double().numpy()
+        if self.predictor.total:
+            references = self.predictor.saved.standardizer.references[:, self._column].numpy()
+            values = values + references[structure.z].sum()
+        energy = float(weights @ values) * self._in_ev
+        square = float(weights @ (values * self._in_ev - energy) ** 2)
+        return energy, square, slopes * self._in_ev
 
     def _structure(self, atoms: Any) -> Structure:
         if atoms.pbc.any():

@@ -176,6 +176,8 @@ class TrainConfig(RunConfig):
         strict_split: keep rows of one molecule in one part of a random split, and leave held-out
             molecules out that have an element no training molecule has. Without it the parts are
             those of molinv 0.1.0.
+        data_seed: random seed of the split and of what `shift` and `rotate` draw; `seed` if not
+            given. Runs of several seeds then share their test molecules.
         smiles_column: the column of SMILES in a .csv file, where it is not found by its name.
         atomwise: targets that are total energies, from which fitted energies of the atoms are
             subtracted first; energy of .extxyz and .db files is one.
@@ -198,6 +200,7 @@ class TrainConfig(RunConfig):
     init: str | None = None
     split: str = "random"
     strict_split: bool = True
+    data_seed: int | None = None
     smiles_column: str | None = None
     atomwise: str | None = None
     center: bool = True
@@ -207,6 +210,7 @@ class TrainConfig(RunConfig):
     def __post_init__(self):
         super().__post_init__()
         self._see("shift", self.shift >= 0, "at least 0")
+        self._see("data_seed", self._of("data_seed", 0) >= 0, "at least 0")
         self._see("group_end", 0 <= self.group_end <= 1, "a fraction from 0 to 1")
         self._see("cost", 0 < self._of("cost", 1) < inf, "an error above 0")
         if self.cost is not None and self.lam_start is not None:
@@ -214,6 +218,11 @@ class TrainConfig(RunConfig):
         for name, weight in self.weights.items():
             if not 0 <= weight < inf:
                 raise InputError(f"the weight of {name}: expected at least 0, got {weight}.")
+
+    @property
+    def drawn_by(self) -> int:
+        """The seed of the split, and of what is drawn once for each molecule."""
+        return self.seed if self.data_seed is None else self.data_seed
 
     @property
     def target_names(self) -> list[str]:

@@ -124,7 +124,7 @@ def place(
         device,
         center=config.center,
         shift=config.shift,
-        seed=config.seed,
+        seed=config.drawn_by,
         rotate=rotate or config.rotate,
         kind=task.kind,
         forces=forces,

@@ -128,9 +128,9 @@ def _split(config: TrainConfig, molecules: Molecules) -> Split:
     """The parts of a data set."""
     kind, _, column = config.split.partition(":")
     if kind == "random" and not column:
-        return split(len(molecules), config.seed, config.train_size)
+        return split(len(molecules), config.drawn_by, config.train_size)
     if kind == "scaffold" and not column:
-        return by_scaffold(molecules.smiles, config.train_size, config.seed)
+        return by_scaffold(molecules.smiles, config.train_size, config.drawn_by)
     if kind not in ("time", "column") or not column:
         raise unknown("split", config.split, SPLITS)
     raise InputError(f"{config.data} has no column {column!r} to split by: choose random.")
@@ -139,7 +139,7 @@ def _split(config: TrainConfig, molecules: Molecules) -> Split:
 def _split_own(config: TrainConfig, own: OwnData) -> tuple[Split, list[str]]:
     """The parts of a user's file, and notes on molecules that occur more than once."""
     kind, _, column = config.split.partition(":")
-    size, seed = config.train_size, config.seed
+    size, seed = config.train_size, config.drawn_by
     if kind == "random" and not column:
         return (random_split if config.strict_split else _plain_split)(own.groups, seed, size)
     if kind == "scaffold" and not column:
