@@ -19,6 +19,7 @@ TEXT = """Train a network on molecules jointly with a distribution on a group.
     molinv train --data qm9 --targets homo,lumo --train_size 5000 --out runs/a
     molinv train --data mine.csv --targets "logS [log mol/L]" --out runs/b
     molinv train --data mine.csv --targets active --out runs/c      classes, by their names or 0/1
+    molinv train --data train.csv --valid valid.csv --test test.csv --targets logS --out runs/f
     molinv train --config runs/a/config.yaml --seed 1 --out runs/d  any flag overrides the file
     molinv train --data mine.csv --targets logS --ensemble 5 --out runs/e      one model of five
 
@@ -123,7 +124,7 @@ def _finish(folder: Path, config: Any, workers: int) -> None:
     if (rejected := folder / "rejected.csv").is_file():
         with rejected.open(newline="", encoding="utf-8") as file:
             count = sum(1 for _ in csv.reader(file)) - 1
-        print(f"rows of {config.data} left out: {count:,}, see {rejected}")
+        print(f"rows of {', '.join(config.files.values())} left out: {count:,}, see {rejected}")
 
 
 def _calibrate(folder: Path, workers: int) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from ..errors import InputError
 from .molecules import Molecules
@@ -75,6 +76,40 @@ def by_column(values: Sequence[Any], train_size: int | None = None, seed: int = 
         parts[1] = [i for k, i in enumerate(parts[0]) if k in held]
         parts[0] = [i for k, i in enumerate(parts[0]) if k not in held]
     return _made(parts, train_size, seed, "the split column's words")
+
+
+def by_file(
+    origin: Int64[np.ndarray, " n"],
+    groups: Int64[np.ndarray, " n"],
+    strict: bool = True,
+    train_size: int | None = None,
+    seed: int = 0,
+) -> tuple[Split, list[tuple[int, int]]]:
+    """The parts that files are: `origin` is 0 to train on, 1 to validate on, 2 to test.
+
+    Where none is 1, whole `groups` of about a tenth of the training rows are, drawn by the seed.
+    With `strict`, rows of a group that also stands in a later part are in no part; they are
+    returned with a row of that part. Raises InputError where a part would be empty.
+    """
+    last, shown = np.full(groups.max() + 1, -1), np.zeros(groups.max() + 1, np.int64)
+    for part in range(3):
+        rows = np.flatnonzero(origin == part)[::-1]  # of several rows the first is shown
+        last[groups[rows]], shown[groups[rows]] = part, rows
+    out = (origin < last[groups]) & strict
+    twice = [(int(i), int(shown[groups[i]])) for i in np.flatnonzero(out)]
+    parts = [np.flatnonzero((origin == part) & ~out).tolist() for part in range(3)]
+    if not (origin == 1).any():
+        mixed = groups[np.array(parts[0], np.int64)[permutation(len(parts[0]), seed)]]
+        count, held = len(parts[0]) // 10, set[int]()
+        sizes = np.bincount(mixed, minlength=1)
+        for group in dict.fromkeys(mixed.tolist()):
+            if count > 0 and sizes[group] <= max(count, 1):
+                held.add(group)
+                count -= int(sizes[group])
+        parts[1] = [i for i in parts[0] if int(groups[i]) in held]
+        parts[0] = [i for i in parts[0] if int(groups[i]) not in held]
+    what = "the files, without unusable and repeated rows,"
+    return _made(parts, train_size, seed, what, "give others"), twice
 
 
 def without_unseen(molecules: Molecules, parts: Split) -> tuple[Split, list[str]]:
@@ -146,10 +181,16 @@ def _enough(n: int) -> int:
     return n
 
 
-def _made(parts: list[list[int]], train_size: int | None, seed: int, what: str) -> Split:
+def _made(
+    parts: list[list[int]],
+    train_size: int | None,
+    seed: int,
+    what: str,
+    advice: str = "choose another --split",
+) -> Split:
     for part, name in zip(parts, ("train on", "validate on", "test"), strict=True):
         if not part:
-            raise InputError(f"{what} leave no molecule to {name}: choose another --split.")
+            raise InputError(f"{what} leave no molecule to {name}: {advice}.")
     train, valid, test = (np.array(part, np.int64) for part in parts)
     size = len(train) if train_size is None else train_size
     if not 1 <= size <= len(train):

@@ -79,9 +79,11 @@ def evaluate(
     source = prepare(config)
     molecules, parts = source.molecules, source.parts
     if source.sha256 != saved.card.get("data_sha256"):
+        before, now = saved.card.get("files_sha256") or {}, source.files or {}
+        changed = [config.files[part] for part in now if now[part] != before.get(part)]
         raise InputError(
-            f"{config.data} is no longer the file that {folder} was trained on: restore it, or "
-            "train again."
+            f"{(changed or [config.data])[0]} is no longer the file that {folder} was trained on: "
+            "restore it, or train again."
         )
     if parts.hash != saved.card["split"]:
         raise InputError(

@@ -169,13 +169,17 @@ class TrainConfig(RunConfig):
         group_end: fraction of the distribution's learning rate that is left at the end of the run.
         init: a shipped model's name or a run folder to start from: its architecture, and its
             weights except the last layer's where the targets are others.
+        valid: a file of your own to validate on, with the columns of `data`; a tenth of `data`
+            if not given.
+        test: a file of your own to test on, with the columns of `data`, which is then trained on.
         split: how a file is divided into parts to train on, validate on and test: random
             (80 / 10 / 10 %, repeated molecules in one part), scaffold (molecules that share a ring
             system stay in one part, the commonest ring systems train), time:COLUMN (the newest
             are tested) or column:NAME (whose values are train, valid, test).
-        strict_split: keep rows of one molecule in one part of a random split, and leave held-out
-            molecules out that have an element no training molecule has. Without it the parts are
-            those of molinv 0.1.0.
+        strict_split: keep rows of one molecule in one part of a random split, leave molecules of
+            the `test` file out of training and validation, and leave held-out molecules out that
+            have an element no training molecule has. Without it the parts are those of molinv
+            0.1.0.
         data_seed: random seed of the split and of what `shift` and `rotate` draw; `seed` if not
             given. Runs of several seeds then share their test molecules.
         smiles_column: the column of SMILES in a .csv file, where it is not found by its name.
@@ -198,6 +202,8 @@ class TrainConfig(RunConfig):
     cost: float | None = None
     group_end: float = 0.01
     init: str | None = None
+    valid: str | None = None
+    test: str | None = None
     split: str = "random"
     strict_split: bool = True
     data_seed: int | None = None
@@ -215,9 +221,19 @@ class TrainConfig(RunConfig):
         self._see("cost", 0 < self._of("cost", 1) < inf, "an error above 0")
         if self.cost is not None and self.lam_start is not None:
             raise InputError("cost steers the weight that lam_start would set: give one of them.")
+        if self.valid is not None and self.test is None:
+            raise InputError("valid: a file to test on is needed too: give --test.")
+        if self.test is not None and self.split != "random":
+            raise InputError(f"the files are the split: leave out --split {self.split}.")
         for name, weight in self.weights.items():
             if not 0 <= weight < inf:
                 raise InputError(f"the weight of {name}: expected at least 0, got {weight}.")
+
+    @property
+    def files(self) -> dict[str, str]:
+        """`data` and, where they are given, `valid` and `test`, by these names."""
+        given = {"data": self.data, "valid": self.valid, "test": self.test}
+        return {part: name for part, name in given.items() if name is not None}
 
     @property
     def drawn_by(self) -> int:

@@ -71,7 +71,7 @@ def train_ensemble(
             made = train(own, trust, workers, given)
             if finish is not None:
                 finish(made, own)
-            done[name] = Member(folder=name, seed=seed, sha256=_sha256(made))
+            done[name] = Member(folder=name, seed=seed, sha256=_sha256(made) or "")
             done = dict(sorted(done.items(), key=lambda item: int(item[0].split("_")[1])))
         write_members(folder, members, list(done.values()))
     return folder

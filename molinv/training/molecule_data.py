@@ -66,7 +66,7 @@ class MoleculeData(RunData):
         self.identity = {"split": parts.hash, "data_sha256": source.sha256, "molecules": sizes}
         if source.sha256 is not None:
             own = {"data_sha256": source.sha256, "rejected": len(source.rejected)}
-            self.facts |= own
+            self.facts |= own | ({} if source.files is None else {"files_sha256": source.files})
         self.readout = readouts(config.readout, self.task, molecules, parts.train)
 
     def network(self) -> Augmented:

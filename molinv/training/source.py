@@ -18,7 +18,7 @@ from ..datasets.geometries import EMBEDDED, GIVEN
 from ..datasets.molecules import Molecules, Target
 from ..datasets.moments import with_moments
 from ..datasets.own import OwnData, is_own, read_own
-from ..datasets.partition import by_column, by_scaffold, by_time, without_unseen
+from ..datasets.partition import by_column, by_file, by_scaffold, by_time, without_unseen
 from ..datasets.ragged import take
 from ..datasets.repeats import divided, random_split
 from ..datasets.split import Split, split
@@ -34,7 +34,8 @@ SPLITS = ("random", "scaffold", "time:COLUMN", "column:NAME")
 class Source(NamedTuple):
     """Molecules, their parts, the rows that could not be used, and what their geometries are.
 
-    `sha256` is that of a user's file, None for a data set that checks itself. `notes` are
+    `sha256` is that of a user's file, None for a data set that checks itself; of separate files to
+    train, validate and test it is one digest of theirs, which are `files` by setting. `notes` are
     sentences on what a user should know of the data.
     """
 
@@ -44,6 +45,7 @@ class Source(NamedTuple):
     kinds: tuple[str, ...]
     sha256: str | None = None
     notes: tuple[str, ...] = ()
+    files: dict[str, str] | None = None
 
 
 def prepare(config: TrainConfig, workers: int = 0) -> Source:
@@ -53,11 +55,21 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
     targets, units and a split that do not fit one another, and where a target has no value to
     train or to validate on.
     """
+    paths = list(config.files.values())
+    for name in paths[is_own(config.data) :]:
+        if len(paths) > 1 and not is_own(name):
+            raise InputError(
+                f"{name} is not a file of molecules such as train.csv, which --data, --valid and "
+                "--test expect together."
+            )
     if is_own(config.data):
-        own = read_own(config.data, wanted(config), config.smiles_column, workers, _read_as(config))
+        own = read_own(paths, wanted(config), config.smiles_column, workers, _read_as(config))
         kinds = tuple(k for k, e in ((GIVEN, False), (EMBEDDED, True)) if (own.embedded == e).any())
-        parts, notes = _split_own(config, own)
-        source = Source(own.molecules, parts, own.rejected, kinds, own.sha256, (*own.notes, *notes))
+        several = len(paths) > 1
+        parts, notes, twice = _by_file(config, own) if several else (*_split_own(config, own), [])
+        rejected, notes = [*own.rejected, *twice], (*own.notes, *notes)
+        digests = dict(zip(config.files, own.digests, strict=True)) if several else None
+        source = Source(own.molecules, parts, rejected, kinds, own.sha256, notes, digests)
     else:
         planted.check_center(config.data, config.center)
         molecules = with_moments(load(config.data), config.target_names, config.units)
@@ -153,6 +165,30 @@ def _split_own(config: TrainConfig, own: OwnData) -> tuple[Split, list[str]]:
     parts = (by_time if kind == "time" else by_column)(values, size, seed)
     note = divided(own.groups, parts)
     return parts, [note] if note else []
+
+
+def _by_file(config: TrainConfig, own: OwnData) -> tuple[Split, list[str], list[Rejected]]:
+    """The parts that separate files are, notes, and rows whose molecule is in a later part too."""
+    origin = np.array([{"data": 0, "valid": 1, "test": 2}[part] for part in config.files])
+    how = config.strict_split, config.train_size, config.drawn_by
+    parts, twice = by_file(origin[own.origin], own.groups, *how)
+    names, ids = list(config.files.values()), own.molecules.ids
+    dropped = [
+        Rejected(
+            own.smiles[i] or ids[i],
+            ids[i],
+            f"the molecule is in {names[own.origin[j]]} too ({ids[j]}): it was left out here; "
+            "--strict_split false keeps it",
+        )
+        for i, j in twice
+    ]
+    notes = []
+    if dropped:
+        rows = f"{len(dropped):,} row{'s' if len(dropped) > 1 else ''}"
+        notes.append(f"{rows} left out, whose molecules are in a file to validate or test on too.")
+    if (note := divided(own.groups, parts)) is not None:
+        notes.append(note)
+    return parts, notes, dropped
 
 
 def _plain_split(groups: Int64[np.ndarray, " n"], seed: int, size: int | None):
