@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..names import outside
 from . import pictures
 from .parsing import parse
+from .training_flags import add_flags, check_names, typed
 
 SUMMARY = "train a network jointly with a distribution on a group"
 
@@ -31,17 +30,15 @@ PICTURES = """Train a network on pictures jointly with a distribution on a group
     molinv train pictures --data mnist --group Affine2 --out runs/digits
     molinv train pictures --data camvid --root CamVid --out runs/streets"""
 
-NAMES = ("model", "model_args", "group", "distribution", "distribution_args", "task", "task_args")
-
 
 def main(arguments: list[str]) -> int:
     """Run the command; its exit code."""
-    typed = {a[2:].partition("=")[0].replace("-", "_") for a in arguments if a.startswith("--")}
+    named = typed(arguments)
     if pictures.meant(arguments):
         from ..training.picture_config import PictureConfig as Config
 
         arguments, text = pictures.without_word(arguments), PICTURES
-        if "ensemble" in typed:
+        if "ensemble" in named:
             raise InputError(
                 "--ensemble is for molecules: train pictures with one --seed and --out after the "
                 "other."
@@ -52,15 +49,8 @@ def main(arguments: list[str]) -> int:
         text = TEXT
 
     def fill(parser):
-        parser.add_argument("--config", action="config", help="a config.yaml; flags override it")
-        parser.add_class_arguments(Config)
+        add_flags(parser, Config, workers=text is TEXT)
         if text is TEXT:
-            parser.add_argument(
-                "--workers",
-                type=int,
-                default=os.cpu_count() or 1,
-                help="processes that search conformers for a file without 3-D coordinates",
-            )
             parser.add_argument(
                 "--ensemble",
                 type=int,
@@ -68,7 +58,6 @@ def main(arguments: list[str]) -> int:
                 "OUT/member_1, ... with one split; OUT is then one model, whose value is their "
                 "mean. An interrupted ensemble is resumed, a larger number extends it",
             )
-        parser.add_argument("--trust", action="store_true", help="import code the config names")
 
     settings = parse("train", SUMMARY, arguments, fill, text).as_dict()
     settings.pop("config")
@@ -81,7 +70,7 @@ def main(arguments: list[str]) -> int:
     from ..training.run import train
 
     if members is None:
-        folder = train(config, trust, workers, typed)
+        folder = train(config, trust, workers, named)
     else:
         from ..training.config import TrainConfig
         from ..training.ensemble import train_ensemble
@@ -91,7 +80,7 @@ def main(arguments: list[str]) -> int:
         def finish(folder: Path, config: TrainConfig) -> None:
             _finish(folder, config, workers)
 
-        folder = train_ensemble(config, members, trust, workers, typed, finish)
+        folder = train_ensemble(config, members, trust, workers, named, finish)
         _calibrate(folder, workers)
         print(f"wrote {folder}, one model of {members}; next: molinv evaluate {folder}")
         return 0
@@ -101,18 +90,6 @@ def main(arguments: list[str]) -> int:
         _finish(folder, config, workers)
     print(f"wrote {folder}; next: molinv evaluate {folder}")
     return 0
-
-
-def check_names(settings: dict[str, Any], arguments: list[str], trust: bool) -> None:
-    """Raises InputError for a name in a config that needs code outside molinv, unless trusted."""
-    for name in NAMES:
-        # a name that stands on the command line was typed; any other came from the config
-        foreign = [s for s in outside(settings[name]) if not any(s in a for a in arguments)]
-        if foreign and not trust:
-            raise InputError(
-                f"the config's {name} needs code outside molinv ({', '.join(foreign)}); pass "
-                "--trust if you know where it comes from."
-            )
 
 
 def _finish(folder: Path, config: Any, workers: int) -> None:

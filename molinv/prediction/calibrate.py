@@ -62,7 +62,7 @@ def calibrate(
     content = {
         "sha256": saved.card["sha256"],
         "split": parts.hash,
-        "parts": config.split,
+        "parts": config.parts_by,
         "level": LEVEL,
         "inside": INSIDE,
         "sets": sets,

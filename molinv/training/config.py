@@ -18,6 +18,14 @@ _TARGET = re.compile(
     r"""\s*(?:\[(?P<unit>[^\[\]]*)\]\s*)?)?(?:,|$)"""
 )
 
+_FOLD = re.compile(r"fold:(\d+)/(\d+)(?::(.+))?")
+
+
+def fold_of(split: str) -> tuple[int, int, str] | None:
+    """(number, how many, what divides the folds) of a split such as fold:2/5; None of another."""
+    found = _FOLD.fullmatch(split)
+    return None if found is None else (int(found[1]), int(found[2]), found[3] or "random")
+
 
 @dataclass
 class RunConfig:
@@ -175,7 +183,9 @@ class TrainConfig(RunConfig):
         split: how a file is divided into parts to train on, validate on and test: random
             (80 / 10 / 10 %, repeated molecules in one part), scaffold (molecules that share a ring
             system stay in one part, the commonest ring systems train), time:COLUMN (the newest
-            are tested) or column:NAME (whose values are train, valid, test).
+            are tested) or column:NAME (whose values are train, valid, test). fold:2/5 tests the
+            second of five random folds; with fold:2/5:scaffold or fold:2/5:column:NAME folds share
+            no ring system, or no value of the column: see `molinv crossvalidate`.
         strict_split: keep rows of one molecule in one part of a random split, leave molecules of
             the `test` file out of training and validation, and leave held-out molecules out that
             have an element no training molecule has. Without it the parts are those of molinv
@@ -228,6 +238,12 @@ class TrainConfig(RunConfig):
         for name, weight in self.weights.items():
             if not 0 <= weight < inf:
                 raise InputError(f"the weight of {name}: expected at least 0, got {weight}.")
+
+    @property
+    def parts_by(self) -> str:
+        """What divides the molecules: random, scaffold, time:COLUMN, column:NAME or file."""
+        found = fold_of(self.split)
+        return "file" if self.test is not None else self.split if found is None else found[2]
 
     @property
     def files(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int64
@@ -14,6 +14,7 @@ from .. import tasks
 from ..atomic import atomic_write
 from ..chem.structure import Rejected
 from ..datasets import load, planted
+from ..datasets.folds import fold, joined, scaffolds
 from ..datasets.geometries import EMBEDDED, GIVEN
 from ..datasets.molecules import Molecules, Target
 from ..datasets.moments import with_moments
@@ -25,10 +26,10 @@ from ..datasets.split import Split, split
 from ..datasets.units import spelled
 from ..errors import InputError, unknown
 from ..tasks.classes import Classes
-from .config import TrainConfig
+from .config import TrainConfig, fold_of
 
 FEW = 9  # held-out molecules, from which on a 90 % interval has an end
-SPLITS = ("random", "scaffold", "time:COLUMN", "column:NAME")
+SPLITS = ("random", "scaffold", "time:COLUMN", "column:NAME", "fold:1/5")
 
 
 class Source(NamedTuple):
@@ -138,33 +139,59 @@ def _check_settings(config: TrainConfig, molecules: Molecules) -> None:
 
 def _split(config: TrainConfig, molecules: Molecules) -> Split:
     """The parts of a data set."""
-    kind, _, column = config.split.partition(":")
-    if kind == "random" and not column:
-        return split(len(molecules), config.drawn_by, config.train_size)
-    if kind == "scaffold" and not column:
-        return by_scaffold(molecules.smiles, config.train_size, config.drawn_by)
-    if kind not in ("time", "column") or not column:
-        raise unknown("split", config.split, SPLITS)
-    raise InputError(f"{config.data} has no column {column!r} to split by: choose random.")
+    size, seed = config.train_size, config.drawn_by
+    kind, column = _kind(config)
+    if column:
+        raise InputError(f"{config.data} has no column {column!r} to split by: choose random.")
+    if (found := fold_of(config.split)) is not None:
+        groups, what = np.arange(len(molecules)), "molecules"
+        if kind == "scaffold":
+            groups, what = joined(groups, scaffolds(molecules.smiles)), "scaffolds"
+        return fold(groups, *found[:2], size, seed, what)
+    if kind == "scaffold":
+        return by_scaffold(molecules.smiles, size, seed)
+    return split(len(molecules), seed, size)
 
 
 def _split_own(config: TrainConfig, own: OwnData) -> tuple[Split, list[str]]:
     """The parts of a user's file, and notes on molecules that occur more than once."""
-    kind, _, column = config.split.partition(":")
     size, seed = config.train_size, config.drawn_by
-    if kind == "random" and not column:
+    kind, column = _kind(config)
+    values: list[Any] = []
+    if column:
+        columns = list(dict.fromkeys(name for row in own.labels for name in row))
+        if column not in columns:
+            raise unknown(f"column of {config.data}:", column, columns)
+        values = [row.get(column) for row in own.labels]
+    if (found := fold_of(config.split)) is not None:
+        groups, what = own.groups, "molecules"
+        if kind == "scaffold":
+            values, what = scaffolds(own.smiles), "scaffolds"
+        if values:
+            groups = joined(groups, values)
+            what = f"values of {column} without a molecule in common" if column else what
+        return fold(groups, *found[:2], size, seed, what), []
+    if kind == "random":
         return (random_split if config.strict_split else _plain_split)(own.groups, seed, size)
-    if kind == "scaffold" and not column:
+    if kind == "scaffold":
         return by_scaffold(own.smiles, size, seed), []
-    if kind not in ("time", "column") or not column:
-        raise unknown("split", config.split, SPLITS)
-    columns = list(dict.fromkeys(name for row in own.labels for name in row))
-    if column not in columns:
-        raise unknown(f"column of {config.data}:", column, columns)
-    values = [row.get(column) for row in own.labels]
     parts = (by_time if kind == "time" else by_column)(values, size, seed)
     note = divided(own.groups, parts)
     return parts, [note] if note else []
+
+
+def _kind(config: TrainConfig) -> tuple[str, str]:
+    """What divides the molecules, "random", "scaffold", "time" or "column", and the column's name.
+
+    Raises InputError for another split.
+    """
+    found = fold_of(config.split)
+    kind, _, column = (config.split if found is None else found[2]).partition(":")
+    named = {"random": False, "scaffold": False, "column": True}
+    named |= {"time": True} if found is None else {}
+    if named.get(kind) != bool(column):
+        raise unknown("split", config.split, SPLITS)
+    return kind, column
 
 
 def _by_file(config: TrainConfig, own: OwnData) -> tuple[Split, list[str], list[Rejected]]:
