@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from ..errors import InputError
 
@@ -82,3 +82,20 @@ def split_groups(
     if not 1 <= size <= train:
         raise InputError(f"expected a train_size from 1 to {train:,}, got {size:,}.")
     return Split(order[:size], order[train:end], order[end:])
+
+
+def some_groups(
+    groups: Int64[np.ndarray, " n"], count: int, seed: int = 0
+) -> Bool[np.ndarray, " n"]:
+    """Whether each row is of some groups drawn by the seed, together at most `count` rows.
+
+    Where no group is as small, the rows of the smallest one are.
+    """
+    names, of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    chosen, left = np.zeros(len(names), bool), count
+    for group in permutation(len(names), seed):
+        if sizes[group] <= left:
+            chosen[group], left = True, left - sizes[group]
+    if not chosen.any() and count:
+        chosen[sizes.argmin()] = True
+    return chosen[of]

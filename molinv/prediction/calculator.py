@@ -43,7 +43,7 @@ class MolInvCalculator(Calculator):
     has no reason to see these as minima. Asking it for forces, as ASE's optimisers, vibrations and
     dynamics do, raises NoForces with one sentence.
 
-    model   a shipped model's name (None: the default) or a run folder
+    model   a shipped model's name (None: the default) or a run folder; of an ensemble the mean
     energy  which target is the energy; by default U0, or the only one that is atomwise
     dipole  a run folder whose model gives dipole vectors, averaged in the same way
     orbit   "haar" averages over all rotations by a quadrature that is exact up to `degree`;
@@ -102,11 +102,12 @@ class MolInvCalculator(Calculator):
         self._learned = predictor.saved.task.gradient
         dtype = torch.float64 if double else torch.float32
         how = orbit, degree, copies, seed
-        self.averaged = Averaged(predictor.saved, *how, dtype=dtype)
+        self.members = [Averaged(saved, *how, dtype=dtype) for saved in predictor.saved.each]
+        self.averaged = self.members[0]
         self._dipole = None
         if dipole is not None:
             self._dipole = _dipole(Predictor(os.fspath(dipole), trust=trust, device=device))
-            self._charged = Averaged(self._dipole.saved, *how, dtype=dtype)
+            self._charged = [Averaged(s, *how, dtype=dtype) for s in self._dipole.saved.each]
         more = ["forces"] * self._learned + ["dipole"] * (self._dipole is not None)
         has = [*type(self).implemented_properties, *more]
         self.implemented_properties = has  # pyright: ignore[reportAttributeAccessIssue]
@@ -129,24 +130,35 @@ class MolInvCalculator(Calculator):
         super().calculate(atoms, properties, system_changes)
         assert self.atoms is not None
         structure = self._structure(self.atoms)
-        forces: dict[str, Any] = {}
+        found = [self._of_member(member, structure) for member in self.members]
+        energies, squares, slopes = (np.stack(part) for part in zip(*found, strict=True))
+        self.results = {
+            "energy": float(energies.mean()),
+            "free_energy": float(energies.mean()),
+            "energy_std": float(np.sqrt(squares.mean())),
+        }
         if self._learned:
-            values, slopes = self.averaged.with_gradient(structure, self._column)
-            forces["forces"] = -slopes * self._in_ev
-        else:
-            values = self.averaged.values(structure, self._column)
-        weights = self.averaged.weights.cpu().double().numpy()
-        if self.predictor.total:
-            references = self.predictor.saved.standardizer.references[:, self._column].numpy()
-            values = values + references[structure.z].sum()
-        energy = float(weights @ values) * self._in_ev
-        spread = float(np.sqrt(weights @ (values * self._in_ev - energy) ** 2))
-        self.results = {"energy": energy, "free_energy": energy, "energy_std": spread} | forces
+            self.results["forces"] = -slopes.mean(0)
         if self._dipole is not None:
             (target,) = self._dipole.targets
             if isinstance(found := self._dipole.usable(structure), Rejected):
                 raise InputError(found.reason)
-            self.results["dipole"] = self._charged.mean(found)[0] * IN_E_ANGSTROM[target.unit]
+            dipole = np.mean([member.mean(found)[0] for member in self._charged], 0)
+            self.results["dipole"] = dipole * IN_E_ANGSTROM[target.unit]
+
+    def _of_member(self, member: Averaged, structure: Structure) -> tuple[float, float, np.ndarray]:
+        """One member's energy, its variance over orientations, and its gradient, in eV."""
+        if self._learned:
+            values, slopes = member.with_gradient(structure, self._column)
+        else:
+            values, slopes = member.values(structure, self._column), np.zeros_like(structure.pos)
+        weights = member.weights.cpu().double().numpy()
+        if self.predictor.total:
+            references = self.predictor.saved.standardizer.references[:, self._column].numpy()
+            values = values + references[structure.z].sum()
+        energy = float(weights @ values) * self._in_ev
+        square = float(weights @ (values * self._in_ev - energy) ** 2)
+        return energy, square, slopes * self._in_ev
 
     def check_state(self, atoms: Any, tol: float = 1e-15) -> list[str]:
         """ASE's comparison with the atoms of `results`; ASE's own overlooks `info`."""

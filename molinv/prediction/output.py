@@ -49,6 +49,8 @@ def table(rows: Rows, predictor: Predictor) -> Table:
         title += " [90 % prediction interval]"
     if any(t.kind not in ("scalar", "class") for t in predictor.targets):
         title += ", as the molecule lies [within 90 %]"
+    if predictor.saved.members:
+        title += ", then +- over the ensemble's members"
     if any(row.get("conformers") for row in rows):
         title += ", then +- over conformers"
     return (_across if len(predictor.targets) <= WIDE else _down)(rows, predictor, title)
@@ -225,10 +227,12 @@ def _value(row: dict[str, Any], target: Target) -> str:
         return shown(row, target)
     name = target.name
     std, low, high = (row.get(f"{name}_{end}") for end in ("std", "low", "high"))
-    scale = std if low is None or high is None else high - low
+    among = row.get(f"{name}_ensemble_std")
+    scale = (among or std) if low is None or high is None else high - low
     text = _digits(row[name], scale, 5) + ("" if std is None or isnan(std) else f" +- {std:.2g}")
-    if (spread := f"{name}_conformer_std") in row:
-        text += f" +- {row[spread]:.2g}"
+    for end in ("ensemble_std", "conformer_std"):
+        if (spread := f"{name}_{end}") in row:
+            text += f" +- {row[spread]:.2g}"
     if low is None or high is None:
         return text
     return f"{text} \\[{_digits(low, scale, 4)}, {_digits(high, scale, 4)}]"

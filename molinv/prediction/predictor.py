@@ -19,8 +19,8 @@ from ..datasets.molecules import Target
 from ..errors import InputError, unknown
 from ..models import too_large
 from ..sharing import choose_device, share_cores
+from ..training.members import load_model
 from ..training.saved import Saved, evaluated
-from ..training.saved import load_molecules as load_saved
 from ..training.shipped import locate, shipped_name
 from .applicability_domain import Composition
 from .batches import PAIRS, asked, budget, by_size, conformers_of, over_conformers, pad
@@ -41,6 +41,7 @@ class Values(NamedTuple):
     Their standard deviations over orientations (NaN of one), root mean square over conformers,
     and over conformers (NaN of one); `half` (b, t), of the 90 % prediction interval, NaN where
     none is known; `outside` says of each molecule why the model knows none like it, or None.
+    `members` (b, t) are the standard deviations over an ensemble's members, None of one model.
     """
 
     mean: np.ndarray
@@ -48,10 +49,11 @@ class Values(NamedTuple):
     spread: np.ndarray
     half: np.ndarray
     outside: list[str | None]
+    members: np.ndarray | None = None
 
 
 class Predictor:
-    """Predicts with a shipped model, given by its name, or with the model of a run folder.
+    """Predicts with a shipped model, given by its name, or the model or ensemble of a run folder.
 
     Without a model it takes the shipped default. Each value is averaged over `copies`
     orientations drawn from the distribution the model learned; its standard deviation over them
@@ -72,8 +74,7 @@ class Predictor:
         total: bool = False,
     ):
         folder, self.device = locate(model), choose_device(device)
-        self.saved: Saved = load_saved(folder, trust)
-        self.saved.network.to(self.device)
+        self.saved: Saved = load_model(folder, trust).to(self.device)
         self.evaluation = evaluated(folder, self.saved.card)
         self.calibration = calibrated(folder, self.saved.card)
         self.shipped = shipped_name(folder)
@@ -130,13 +131,14 @@ class Predictor:
         A row has name, smiles (of a SMILES input), source, embedded (the geometry is a conformer
         search's), geometry (given, embedded or hydrogens added), outside (why it is not of the
         training molecules' kind, or None) and, for each target, its value, `<target>_std` over
-        rotations (NaN of one copy), `<target>_low` and `<target>_high`, the 90 % prediction
-        interval, where the model has one (None where it has none for this kind of geometry),
-        `<target>_mae`, the model's error on test molecules with this kind of geometry, where it
-        was measured, and `<target>_unit`. A structure of several conformers has the mean of their
-        values, `conformers`, and `<target>_conformer_std` over them. What is not one number a
-        molecule has the columns of `fields.columns`, as have the forces of a model that learned
-        them, the gradient of its averaged energy.
+        rotations (NaN of one copy), of an ensemble `<target>_ensemble_std` over its members,
+        `<target>_low` and `<target>_high`, the 90 % prediction interval, where the model has one
+        (None where it has none for this kind of geometry), `<target>_mae`, the model's error on
+        test molecules with this kind of geometry, where it was measured, and `<target>_unit`. A
+        structure of several conformers has the mean of their values, `conformers`, and
+        `<target>_conformer_std` over them. What is not one number a molecule has the columns of
+        `fields.columns`, as have the forces of a model that learned them, the gradient of its
+        averaged energy.
         Structures are read ahead in windows of 1,024; a batch holds as many as the device has
         room for, at most `batch_size`. Raises InputError for several conformers of a molecule
         where values turn with it.
@@ -183,26 +185,31 @@ class Predictor:
     def values(self, structures: Sequence[Structure], batch_size: int | None = None) -> Values:
         """Numbers of usable structures, at least one; run by size, so that little is padding."""
         each = [conformer for s in structures for conformer in conformers_of(s)]
-        values, stds, far = self._each(each, batch_size)
+        values, stds, far, over = self._each(each, batch_size)
         counts = np.array([s.conformers for s in structures])
         far = np.add.reduceat(far, np.cumsum(counts) - counts) / counts
         found = over_conformers(np.stack(values), np.stack(stds), counts)
-        return Values(*found, self._halves(structures), self._outside(structures, far))
+        members = over_conformers(np.stack(values), np.stack(over), counts)[1] if over else None
+        return Values(*found, self._halves(structures), self._outside(structures, far), members)
 
     def _each(
         self, structures: Sequence[Structure], batch_size: int | None
-    ) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
-        """Each one's values (t, *e) or (t, n, *e), their deviations, and distances (b,)."""
+    ) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray, list[np.ndarray]]:
+        """Each one's values (t, *e) or (t, n, *e), their deviations, and distances (b,).
+
+        Last come the deviations over an ensemble's members, none of a single model.
+        """
         parts = by_size(structures, batch_size, budget(self.device))
         runs = zip(*(self._run([structures[i] for i in part]) for part in parts), strict=True)
         order = np.argsort(np.concatenate(parts))
-        values, stds, far = ([row for run in made for row in run] for made in runs)
+        values, stds, far, over = ([row for run in made for row in run] for made in runs)
         if self.targets[0].by_atom:  # without the padding
             sizes = [len(structures[i].z) for part in parts for i in part]
-            values, stds = (
-                [row[:, :n] for row, n in zip(x, sizes, strict=True)] for x in (values, stds)
+            values, stds, over = (
+                [row[:, :n] for row, n in zip(x, sizes, strict=False)] for x in (values, stds, over)
             )
-        return [values[i] for i in order], [stds[i] for i in order], np.array(far)[order]
+        values, stds, over = ([x[i] for i in order] if x else [] for x in (values, stds, over))
+        return values, stds, np.array(far)[order], over
 
     def _halves(self, structures: Sequence[Structure]) -> np.ndarray:
         return np.stack([self._half[self.kind(s)] for s in structures])
@@ -229,8 +236,11 @@ class Predictor:
             return why
         return f"feature distance {distance / limit:.2g} times the 99 % limit of held-out molecules"
 
-    def _run(self, structures: Sequence[Structure]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean and deviation over orientations (b, t), in the targets' units; distances (b,)."""
+    def _run(self, structures: Sequence[Structure]) -> tuple[np.ndarray, ...]:
+        """Mean and deviation over orientations (b, t), in the targets' units; distances (b,).
+
+        Last the deviation over an ensemble's members (b, t), empty of a single model.
+        """
         batch = self._pad(structures)
         found = orbit_values(self.saved, batch, self.copies)
         space = None if self.calibration is None else self.calibration.space
@@ -241,7 +251,8 @@ class Predictor:
         mean = found.mean
         if self.total:
             mean = mean + self.saved.standardizer.references[batch.z].sum(1)
-        return mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], far
+        over = np.empty((0,)) if found.members is None else found.members[:, self.columns].numpy()
+        return mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], far, over
 
     def _pad(self, structures: Sequence[Structure]) -> Batch:
         return pad(structures, self.saved.card["placement"]["center"], asked(self.saved))
@@ -270,11 +281,15 @@ class Predictor:
     ) -> list[dict[str, Any]]:
         """The rows of `predict` of usable structures, at least one; `forces` can be left out."""
         if self.saved.task.kind == "scalar":
-            values, std, spread, half, outside = self.values(structures, batch_size)
+            values, std, spread, half, outside, members = self.values(structures, batch_size)
         else:
             check_one_geometry(structures, self.targets)
-            values, stds, far = self._each(structures, batch_size)
-            std = np.stack([deviation(each, self.targets[0].by_atom) for each in stds])
+            values, stds, far, over = self._each(structures, batch_size)
+            std, members = (
+                np.stack([deviation(each, self.targets[0].by_atom) for each in x]) if x else None
+                for x in (stds, over)
+            )
+            assert std is not None
             spread, half = std, self._halves(structures)  # one conformer: no spread is shown
             outside = self._outside(structures, far)
         slopes = self._forces(structures, batch_size) if forces else [{} for _ in structures]
@@ -289,7 +304,8 @@ class Predictor:
                 width = None if self.calibration is None else half[i][j]
                 several = spread[i][j] if s.conformers > 1 else None
                 known = std[i][j], width, errors[self.kind(s)].get(target.name), several
-                row |= columns(target, values[i][j], *known)
+                among = None if members is None else members[i][j]
+                row |= columns(target, values[i][j], *known, among)
             rows.append(row | slopes[i])
         return rows
 

@@ -75,7 +75,7 @@ class MoleculeData(RunData):
         self.identity = {"split": parts.hash, "data_sha256": source.sha256, "molecules": sizes}
         if source.sha256 is not None:
             own = {"data_sha256": source.sha256, "rejected": len(source.rejected)}
-            self.facts |= own
+            self.facts |= own | ({} if source.files is None else {"files_sha256": source.files})
         self.readout = readouts(config.readout, self.task, molecules, parts.train)
 
     def drawn(self, epoch: int) -> Int64[np.ndarray, " m"]:
@@ -150,7 +150,7 @@ def place(
         device,
         center=config.center,
         shift=config.shift,
-        seed=config.seed,
+        seed=config.drawn_by,
         rotate=rotate or config.rotate,
         kind=task.kind,
         forces=forces,
