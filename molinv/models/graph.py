@@ -12,6 +12,7 @@ from torch_geometric.utils import scatter
 
 from ..actions import Graph as GraphAction
 from ..datasets.batches import Batch
+from ..datasets.features import Features
 from .base import Model
 from .edges import graph_batch
 from .features import SOFT, Gaussians, safe_norm
@@ -57,6 +58,7 @@ class Graph(Model):
         self.element = nn.Embedding(119, width)
         self.radial = Gaussians()
         edge = len(self.radial.centres) + 3
+        self.widths = (width, edge)
         self.messages = nn.ModuleList(Message(width, edge) for _ in range(layers))
         self.read = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, targets)
@@ -64,13 +66,25 @@ class Graph(Model):
 
     def inputs(self, batch: Batch) -> tuple[GraphBatch]:
         """Atoms of all molecules in a row, and every ordered pair within the cutoff."""
-        return (graph_batch(batch, self.cutoff),)
+        graph = graph_batch(batch, self.cutoff)
+        for features in self.asked(batch):
+            mask = batch.mask
+            at = mask.nonzero()  # molecule and place of each node
+            source, target = graph["edge_index"]
+            graph["known_atoms"] = features.atoms[mask]
+            graph["known_molecules"] = features.molecule[at[:, 0]]
+            graph["known_pairs"] = features.pairs[at[target, 0], at[target, 1], at[source, 1]]
+        return (graph,)
 
     def forward(self, graph: Data) -> Float[Tensor, "b t"]:
         x = self.element(graph.z)
         vector = graph.pos[graph.edge_index[1]] - graph.pos[graph.edge_index[0]]  # pyright: ignore
         distance = safe_norm(vector)
         edge = torch.cat([self.radial(distance), vector / (distance[:, None] + SOFT)], -1)
+        if self.known is not None:
+            names = ("known_atoms", "known_pairs", "known_molecules")
+            known = Features(*(graph[name] for name in names))
+            x, edge = self.known.nodes(x, known), self.known.pairs(edge, known.pairs)
         for message in self.messages:
             x = message(x, graph.edge_index, edge)
         size = 1 if graph.batch is None else graph.num_graphs  # pyright: ignore
