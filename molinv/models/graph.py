@@ -17,6 +17,8 @@ from .base import Model
 from .edges import graph_batch
 from .features import SOFT, Gaussians, safe_norm
 
+KNOWN = ("known_atoms", "known_pairs", "known_molecules")  # of each node, edge and node
+
 
 class Message(MessagePassing):
     """Neighbours' states, weighted by a filter made from the edge, then a residual update."""
@@ -71,9 +73,9 @@ class Graph(Model):
             mask = batch.mask
             at = mask.nonzero()  # molecule and place of each node
             source, target = graph["edge_index"]
-            graph["known_atoms"] = features.atoms[mask]
-            graph["known_molecules"] = features.molecule[at[:, 0]]
-            graph["known_pairs"] = features.pairs[at[target, 0], at[target, 1], at[source, 1]]
+            pairs = features.pairs[at[target, 0], at[target, 1], at[source, 1]]
+            known = features.atoms[mask], pairs, features.molecule[at[:, 0]]
+            graph.update(dict(zip(KNOWN, known, strict=True)))
         return (graph,)
 
     def forward(self, graph: Data) -> Float[Tensor, "b t"]:
@@ -82,8 +84,7 @@ class Graph(Model):
         distance = safe_norm(vector)
         edge = torch.cat([self.radial(distance), vector / (distance[:, None] + SOFT)], -1)
         if self.known is not None:
-            names = ("known_atoms", "known_pairs", "known_molecules")
-            known = Features(*(graph[name] for name in names))
+            known = Features(*(graph[name] for name in KNOWN))
             x, edge = self.known.nodes(x, known), self.known.pairs(edge, known.pairs)
         for message in self.messages:
             x = message(x, graph.edge_index, edge)
