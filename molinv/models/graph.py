@@ -75,7 +75,8 @@ class Graph(Model):
             source, target = graph["edge_index"]
             pairs = features.pairs[at[target, 0], at[target, 1], at[source, 1]]
             known = features.atoms[mask], pairs, features.molecule[at[:, 0]]
-            graph.update(dict(zip(KNOWN, known, strict=True)))
+            for name, value in zip(KNOWN, known, strict=True):
+                setattr(graph, name, value)
         return (graph,)
 
     def forward(self, graph: Data) -> Float[Tensor, "b t"]:
