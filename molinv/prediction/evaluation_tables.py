@@ -10,10 +10,15 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..datasets.geometries import EMBEDDED
+from ..chem.structure import EMBEDDED, GIVEN, HYDROGENS
 from .class_scores import HEADLINE, NAMES
 from .conformal import CHOSEN_ON
 
+WHOSE = {
+    GIVEN: "the data's own geometries",
+    EMBEDDED: "RDKit's geometries",
+    HYDROGENS: "geometries with RDKit's hydrogens",
+}
 COLUMNS = ("stored", "rotated", "averaged")
 SCORES = {"rmse": ("RMSE", ".4g"), "r2": ("R2", ".4f"), "spearman": ("Spearman", ".4f")}
 
@@ -73,7 +78,7 @@ def metrics_table(result: dict[str, Any]) -> Table | None:
 def interval_table(result: dict[str, Any], kind: str) -> Group:
     """The intervals of one kind of geometry, from `evaluate`, and their caveats, to print."""
     held = result["intervals"][kind]
-    what = "RDKit's geometries" if kind == EMBEDDED else "the data's own geometries"
+    what = WHOSE[kind]
     made = Table(
         title=f"{held['level']:.0%} prediction intervals on {what}: from "
         f"{held['calibrated_on']:,} held-out molecules, tried on {held['molecules']:,} test ones"
