@@ -106,8 +106,8 @@ def _on_errors(rows: Rows, predictor: Predictor) -> Iterator[str]:
         known = kind in measured
         if not known and kind not in tested(predictor.evaluation):
             yield (
-                f"Test MAE: not measured with {WHOSE[kind]}, where {predictor.name} can err twice "
-                f"as much as with {WHOSE[tested(predictor.evaluation)[0]]}, or more."
+                f"Test MAE: not measured for {UNKNOWN[kind]}, where {predictor.name} can err twice "
+                f"as much as for {UNKNOWN[tested(predictor.evaluation)[0]]}, or more."
             )
             continue
         number = (measured[kind] if known else predictor.evaluation)["molecules"]
