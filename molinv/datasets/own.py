@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int8, Int64
 
+from ..chem.structure import KINDS
 from ..errors import InputError
-from .geometries import Geometries, geometries
+from .extras import Extras
+from .geometries import EMBEDDED, Geometries, geometries
 from .molecules import Molecules, Target
 from .oddities import outliers, with_totals
 from .own_classes import with_classes
@@ -31,17 +33,18 @@ class OwnData:
     """The molecules of a file, and what else it says of them.
 
     `molecules` have the asked targets, NaN where a value is missing, and the line or record as
-    their id; `labels` are the texts and numbers of each (see `read_own`); `embedded` says whose
-    geometry came from a conformer search; `sha256` is the file's. `smiles` are those of the
-    file, also of the bonds in an .sdf record; rows of one molecule have the same number in
-    `groups`. `notes` are sentences on what a user should know of the data. Of several files
-    `origin` is the number of each molecule's, whose ids then begin with its file's path, and
+    their id; `labels` are the texts and numbers of each (see `read_own`); `kind` is that of each
+    geometry and `state` the charge and unpaired electrons; `sha256` is the file's. `smiles` are
+    those of the file, also of the bonds in an .sdf record; rows of one molecule have the same
+    number in `groups`. `notes` are sentences on what a user should know of the data. Of several
+    files `origin` is the number of each molecule's, whose ids then begin with its file's path, and
     `sha256` a digest of all files' digests, which are `digests`.
     """
 
     molecules: Molecules
     labels: list[dict[str, Any]]
-    embedded: np.ndarray
+    kind: np.ndarray
+    state: Int8[np.ndarray, "n 2"]
     rejected: list[Rejected]
     sha256: str
     smiles: Sequence[str]
@@ -49,6 +52,11 @@ class OwnData:
     notes: tuple[str, ...]
     origin: Int64[np.ndarray, " n"]
     digests: tuple[str, ...]
+
+    @property
+    def embedded(self) -> Bool[np.ndarray, " n"]:
+        """Whose geometry came from a conformer search."""
+        return self.kind == EMBEDDED
 
 
 def is_own(name: str | Path) -> bool:
@@ -90,7 +98,7 @@ def read_own(
     digests = tuple(map(_digest, paths))
     together = hashlib.sha256(" ".join(digests).encode()).hexdigest()
     digest = digests[0] if len(paths) == 1 else together
-    found = geometries(items, options, ["file", digest], workers)
+    found = geometries(items, options, ["file", digest, "kind, state, graph"], workers)
     for k, i in enumerate(found.index.tolist()):
         for target, (given, _) in shaped.items():
             if why := misfit(given[i], target, len(found.structures[k][0])):
@@ -110,11 +118,15 @@ def read_own(
     fields = tuple(field(t, [given[i] for i in rows], sizes) for t, (given, _) in shaped.items())
     molecules, totals = with_totals(replace(molecules, fields=fields))
     numbered = [(int(origin[i]), items[i]) for i in rows]
-    smiles, embedded = _smiles(paths, molecules, numbered), found.embedded[kept]
+    smiles, kind = _smiles(paths, molecules, numbered), found.kind[kept]
     groups = same_molecule(molecules, smiles)
-    notes = (*classed, *totals, *notes_of(groups, molecules, embedded), *outliers(molecules))
-    chosen = [said[i] for i in rows]
-    what = molecules, chosen, embedded, rejected, digest, smiles, groups, notes
+    repeats = notes_of(groups, molecules, kind == EMBEDDED)
+    notes = (*classed, *totals, *repeats, *outliers(molecules))
+    chosen, state = [said[i] for i in rows], found.state[kept]
+    numbers_of = np.array([KINDS.index(k) for k in kind], np.uint8)
+    extras = Extras(found.graphs.take(np.array(kept)), numbers_of, state)
+    molecules = replace(molecules, extras=extras)
+    what = molecules, chosen, kind, state, rejected, digest, smiles, groups, notes
     return OwnData(*what, origin=origin[rows], digests=digests)
 
 

@@ -12,7 +12,8 @@ from .own_values import kind_of, missing, number
 from .targets import Target
 from .units import spelled
 
-RESERVED = {"name", "source", "embedded", "outside", "conformers", "row", "smiles", "error"}
+RESERVED = {"name", "source", "embedded", "geometry", "outside", "conformers", "row", "smiles"}
+RESERVED |= {"error"}
 # what follows a target's name in the columns of predictions
 ENDS = (
     "std",

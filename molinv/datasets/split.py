@@ -16,15 +16,22 @@ LARGE = 125_000  # from here on QM9's customary 110,000 / 10,000 / rest
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Three disjoint int64 arrays of indices into a `Molecules`."""
+    """Three disjoint int64 arrays of indices into a `Molecules`.
+
+    `origin` is the hash of the split that this one follows from, where its indices are those of
+    other geometries of the same molecules.
+    """
 
     train: Int64[np.ndarray, " a"]
     valid: Int64[np.ndarray, " b"]
     test: Int64[np.ndarray, " c"]
+    origin: str | None = None
 
     @property
     def hash(self) -> str:
         """Twelve hex digits of the SHA-256 of the three arrays, to print with a result."""
+        if self.origin is not None:
+            return self.origin
         digest = hashlib.sha256()
         for part in (self.train, self.valid, self.test):
             digest.update(f"{len(part)}:".encode() + part.astype("<i8").tobytes())

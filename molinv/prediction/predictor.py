@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +11,9 @@ import numpy as np
 
 from ..chem.objects import is_object
 from ..chem.readers import read
-from ..chem.structure import Rejected, Structure
-from ..datasets.geometries import EMBEDDED, GIVEN
+from ..chem.state import NEUTRAL, of_states, words
+from ..chem.structure import EMBEDDED, GIVEN, HYDROGENS, KINDS, Rejected, Structure
+from ..datasets.batches import Batch
 from ..datasets.molecules import Target
 from ..errors import InputError, unknown
 from ..models import too_large
@@ -22,13 +22,16 @@ from ..training.members import load_model
 from ..training.saved import Saved, evaluated
 from ..training.shipped import locate, shipped_name
 from .applicability_domain import Composition
-from .batches import PAIRS, budget, by_size, conformers_of, over_conformers, pad
-from .conformal import calibrated
+from .batches import PAIRS, asked, budget, by_size, conformers_of, over_conformers, pad
+from .conformal import Ends, calibrated
+from .difficulty import Signs, counts
 from .fields import check_one_geometry, columns, deviation
 from .orbit_values import orbit_forces, orbit_values
 
 __all__ = ["PAIRS", "Predictor", "Values", "by_size", "pad", "symbols"]
 
+# what the column `geometry` calls each kind
+GEOMETRY = {GIVEN: "given", EMBEDDED: "embedded", HYDROGENS: "hydrogens added"}
 WINDOW = 1024  # structures that are read before they are sorted by size
 
 
@@ -36,15 +39,15 @@ class Values(NamedTuple):
     """Values (b, t) in the targets' units, and what is known of their error.
 
     Their standard deviations over orientations (NaN of one), root mean square over conformers,
-    and over conformers (NaN of one); `half` (b, t), of the 90 % prediction interval, NaN where
-    none is known; `outside` says of each molecule why the model knows none like it, or None.
-    `members` (b, t) are the standard deviations over an ensemble's members, None of one model.
+    and over conformers (NaN of one); `ends` of the 90 % prediction intervals, around the values;
+    `outside` says of each molecule why the model knows none like it, or None. `members` (b, t) are
+    the standard deviations over an ensemble's members, None of one model.
     """
 
     mean: np.ndarray
     std: np.ndarray
     spread: np.ndarray
-    half: np.ndarray
+    ends: Ends
     outside: list[str | None]
     members: np.ndarray | None = None
 
@@ -78,6 +81,7 @@ class Predictor:
         self.name = f"model {self.shipped}" if self.shipped else f"the model in {folder}"
         self.copies = copies
         self.elements = set(self.saved.card["elements"])
+        self.states = trained_states(self.saved.card)
         all_targets = self.saved.task.predicted
         names = [t.name for t in all_targets]
         for name in targets or ():
@@ -110,9 +114,12 @@ class Predictor:
         return {n: rows[n].get("averaged", rows[n]["rotated"]) for n in self.units}
 
     def errors_of(self, kind: str) -> dict[str, float]:
-        """`errors` for one kind of geometry, where they were measured for it, else `errors`."""
-        measured = ((self.evaluation or {}).get("intervals", {}).get(kind) or {}).get("targets", {})
-        return {n: measured.get(n, {}).get("mae", e) for n, e in self.errors.items()}
+        """`errors` for one kind of geometry; empty where they were not measured for it."""
+        result = self.evaluation or {}
+        measured = (result.get("intervals", {}).get(kind) or {}).get("targets", {})
+        usual = self.errors if kind in tested(result) else {}
+        found = {n: measured.get(n, {}).get("mae", usual.get(n)) for n in self.errors}
+        return {n: e for n, e in found.items() if e is not None}
 
     def predict(
         self, structures: Any, batch_size: int | None = None
@@ -122,15 +129,16 @@ class Predictor:
         `structures` are those of `chem.read`, or whatever it reads: SMILES, files, ase.Atoms.
 
         A row has name, smiles (of a SMILES input), source, embedded (the geometry is a conformer
-        search's), outside (why it is not of the training molecules' kind, or None) and, for each
-        target, its value, `<target>_std` over rotations (NaN of one copy), of an ensemble
-        `<target>_ensemble_std` over its members, `<target>_low` and
-        `<target>_high`, the 90 % prediction interval, where the model has one (None where it has
-        none for this kind of geometry), `<target>_mae`, the model's error on its test molecules
-        with this kind of geometry, where it is known, and `<target>_unit`. A structure of several
-        conformers has the mean of their values, `conformers`, and `<target>_conformer_std`
-        over them. What is not one number a molecule has the columns of `fields.columns`,
-        as have the forces of a model that learned them, the gradient of its averaged energy.
+        search's), geometry (given, embedded or hydrogens added), outside (why it is not of the
+        training molecules' kind, or None) and, for each target, its value, `<target>_std` over
+        rotations (NaN of one copy), of an ensemble `<target>_ensemble_std` over its members,
+        `<target>_low` and `<target>_high`, the 90 % prediction interval, where the model has one
+        (None where it has none for this kind of geometry), `<target>_mae`, the model's error on
+        test molecules with this kind of geometry, where it was measured, and `<target>_unit`. A
+        structure of several conformers has the mean of their values, `conformers`, and
+        `<target>_conformer_std` over them. What is not one number a molecule has the columns of
+        `fields.columns`, as have the forces of a model that learned them, the gradient of its
+        averaged energy.
         Structures are read ahead in windows of 1,024; a batch holds as many as the device has
         room for, at most `batch_size`. Raises InputError for several conformers of a molecule
         where values turn with it.
@@ -153,61 +161,73 @@ class Predictor:
             reason = too_large(self.saved.card["build"]["model"], limit, len(item.z))
             reason = f"{self.name} learned from molecules of {few} to {many} atoms; {reason}"
             return Rejected(item.name, item.source, reason)
-        foreign = set(item.z.tolist()) - self.elements
-        if not foreign:
+        if foreign := set(item.z.tolist()) - self.elements:
+            reason = (
+                f"{self.name} was not trained on {symbols(foreign)}, only on "
+                f"{symbols(self.elements)}; train one on data that has it (molinv train --data) "
+                "and name its folder."
+            )
+            return Rejected(item.name, item.source, reason)
+        if self.states is None or item.state in self.states:
             return item
+        unsaid = " (it counts as neutral, as its input gives no charge)" * (item.charge is None)
         reason = (
-            f"{self.name} was not trained on {symbols(foreign)}, only on "
-            f"{symbols(self.elements)}; train one on data that has it (molinv train --data) and "
-            "name its folder."
+            f"{self.name} was trained on {of_states(self.states)} only; this one has "
+            f"{words(*item.state)}{unsaid}: train one on data that has such molecules "
+            "(molinv train --data) and name its folder."
         )
         return Rejected(item.name, item.source, reason)
 
     def kind(self, structure: Structure) -> str:
         """The kind of geometry that its interval is of."""
-        return EMBEDDED if structure.embedded else GIVEN
+        return structure.kind
 
     def values(self, structures: Sequence[Structure], batch_size: int | None = None) -> Values:
         """Numbers of usable structures, at least one; run by size, so that little is padding."""
         each = [conformer for s in structures for conformer in conformers_of(s)]
-        values, stds, far, over = self._each(each, batch_size)
+        values, stds, signs, over = self._each(each, batch_size)
         counts = np.array([s.conformers for s in structures])
-        far = np.add.reduceat(far, np.cumsum(counts) - counts) / counts
+        signs = signs.averaged(counts)
         found = over_conformers(np.stack(values), np.stack(stds), counts)
         members = over_conformers(np.stack(values), np.stack(over), counts)[1] if over else None
-        return Values(*found, self._halves(structures), self._outside(structures, far), members)
+        ends, outside = self._ends(structures, signs), self._outside(structures, signs)
+        return Values(*found, ends, outside, members)
 
     def _each(
         self, structures: Sequence[Structure], batch_size: int | None
-    ) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray, list[np.ndarray]]:
-        """Each one's values (t, *e) or (t, n, *e), their deviations, and distances (b,).
+    ) -> tuple[list[np.ndarray], list[np.ndarray], Signs, list[np.ndarray]]:
+        """Each one's values (t, *e) or (t, n, *e), their deviations, and signs.
 
         Last come the deviations over an ensemble's members, none of a single model.
         """
         parts = by_size(structures, batch_size, budget(self.device))
-        runs = zip(*(self._run([structures[i] for i in part]) for part in parts), strict=True)
+        runs = [self._run([structures[i] for i in part]) for part in parts]
         order = np.argsort(np.concatenate(parts))
-        values, stds, far, over = ([row for run in made for row in run] for made in runs)
+        values = [row for made, _, _, _ in runs for row in made]
+        stds = [row for _, made, _, _ in runs for row in made]
+        over = [row for _, _, _, made in runs for row in made]
+        signs = Signs.joined([run[2] for run in runs]).take(order)
         if self.targets[0].by_atom:  # without the padding
             sizes = [len(structures[i].z) for part in parts for i in part]
             values, stds, over = (
                 [row[:, :n] for row, n in zip(x, sizes, strict=False)] for x in (values, stds, over)
             )
         values, stds, over = ([x[i] for i in order] if x else [] for x in (values, stds, over))
-        return values, stds, np.array(far)[order], over
+        return values, stds, signs, over
 
-    def _halves(self, structures: Sequence[Structure]) -> np.ndarray:
-        return np.stack([self._half[self.kind(s)] for s in structures])
+    def _ends(self, structures: Sequence[Structure], signs: Signs) -> Ends:
+        """Of the 90 % intervals (b, t), of each by its kind of geometry."""
+        made = np.full((2, len(structures), len(self.targets)), np.nan)
+        if (found := self.calibration) is None:
+            return Ends(*made)
+        for kind in KINDS:
+            these = np.array([i for i, s in enumerate(structures) if self.kind(s) == kind], int)
+            if len(these):
+                made[:, these] = found.ends([*self.units], kind, self.copies, signs.take(these))
+        return Ends(*made)
 
-    @cached_property
-    def _half(self) -> dict[str, np.ndarray]:
-        """Half-widths (t,) of the intervals, for each kind of geometry."""
-        names, found = list(self.units), self.calibration
-        if found is None:
-            return dict.fromkeys((GIVEN, EMBEDDED), np.full(len(names), np.nan))
-        return {k: found.half_widths(names, k, self.copies) for k in (GIVEN, EMBEDDED)}
-
-    def _outside(self, structures: Sequence[Structure], far: np.ndarray) -> list[str | None]:
+    def _outside(self, structures: Sequence[Structure], signs: Signs) -> list[str | None]:
+        far = signs.distance(None if self.calibration is None else self.calibration.space)
         return [self._why(s, float(d)) for s, d in zip(structures, far, strict=True)]
 
     def _why(self, structure: Structure, distance: float) -> str | None:
@@ -216,28 +236,33 @@ class Predictor:
         if found is None:
             few, many = self.saved.card["atoms"]
             return Composition((few, many), len(structure.z), {}).sized(structure.z)
-        limit = found.farthest(self.kind(structure), self.copies)
+        heavy = int((structure.z > 1).sum())
+        limit = found.limit(self.kind(structure), self.copies, heavy)
         if (why := found.composition.outside(structure.z)) or not distance > limit:
             return why
-        return f"feature distance {distance / limit:.2g} times the 99 % limit of held-out molecules"
+        return (
+            f"feature distance {distance:.2g}, where held-out molecules of {heavy} or more atoms "
+            f"other than H had at most {limit:.2g}"
+        )
 
-    def _run(self, structures: Sequence[Structure]) -> tuple[np.ndarray, ...]:
-        """Mean and deviation over orientations (b, t), in the targets' units; distances (b,).
+    def _run(
+        self, structures: Sequence[Structure]
+    ) -> tuple[np.ndarray, np.ndarray, Signs, np.ndarray]:
+        """Mean and deviation over orientations (b, t), in the targets' units; signs.
 
         Last the deviation over an ensemble's members (b, t), empty of a single model.
         """
-        batch = pad(structures, center=self.saved.card["placement"]["center"])
+        batch = self._pad(structures)
         found = orbit_values(self.saved, batch, self.copies)
-        space = None if self.calibration is None else self.calibration.space
-        if space is None or found.features is None:
-            far = np.full(len(structures), np.nan)
-        else:
-            far = space.distance(found.features).double().numpy()
         mean = found.mean
         if self.total:
             mean = mean + self.saved.standardizer.references[batch.z].sum(1)
         over = np.empty((0,)) if found.members is None else found.members[:, self.columns].numpy()
-        return mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], far, over
+        signs = Signs(found.features, counts(batch.z))
+        return mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], signs, over
+
+    def _pad(self, structures: Sequence[Structure]) -> Batch:
+        return pad(structures, self.saved.card["placement"]["center"], asked(self.saved))
 
     def _forces(
         self, structures: Sequence[Structure], batch_size: int | None
@@ -250,8 +275,7 @@ class Predictor:
         error = ((self.evaluation or {}).get("targets", {}).get(forces.name) or {}).get("averaged")
         made: list[dict[str, Any]] = [{} for _ in structures]
         for part in by_size(structures, batch_size, budget(self.device)):
-            center = self.saved.card["placement"]["center"]
-            batch = pad([structures[i] for i in part], center)
+            batch = self._pad([structures[i] for i in part])
             found = orbit_forces(self.saved, batch, self.copies).numpy()
             for row, i in enumerate(part):
                 value = found[row, : len(structures[i].z)]
@@ -264,33 +288,46 @@ class Predictor:
     ) -> list[dict[str, Any]]:
         """The rows of `predict` of usable structures, at least one; `forces` can be left out."""
         if self.saved.task.kind == "scalar":
-            values, std, spread, half, outside, members = self.values(structures, batch_size)
+            values, std, spread, ends, outside, members = self.values(structures, batch_size)
         else:
             check_one_geometry(structures, self.targets)
-            values, stds, far, over = self._each(structures, batch_size)
+            values, stds, signs, over = self._each(structures, batch_size)
             std, members = (
                 np.stack([deviation(each, self.targets[0].by_atom) for each in x]) if x else None
                 for x in (stds, over)
             )
             assert std is not None
-            spread, half = std, self._halves(structures)  # one conformer: no spread is shown
-            outside = self._outside(structures, far)
+            spread, ends = std, self._ends(structures, signs)  # one conformer: no spread is shown
+            outside = self._outside(structures, signs)
         slopes = self._forces(structures, batch_size) if forces else [{} for _ in structures]
-        errors = {kind: self.errors_of(kind) for kind in (GIVEN, EMBEDDED)}
-        std, spread, half, rows = std.tolist(), spread.tolist(), half.tolist(), []
+        errors = {kind: self.errors_of(kind) for kind in KINDS}
+        std, spread, rows = std.tolist(), spread.tolist(), list[dict[str, Any]]()
+        low, high = (end.tolist() for end in ends)
         for i, s in enumerate(structures):
             row: dict[str, Any] = {"name": s.name, "smiles": s.smiles, "source": s.source}
-            row |= {"embedded": s.embedded, "outside": outside[i]}
+            row |= {"embedded": s.embedded, "geometry": GEOMETRY[s.kind], "outside": outside[i]}
             if s.conformers > 1:
                 row["conformers"] = s.conformers
             for j, target in enumerate(self.targets):
-                width = None if self.calibration is None else half[i][j]
+                both = None if self.calibration is None else (low[i][j], high[i][j])
                 several = spread[i][j] if s.conformers > 1 else None
-                known = std[i][j], width, errors[self.kind(s)].get(target.name), several
+                known = std[i][j], both, errors[self.kind(s)].get(target.name), several
                 among = None if members is None else members[i][j]
                 row |= columns(target, values[i][j], *known, among)
             rows.append(row | slopes[i])
         return rows
+
+
+def trained_states(card: dict[str, Any]) -> set[tuple[int, int]] | None:
+    """The charges and unpaired electrons of a model's training molecules; None if not known."""
+    if "states" in card:
+        return {(charge, unpaired) for charge, unpaired in card["states"]}
+    return {NEUTRAL} if card.get("data") == "qm9" else None  # molinv 0.1.0 kept none
+
+
+def tested(result: dict[str, Any]) -> Sequence[str]:
+    """The kinds of geometry that the molecules of an evaluation have."""
+    return result.get("kinds") or [next(iter(result.get("intervals", {})), GIVEN)]
 
 
 def symbols(numbers: Iterable[int]) -> str:

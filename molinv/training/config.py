@@ -177,6 +177,17 @@ class TrainConfig(RunConfig):
         group_end: fraction of the distribution's learning rate that is left at the end of the run.
         init: a shipped model's name or a run folder to start from: its architecture, and its
             weights except the last layer's where the targets are others.
+        features: what the model takes beside positions and elements, separated by commas: bonds
+            (the bond graph), state (charge and unpaired electrons), geometry (whether coordinates
+            were given or embedded).
+        geometries: which geometries of a molecule are trained on: given, embedded (by RDKit from
+            its SMILES) and hydrogens (given, but for RDKit's hydrogens), with the fraction of each
+            if several, as in "embedded=0.8,given=0.2". Every epoch draws one for each molecule.
+            The first is validated and tested on; by default the data's own.
+        conformers: embedded conformers of each molecule to draw from.
+        small: molecules of up to so many atoms other than hydrogen all train, in a named data set,
+            and are drawn `repeat` times in every epoch; 0 treats them as all others.
+        repeat: how often these are drawn.
         valid: a file of your own to validate on, with the columns of `data`; a tenth of `data`
             if not given.
         test: a file of your own to test on, with the columns of `data`, which is then trained on.
@@ -212,6 +223,11 @@ class TrainConfig(RunConfig):
     cost: float | None = None
     group_end: float = 0.01
     init: str | None = None
+    features: str = ""
+    geometries: str = ""
+    conformers: int = 1
+    small: int = 0
+    repeat: int = 1
     valid: str | None = None
     test: str | None = None
     split: str = "random"
@@ -228,6 +244,9 @@ class TrainConfig(RunConfig):
         self._see("shift", self.shift >= 0, "at least 0")
         self._see("data_seed", self._of("data_seed", 0) >= 0, "at least 0")
         self._see("group_end", 0 <= self.group_end <= 1, "a fraction from 0 to 1")
+        for name in ("conformers", "repeat"):
+            self._see(name, getattr(self, name) >= 1, "at least 1")
+        self._see("small", self.small >= 0, "at least 0")
         self._see("cost", 0 < self._of("cost", 1) < inf, "an error above 0")
         if self.cost is not None and self.lam_start is not None:
             raise InputError("cost steers the weight that lam_start would set: give one of them.")

@@ -17,6 +17,7 @@ from torch import nn
 
 from ..atomic import SEAL, atomic_write, edited, seal
 from ..augment import Augmented
+from ..datasets.features import parse
 from ..datasets.references import Standardizer
 from ..errors import InputError
 from ..names import outside
@@ -25,7 +26,7 @@ from ..tasks.base import Task
 from ..tasks.maps import Maps
 from ..tasks.numbers import Numbers
 from .build import make_network, make_picture_network, of_task
-from .config import RunConfig
+from .config import RunConfig, TrainConfig
 from .picture_config import PictureConfig
 
 FORMAT = 2  # 1, of molinv 0.1.0, is read too
@@ -98,6 +99,8 @@ def built(config: RunConfig, readout: Sequence[Any] | None = None) -> dict[str, 
     """The settings that a network is built from again."""
     names = (*_BUILT, *_PICTURES) if isinstance(config, PictureConfig) else _BUILT
     made = {name: getattr(config, name) for name in names}
+    if isinstance(config, TrainConfig) and config.features:
+        made["features"] = list(parse(config.features))
     return made if readout is None else made | {"readout": list(readout)}
 
 

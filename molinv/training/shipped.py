@@ -18,6 +18,7 @@ FILES = (
     "evaluation.json",
     "conformal.json",
     "domain.safetensors",
+    "difficulty.safetensors",
 )
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int8, Int64
 
 from .. import tasks
 from ..atomic import atomic_write
 from ..chem.structure import Rejected
 from ..datasets import load, planted
 from ..datasets.folds import fold, joined, scaffolds
-from ..datasets.geometries import EMBEDDED, GIVEN
+from ..datasets.geometries import GIVEN, KINDS
 from ..datasets.molecules import Molecules, Target
 from ..datasets.moments import with_moments
 from ..datasets.own import OwnData, is_own, read_own
@@ -27,6 +28,7 @@ from ..datasets.units import spelled
 from ..errors import InputError, unknown
 from ..tasks.classes import Classes
 from .config import TrainConfig, fold_of
+from .copies import Copies, geometry_fractions, several, with_small
 
 FEW = 9  # held-out molecules, from which on a 90 % interval has an end
 SPLITS = ("random", "scaffold", "time:COLUMN", "column:NAME", "fold:1/5")
@@ -37,7 +39,8 @@ class Source(NamedTuple):
 
     `sha256` is that of a user's file, None for a data set that checks itself; of separate files to
     train, validate and test it is one digest of theirs, which are `files` by setting. `notes` are
-    sentences on what a user should know of the data.
+    sentences on what a user should know of the data. `copies` has further geometries of the
+    molecules, which are among `molecules` too.
     """
 
     molecules: Molecules
@@ -46,6 +49,7 @@ class Source(NamedTuple):
     kinds: tuple[str, ...]
     sha256: str | None = None
     notes: tuple[str, ...] = ()
+    copies: Copies | None = None
     files: dict[str, str] | None = None
 
 
@@ -65,12 +69,12 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
             )
     if is_own(config.data):
         own = read_own(paths, wanted(config), config.smiles_column, workers, _read_as(config))
-        kinds = tuple(k for k, e in ((GIVEN, False), (EMBEDDED, True)) if (own.embedded == e).any())
-        several = len(paths) > 1
-        parts, notes, twice = _by_file(config, own) if several else (*_split_own(config, own), [])
+        kinds = tuple(k for k in KINDS if (own.kind == k).any())
+        apart = len(paths) > 1
+        parts, notes, twice = _by_file(config, own) if apart else (*_split_own(config, own), [])
         rejected, notes = [*own.rejected, *twice], (*own.notes, *notes)
-        digests = dict(zip(config.files, own.digests, strict=True)) if several else None
-        source = Source(own.molecules, parts, rejected, kinds, own.sha256, notes, digests)
+        digests = dict(zip(config.files, own.digests, strict=True)) if apart else None
+        source = Source(own.molecules, parts, rejected, kinds, own.sha256, notes, files=digests)
     else:
         planted.check_center(config.data, config.center)
         molecules = with_moments(load(config.data), config.target_names, config.units)
@@ -86,7 +90,45 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
         )
     source = source._replace(parts=parts, notes=(*source.notes, *notes))
     _check_values(config, source)
-    return source
+    known, n = source.molecules.extras, len(source.molecules)
+    kinds = np.zeros(n, np.uint8) if known.kinds is None else known.kinds
+    extras = replace(known, kinds=kinds, state=states(source.molecules))
+    source = source._replace(molecules=replace(source.molecules, extras=extras))
+    return _with_geometries(config, source, workers)
+
+
+def _with_geometries(config: TrainConfig, source: Source, workers: int) -> Source:
+    """The source with the geometries and the repetitions that the settings ask for."""
+    wanted = geometry_fractions(config.geometries)
+    if config.small:
+        if is_own(config.data):
+            raise InputError("small is for named data sets such as qm9: leave it out.")
+        source = source._replace(parts=with_small(source.molecules, source.parts, config.small))
+    if not wanted and config.conformers == 1 and config.repeat == 1:
+        return source
+    turns = {t.kind for t in source.molecules.describe(config.target_names)} - {"scalar", "class"}
+    if turns or "forces" in config.target_names:
+        raise InputError(
+            "geometries and conformers: these targets belong to the data's own geometries: leave "
+            "both out."
+        )
+    made = several(source, wanted, config.conformers, workers)
+    repeated = made.copies is not None and config.small and config.repeat > 1
+    if not repeated:
+        return made
+    assert made.copies is not None
+    return made._replace(copies=made.copies._replace(small=config.small, repeat=config.repeat))
+
+
+def states(molecules: Molecules) -> Int8[np.ndarray, "n 2"]:
+    """Charge and unpaired electrons of every molecule.
+
+    Where nothing is known, a molecule is neutral with as few unpaired electrons as possible.
+    """
+    if molecules.extras.state is not None:
+        return molecules.extras.state
+    electrons = np.add.reduceat(molecules.z.astype(np.int64), molecules.ptr[:-1])
+    return np.stack([np.zeros_like(electrons), electrons % 2], 1).astype(np.int8)
 
 
 def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
