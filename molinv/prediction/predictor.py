@@ -146,15 +146,15 @@ class Predictor:
 
         A row has name, smiles (of a SMILES input), source, embedded (the geometry is a conformer
         search's), geometry (given, embedded or hydrogens added), model (its name), outside (why
-        it is not of the training molecules' kind, or None) and, for each target, its value, `<target>_std` over
-        rotations (NaN of one copy), of an ensemble `<target>_ensemble_std` over its members,
-        `<target>_low` and `<target>_high`, the 90 % prediction interval, where the model has one
-        (None where it has none for this kind of geometry), `<target>_mae`, the model's error on
-        test molecules with this kind of geometry, where it was measured, and `<target>_unit`. A
-        structure of several conformers has the mean of their values, `conformers`, and
-        `<target>_conformer_std` over them. What is not one number a molecule has the columns of
-        `fields.columns`, as have the forces of a model that learned them, the gradient of its
-        averaged energy.
+        it is not of the training molecules' kind, or None) and, for each target, its value,
+        `<target>_std` over rotations (NaN of one copy), of an ensemble `<target>_ensemble_std` over
+        its members, `<target>_low` and `<target>_high`, the 90 % prediction interval, where the
+        model has one (None where it has none for this kind of geometry), `<target>_mae`, the
+        model's error on test molecules with this kind of geometry, where it was measured, and
+        `<target>_unit`. A structure of several conformers has the mean of their values,
+        `conformers`, and `<target>_conformer_std` over them. What is not one number a molecule has
+        the columns of `fields.columns`, as have the forces of a model that learned them, the
+        gradient of its averaged energy.
         Structures are read ahead in windows of 1,024; a batch holds as many as the device has
         room for, at most `batch_size`. Raises InputError for several conformers of a molecule
         where values turn with it.
