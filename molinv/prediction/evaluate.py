@@ -31,7 +31,7 @@ from .evaluation_files import draw_parity, scores, write_predictions
 from .evaluation_tables import COLUMNS, interval_table, metrics_table, table
 from .other_geometries import others
 from .picture_errors import evaluate_pictures
-from .residuals import FORCES, Residuals, place, residuals
+from .residuals import FORCES, Residuals, bar, place, residuals
 
 __all__ = ["evaluate", "interval_table", "metrics_table", "table"]
 
@@ -225,7 +225,8 @@ def _held(
     ends, half = made.ends(names, kind, copies, signs), made.half_widths(names, kind, copies)
     values = np.stack(found.found) if targets[0].kind == "scalar" else None
     far = signs.distance(made.space)
-    members = groups(signs.heavy, far, [molecules.smiles[i] for i in range(len(molecules))])
+    smiles = bar((molecules.smiles[i] for i in range(len(molecules))), "classes", len(molecules))
+    members = groups(signs.heavy, far, smiles)
     rows, by_group = held(found.values, values, ends, half, targets, members)
     errors = dict(zip(names, found.mae, strict=True))
     result: dict[str, Any] = {

@@ -24,7 +24,7 @@ from .card import megabytes
 from .choose import looks_like_smiles
 
 MOST_MB = 12
-EMBEDDED_MOLECULES = 1000  # on which the intervals of RDKit's geometries are calibrated
+EMBEDDED_MOLECULES = 6000  # on which the intervals of RDKit's geometries are calibrated
 
 
 def ship(run: str | Path, name: str = shipped.DEFAULT) -> Path:
@@ -46,7 +46,8 @@ def ship(run: str | Path, name: str = shipped.DEFAULT) -> Path:
     tests, kinds = saved.card["molecules"]["test"], (result or {}).get("intervals", {})
     if result is None or result["molecules"] != tests or EMBEDDED not in kinds:
         smiles = prepare(read_config(folder / "config.yaml")).molecules.smiles
-        evaluate(folder, embedded=EMBEDDED_MOLECULES if any(smiles[:100]) else 0)
+        embedded = EMBEDDED_MOLECULES if any(smiles[:100]) else 0
+        evaluate(folder, embedded=embedded, workers=os.cpu_count() or 1)
     target, made = shipped.ROOT / name, shipped.ROOT / f".{name}.part"
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
