@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from .errors import InputError, Terminated, unknown
 
 # each a file in commands/, with a SUMMARY and a main
-COMMANDS = ("data", "train", "evaluate", "analyse", "predict", "models", "tasks", "groups")
-COMMANDS += ("distributions", "bench")
+COMMANDS = ("data", "train", "crossvalidate", "compare", "evaluate", "analyse", "predict")
+COMMANDS += ("models", "tasks", "groups", "distributions", "bench")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

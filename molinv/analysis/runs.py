@@ -14,6 +14,7 @@ from torch import Tensor
 from ..chem.structure import Rejected, Structure
 from ..datasets.batches import Batch
 from ..errors import InputError
+from ..prediction.batches import asked
 from ..prediction.fields import unit_of
 from ..pretrained import locate, shipped_name
 from ..tasks.classes import Classes
@@ -36,6 +37,10 @@ def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, 
     saved = load_saved(folder, trust)
     config = read_config(folder / "config.yaml")
     model, task, kind = saved.network.model, saved.task, saved.task.kind
+    if taken := ", ".join(asked(saved)):
+        raise InputError(
+            f"{folder} takes features beside positions ({taken}): analyse a model without them."
+        )
     classes = isinstance(task, Classes)
     if classes and any(len(t.classes) > 2 for t in task.targets):
         raise InputError(

@@ -55,7 +55,8 @@ def _measure(
 ) -> int:
     """In the fresh process: bytes."""
     device = torch.device(where)
-    batch = Batch(*(torch.from_numpy(a).to(device) for a in arrays))
+    pos, z, y, index = (torch.from_numpy(a).to(device) for a in arrays)
+    batch = Batch(pos, z, y, index)
     step = (TrainingStep if training else Inference)(network.build(device), precision)
     step(random_batch(1, 3, device))
     if device.type == "cuda":

@@ -3,7 +3,8 @@
     structure    Structure and Rejected, what reading ends in, and Pending, before; check
     conformers   SMILES or an RDKit molecule -> 3-D coordinates
     readers      read: any mix of files, SMILES and Python objects, one stream of structures
-    smiles, tables, blocks, xyz, database     one family of file formats each
+    smiles, tables, blocks, pdb, xyz, database     one family of file formats each
+    state        total charge and unpaired electrons, and how inputs say them
     labels       what a file says of each molecule beside its atoms; arrays: and of each atom
     objects      ase.Atoms and RDKit's Mol
     solid        whether an RDKit molecule's coordinates are a geometry, and what they lack

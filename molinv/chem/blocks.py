@@ -15,9 +15,19 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .conformers import embed_many, refuse_dummies
+from .graph import graph_of
 from .rdkit_log import quiet, reason
 from .solid import is_solid, solid
-from .structure import Pending, ReadOptions, Rejected, Structure, structure_of
+from .state import ROUNDED, Said, of_mol
+from .structure import (
+    EMBEDDED,
+    Geometry,
+    Pending,
+    ReadOptions,
+    Rejected,
+    Structure,
+    structure_of,
+)
 from .textfile import numbered_lines
 
 if TYPE_CHECKING:
@@ -47,9 +57,10 @@ def read_mol2(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
 def sdf_blocks(path: Path) -> Iterator[Record]:
     """(number of its first line, its lines) of each record, split at the $$$$ lines.
 
-    Done here and not by RDKit's supplier, which cannot say on which line a record began.
+    Done here and not by RDKit's supplier, which cannot say on which line a record began. Charges
+    and radicals in the atom lines are written as properties too, since RDKit overlooks radicals.
     """
-    return _blocks(path, "$$$$")
+    return ((line, with_radicals(block)) for line, block in _blocks(path, "$$$$"))
 
 
 def _blocks(path: Path, mark: str, first: bool = False) -> Iterator[Record]:
@@ -86,17 +97,71 @@ def _read_record(
         refuse_dummies(mol)
     except InputError as error:
         return Rejected(name, source, _in_file(str(error), line))
-    drawing = not is_solid(mol)
 
-    def coordinates():
-        if drawing:
-            return embed_many(parse(block, True), options.seed, options.conformers)
-        return solid(mol)
+    def find() -> Geometry:
+        if is_solid(mol):
+            found = solid(mol)
+        else:
+            flat = parse(block, True)
+            found = embed_many(flat, options.seed, options.conformers)
+            found = Geometry(*found, EMBEDDED, *of_mol(flat), graph_of(flat))
+        said = _in_mol2 if parse is _parse_mol2 else _in_block
+        charge, unpaired = said(block, found.charge, found.unpaired)
+        return found._replace(charge=charge, unpaired=unpaired)
 
-    made = structure_of(name, source, coordinates, embedded=drawing)
+    made = structure_of(name, source, find)
     if isinstance(made, Rejected):
         return Rejected(name, source, _in_file(made.reason, line))
     return made
+
+
+def with_radicals(block: list[str]) -> list[str]:
+    """A V2000 record whose atom lines mark radicals (4), with M  CHG and M  RAD lines instead.
+
+    A record that has such lines already is as it was: by the format only these count then.
+    """
+    counts = block[3] if len(block) > 3 else ""
+    number = counts[:3].strip()
+    if "V3000" in counts or not number.isdecimal():
+        return block
+    codes = {i: line[36:39].strip() for i, line in enumerate(block[4 : 4 + int(number)], 1)}
+    end = next((i for i, line in enumerate(block) if line.startswith("M  END")), len(block))
+    if "4" not in codes.values() or any(x[:6] in ("M  CHG", "M  RAD") for x in block[:end]):
+        return block
+    charged = {
+        i: 4 - int(code) for i, code in codes.items() if code in ("1", "2", "3", "5", "6", "7")
+    }
+    found = {"CHG": charged, "RAD": {i: 2 for i, code in codes.items() if code == "4"}}
+    lines = [f"M  {k}  1{i:4}{v:4}" for k, each in found.items() for i, v in each.items()]
+    return [*block[:end], *lines, *block[end:]]
+
+
+def _in_block(block: str, charge: int | None, unpaired: int | None) -> Said:
+    """Without the two electrons that RDKit counts for each singlet, whose spins are paired."""
+    entries = [line[9:].split() for line in block.splitlines() if line.startswith("M  RAD")]
+    singlets = sum(entry[1::2].count("1") for entry in entries)
+    singlets += len(re.findall(r"^M  V30 .*\bRAD=1\b", block, re.MULTILINE))
+    return charge, ((unpaired or 0) - 2 * singlets) or None
+
+
+def _in_mol2(block: str, charge: int | None, unpaired: int | None) -> Said:
+    """The charge is the sum of the atoms' charges, where the record has some."""
+    lines = block.splitlines()
+    if len(lines) < 5 or lines[4].strip() == "NO_CHARGES":
+        return charge, unpaired
+    start = next((i for i, line in enumerate(lines, 1) if line.startswith("@<TRIPOS>ATOM")), 0)
+    total, any_charge = 0.0, False
+    for line in lines[start:] if start else ():
+        cells = line.split()
+        if line.startswith("@") or len(cells) < 9:
+            break
+        try:
+            q = float(cells[8])
+        except ValueError:
+            return charge, unpaired
+        total, any_charge = total + q, any_charge or q != 0
+    whole = any_charge and abs(total - round(total)) <= 2 * ROUNDED
+    return (round(total) if whole else charge), unpaired
 
 
 def _in_file(reason: str, start: int) -> str:

@@ -18,6 +18,7 @@ MOST_ATOMS = 500  # with hydrogens; beyond it one search takes minutes
 SECONDS = 60  # for one attempt at an embedding
 WORK = 3 * 10**7  # pairs of atoms over a relaxation's steps: about a second
 UNREADABLE = "cannot read the SMILES"
+INCHI = "InChI="  # how an InChI begins; it can stand wherever a SMILES can
 GAP = 3.0  # angstrom between the fragments of a salt before they relax
 
 
@@ -63,7 +64,7 @@ def embed_many(mol_or_smiles: Chem.Mol | str, seed: int = 0, conformers: int = 1
     with quiet():
         for number in range(conformers if mol.GetNumAtoms() else 0):
             try:
-                _embed(mol, _seed(seed, number))
+                _embed(mol, conformer_seed(seed, number))
             except InputError:
                 if number == 0:
                     raise
@@ -79,7 +80,7 @@ def check_conformers(conformers: int) -> None:
         raise InputError(f"expected 1 to {MOST_CONFORMERS} conformers, got {conformers}")
 
 
-def _seed(seed: int, number: int) -> int:
+def conformer_seed(seed: int, number: int) -> int:
     """The seed of one conformer; RDKit's own of several are multiples of the seed: all 0 of 0."""
     if number == 0:
         return seed
@@ -93,20 +94,32 @@ def check_seed(seed: int) -> None:
 
 
 def parse_smiles(smiles: str) -> Chem.Mol:
-    """The molecule a SMILES stands for; InputError with RDKit's reason where there is none."""
+    """The molecule of a SMILES or InChI; InputError with RDKit's reason where there is none."""
     from rdkit import Chem
 
     if not smiles.strip():
         raise InputError("expected a SMILES, got an empty string")
+    inchi = smiles.startswith(INCHI)
     with quiet() as why:
         try:
-            mol, said = Chem.MolFromSmiles(smiles), why()
+            mol = Chem.MolFromInchi(smiles) if inchi else Chem.MolFromSmiles(smiles)
+            said = why()
         except (RuntimeError, ValueError) as error:
             mol, said = None, reason(str(error))
     if mol is None:
         shown = smiles if len(smiles) <= 60 else smiles[:60] + "..."
-        raise InputError(f"{UNREADABLE} {shown!r} (RDKit: {said or 'no reason given'}): correct it")
+        what = UNREADABLE.replace("SMILES", "InChI") if inchi else UNREADABLE
+        raise InputError(f"{what} {shown!r} (RDKit: {said or 'no reason given'}): correct it")
     return mol
+
+
+def as_smiles(text: str) -> str:
+    """The SMILES of an InChI, a SMILES as it is; raises InputError as `parse_smiles`."""
+    if not text.startswith(INCHI):
+        return text
+    from rdkit import Chem
+
+    return Chem.MolToSmiles(parse_smiles(text))
 
 
 def refuse_dummies(mol: Chem.Mol) -> None:

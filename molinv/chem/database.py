@@ -23,9 +23,12 @@ from urllib.parse import quote
 import numpy as np
 
 from ..errors import InputError
+from .state import in_keys
 from .structure import (
+    GIVEN,
     PERIODIC,
     Coordinates,
+    Geometry,
     ReadOptions,
     Rejected,
     Structure,
@@ -35,7 +38,7 @@ from .structure import (
 from .unpacking import open_packed
 
 LARGEST_ROW = 16 * 2**20  # bytes; no molecule takes as many
-_COLUMNS = "id, numbers, positions, pbc, key_value_pairs"
+_COLUMNS = "id, numbers, positions, pbc, key_value_pairs, data, initial_charges, initial_magmoms"
 
 
 def read_db(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]:
@@ -44,14 +47,13 @@ def read_db(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]:
     A gzipped one is unpacked into a temporary file. Raises InputError for a file that is not an
     ASE database, or a damaged one.
     """
-    for row, numbers, positions, pbc, pairs in rows(path, _COLUMNS):
+    for row, *given, pbc, pairs, data, charges, moments in rows(path, _COLUMNS):
         source, name = f"{path}:{row}", name_in(from_json(pairs)) or f"{path.stem}-{row}"
         if pbc:
             yield Rejected(name, source, f"row {row}: {PERIODIC}")
         else:
-            yield structure_of(
-                name, source, lambda n=numbers, p=positions: _atoms(n, p), embedded=False
-            )
+            find = partial(_of_row, given, data, pairs, charges, moments)
+            yield structure_of(name, source, find)
 
 
 def read_traj(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]:
@@ -62,7 +64,7 @@ def read_traj(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected
         if np.any(frame["pbc"]):
             yield Rejected(name, source, f"frame {number}: {PERIODIC}")
         else:
-            yield structure_of(name, source, partial(_of_frame, frame), embedded=False)
+            yield structure_of(name, source, partial(_of_frame, frame))
 
 
 def rows(path: Path, columns: str, table: str = "systems") -> Iterator[tuple[Any, ...]]:
@@ -145,11 +147,36 @@ def _rows(
     yield from database.execute(f"SELECT {columns} FROM {table} ORDER BY rowid")
 
 
-def _of_frame(frame: dict[str, Any]) -> Coordinates:
+def unpacked(blob: Any) -> dict[str, Any]:
+    """A row's data, which ASE keeps as JSON, or as arrays with JSON that says where they start."""
+    from ase.db.core import bytes_to_object
+
+    if not isinstance(blob, bytes):
+        return from_json(blob)
+    try:
+        found = bytes_to_object(blob)
+    except Exception:  # a damaged row: ASE fails in many ways
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _of_row(given: list[Any], data: Any, pairs: Any, charges: Any, moments: Any) -> Geometry:
+    z, pos = _atoms(*given)
+    initial = (
+        np.frombuffer(x, "<f8") if isinstance(x, bytes) else None for x in (charges, moments)
+    )
+    said = in_keys((unpacked(data) if data else {}) | from_json(pairs), z, *initial)
+    return Geometry(z, pos, GIVEN, *said)
+
+
+def _of_frame(frame: dict[str, Any]) -> Geometry:
     z, pos = np.asarray(frame["numbers"]), np.asarray(frame.get("positions"))
     if pos.dtype.kind not in "iuf":
         raise InputError("expected positions as numbers: write the trajectory with ASE")
-    return z, pos.astype(np.float64)
+    info = frame.get("info")
+    keys = info if isinstance(info, dict) else {}
+    said = in_keys(keys, z, frame.get("charges"), frame.get("magmoms"))
+    return Geometry(z, pos.astype(np.float64), GIVEN, *said)
 
 
 def _atoms(numbers: Any, positions: Any) -> Coordinates:

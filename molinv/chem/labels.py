@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import InputError
 from .arrays import of_bytes, of_rows, shaped
 from .blocks import sdf_blocks
-from .database import from_json, trajectory
+from .database import from_json, trajectory, unpacked
 from .database import rows as database_rows
 from .frames import Broken, frames
 from .rdkit_log import quiet
@@ -27,7 +27,7 @@ from .textfile import numbered_lines
 from .xyz import keys
 
 Labels = dict[str, Any]
-SMILES = "smiles"  # the key under which a record's SMILES is found, where it has one
+SMILES = "smiles"  # the key under which a record's SMILES or InChI is found, where it has one
 ASE = {"energy": "eV", "forces": "eV/angstrom", "dipole": "e angstrom", "charges": "e"}
 
 
@@ -89,7 +89,7 @@ def _of_database(path: Path, options: ReadOptions) -> Iterator[Labels]:
     columns = "numbers, key_value_pairs, data, energy, forces, charges, dipole"
     given = list(database_rows(path, columns))
     atoms = [len(row[0]) // 4 if isinstance(row[0], bytes) else 0 for row in given]
-    data = shaped([_unpacked(row[2]) for row in given], atoms)
+    data = shaped([unpacked(row[2]) for row in given], atoms)
     for (_, pairs, _, energy, forces, charges, dipole), more in zip(given, data, strict=True):
         vector = of_bytes(dipole, 1)
         own = {
@@ -110,19 +110,6 @@ def _of_trajectory(path: Path, options: ReadOptions) -> Iterator[Labels]:
         found.append({k: v for k, v in both.items() if k not in ("name", "parameters")})
         atoms.append(np.size(frame["numbers"]))
     yield from shaped(found, atoms)
-
-
-def _unpacked(blob: Any) -> Labels:
-    """A row's data, which ASE keeps as JSON, or as arrays with JSON that says where they start."""
-    from ase.db.core import bytes_to_object
-
-    if not isinstance(blob, bytes):
-        return from_json(blob)
-    try:
-        found = bytes_to_object(blob)
-    except Exception:  # a damaged row: ASE fails in many ways
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 LABELS: dict[str, Callable[[Path, ReadOptions], Iterator[Labels]]] = {

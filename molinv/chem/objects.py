@@ -11,9 +11,12 @@ from ..errors import InputError
 from .conformers import embed_many, refuse_dummies
 from .rdkit_log import quiet, reason
 from .solid import is_solid, solid
+from .state import Said, in_keys, of_mol
 from .structure import (
+    EMBEDDED,
+    GIVEN,
     PERIODIC,
-    Coordinates,
+    Geometry,
     Item,
     Pending,
     ReadOptions,
@@ -59,9 +62,14 @@ def _from_atoms(atoms: Atoms, source: str) -> Structure | Rejected:
     name = name_in(atoms.info) or atoms.get_chemical_formula()
     if atoms.pbc.any():
         return Rejected(name, source, PERIODIC)
-    return structure_of(
-        name, source, lambda: (atoms.numbers, atoms.positions.copy()), embedded=False
-    )
+    pos = atoms.positions.copy()
+    return structure_of(name, source, lambda: Geometry(atoms.numbers, pos, GIVEN, *of_atoms(atoms)))
+
+
+def of_atoms(atoms: Atoms) -> Said:
+    """What `ase.Atoms` say of charge and unpaired electrons, by `info` or initial values."""
+    given = (atoms.arrays.get(name) for name in ("initial_charges", "initial_magmoms"))
+    return in_keys(atoms.info, atoms.numbers, *given)
 
 
 def _title(mol: Chem.Mol) -> str:
@@ -76,23 +84,23 @@ def _title(mol: Chem.Mol) -> str:
 
 
 def _from_mol(mol: Chem.Mol, name: str, source: str, options: ReadOptions) -> Structure | Rejected:
-    drawing = not is_solid(mol)
-    return structure_of(name, source, lambda: _coordinates(mol, drawing, options), embedded=drawing)
+    return structure_of(name, source, lambda: _geometry(mol, options))
 
 
-def _coordinates(mol: Chem.Mol, drawing: bool, options: ReadOptions) -> Coordinates:
+def _geometry(mol: Chem.Mol, options: ReadOptions) -> Geometry:
     from rdkit import Chem
 
     refuse_dummies(mol)
-    if not drawing:
+    if is_solid(mol):
         every = [c.GetId() for c in mol.GetConformers() if c.Is3D()]
-        z, _ = made = solid(mol)
+        made = solid(mol)
         if len(every) < 2:
             return made
-        return z, np.stack([solid(Chem.Mol(mol, confId=i))[1] for i in every])
+        return made._replace(pos=np.stack([solid(Chem.Mol(mol, confId=i)).pos for i in every]))
     with quiet():
         try:
             Chem.SanitizeMol(mol)
         except (RuntimeError, ValueError) as error:
             raise InputError(f"RDKit cannot use it ({reason(str(error))}): correct it") from None
-    return embed_many(mol, options.seed, options.conformers)
+    found = embed_many(mol, options.seed, options.conformers)
+    return Geometry(*found, EMBEDDED, *of_mol(mol))

@@ -14,6 +14,7 @@ from .conformers import UNREADABLE, check_conformers, check_seed
 from .database import read_db, read_traj
 from .objects import from_object, is_object
 from .parallel import finish_all
+from .pdb import read_pdb
 from .smiles import from_smiles, read_smi, read_standard_input, split
 from .structure import Item, Pending, ReadOptions, Rejected, Structure
 from .tables import read_csv
@@ -26,30 +27,20 @@ READERS: dict[str, Reader] = {
     ".smi": read_smi,
     ".smiles": read_smi,
     ".txt": read_smi,
+    ".inchi": read_smi,
     ".csv": read_csv,
     ".tsv": read_csv,
     ".sdf": read_sdf,
     ".mol": read_sdf,
     ".mol2": read_mol2,
+    ".pdb": read_pdb,
     ".xyz": read_xyz,
     ".extxyz": read_extxyz,
     ".db": read_db,
     ".traj": read_traj,
 }
 _TABLES = (".xlsx", ".xls", ".ods", ".parquet")
-_BABEL = (
-    ".pdb",
-    ".cif",
-    ".mmcif",
-    ".pdbqt",
-    ".cml",
-    ".cdx",
-    ".inchi",
-    ".gjf",
-    ".com",
-    ".log",
-    ".out",
-)
+_BABEL = (".cif", ".mmcif", ".pdbqt", ".cml", ".cdx", ".gjf", ".com", ".log", ".out")
 STDIN = "-"
 
 
@@ -63,11 +54,11 @@ def read(
 ) -> Iterator[Structure | Rejected]:
     """Molecules from files, SMILES strings, `ase.Atoms` and RDKit `Mol`; one input or a list.
 
-    Files are .smi (.smiles .txt) .csv (.tsv) .sdf .mol .mol2 .xyz .extxyz, .db and .traj (ASE's),
-    and each of them with .gz; "-" is standard input, a SMILES a line. A string is a file where it
-    exists or ends in a known extension, else a SMILES, with a name after white space if one
-    follows. Files are streamed. A molecule that cannot be used comes as Rejected, in its place,
-    and the rest goes on.
+    Files are .smi (.smiles .txt .inchi) .csv (.tsv) .sdf .mol .mol2 .pdb .xyz .extxyz, .db and
+    .traj (ASE's), and each of them with .gz; "-" is standard input, a SMILES a line. A string is a
+    file where it exists or ends in a known extension, else a SMILES, with a name after white space
+    if one follows. An InChI ("InChI=...") can stand wherever a SMILES can. Files are streamed. A
+    molecule that cannot be used comes as Rejected, in its place, and the rest goes on.
     `smiles_column` names the column of .csv files; where there is no 3-D structure, `conformers`
     of each molecule are made, and `seed` makes them reproducible, each on its own: a molecule's
     coordinates do not depend on its neighbours in the list, nor on the number of `workers`, the
@@ -140,7 +131,7 @@ def _reader(text: str) -> Reader | None:
 def _advice(text: str, extension: str) -> str:
     if extension in _TABLES:
         return "save the table as .csv"
-    if extension in _BABEL:  # a .pdb file does not even say which bonds are double
+    if extension in _BABEL:
         made = f"{os.path.splitext(text)[0]}.sdf"
         return f"convert it with Open Babel, as in: obabel {text} -O {made}"
     return "convert or rename it"

@@ -1,4 +1,4 @@
-"""SMILES: one from an argument, or one a line from a .smi file."""
+"""SMILES or InChI: one from an argument, or one a line from a .smi file."""
 
 from __future__ import annotations
 
@@ -7,11 +7,22 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from .conformers import embed_many
-from .structure import Pending, ReadOptions, Rejected, Structure, structure_of
+from ..errors import InputError
+from .conformers import as_smiles, embed_many, parse_smiles
+from .graph import graph_of
+from .state import of_mol
+from .structure import (
+    EMBEDDED,
+    Geometry,
+    Pending,
+    ReadOptions,
+    Rejected,
+    Structure,
+    structure_of,
+)
 from .textfile import numbered_lines, standard_input
 
-HEADERS = {"smiles", "smi", "canonical_smiles", "isomeric_smiles"}  # none is a valid SMILES
+HEADERS = {"smiles", "smi", "canonical_smiles", "isomeric_smiles", "inchi"}  # no valid SMILES
 
 _LINE = re.compile(
     r"(?P<smiles>\S+)"
@@ -21,14 +32,19 @@ _LINE = re.compile(
 
 
 def from_smiles(smiles: str, name: str, source: str, options: ReadOptions) -> Structure | Rejected:
-    """Conformers of one SMILES; Rejected, with RDKit's reason, where there are none."""
-    return structure_of(
-        name or smiles,
-        source,
-        lambda: embed_many(smiles, options.seed, options.conformers),
-        embedded=True,
-        smiles=smiles,
-    )
+    """Conformers of one SMILES or InChI; Rejected, with RDKit's reason, where there are none."""
+    name = name or smiles
+    try:
+        smiles = as_smiles(smiles)
+    except InputError as error:
+        return Rejected(name, source, str(error))
+
+    def find() -> Geometry:
+        mol = parse_smiles(smiles)
+        found = embed_many(mol, options.seed, options.conformers)
+        return Geometry(*found, EMBEDDED, *of_mol(mol), graph_of(mol))
+
+    return structure_of(name, source, find, smiles)
 
 
 def pending(smiles: str, name: str, source: str) -> Pending:
@@ -43,7 +59,7 @@ def split(line: str) -> tuple[str, str]:
 
 
 def read_smi(path: Path, options: ReadOptions) -> Iterator[Pending]:
-    """One SMILES a line, a name after white space; blank lines and # comments are skipped.
+    """One SMILES or InChI a line, a name after white space; blank lines and # comments are skipped.
 
     A first line such as "SMILES Name" is a header.
     """

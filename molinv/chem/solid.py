@@ -15,8 +15,10 @@ import numpy as np
 
 from ..errors import InputError
 from .conformers import atoms
+from .graph import graph
 from .rdkit_log import quiet, reason
-from .structure import Coordinates
+from .state import of_mol
+from .structure import GIVEN, HYDROGENS, Geometry
 
 if TYPE_CHECKING:
     from rdkit import Chem
@@ -29,24 +31,27 @@ def is_solid(mol: Chem.Mol) -> bool:
     return len(pos) < 2 or bool(np.ptp(pos, axis=0).max() > 0)
 
 
-def solid(mol: Chem.Mol) -> Coordinates:
+def solid(mol: Chem.Mol) -> Geometry:
     """The record's own coordinates, with the hydrogens it left out."""
     from rdkit import Chem
 
+    said = of_mol(mol)
     explicit = any(atom.GetAtomicNum() == 1 for atom in mol.GetAtoms())
     with quiet():
         whole = Chem.Mol(mol)
         try:
             Chem.SanitizeMol(whole)
-            added = Chem.AddHs(whole, addCoords=True) if _lacks_hydrogens(whole) else mol
+            if not _lacks_hydrogens(whole):
+                return Geometry(*atoms(mol), GIVEN, *said, graph(whole))
+            whole = Chem.AddHs(whole, addCoords=True)
+            return Geometry(*atoms(whole), HYDROGENS, *said, graph(whole))
         except (RuntimeError, ValueError) as error:
             if explicit:
-                return atoms(mol)
+                return Geometry(*atoms(mol), GIVEN, *said)
             raise InputError(
                 f"it has no hydrogens and RDKit cannot add them ({reason(str(error))}): "
                 "correct its bonds and charges, or give it with hydrogens"
             ) from None
-        return atoms(added)
 
 
 def _lacks_hydrogens(mol: Chem.Mol) -> bool:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import InputError
+from .graph import Graph
+from .state import settled, state_of
 
 HEAVIEST = 118  # oganesson
 FEW = 64  # atoms
@@ -21,6 +23,10 @@ FARTHEST = 1e6  # angstrom; float32, in which models run, keeps 0.1 angstrom the
 PERIODIC = (
     'periodic structures are not supported: give a molecule, with pbc="F F F" or without Lattice'
 )
+# kinds of geometry: as the input has it, a conformer search's, or the input's heavy atoms with
+# hydrogens that were added
+GIVEN, EMBEDDED, HYDROGENS = "given", "embedded", "hydrogens"
+KINDS = (GIVEN, EMBEDDED, HYDROGENS)
 NAMES = ("name", "title", "label")  # keys that ASE's files may have
 
 Coordinates = tuple[np.ndarray, np.ndarray]
@@ -34,23 +40,50 @@ class Structure:
     z is (N,) int64, pos (N, 3) float64 in angstrom. `name` is the SMILES, the record's
     title, or the file's stem and a number; `source` is where it came from: "mols.csv:17"
     (a line number in .smi, .csv and .xyz files, a record number in .sdf files) or
-    "argument". `embedded` says that the coordinates came from a conformer search;
-    `smiles` is the SMILES as it was written, where the input was one. `others` (c, N, 3) holds
-    further conformers of the same molecule, where several were asked for or given.
+    "argument". `kind` says where the coordinates came from: GIVEN, EMBEDDED (a conformer search)
+    or HYDROGENS (heavy atoms as given, hydrogens added). `smiles` is the input's SMILES, where it
+    had one. `others` (c, N, 3) holds further conformers of the same molecule, where several were
+    asked for or given. `charge` is the total charge in e, and `unpaired` the number of unpaired
+    electrons; both are None where the input does not say. `graph` is the bond graph, None where
+    the input has no bonds.
     """
 
     name: str
     z: np.ndarray
     pos: np.ndarray
     source: str
-    embedded: bool
+    kind: str
     smiles: str | None = None
     others: np.ndarray | None = None
+    charge: int | None = None
+    unpaired: int | None = None
+    graph: Graph | None = None
 
     @property
     def conformers(self) -> int:
         """How many conformers there are."""
         return 1 if self.others is None else 1 + len(self.others)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether a conformer search made the coordinates."""
+        return self.kind == EMBEDDED
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """Charge and unpaired electrons; neutral, with as few as possible, where not said."""
+        return state_of(self.z, self.charge, self.unpaired)
+
+
+class Geometry(NamedTuple):
+    """What a reader finds: z (N,), pos (N, 3) or (c, N, 3), and what `Structure` says of them."""
+
+    z: np.ndarray
+    pos: np.ndarray
+    kind: str = GIVEN
+    charge: int | None = None
+    unpaired: int | None = None
+    graph: Graph | None = None
 
 
 @dataclass(frozen=True)
@@ -163,24 +196,18 @@ def _point(xyz: np.ndarray) -> str:
 
 
 def structure_of(
-    name: str,
-    source: str,
-    coordinates: Callable[[], Coordinates],
-    *,
-    embedded: bool,
-    smiles: str | None = None,
+    name: str, source: str, find: Callable[[], Geometry], smiles: str | None = None
 ) -> Structure | Rejected:
-    """The structure whose (z, pos) `coordinates()` returns, checked; Rejected on InputError.
-
-    pos is (N, 3), or (c, N, 3) for c conformers.
-    """
+    """The structure of the geometry that `find()` returns, checked; Rejected on InputError."""
     try:
-        z, pos = coordinates()
-        first, *others = pos if np.ndim(pos) == 3 else [pos]
+        found = find()
+        first, *others = found.pos if np.ndim(found.pos) == 3 else [found.pos]
         for conformer in (first, *others):
-            check(z, conformer)
+            check(found.z, conformer)
+        z = np.asarray(found.z, dtype=np.int64)
+        state = settled(z, found.charge, found.unpaired)
     except InputError as error:
         return Rejected(name, source, str(error))
-    z, first = np.asarray(z, dtype=np.int64), np.asarray(first, dtype=np.float64)
+    first = np.asarray(first, dtype=np.float64)
     rest = np.asarray(others, dtype=np.float64) if others else None
-    return Structure(name, z, first, source, embedded, smiles, rest)
+    return Structure(name, z, first, source, found.kind, smiles, rest, *state, found.graph)

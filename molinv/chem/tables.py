@@ -1,4 +1,4 @@
-"""SMILES from a column of a .csv or .tsv file."""
+"""SMILES, or InChI, from a column of a .csv or .tsv file."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .structure import Pending, ReadOptions, Rejected
 from .textfile import numbered_lines
 
 SMILES_COLUMNS = ("smiles", "canonical_smiles", "isomeric_smiles", "smi")
+INCHI_COLUMNS = ("inchi", "standard_inchi", "standardinchi", "std_inchi")
 NAME_COLUMNS = ("name", "title", "id", "mol_id")
 DELIMITERS = ",;\t"
 
@@ -30,7 +31,8 @@ def read_csv(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
     """A header, then one molecule a row; separated by commas, semicolons or tabs.
 
     The SMILES column is options.smiles_column, or the one called smiles, canonical_smiles,
-    isomeric_smiles or smi in any case, or the only one with "smiles" in its name. The name
+    isomeric_smiles or smi in any case, or the only one with "smiles" in its name, or where there
+    is none the one called inchi. A cell may be an InChI in any of these. The name
     is the column called name, title, id or mol_id, else the SMILES. Blank rows are skipped.
     Raises InputError where there is no such column.
     """
@@ -108,6 +110,7 @@ def _smiles_column(path: Path, columns: list[str], asked: str | None) -> int:
         at = _first(columns, SMILES_COLUMNS)
         alike = [i for i, column in enumerate(columns) if "smiles" in column.lower()]
         at = alike[0] if at is None and len(alike) == 1 else at
+        at = _first(columns, INCHI_COLUMNS) if at is None and not alike else at
         expected = "one SMILES column"
     if at is not None and columns.count(columns[at]) > 1:
         raise InputError(f"{path}: two columns are called {columns[at]!r}: rename one of them")

@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .arrays import columns
+from .arrays import columns, of_rows
 from .atom_lines import coordinates
 from .frames import Broken, Frame, frames
+from .state import in_keys
 from .structure import (
+    GIVEN,
     PERIODIC,
     Coordinates,
+    Geometry,
     Pending,
     ReadOptions,
     Rejected,
@@ -76,11 +79,16 @@ def keys(frame: Frame) -> dict[str, Any]:
 
 
 def _plain(frame: Frame, name: str, source: str, options: ReadOptions) -> Structure | Rejected:
-    def read() -> Coordinates:
+    def read() -> Geometry:
         _refuse_cell(frame, bool(frame.vectors))
-        return coordinates(frame.rows)
+        z, pos = coordinates(frame.rows)
+        try:
+            given = keys(frame) if "=" in frame.comment else {}
+        except InputError:  # a comment is free text here
+            given = {}
+        return Geometry(z, pos, GIVEN, *in_keys(given, z))
 
-    return structure_of(name, source, read, embedded=False)
+    return structure_of(name, source, read)
 
 
 def _extended(frame: Frame, name: str, source: str, options: ReadOptions) -> Structure | Rejected:
@@ -108,7 +116,14 @@ def _extended(frame: Frame, name: str, source: str, options: ReadOptions) -> Str
         wide = max(where.stop for _, where in kinds.values())
         return coordinates(frame.rows, element.start, place.start, wide)
 
-    return structure_of(name_in(given) or name, source, read, embedded=False)
+    def found() -> Geometry:
+        z, pos = read()
+        by_atom = dict(of_rows(frame.comment, frame.rows))
+        initial = [by_atom.get(name) for name in ("initial_charges", "initial_magmoms")]
+        said = in_keys(given, z, *(None if a is None else a.array() for a in initial))
+        return Geometry(z, pos, GIVEN, *said)
+
+    return structure_of(name_in(given) or name, source, found)
 
 
 def _refuse_cell(frame: Frame, periodic: bool) -> None:

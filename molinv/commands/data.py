@@ -81,7 +81,7 @@ def _own(args):
     own = read_own(args.name, targets, args.smiles_column, args.workers)
     searched = int(own.embedded.sum())
     print(
-        f"{len(own.embedded) + len(own.rejected):,} rows, {len(own.rejected):,} of them rejected; "
+        f"{len(own.kind) + len(own.rejected):,} rows, {len(own.rejected):,} of them rejected; "
         f"RDKit made the geometries of {searched:,}"
     )
     reasons = Counter(r.reason for r in own.rejected)

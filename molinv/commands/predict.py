@@ -33,9 +33,9 @@ def main(arguments: list[str]) -> int:
             "inputs",
             nargs="+",
             metavar="INPUT",
-            help="SMILES, .smi .txt .csv .tsv .sdf .mol .mol2 .xyz .extxyz .db .traj files (or "
-            "these with .gz), or - for SMILES lines on standard input; before them, MODEL is a run "
-            "folder or a shipped model's name (see `molinv models`), left out the shipped qm9",
+            help="SMILES, InChI, .smi .txt .csv .tsv .sdf .mol .mol2 .pdb .xyz .extxyz .db .traj "
+            "files (or these with .gz), or - for SMILES lines on standard input; first, MODEL is a "
+            "run folder or a shipped model's name (see `molinv models`), left out the shipped qm9",
         )
         parser.add_argument("-o", "--output", help="write .csv, .json or .parquet, not a table")
         parser.add_argument("--targets", help="of those the model has: homo,lumo (all)")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
+from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..names import outside
 from . import pictures
 from .parsing import parse
+from .training_flags import add_flags, check_names, typed
 
 SUMMARY = "train a network jointly with a distribution on a group"
 
@@ -18,7 +18,9 @@ TEXT = """Train a network on molecules jointly with a distribution on a group.
     molinv train --data qm9 --targets homo,lumo --train_size 5000 --out runs/a
     molinv train --data mine.csv --targets "logS [log mol/L]" --out runs/b
     molinv train --data mine.csv --targets active --out runs/c      classes, by their names or 0/1
+    molinv train --data train.csv --valid valid.csv --test test.csv --targets logS --out runs/f
     molinv train --config runs/a/config.yaml --seed 1 --out runs/d  any flag overrides the file
+    molinv train --data mine.csv --targets logS --ensemble 5 --out runs/e      one model of five
 
 On pictures: molinv train pictures --help. Settings of what is named here: molinv models NAME,
 molinv tasks NAME, molinv groups NAME, molinv distributions NAME."""
@@ -28,50 +30,60 @@ PICTURES = """Train a network on pictures jointly with a distribution on a group
     molinv train pictures --data mnist --group Affine2 --out runs/digits
     molinv train pictures --data camvid --root CamVid --out runs/streets"""
 
-NAMES = ("model", "model_args", "group", "distribution", "distribution_args", "task", "task_args")
-
 
 def main(arguments: list[str]) -> int:
     """Run the command; its exit code."""
-    typed = {a[2:].partition("=")[0].replace("-", "_") for a in arguments if a.startswith("--")}
+    named = typed(arguments)
     if pictures.meant(arguments):
         from ..training.picture_config import PictureConfig as Config
 
         arguments, text = pictures.without_word(arguments), PICTURES
+        if "ensemble" in named:
+            raise InputError(
+                "--ensemble is for molecules: train pictures with one --seed and --out after the "
+                "other."
+            )
     else:
         from ..training.config import TrainConfig as Config
 
         text = TEXT
 
     def fill(parser):
-        parser.add_argument("--config", action="config", help="a config.yaml; flags override it")
-        parser.add_class_arguments(Config)
+        add_flags(parser, Config, workers=text is TEXT)
         if text is TEXT:
             parser.add_argument(
-                "--workers",
+                "--ensemble",
                 type=int,
-                default=os.cpu_count() or 1,
-                help="processes that search conformers for a file without 3-D coordinates",
+                help="train so many members with the seeds seed, seed + 1, ... into OUT/member_0, "
+                "OUT/member_1, ... with one split; OUT is then one model, whose value is their "
+                "mean. An interrupted ensemble is resumed, a larger number extends it",
             )
-        parser.add_argument("--trust", action="store_true", help="import code the config names")
 
     settings = parse("train", SUMMARY, arguments, fill, text).as_dict()
     settings.pop("config")
     trust, workers = settings.pop("trust"), settings.pop("workers", 0)
-    for name in NAMES:
-        # a name that stands on the command line was typed; any other came from the config
-        foreign = [s for s in outside(settings[name]) if not any(s in a for a in arguments)]
-        if foreign and not trust:
-            raise InputError(
-                f"the config's {name} needs code outside molinv ({', '.join(foreign)}); pass "
-                "--trust if you know where it comes from."
-            )
+    members = settings.pop("ensemble", None)
+    check_names(settings, arguments, trust)
     config = Config(**settings)
     from lightning.fabric.utilities.rank_zero import rank_zero_only
 
     from ..training.run import train
 
-    folder = train(config, trust, workers, typed)
+    if members is None:
+        folder = train(config, trust, workers, named)
+    else:
+        from ..training.config import TrainConfig
+        from ..training.ensemble import train_ensemble
+
+        assert isinstance(config, TrainConfig)
+
+        def finish(folder: Path, config: TrainConfig) -> None:
+            _finish(folder, config, workers)
+
+        folder = train_ensemble(config, members, trust, workers, named, finish)
+        _calibrate(folder, workers)
+        print(f"wrote {folder}, one model of {members}; next: molinv evaluate {folder}")
+        return 0
     if getattr(rank_zero_only, "rank", None):
         return 0  # of several processes, the first draws and speaks for all
     if text is TEXT:
@@ -80,14 +92,19 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _finish(folder: Any, config: Any, workers: int) -> None:
+def _finish(folder: Path, config: Any, workers: int) -> None:
     """Intervals, curves, and what was left out."""
     from ..analysis.curves import draw_curves
-    from ..prediction.calibrate import calibrate_run
 
-    calibrate_run(folder, trust=True, workers=workers)  # names that this very run was built from
+    _calibrate(folder, workers)
     draw_curves(folder)
     if (rejected := folder / "rejected.csv").is_file():
         with rejected.open(newline="", encoding="utf-8") as file:
             count = sum(1 for _ in csv.reader(file)) - 1
-        print(f"rows of {config.data} left out: {count:,}, see {rejected}")
+        print(f"rows of {', '.join(config.files.values())} left out: {count:,}, see {rejected}")
+
+
+def _calibrate(folder: Path, workers: int) -> None:
+    from ..prediction.calibrate import calibrate_run
+
+    calibrate_run(folder, trust=True, workers=workers)  # names that this very run was built from

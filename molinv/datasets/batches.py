@@ -6,7 +6,7 @@ indexing operations and no worker process, copy or Python loop over molecules is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
 from ..errors import InputError
+from .features import Features, FeatureStore
 from .kinds import SHAPES
 from .molecules import Molecules
 from .placement import place, turn
@@ -28,7 +29,8 @@ class Batch:
     pos in angstrom; y in the targets' units, float64 for the sake of total energies; of vectors
     (b, t, 3), tensors (b, t, 3, 3), and where each atom has a value (b, t, n) or (b, t, n, 3),
     with NaN for padding. index says which molecules of the `Molecules` these are; forces are
-    there where y is an energy that is learned with its gradient, NaN for padding.
+    there where y is an energy that is learned with its gradient, NaN for padding; features where
+    the model asks for some.
     """
 
     pos: Float32[Tensor, "b n 3"]
@@ -36,6 +38,7 @@ class Batch:
     y: Float64[Tensor, "b t *e"]
     index: Int64[Tensor, " b"]
     forces: Float64[Tensor, "b n 3"] | None = None
+    features: Features | None = None
 
     @property
     def mask(self) -> Bool[Tensor, "b n"]:
@@ -52,7 +55,11 @@ class Batch:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         given = (self.pos, self.z, self.y, self.index, self.forces)
-        return Batch(*(None if tensor is None else change(tensor) for tensor in given))  # pyright: ignore[reportArgumentType]
+        features = None if self.features is None else Features(*map(change, self.features))
+        return Batch(
+            *(None if tensor is None else change(tensor) for tensor in given),  # pyright: ignore[reportArgumentType]
+            features=features,
+        )
 
     def __len__(self) -> int:
         return len(self.index)
@@ -73,7 +80,8 @@ class OnDevice:
     `rotate` turns it about its centroid by a Haar-random rotation, `shift` adds a normal
     vector of that standard deviation (angstrom, per coordinate). Vectors and tensors turn with
     their molecule. Rotation and vector are keyed by (seed, molecule) and stay the same in every
-    epoch. Raises InputError if y does not have one row per molecule, or per atom.
+    epoch. `features` are the names of those that batches have (see `features`). Raises InputError
+    if y does not have one row per molecule, or per atom.
     """
 
     def __init__(
@@ -87,6 +95,7 @@ class OnDevice:
         rotate: bool = False,
         kind: str = "scalar",
         forces: Float64[np.ndarray, "atoms 3"] | None = None,
+        features: Sequence[str] = (),
     ):
         self.by_atom, shape = kind.startswith("atom"), SHAPES[kind]
         rows = len(molecules.z) if self.by_atom else len(molecules)
@@ -107,6 +116,9 @@ class OnDevice:
             slopes = None if slopes is None else turn(slopes, "atom vector", ptr, seed)
         self._y = wide(values, device)
         self._forces = None if slopes is None else wide(slopes, device)
+        self._features = (
+            FeatureStore(molecules.extras, molecules.ptr, features, device) if features else None
+        )
 
     def gather(self, indices: Int64[np.ndarray, " b"]) -> Batch:
         """The molecules `indices` in that order, padded to the largest of them.
@@ -123,13 +135,16 @@ class OnDevice:
         of = self._y.device  # of values in float64, which not every device has
         at, there = atoms.to(of), inside.to(of)
         y = self._of_atoms(at, there) if self.by_atom else self._y[index.to(of)]
-        forces = self._forces
+        forces, store = self._forces, self._features
         return Batch(
             pos=self._pos[atoms].masked_fill(outside, 0.0),
             z=self._z[atoms].long().masked_fill(~inside, 0),
             y=y,
             index=index,
             forces=None if forces is None else forces[at].masked_fill(~there[..., None], torch.nan),
+            features=None
+            if store is None
+            else store.gather(index, self._size[index], len(place_of)),
         )
 
     def _of_atoms(

@@ -9,16 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock
-from jaxtyping import Int64
+from jaxtyping import Int8, Int64
 
+from ..chem.conformers import conformer_seed
+from ..chem.graph import graph_of_smiles
+from ..chem.structure import EMBEDDED, GIVEN, HYDROGENS, KINDS, ReadOptions
 from . import storage
+from .extras import Graphs
+from .hydrogens import described, hydrogens_added_copies
 from .molecules import Molecules
 from .qm9 import cache_root
 from .ragged import pointers
@@ -26,10 +31,21 @@ from .ragged import pointers
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from ..chem.structure import Item, ReadOptions
+    from ..chem.structure import Item
 
-GIVEN, EMBEDDED = "given", "embedded"  # kinds of geometries: as the data has them, RDKit's
+__all__ = [
+    "EMBEDDED",
+    "GIVEN",
+    "HYDROGENS",
+    "KINDS",
+    "Geometries",
+    "embedded_copies",
+    "geometries",
+    "hydrogens_added_copies",
+]
+
 CHUNK = 256  # records
+GRAPHS = ("atoms", "pairs", "atom_start", "pair_start")
 FEW = 200  # records that one process embeds before others would have started
 
 
@@ -37,13 +53,15 @@ FEW = 200  # records that one process embeds before others would have started
 class Geometries:
     """Those of the records that have one: which record, z and pos, and where they came from.
 
-    `embedded` says of each whether it came from a conformer search; `rejected` holds the index
-    of every other record and the reason.
+    `kind` is that of each (see `chem.structure`), `state` its charge and unpaired electrons;
+    `rejected` holds the index of every other record and the reason.
     """
 
     index: Int64[np.ndarray, " n"]
     structures: list[tuple[np.ndarray, np.ndarray]]
-    embedded: np.ndarray
+    kind: np.ndarray
+    state: Int8[np.ndarray, "n 2"]
+    graphs: Graphs
     rejected: dict[int, str]
 
 
@@ -55,18 +73,14 @@ def geometries(
     `key`, as JSON, is all that the records depend on beside the options and RDKit's version.
     `workers` processes do it, where the records are more than a few.
     """
-    from rdkit import rdBase
-
-    whole = [key, options.seed, options.smiles_column, len(items), rdBase.rdkitVersion, CHUNK]
-    digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]
-    folder = cache_root() / "geometries" / digest
+    folder = _folder(key, options, len(items))
     starts = range(0, len(items), CHUNK)
 
     def missing() -> list[int]:
         return [i for i in starts if not (folder / f"{i:08d}").exists()]
 
     if missing():
-        lock = cache_root() / "locks" / f"{digest}.lock"
+        lock = cache_root() / "locks" / f"{folder.name}.lock"
         lock.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(lock):  # another process may be at it, as in a run on several devices
             if left := missing():
@@ -78,36 +92,89 @@ def geometries(
         for start, end in pairwise(ptr):
             structures.append((arrays["z"][start:end], arrays["pos"][start:end]))
         rejected |= {int(i): reason for i, reason in meta["rejected"]}
-    index, embedded = (
-        np.concatenate([arrays[name] for arrays, _ in parts]) for name in ("index", "embedded")
+    index, kind, state = (
+        np.concatenate(column)
+        for column in zip(*(_said(arrays) for arrays, _ in parts), strict=True)
     )
-    return Geometries(index, structures, embedded.astype(bool), rejected)
+    graphs = Graphs.joined([_graphs(arrays) for arrays, _ in parts])
+    return Geometries(index, structures, np.array(KINDS)[kind], state, graphs, rejected)
 
 
 def embedded_copies(
-    molecules: Molecules, chosen: Int64[np.ndarray, " m"], workers: int = 0
-) -> Molecules | None:
-    """The chosen molecules with RDKit's geometries of their SMILES, all else as it was.
+    molecules: Molecules, chosen: Int64[np.ndarray, " m"], workers: int = 0, number: int = 0
+) -> tuple[Molecules, Int64[np.ndarray, " k"]] | None:
+    """The chosen molecules with RDKit's geometries of their SMILES, and which these are.
 
-    Left out are those that RDKit cannot embed or makes of other atoms; None where all are.
+    `number` counts the conformers of each, from 0. Where all molecules of the set have been
+    embedded before, theirs are taken. Left out are those that RDKit cannot embed or makes of other
+    atoms; None where all are.
     """
-    from ..chem.smiles import pending
-    from ..chem.structure import ReadOptions
-
-    smiles = [molecules.smiles[int(i)] for i in chosen]
-    text = hashlib.sha256("\n".join(smiles).encode()).hexdigest()
-    items = [pending(s, s, "data") for s in smiles]
-    found = geometries(items, ReadOptions(), ["smiles", text], workers)
-    same = [
-        k
-        for k, (i, (z, _)) in enumerate(zip(found.index, found.structures, strict=True))
-        if np.array_equal(np.sort(z), np.sort(molecules.molecule(chosen[i])[0]))
+    smiles = molecules.smiles[:]
+    rows = np.arange(len(smiles))
+    if len(chosen) < len(smiles) and not _complete(smiles, conformer_seed(0, 0)):
+        rows = np.asarray(chosen)
+    for k in range(number + 1):  # those that fail once are not searched again
+        if k in (0, number):
+            found = _of_smiles([smiles[int(i)] for i in rows], conformer_seed(0, k), workers)
+            rows = rows[found.index]
+    structures = dict(zip(rows.tolist(), found.structures, strict=True))
+    kept = [
+        i
+        for i in chosen.tolist()
+        if i in structures
+        and np.array_equal(np.sort(structures[i][0]), np.sort(molecules.molecule(i)[0]))
     ]
-    if not same:
+    if not kept:
         return None
-    kept = molecules.take(chosen[found.index[same]])
-    made = Molecules.from_arrays([found.structures[k] for k in same])
-    return replace(kept, z=made.z, pos=made.pos, ptr=made.ptr, charges=None)
+    index = np.array(kept, np.int64)
+    made = Molecules.from_arrays([structures[i] for i in kept])
+    return described(molecules, index, made, EMBEDDED), index
+
+
+def bond_graphs(molecules: Molecules) -> Graphs:
+    """The bond graphs of all molecules that have a SMILES, hydrogens included; from the cache.
+
+    Their atoms are in the order of the embedded copies.
+    """
+    from rdkit import rdBase
+    from rich.console import Console
+    from rich.progress import track
+
+    smiles = molecules.smiles[:]
+    whole = ["graphs", smiles, rdBase.rdkitVersion]
+    digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]
+    folder = cache_root() / "graphs" / digest
+    if not folder.exists():
+        bar = track(smiles, "bond graphs", console=Console(stderr=True), transient=True)
+        made = Graphs.of([graph_of_smiles(s) for s in bar])
+        storage.write(folder, {name: getattr(made, name) for name in GRAPHS}, {})
+    arrays, _ = storage.read(folder)
+    return Graphs(*(arrays[name] for name in GRAPHS))
+
+
+def _of_smiles(smiles: Sequence[str], seed: int, workers: int) -> Geometries:
+    from ..chem.smiles import pending
+
+    items = [pending(s, s, "data") for s in smiles]
+    return geometries(items, ReadOptions(seed=seed), _key(smiles), workers)
+
+
+def _key(smiles: Sequence[str]) -> list[str]:
+    return ["smiles", hashlib.sha256("\n".join(smiles).encode()).hexdigest()]
+
+
+def _complete(smiles: Sequence[str], seed: int) -> bool:
+    folder = _folder(_key(smiles), ReadOptions(seed=seed), len(smiles))
+    return all((folder / f"{i:08d}").exists() for i in range(0, len(smiles), CHUNK))
+
+
+def _folder(key: Any, options: ReadOptions, records: int) -> Path:
+    """Where the chunks of so many records are."""
+    from rdkit import rdBase
+
+    whole = [key, options.seed, options.smiles_column, records, rdBase.rdkitVersion, CHUNK]
+    digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]
+    return cache_root() / "geometries" / digest
 
 
 def _make(
@@ -137,9 +204,28 @@ def _make(
                 "z": _joined([s.z for _, s in kept], np.uint8),
                 "pos": _joined([s.pos for _, s in kept], np.float32).reshape(-1, 3),
                 "ptr": pointers(np.array([len(s.z) for _, s in kept], np.int64)),
-                "embedded": np.array([s.embedded for _, s in kept], np.uint8),
+                "kind": np.array([KINDS.index(s.kind) for _, s in kept], np.uint8),
+                "state": np.array([s.state for _, s in kept], np.int8).reshape(-1, 2),
             }
+            graphs = Graphs.of([s.graph for _, s in kept])
+            arrays |= {f"graph_{name}": getattr(graphs, name) for name in GRAPHS}
             storage.write(folder / f"{start:08d}", arrays, {"rejected": rejected})
+
+
+def _said(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Index, kind and state of a chunk; molinv 0.1.0 kept none of the last."""
+    index = arrays["index"]
+    if "kind" in arrays:
+        return index, arrays["kind"], arrays["state"]
+    kind = np.where(arrays["embedded"], KINDS.index(EMBEDDED), KINDS.index(GIVEN))
+    return index, kind, np.zeros((len(index), 2), np.int8)
+
+
+def _graphs(arrays: dict[str, np.ndarray]) -> Graphs:
+    """The bond graphs of a chunk; earlier versions kept none."""
+    if "graph_atoms" not in arrays:
+        return Graphs.of([None] * len(arrays["index"]))
+    return Graphs(*(arrays[f"graph_{name}"] for name in GRAPHS))
 
 
 def _joined(parts: list[np.ndarray], dtype: Any) -> np.ndarray:

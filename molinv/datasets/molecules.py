@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import SupportsIndex
 
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from ..errors import InputError, unknown
 from . import storage
 from .checks import check
+from .extras import Extras
 from .ragged import Strings, pointers, take
 from .targets import Field, Target, one_kind
 
@@ -25,7 +26,7 @@ class Molecules:
     Arrays are NumPy's, memory-mapped and read-only after `open`: z atomic numbers, pos in
     angstrom, y in the unit of each target, charges in e or None. `smiles` and `ids` are
     sequences of str that are decoded only when indexed. `fields` are the targets that are not
-    one number a molecule.
+    one number a molecule, `extras` what else is known of the molecules; `save` leaves them out.
     """
 
     z: UInt8[np.ndarray, " atoms"]
@@ -37,6 +38,7 @@ class Molecules:
     smiles: Strings
     ids: Strings
     fields: tuple[Field, ...] = ()
+    extras: Extras = field(default_factory=Extras)
 
     @classmethod
     def from_arrays(
@@ -172,7 +174,8 @@ class Molecules:
             charges=None if self.charges is None else self.charges[atoms],
             smiles=self.smiles.take(indices),
             ids=self.ids.take(indices),
-            fields=tuple(field.take(self.ptr, indices) for field in self.fields),
+            fields=tuple(each.take(self.ptr, indices) for each in self.fields),
+            extras=self.extras.take(indices),
         )
 
     def __len__(self) -> int:

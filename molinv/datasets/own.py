@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int8, Int64
 
+from ..chem.structure import KINDS
 from ..errors import InputError
-from .geometries import Geometries, geometries
+from .extras import Extras
+from .geometries import EMBEDDED, Geometries, geometries
 from .molecules import Molecules, Target
 from .oddities import outliers, with_totals
 from .own_classes import with_classes
@@ -21,7 +23,7 @@ from .own_values import arrays, field, misfit, numbers
 from .repeats import notes_of, same_molecule
 
 if TYPE_CHECKING:
-    from ..chem.structure import Rejected
+    from ..chem.structure import ReadOptions, Rejected
 
 SUFFIXES = (".csv", ".tsv", ".sdf", ".xyz", ".extxyz", ".db", ".traj")
 
@@ -31,20 +33,30 @@ class OwnData:
     """The molecules of a file, and what else it says of them.
 
     `molecules` have the asked targets, NaN where a value is missing, and the line or record as
-    their id; `labels` are the texts and numbers of each (see `read_own`); `embedded` says whose
-    geometry came from a conformer search; `sha256` is the file's. `smiles` are those of the
-    file, also of the bonds in an .sdf record; rows of one molecule have the same number in
-    `groups`. `notes` are sentences on what a user should know of the data.
+    their id; `labels` are the texts and numbers of each (see `read_own`); `kind` is that of each
+    geometry and `state` the charge and unpaired electrons; `sha256` is the file's. `smiles` are
+    those of the file, also of the bonds in an .sdf record; rows of one molecule have the same
+    number in `groups`. `notes` are sentences on what a user should know of the data. Of several
+    files `origin` is the number of each molecule's, whose ids then begin with its file's path, and
+    `sha256` a digest of all files' digests, which are `digests`.
     """
 
     molecules: Molecules
     labels: list[dict[str, Any]]
-    embedded: np.ndarray
+    kind: np.ndarray
+    state: Int8[np.ndarray, "n 2"]
     rejected: list[Rejected]
     sha256: str
     smiles: Sequence[str]
     groups: Int64[np.ndarray, " n"]
     notes: tuple[str, ...]
+    origin: Int64[np.ndarray, " n"]
+    digests: tuple[str, ...]
+
+    @property
+    def embedded(self) -> Bool[np.ndarray, " n"]:
+        """Whose geometry came from a conformer search."""
+        return self.kind == EMBEDDED
 
 
 def is_own(name: str | Path) -> bool:
@@ -54,13 +66,15 @@ def is_own(name: str | Path) -> bool:
 
 
 def read_own(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     targets: Sequence[Target] | None = None,
     smiles_column: str | None = None,
     workers: int = 0,
     task: str | None = None,
 ) -> OwnData:
     """The molecules of a file that have a value of at least one target; None: every number.
+
+    Several files with the same targets are read as one (see `OwnData`).
 
     A target such as IC50 in nM is the column "IC50 [nM]" where there is one, else "IC50". Columns
     of texts are classes, and so are those of 0 and 1 where all targets can be, unless `task` is
@@ -70,26 +84,21 @@ def read_own(
     the place of a value are left out, with the reason. Raises InputError for a file that cannot
     be read, a target that it does not have or that is never a number, and where nothing is left.
     """
-    from ..chem.labels import labels
-    from ..chem.readers import records
     from ..chem.structure import ReadOptions, Rejected
 
-    path, options = Path(path), ReadOptions(smiles_column=smiles_column)
-    if not path.is_file():
-        raise InputError(f"no data set at {path}: no such file.")
-    said = list(labels(path, options))
-    items = list(records([str(path)], options))
-    assert len(items) == len(said)
-    wanted = numeric(path, said) if targets is None else known(path, said, targets)
+    paths = [Path(p) for p in ([path] if isinstance(path, str | Path) else path)]
+    path, options = paths[0], ReadOptions(smiles_column=smiles_column)
+    wanted, said, items, origin = _records(paths, targets, options)
     wanted, said, classed = with_classes(wanted, said, "numbers" if targets is None else task)
     scalars = tuple(t for t in wanted if t.kind in ("scalar", "class"))
     shaped = {t: arrays(said, t) for t in wanted if t not in scalars}
     values, wrong = numbers(path, said, scalars, [found for found, _ in shaped.values()])
     for _, bad in reversed(shaped.values()):
         wrong |= bad
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    found = geometries(items, options, ["file", digest], workers)
+    digests = tuple(map(_digest, paths))
+    together = hashlib.sha256(" ".join(digests).encode()).hexdigest()
+    digest = digests[0] if len(paths) == 1 else together
+    found = geometries(items, options, ["file", digest, "kind, state, graph"], workers)
     for k, i in enumerate(found.index.tolist()):
         for target, (given, _) in shaped.items():
             if why := misfit(given[i], target, len(found.structures[k][0])):
@@ -103,32 +112,92 @@ def read_own(
             f"{rejected[0].name}: {rejected[0].reason}."
         )
     rows = found.index[kept]
-    molecules = _gather(found, kept, said, items, values[rows], scalars)
+    ids = [items[i].source if len(paths) > 1 else _line(items[i]) for i in rows]
+    molecules = _gather(found, kept, said, ids, values[rows], scalars)
     sizes = molecules.sizes
     fields = tuple(field(t, [given[i] for i in rows], sizes) for t, (given, _) in shaped.items())
     molecules, totals = with_totals(replace(molecules, fields=fields))
-    smiles, embedded = _smiles(path, molecules), found.embedded[kept]
+    numbered = [(int(origin[i]), items[i]) for i in rows]
+    smiles, kind = _smiles(paths, molecules, numbered), found.kind[kept]
     groups = same_molecule(molecules, smiles)
-    notes = (*classed, *totals, *notes_of(groups, molecules, embedded), *outliers(molecules))
-    chosen = [said[i] for i in rows]
-    return OwnData(molecules, chosen, embedded, rejected, digest, smiles, groups, notes)
+    repeats = notes_of(groups, molecules, kind == EMBEDDED)
+    notes = (*classed, *totals, *repeats, *outliers(molecules))
+    chosen, state = [said[i] for i in rows], found.state[kept]
+    numbers_of = np.array([KINDS.index(k) for k in kind], np.uint8)
+    extras = Extras(found.graphs.take(np.array(kept)), numbers_of, state)
+    molecules = replace(molecules, extras=extras)
+    what = molecules, chosen, kind, state, rejected, digest, smiles, groups, notes
+    return OwnData(*what, origin=origin[rows], digests=digests)
 
 
-def _smiles(path: Path, molecules: Molecules) -> Sequence[str]:
-    """A SMILES for each molecule that has one; an .sdf file has them in its bonds."""
+def _records(
+    paths: Sequence[Path], targets: Sequence[Target] | None, options: ReadOptions
+) -> tuple[tuple[Target, ...], list[dict[str, Any]], list[Any], Int64[np.ndarray, " r"]]:
+    """The targets, what each record says, the records themselves, and which file each is from.
+
+    Raises InputError where files differ in the kind or the unit of a target.
+    """
+    from ..chem.labels import labels
+    from ..chem.readers import records
+
+    said: list[dict[str, Any]] = []
+    items, origin, first = [], [], None
+    for number, path in enumerate(paths):
+        if not path.is_file():
+            raise InputError(f"no data set at {path}: no such file.")
+        rows, found = list(labels(path, options)), list(records([str(path)], options))
+        assert len(found) == len(rows)
+        asked = first if targets is None else targets
+        wanted = numeric(path, rows) if asked is None else known(path, rows, asked)
+        for here, there in zip(wanted, first or wanted, strict=True):
+            if here != there:
+                raise InputError(
+                    f"{path} gives {here.name!r} as {_what(here)}, {paths[0]} as {_what(there)}: "
+                    "give all files the same columns."
+                )
+        first = first or wanted
+        said, items, origin = [*said, *rows], [*items, *found], [*origin, *[number] * len(rows)]
+    assert first is not None
+    return first, said, items, np.array(origin, np.int64)
+
+
+def _what(target: Target) -> str:
+    return f"{target.kind} in {target.unit}" if target.unit else target.kind
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _line(item: Any) -> str:
+    """A record's line or number in its file."""
+    return item.source.rsplit(":", 1)[-1]
+
+
+def _smiles(
+    paths: Sequence[Path], molecules: Molecules, records: Sequence[tuple[int, Any]]
+) -> Sequence[str]:
+    """A SMILES for each molecule that has one; an .sdf file has them in its bonds.
+
+    `records` are the number of each molecule's file and its record there.
+    """
     from ..chem.labels import block_smiles
 
-    if ".sdf" not in path.name.lower() or all(molecules.smiles[:]):
+    if all(molecules.smiles[:]) or not any(".sdf" in path.name.lower() for path in paths):
         return molecules.smiles
-    every = list(block_smiles(path))
-    return [every[int(record) - 1] for record in molecules.ids]
+    every = [list(block_smiles(p)) if ".sdf" in p.name.lower() else [] for p in paths]
+    return [
+        every[k][int(_line(item)) - 1] if every[k] else molecules.smiles[i]
+        for i, (k, item) in enumerate(records)
+    ]
 
 
 def _gather(
     found: Geometries,
     kept: list[int],
     said: list[dict[str, Any]],
-    items: Sequence[Any],
+    ids: Sequence[str],
     y: np.ndarray,
     targets: tuple[Target, ...],
 ) -> Molecules:
@@ -136,7 +205,7 @@ def _gather(
     made = Molecules.from_arrays(
         [found.structures[k] for k in kept],
         smiles=[_text(said[i], "smiles") for i in rows],
-        ids=[items[i].source.rsplit(":", 1)[-1] for i in rows],
+        ids=ids,
     )
     return replace(made, y=y, targets=targets)  # after the checks, which allow no missing value
 

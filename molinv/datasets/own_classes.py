@@ -19,6 +19,9 @@ def with_classes(
     Texts are classes. 0 and 1 are, where all targets can be classes; `task` "numbers" leaves them
     numbers, and "classes" asks that all are. Raises InputError where one cannot be.
     """
+    if task != "numbers":
+        for target in filter(_plain, targets):
+            _check_not_single(target.name, [row.get(target.name) for row in said])
     found = {t: _classes([row.get(t.name) for row in said]) for t in targets if _plain(t)}
     if task == "numbers" or not found:
         return tuple(targets), said, []
@@ -49,6 +52,16 @@ def _classes(values: Sequence[Any]) -> tuple[str, ...] | None:
     """The classes of a column; None where most texts occur once, as names and ids do."""
     found, count = classes_of(values), sum(not missing(value) for value in values)
     return found if found and 2 * len(found) <= count else None
+
+
+def _check_not_single(name: str, values: Sequence[Any]) -> None:
+    """Raises InputError for a column of one text only."""
+    texts = {str(value).strip() for value in values if not missing(value)}
+    if len(texts) == 1 and len(values) > 1 and number(text := texts.pop()) is None:
+        raise InputError(
+            f"the target {name!r} has one class alone, {text[:40]!r}: there is nothing to learn; "
+            "name another target."
+        )
 
 
 def _plain(target: Target) -> bool:

@@ -12,9 +12,21 @@ from .own_values import kind_of, missing, number
 from .targets import Target
 from .units import spelled
 
-RESERVED = {"name", "source", "embedded", "outside", "conformers", "row", "smiles", "error"}
+RESERVED = {"name", "source", "embedded", "geometry", "outside", "conformers", "row", "smiles"}
+RESERVED |= {"error"}
 # what follows a target's name in the columns of predictions
-ENDS = ("std", "conformer_std", "low", "high", "radius", "mae", "unit", "probability", "class")
+ENDS = (
+    "std",
+    "ensemble_std",
+    "conformer_std",
+    "low",
+    "high",
+    "radius",
+    "mae",
+    "unit",
+    "probability",
+    "class",
+)
 ENDS += ("x", "y", "z", *(a + b for a in "xyz" for b in "xyz"))
 TOTAL = "energy"  # ASE's key of total energies
 

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from ..errors import InputError
 from .molecules import Molecules
 from .ragged import take
-from .split import FEWEST, Split, permutation
+from .split import FEWEST, Split, permutation, some_groups
 
 PARTS = {
     **dict.fromkeys(("train", "training"), 0),
@@ -31,7 +32,7 @@ def by_scaffold(smiles: Sequence[str], train_size: int | None = None, seed: int 
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for i, text in enumerate(smiles):
-        groups[_scaffold(text, i)].append(i)
+        groups[scaffold(text, i)].append(i)
     n = _enough(len(smiles))
     parts: list[list[int]] = [[], [], []]
     most = n - 2 * (n // 10)
@@ -40,7 +41,7 @@ def by_scaffold(smiles: Sequence[str], train_size: int | None = None, seed: int 
             parts[0] += members
         else:
             min(parts[1], parts[2], key=len).extend(members)
-    return _made(parts, train_size, seed, "scaffolds")
+    return made(parts, train_size, seed, "scaffolds")
 
 
 def by_time(values: Sequence[Any], train_size: int | None = None, seed: int = 0) -> Split:
@@ -51,7 +52,7 @@ def by_time(values: Sequence[Any], train_size: int | None = None, seed: int = 0)
     order = np.argsort(_times(values), kind="stable").tolist()
     n = _enough(len(order))
     a, b = n - 2 * (n // 10), n - n // 10
-    return _made([order[:a], order[a:b], order[b:]], train_size, seed, "times")
+    return made([order[:a], order[a:b], order[b:]], train_size, seed, "times")
 
 
 def by_column(values: Sequence[Any], train_size: int | None = None, seed: int = 0) -> Split:
@@ -74,7 +75,35 @@ def by_column(values: Sequence[Any], train_size: int | None = None, seed: int = 
         held = set(drawn[: len(drawn) // 10].tolist())
         parts[1] = [i for k, i in enumerate(parts[0]) if k in held]
         parts[0] = [i for k, i in enumerate(parts[0]) if k not in held]
-    return _made(parts, train_size, seed, "the split column's words")
+    return made(parts, train_size, seed, "the split column's words")
+
+
+def by_file(
+    origin: Int64[np.ndarray, " n"],
+    groups: Int64[np.ndarray, " n"],
+    strict: bool = True,
+    train_size: int | None = None,
+    seed: int = 0,
+) -> tuple[Split, list[tuple[int, int]]]:
+    """The parts that files are: `origin` is 0 to train on, 1 to validate on, 2 to test.
+
+    Where none is 1, whole `groups` of about a tenth of the training rows are, drawn by the seed.
+    With `strict`, rows of a group that also stands in a later part are in no part; they are
+    returned with a row of that part. Raises InputError where a part would be empty.
+    """
+    last, shown = np.full(groups.max() + 1, -1), np.zeros(groups.max() + 1, np.int64)
+    for part in range(3):
+        rows = np.flatnonzero(origin == part)[::-1]  # of several rows the first is shown
+        last[groups[rows]], shown[groups[rows]] = part, rows
+    out = (origin < last[groups]) & strict
+    twice = [(int(i), int(shown[groups[i]])) for i in np.flatnonzero(out)]
+    parts = [np.flatnonzero((origin == part) & ~out).tolist() for part in range(3)]
+    if not (origin == 1).any():
+        rows = np.array(parts[0], np.int64)
+        held = some_groups(groups[rows], len(rows) // 10, seed)
+        parts[:2] = rows[~held].tolist(), rows[held].tolist()
+    what = "the files, without unusable and repeated rows,"
+    return made(parts, train_size, seed, what, "give others"), twice
 
 
 def without_unseen(molecules: Molecules, parts: Split) -> tuple[Split, list[str]]:
@@ -110,7 +139,8 @@ def without_unseen(molecules: Molecules, parts: Split) -> tuple[Split, list[str]
     return (Split(parts.train, *kept), notes) if notes else (parts, [])
 
 
-def _scaffold(smiles: str, index: int) -> str:
+def scaffold(smiles: str, index: int) -> str:
+    """The Bemis-Murcko scaffold of molecule `index`; InputError where it has no SMILES."""
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
     from ..chem.conformers import parse_smiles
@@ -146,10 +176,21 @@ def _enough(n: int) -> int:
     return n
 
 
-def _made(parts: list[list[int]], train_size: int | None, seed: int, what: str) -> Split:
+def made(
+    parts: list[list[int]],
+    train_size: int | None,
+    seed: int,
+    what: str,
+    advice: str = "choose another --split",
+) -> Split:
+    """Three lists of rows as a split, in an order that the seed draws.
+
+    Raises InputError for an empty part, of what divides by `what`, and for a `train_size` that is
+    not in the first.
+    """
     for part, name in zip(parts, ("train on", "validate on", "test"), strict=True):
         if not part:
-            raise InputError(f"{what} leave no molecule to {name}: choose another --split.")
+            raise InputError(f"{what} leave no molecule to {name}: {advice}.")
     train, valid, test = (np.array(part, np.int64) for part in parts)
     size = len(train) if train_size is None else train_size
     if not 1 <= size <= len(train):

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from ..errors import InputError
 
@@ -16,15 +16,22 @@ LARGE = 125_000  # from here on QM9's customary 110,000 / 10,000 / rest
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Three disjoint int64 arrays of indices into a `Molecules`."""
+    """Three disjoint int64 arrays of indices into a `Molecules`.
+
+    `origin` is the hash of the split that this one follows from, where its indices are those of
+    other geometries of the same molecules.
+    """
 
     train: Int64[np.ndarray, " a"]
     valid: Int64[np.ndarray, " b"]
     test: Int64[np.ndarray, " c"]
+    origin: str | None = None
 
     @property
     def hash(self) -> str:
         """Twelve hex digits of the SHA-256 of the three arrays, to print with a result."""
+        if self.origin is not None:
+            return self.origin
         digest = hashlib.sha256()
         for part in (self.train, self.valid, self.test):
             digest.update(f"{len(part)}:".encode() + part.astype("<i8").tobytes())
@@ -75,3 +82,20 @@ def split_groups(
     if not 1 <= size <= train:
         raise InputError(f"expected a train_size from 1 to {train:,}, got {size:,}.")
     return Split(order[:size], order[train:end], order[end:])
+
+
+def some_groups(
+    groups: Int64[np.ndarray, " n"], count: int, seed: int = 0
+) -> Bool[np.ndarray, " n"]:
+    """Whether each row is of some groups drawn by the seed, together at most `count` rows.
+
+    Where no group is as small, the rows of the smallest one are.
+    """
+    names, of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    chosen, left = np.zeros(len(names), bool), count
+    for group in permutation(len(names), seed):
+        if sizes[group] <= left:
+            chosen[group], left = True, left - sizes[group]
+    if not chosen.any() and count:
+        chosen[sizes.argmin()] = True
+    return chosen[of]

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from ..actions import Action
 from ..datasets.batches import Batch
+from ..datasets.features import Sizes
+from ..errors import InputError
+from .known import Known
 from .readout import ATOMS, Readout
 
 
@@ -28,12 +31,16 @@ class Model(nn.Module, ABC):
                 "irreps 3o", (b, t, d); where there is more than one, a setting called `output`
                 chooses
     max_atoms   the largest molecule it takes
+    widths      of the states of an atom and of a pair to which it can add further features
+                (see `Known`), which `forward` then takes last; None where it takes none
 
     Its constructor takes the number of targets first, then settings with defaults that JSON can
     hold.
     """
 
     readout: Readout | None
+    known: Known | None
+    widths: tuple[int, int] | None = None
     action: Action
     symmetries: tuple[str, ...] = ()
     outputs: ClassVar[tuple[str, ...]] = ("scalar",)
@@ -42,6 +49,7 @@ class Model(nn.Module, ABC):
     def __init__(self):
         super().__init__()
         self.readout = None
+        self.known = None
 
     @abstractmethod
     def inputs(self, batch: Batch) -> tuple[Any, ...]:
@@ -50,6 +58,23 @@ class Model(nn.Module, ABC):
     def set_readout(self, readout: Readout) -> None:
         """Let `read_out` go by this."""
         self.readout = readout
+
+    def set_features(self, sizes: Sizes) -> None:
+        """Let it take features of these sizes; InputError for a model that takes none."""
+        if self.widths is None:
+            raise InputError(
+                f"model {type(self).__name__.lower()} takes positions and elements only: leave out "
+                "--features, or use point, painn, equivariant or graph."
+            )
+        self.known = Known(sizes, *self.widths)
+
+    def asked(self, batch: Batch) -> tuple[Any, ...]:
+        """The batch's features where the model takes some: the last of its inputs."""
+        if self.known is None:
+            return ()
+        if batch.features is None:
+            raise InputError("the model takes features, which the batch lacks: see OnDevice.")
+        return (batch.features,)
 
     def read_out(self, total: Float[Tensor, "b t *e"], atoms: Float[Tensor, " b"]) -> Tensor:
         """The outputs, from the sum over a molecule's atoms and their number.

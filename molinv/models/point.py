@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -12,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from ..actions import Points
 from ..actions.irreps import Irreps
 from ..datasets.batches import Batch
+from ..datasets.features import Features
 from ..datasets.kinds import SHAPES, Kinds
 from ..errors import InputError, unknown
 from .base import Model
@@ -97,7 +99,7 @@ class Point(Model):
             raise InputError(
                 f"point: expected a width divisible by {kernels} kernels, got {width}."
             )
-        self.action, self.geometry = Points(), geometry
+        self.action, self.geometry, self.widths = Points(), geometry, (width, hidden)
         self.symmetries = SYMMETRIES[geometry]
         self.element = nn.Embedding(119, width)
         if geometry == "absolute":
@@ -113,16 +115,21 @@ class Point(Model):
             nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, size)
         )
 
-    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        return batch.pos, batch.z
+    def inputs(self, batch: Batch) -> tuple[Any, ...]:
+        return (batch.pos, batch.z, *self.asked(batch))
 
-    def forward(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
+    def forward(
+        self,
+        pos: Float[Tensor, "b n 3"],
+        z: Int64[Tensor, "b n"],
+        features: Features | None = None,
+    ) -> Tensor:
         inside = (z > 0)[..., None].to(pos.dtype)
-        n = z.shape[1]
+        n, given = z.shape[1], (pos, z, inside, *(features or ()))
         if n <= LARGE or torch.compiler.is_compiling():
-            x = self._states(pos, z, inside)
+            x = self._states(*given)
         else:
-            parts = zip(*(t.split(max(1, ROOM // n**2)) for t in (pos, z, inside)), strict=True)
+            parts = zip(*(t.split(max(1, ROOM // n**2)) for t in given), strict=True)
             x = torch.cat([_remade(self._states, *part) for part in parts])
         if self.output == "scalar":
             return self.read_out((self.read(x) * inside).sum(1), inside.sum((1, 2)))
@@ -133,17 +140,26 @@ class Point(Model):
         return total[..., SIXTH] if self.output == "tensor" else total
 
     def _states(
-        self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"], inside: Float[Tensor, "b n 1"]
+        self,
+        pos: Float[Tensor, "b n 3"],
+        z: Int64[Tensor, "b n"],
+        inside: Float[Tensor, "b n 1"],
+        *given: Tensor,
     ) -> Float[Tensor, "b n d"]:
-        """The atoms' states after the last layer."""
-        x = self.element(z)
+        """The atoms' states after the last layer; `given` are the parts of `Features`."""
+        x, pairs = self.element(z), pos.new_empty(0)
         if self.geometry == "absolute":
             x = x + self.place(pos)
-        for layer, kernel in zip(self.layers, self._kernels(pos), strict=True):
+        if self.known is not None:
+            features = Features(*given)
+            x, pairs = self.known.atoms(x, features), features.pairs
+        for layer, kernel in zip(self.layers, self._kernels(pos, pairs), strict=True):
             x = layer(x, kernel, inside)
         return x
 
-    def _kernels(self, pos: Float[Tensor, "b n 3"]) -> Float[Tensor, "layers b k n n"]:
+    def _kernels(
+        self, pos: Float[Tensor, "b n 3"], pairs: Tensor
+    ) -> Float[Tensor, "layers b k n n"]:
         """Every layer's kernels at once.
 
         What lies between positions and kernels takes several times their memory: for a large
@@ -151,13 +167,16 @@ class Point(Model):
         """
         b, n, _ = pos.shape
         if n <= LARGE or torch.compiler.is_compiling():
-            return self._received(pos, pos)
-        blocks = pos.split(max(1, ROOM // (b * n)), 1)
+            return self._received(pos, pos, pairs)
+        step = max(1, ROOM // (b * n))
+        blocks = pos.split(step, 1)
+        known = pairs.split(step, 1) if pairs.numel() else [pairs] * len(blocks)
         if torch.is_grad_enabled():
-            return torch.cat([_remade(self._received, block, pos) for block in blocks], 3)
+            parts = zip(blocks, known, strict=True)
+            return torch.cat([_remade(self._received, own, pos, of) for own, of in parts], 3)
         kernels, start = pos.new_empty(0), 0
-        for block in blocks:
-            made = self._received(block, pos)
+        for block, of in zip(blocks, known, strict=True):
+            made = self._received(block, pos, of)
             if start == 0:
                 kernels = made.new_empty((*made.shape[:3], n, n))
             kernels[..., start : start + made.shape[3], :] = made
@@ -165,15 +184,19 @@ class Point(Model):
         return kernels
 
     def _received(
-        self, own: Float[Tensor, "b r 3"], pos: Float[Tensor, "b n 3"]
+        self, own: Float[Tensor, "b r 3"], pos: Float[Tensor, "b n 3"], pairs: Tensor
     ) -> Float[Tensor, "layers b k r n"]:
-        """Kernels of the atoms at `own` with all atoms."""
+        """Kernels of the atoms at `own` with all atoms, of which `pairs` are the features."""
         vector = own[:, :, None] - pos[:, None]
         distance = safe_norm(vector)
         seen = self.radial(distance)
         if self.geometry != "distance":
             seen = torch.cat([seen, vector / (distance[..., None] + SOFT)], -1)
-        made = self.pair(seen).unflatten(-1, (len(self.layers), -1))
+        first, active, last = self.pair
+        hidden = first(seen)
+        if self.known is not None:
+            hidden = self.known.pairs(hidden, pairs)
+        made = last(active(hidden)).unflatten(-1, (len(self.layers), -1))
         return made.permute(3, 0, 4, 1, 2)
 
 

@@ -16,7 +16,7 @@ from ..chem.structure import Structure
 from ..datasets.batches import Batch
 from ..errors import InputError
 from ..training.saved import Saved
-from .batches import budget, device_of, inputs
+from .batches import asked, budget, device_of, features_of, inputs
 
 NEARLY_HAAR = 0.05  # nats; QM9's models end closer
 
@@ -50,7 +50,19 @@ class Averaged:
         self.network.to(self.device)  # only now, so that every device draws the same elements
         self.elements, self.weights = (x.to(self.device, dtype) for x in found)
         self.standardizer, self.dtype = saved.standardizer, dtype
+        self.features = asked(saved)
         self.center = saved.card["placement"]["center"]
+
+    @torch.no_grad()
+    def values(self, structure: Structure, column: int = 0) -> Float64[np.ndarray, " m"]:
+        """A scalar target at each orientation (m,)."""
+        pos = torch.tensor(structure.pos, dtype=self.dtype, device=self.device)
+        values = [outputs[:, column] for outputs, _ in self._runs(structure, pos)]
+        return self._in_unit(torch.cat(values), column)
+
+    def _in_unit(self, values: Float[Tensor, " m"], column: int) -> Float64[np.ndarray, " m"]:
+        scale, mean = self.standardizer.scale[column], self.standardizer.mean[column]
+        return (values.cpu().double() * scale + mean).numpy()
 
     def with_gradient(
         self, structure: Structure, column: int = 0
@@ -63,9 +75,8 @@ class Averaged:
             (part,) = torch.autograd.grad((weight * value).sum(), pos)
             slope += part
             values.append(value.detach())
-        scale, mean = self.standardizer.scale[column], self.standardizer.mean[column]
-        every = torch.cat(values).cpu().double() * scale + mean
-        return every.numpy(), (slope.cpu().double() * scale).numpy()
+        scale = self.standardizer.scale[column]
+        return self._in_unit(torch.cat(values), column), (slope.cpu().double() * scale).numpy()
 
     @torch.no_grad()
     def mean(self, structure: Structure) -> Float64[np.ndarray, " t *e"]:
@@ -83,10 +94,15 @@ class Averaged:
         origin = pos.mean(0) if self.center else torch.zeros(3).to(pos)
         z, n = torch.from_numpy(structure.z), len(structure.z)
         size = max(1, budget(self.device) // n**2)
+        known = features_of([structure], self.features) if self.features else None
         for g, weight in zip(self.elements.split(size), self.weights.split(size), strict=True):
             copies = (pos - origin).expand(len(g), n, 3)
             batch = Batch(
-                copies, z.expand(len(g), n), torch.zeros(len(g), 1).double(), torch.arange(len(g))
+                copies,
+                z.expand(len(g), n),
+                torch.zeros(len(g), 1).double(),
+                torch.arange(len(g)),
+                features=None if known is None else known.expand(len(g)).to(self.dtype),
             )
             yield self.network.run(g, *inputs(self.network, batch))[0], weight
 

@@ -11,8 +11,12 @@ import torch
 from jaxtyping import Int64
 
 from ..augment import Augmented
-from ..chem.structure import Structure
+from ..chem.structure import KINDS, Structure
 from ..datasets.batches import Batch, OnDevice
+from ..datasets.extras import Extras, Graphs
+from ..datasets.features import Features, FeatureStore
+from ..datasets.ragged import pointers
+from ..training.saved import Saved
 
 PAIRS = 2**18  # of atoms in a batch on an accelerator: one molecule of 500 atoms
 CPU_PAIRS = 2**14  # QM9's molecules are quickest there in batches of 50
@@ -66,7 +70,8 @@ def stored(
 def inputs(network: Augmented, batch: Batch) -> tuple[Any, ...]:
     """What the model takes of a batch, on its device."""
     device = device_of(network)
-    moved = replace(batch, pos=batch.pos.to(device), z=batch.z.to(device))
+    features = None if batch.features is None else batch.features.to(device)
+    moved = replace(batch, pos=batch.pos.to(device), z=batch.z.to(device), features=features)
     return network.model.inputs(moved)  # pyright: ignore[reportCallIssue]
 
 
@@ -88,8 +93,10 @@ def over_conformers(
     return centre, within, np.where(n > 1, np.sqrt(rest / np.maximum(n - 1, 1)), np.nan)
 
 
-def pad(structures: Sequence[Structure], center: bool = True) -> Batch:
-    """Structures as one padded batch; targets are NaN."""
+def pad(
+    structures: Sequence[Structure], center: bool = True, features: Sequence[str] = ()
+) -> Batch:
+    """Structures as one padded batch with the named features; targets are NaN."""
     b, n = len(structures), max(len(s.z) for s in structures)
     pos, z = np.zeros((b, n, 3), np.float32), np.zeros((b, n), np.int64)
     for i, s in enumerate(structures):
@@ -100,4 +107,22 @@ def pad(structures: Sequence[Structure], center: bool = True) -> Batch:
         torch.from_numpy(z),
         torch.full((b, 1), torch.nan, dtype=torch.float64),
         torch.arange(b),
+        features=features_of(structures, features) if features else None,
     )
+
+
+def features_of(structures: Sequence[Structure], names: Sequence[str]) -> Features:
+    """The named features of structures, padded to the largest of them."""
+    sizes = np.array([len(s.z) for s in structures])
+    extras = Extras(
+        Graphs.of([s.graph for s in structures]),
+        np.array([KINDS.index(s.kind) for s in structures], np.uint8),
+        np.array([s.state for s in structures], np.int8),
+    )
+    store = FeatureStore(extras, pointers(sizes), names, "cpu")
+    return store.gather(torch.arange(len(sizes)), torch.from_numpy(sizes), int(sizes.max()))
+
+
+def asked(saved: Saved) -> Sequence[str]:
+    """The names of the features that a saved model takes."""
+    return saved.card["build"].get("features", ())

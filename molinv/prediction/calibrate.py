@@ -16,7 +16,8 @@ from ..errors import InputError
 from ..sharing import choose_device
 from ..tasks.numbers import Numbers
 from ..training.config import TrainConfig, read_config
-from ..training.saved import Saved, load, sealed, write_json
+from ..training.members import load_model
+from ..training.saved import Saved, sealed, write_json
 from ..training.source import Source, prepare
 from .applicability_domain import Composition, FeatureSpace
 from .batches import device_of, stored
@@ -61,7 +62,7 @@ def calibrate(
     content = {
         "sha256": saved.card["sha256"],
         "split": parts.hash,
-        "parts": config.split,
+        "parts": config.parts_by,
         "level": LEVEL,
         "inside": INSIDE,
         "sets": sets,
@@ -89,9 +90,9 @@ def calibrate_run(
     without a run.
     """
     folder = Path(folder)
-    saved = load(folder, trust)
+    saved = load_model(folder, trust)
     if calibrated(folder, saved.card) is None:
-        saved.network.to(choose_device(device))
+        saved.to(choose_device(device))
         config = read_config(folder / "config.yaml")
         calibrate(folder, saved, prepare(config, workers), config)
 
@@ -122,7 +123,7 @@ def embed_some(
             "no held-out molecule of the data has a SMILES that RDKit can embed: leave out "
             "--embedded."
         )
-    return made
+    return made[0]
 
 
 def _set(

@@ -16,8 +16,8 @@ from ..errors import InputError
 from ..sharing import choose_device, share_cores
 from ..tasks.classes import Classes
 from ..training.config import TrainConfig, read_config
+from ..training.members import load_model
 from ..training.saved import Saved, evaluated, sealed, write_json
-from ..training.saved import load_molecules as load_saved
 from ..training.shipped import holds_pictures, locate, shipped_name
 from ..training.source import Source, prepare, write_split
 from .calibrate import calibrate, check_embedded, embed_some
@@ -74,15 +74,16 @@ def evaluate(
         return evaluate_pictures(folder, copies, limit, trust, device)
     shipped = shipped_name(folder)
     out = folder if shipped is None else Path(f"{shipped}-evaluation")
-    saved = load_saved(folder, trust)
-    saved.network.to(choose_device(device))
+    saved = load_model(folder, trust).to(choose_device(device))
     config = read_config(folder / "config.yaml")
     source = prepare(config)
     molecules, parts = source.molecules, source.parts
     if source.sha256 != saved.card.get("data_sha256"):
+        before, now = saved.card.get("files_sha256") or {}, source.files or {}
+        changed = [config.files[part] for part in now if now[part] != before.get(part)]
         raise InputError(
-            f"{config.data} is no longer the file that {folder} was trained on: restore it, or "
-            "train again."
+            f"{(changed or [config.data])[0]} is no longer the file that {folder} was trained on: "
+            "restore it, or train again."
         )
     if parts.hash != saved.card["split"]:
         raise InputError(
@@ -103,6 +104,7 @@ def evaluate(
         "sha256": saved.card["sha256"],
         "molecules": len(test),
         "copies": copies,
+        "kinds": list(source.kinds),
         "targets": rows,
         "extents": saved.card["extents"],
     }

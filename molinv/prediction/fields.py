@@ -48,17 +48,19 @@ def columns(
     half: float | None = None,
     mae: float | None = None,
     spread: float | None = None,
+    members: Any = None,
 ) -> dict[str, Any]:
     """One target's columns in a molecule's row.
 
     Vectors have `_x`, `_y`, `_z`, tensors `_xx` to `_zz`, irreps `_0` and on in e3nn's order, in
-    the pose that was given; values by atom a list. Then come `_std`, `_conformer_std`, the 90 %
-    interval, `_mae` and `_unit`. The interval of numbers is `_low` and `_high`, of all else
-    `_radius`, within which the true value (of every atom, its own) lies. `std`, `spread`, `half`
-    and `mae` are None where they are not known; an infinite half-width, or NaN, is an empty cell.
+    the pose that was given; values by atom a list. Then come `_std`, `_ensemble_std`,
+    `_conformer_std`, the 90 % interval, `_mae` and `_unit`. The interval of numbers is `_low` and
+    `_high`, of all else `_radius`, within which the true value (of every atom, its own) lies.
+    `std`, `members`, `spread`, `half` and `mae` are None where they are not known; an infinite
+    half-width, or NaN, is an empty cell.
     """
     if target.kind == "class":
-        return class_columns(target, value, std, spread)
+        return class_columns(target, value, std, spread, members)
     name, row = target.name, dict[str, Any]()
     if target.by_atom:
         row[name] = value.tolist()
@@ -66,6 +68,8 @@ def columns(
         row |= {f"{name}{end}": float(value[at]) for end, at in ENDS[target.kind]}
     if std is not None:
         row[f"{name}_std"] = std
+    if members is not None:
+        row[f"{name}_ensemble_std"] = float(members)
     if spread is not None:
         row[f"{name}_conformer_std"] = spread
     if half is not None and target.kind == "scalar":
@@ -79,12 +83,12 @@ def columns(
 
 
 def class_columns(
-    target: Target, p: np.ndarray, std: Any = None, spread: Any = None
+    target: Target, p: np.ndarray, std: Any = None, spread: Any = None, members: Any = None
 ) -> dict[str, Any]:
     """The columns of probabilities (c,): of the last class of two, else of the likeliest.
 
-    Then come `_class`, the likeliest, of several classes the probability of each, `_std` and
-    `_conformer_std`, and `_unit`, which names the class whose probability it is.
+    Then come `_class`, the likeliest, of several classes the probability of each, `_std`,
+    `_ensemble_std`, `_conformer_std`, and `_unit`, which names the class whose probability it is.
     """
     name, classes = target.name, target.classes
     best = max(range(len(classes)), key=lambda k: p[k])
@@ -92,7 +96,7 @@ def class_columns(
     row: dict[str, Any] = {name: float(p[k]), f"{name}_class": classes[best]}
     if len(classes) > 2:
         row |= {f"{name}_{c}": float(p[i]) for i, c in enumerate(classes)}
-    for end, each in (("std", std), ("conformer_std", spread)):
+    for end, each in (("std", std), ("ensemble_std", members), ("conformer_std", spread)):
         row |= {} if each is None else {f"{name}_{end}": float(each[k])}
     return row | {f"{name}_unit": unit_of(target)}
 
@@ -114,6 +118,8 @@ def shown(row: dict[str, Any], target: Target) -> str:
     name = target.name
     if target.kind == "class":
         text = f"{row[name]:.3f} +- {row[f'{name}_std']:.2g}"
+        if (among := row.get(f"{name}_ensemble_std")) is not None:
+            text += f" +- {among:.2g}"
         return text if len(target.classes) == 2 else f"{row[f'{name}_class']} {text}"
     if target.by_atom:
         flat = np.asarray(row[name], dtype=float)
@@ -121,7 +127,8 @@ def shown(row: dict[str, Any], target: Target) -> str:
     else:
         text = ", ".join(f"{row[name + end]:.4g}" for end, _ in ENDS[target.kind])
         text = f"({text})"
-    if (std := row.get(f"{name}_std")) is not None:
-        text += f" +- {std:.2g}"
+    for end in ("std", "ensemble_std"):
+        if (std := row.get(f"{name}_{end}")) is not None:
+            text += f" +- {std:.2g}"
     radius = row.get(f"{name}_radius")
     return text if radius is None else f"{text} \\[within {radius:.3g}]"

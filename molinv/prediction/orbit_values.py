@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import NamedTuple
 
@@ -21,12 +22,15 @@ class OrbitValues(NamedTuple):
     Of classes these are probabilities (b, t, c).
 
     Features (b, d) are what the readout's last layer sees, averaged over atoms and orientations;
-    None where `readout` finds no such layer. The deviation of one orientation is NaN.
+    None where `readout` finds no such layer. The deviation of one orientation is NaN. `members`
+    is the standard deviation over an ensemble's members, None of a single model; `mean` is then
+    their mean, `std` the root mean square of theirs, and the features are the first member's.
     """
 
     mean: Float64[Tensor, "b t *e"]
     std: Float64[Tensor, "b t *e"]
     features: Float[Tensor, "b d"] | None
+    members: Float64[Tensor, "b t *e"] | None = None
 
 
 def orbit_values(saved: Saved, batch: Batch, copies: int) -> OrbitValues:
@@ -34,6 +38,8 @@ def orbit_values(saved: Saved, batch: Batch, copies: int) -> OrbitValues:
 
     0 copies take the molecules as they are. All that comes back is on the CPU.
     """
+    if saved.members:
+        return _over_members([orbit_values(member, batch, copies) for member in saved.members])
     network, task = saved.network, saved.task
     orbit = "learned" if copies else "identity"
     with Pooled(network.model, batch.mask.to(device_of(network))) as pooled:
@@ -45,8 +51,15 @@ def orbit_values(saved: Saved, batch: Batch, copies: int) -> OrbitValues:
     return OrbitValues(task.values(found.mean.cpu()), std, pooled.mean())
 
 
+def _over_members(found: Sequence[OrbitValues]) -> OrbitValues:
+    means, stds = (torch.stack(x) for x in ([f.mean for f in found], [f.std for f in found]))
+    return OrbitValues(means.mean(0), stds.square().mean(0).sqrt(), found[0].features, means.std(0))
+
+
 def orbit_forces(saved: Saved, batch: Batch, copies: int) -> Float64[Tensor, "b n 3"]:
     """The forces of the energy averaged so, on the CPU."""
+    if saved.members:
+        return torch.stack([orbit_forces(m, batch, copies) for m in saved.members]).mean(0)
     network, center = saved.network, saved.card["placement"]["center"]
     if not has_double(device_of(network)):
         network = deepcopy(network).cpu()

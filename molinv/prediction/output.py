@@ -14,20 +14,30 @@ from rich.table import Table
 
 from ..atomic import atomic_write
 from ..chem.structure import Rejected
-from ..datasets.geometries import EMBEDDED, GIVEN
+from ..datasets.geometries import EMBEDDED, GIVEN, HYDROGENS
 from ..datasets.references import ATOMWISE
 from ..datasets.targets import Target
 from ..errors import InputError
 from .conformal import FEWEST
 from .fields import shown, unit_of
 from .input_columns import InputColumns
-from .predictor import Predictor
+from .predictor import GEOMETRY, Predictor, tested
 
 WIDE = 4  # targets side by side; more of them go one below the other
 TOTAL = "total energies, with the atom energies fitted on the training molecules"
 SUFFIXES = (".csv", ".json")
 
-WHOSE = {GIVEN: "that set's geometries", EMBEDDED: "RDKit's geometries"}
+WHOSE = {
+    GIVEN: "that set's geometries",
+    EMBEDDED: "RDKit's geometries",
+    HYDROGENS: "hydrogens that RDKit added",
+}
+UNKNOWN = {
+    GIVEN: "given geometries",
+    EMBEDDED: "RDKit's geometries",
+    HYDROGENS: "given geometries with added hydrogens",
+}
+SHOWN = {GIVEN: "given", EMBEDDED: "RDKit", HYDROGENS: "H added"}
 
 Rows = Sequence[dict[str, Any]]
 
@@ -39,6 +49,8 @@ def table(rows: Rows, predictor: Predictor) -> Table:
         title += " [90 % prediction interval]"
     if any(t.kind not in ("scalar", "class") for t in predictor.targets):
         title += ", as the molecule lies [within 90 %]"
+    if predictor.saved.members:
+        title += ", then +- over the ensemble's members"
     if any(row.get("conformers") for row in rows):
         title += ", then +- over conformers"
     return (_across if len(predictor.targets) <= WIDE else _down)(rows, predictor, title)
@@ -68,9 +80,8 @@ def notes(rows: Rows, predictor: Predictor) -> Iterator[str]:
 
 
 def _kinds(rows: Rows) -> list[str]:
-    return [
-        k for k, e in ((GIVEN, False), (EMBEDDED, True)) if any(r["embedded"] == e for r in rows)
-    ]
+    there = {row["geometry"] for row in rows}
+    return [kind for kind, name in GEOMETRY.items() if name in there]
 
 
 def _errors(rows: Rows, predictor: Predictor) -> dict[str, float]:
@@ -93,11 +104,14 @@ def _on_errors(rows: Rows, predictor: Predictor) -> Iterator[str]:
     measured = predictor.evaluation.get("intervals", {})
     for kind in _kinds(rows):
         known = kind in measured
+        if not known and kind not in tested(predictor.evaluation):
+            yield (
+                f"Test MAE: not measured with {WHOSE[kind]}, where {predictor.name} can err twice "
+                f"as much as with {WHOSE[tested(predictor.evaluation)[0]]}, or more."
+            )
+            continue
         number = (measured[kind] if known else predictor.evaluation)["molecules"]
-        whose = WHOSE[kind if known else next(iter(measured), GIVEN)]
-        text = f"{number:,} test molecules of its own data set, with {whose}"
-        if kind == EMBEDDED and not known:
-            text += "; with RDKit's it errs more, often twice as much or more"
+        text = f"{number:,} test molecules of its own data set, with {WHOSE[kind]}"
         yield f"Test MAE: {predictor.name}'s mean absolute error on {text}."
 
 
@@ -115,12 +129,11 @@ def _on_intervals(rows: Rows, predictor: Predictor) -> Iterator[str]:
                     f"{WHOSE[kind]}{one}; for molecules like those of the data set."
                 )
         else:
-            whose = "given" if kind == GIVEN else "RDKit's"
             task = predictor.saved.task
             turns = task.kind != "scalar" or task.gradient
             addable = kind == EMBEDDED and not turns  # what turns is not RDKit's geometries'
             yield (
-                f"No intervals for {whose} geometries: {predictor.name} was calibrated on others "
+                f"No intervals for {UNKNOWN[kind]}: {predictor.name} was calibrated on others "
                 "only" + ("; molinv evaluate --embedded 500 adds them." if addable else ".")
             )
     caveats = [text for kind in _kinds(rows) for text in found.caveats(kind)]
@@ -201,7 +214,8 @@ def _down(rows: Rows, predictor: Predictor, title: str) -> Table:
     for row in rows:
         for i, target in enumerate(predictor.targets):
             first = "" if i else escape(row["name"]), "" if i else _geometry(row)
-            error = [f"{row[f'{target.name}_mae']:.3g}"] if predictor.errors else []
+            error = row.get(f"{target.name}_mae")
+            error = ["-" if error is None else f"{error:.3g}"] if predictor.errors else []
             named = escape(target.name), _value(row, target), escape(unit_of(target))
             made.add_row(*first, *named, *error)
         made.add_section()
@@ -213,10 +227,12 @@ def _value(row: dict[str, Any], target: Target) -> str:
         return shown(row, target)
     name = target.name
     std, low, high = (row.get(f"{name}_{end}") for end in ("std", "low", "high"))
-    scale = std if low is None or high is None else high - low
+    among = row.get(f"{name}_ensemble_std")
+    scale = (among or std) if low is None or high is None else high - low
     text = _digits(row[name], scale, 5) + ("" if std is None or isnan(std) else f" +- {std:.2g}")
-    if (spread := f"{name}_conformer_std") in row:
-        text += f" +- {row[spread]:.2g}"
+    for end in ("ensemble_std", "conformer_std"):
+        if (spread := f"{name}_{end}") in row:
+            text += f" +- {row[spread]:.2g}"
     if low is None or high is None:
         return text
     return f"{text} \\[{_digits(low, scale, 4)}, {_digits(high, scale, 4)}]"
@@ -229,5 +245,5 @@ def _digits(value: float, scale: float | None, least: int) -> str:
 
 
 def _geometry(row: dict[str, Any]) -> str:
-    kind = "RDKit" if row["embedded"] else "given"
+    kind = next(SHOWN[kind] for kind, name in GEOMETRY.items() if name == row["geometry"])
     return f"{kind}, {row['conformers']} conformers" if row.get("conformers") else kind

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 
+from ..chem.conformers import INCHI
 from ..chem.readers import READERS
 from ..chem.smiles import split
 from ..errors import InputError
@@ -30,7 +31,8 @@ def choose(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
                 f"as in `molinv predict {first} CCO`."
             )
         return first, rest
-    if os.path.exists(first) or _extension(first) in READERS or looks_like_smiles(first):
+    known = _extension(first) in READERS or first.startswith(INCHI)
+    if os.path.exists(first) or known or looks_like_smiles(first):
         return None, [first, *rest]
     names = ", ".join(available()) or "none is shipped yet"
     raise InputError(

@@ -11,6 +11,7 @@ from torch import nn
 from .. import distributions, groups, models
 from ..actions import Action, Colour, Image, Invariant
 from ..augment import Augmented
+from ..datasets.features import sizes
 from ..datasets.kinds import of_kind
 from ..datasets.molecules import Molecules
 from ..distributions import Distribution
@@ -38,10 +39,12 @@ def make_network(
     reduce: str = "mean",
     readout: Sequence[Any] | None = None,
     form: tuple[int, int] | None = None,
+    features: Sequence[str] = (),
 ) -> Augmented:
     """A model of molecules with `targets` outputs of a kind, and a distribution on a group.
 
-    Outputs are turned back as their kind says; `readout` and `form` are those of `models.make`.
+    Outputs are turned back as their kind says; `readout` and `form` are those of `models.make`,
+    `features` the names of those that it takes (see `datasets.features`).
     Raises InputError for a name or a setting that does not exist, and for a model without such
     outputs.
     """
@@ -52,6 +55,8 @@ def make_network(
             "output, which follows from the targets."
         )
     network = models.make(model, targets, model_args, kind, readout, form)
+    if features:
+        network.set_features(sizes(features))
     mu = on_group(groups.find(group), distribution, distribution_args, regularizer)
     return Augmented(network, mu, network.action, of_kind(kind), copies, reduce)
 

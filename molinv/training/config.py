@@ -18,6 +18,14 @@ _TARGET = re.compile(
     r"""\s*(?:\[(?P<unit>[^\[\]]*)\]\s*)?)?(?:,|$)"""
 )
 
+_FOLD = re.compile(r"fold:(\d+)/(\d+)(?::(.+))?")
+
+
+def fold_of(split: str) -> tuple[int, int, str] | None:
+    """(number, how many, what divides the folds) of a split such as fold:2/5; None of another."""
+    found = _FOLD.fullmatch(split)
+    return None if found is None else (int(found[1]), int(found[2]), found[3] or "random")
+
 
 @dataclass
 class RunConfig:
@@ -169,13 +177,32 @@ class TrainConfig(RunConfig):
         group_end: fraction of the distribution's learning rate that is left at the end of the run.
         init: a shipped model's name or a run folder to start from: its architecture, and its
             weights except the last layer's where the targets are others.
+        features: what the model takes beside positions and elements, separated by commas: bonds
+            (the bond graph), state (charge and unpaired electrons), geometry (whether coordinates
+            were given or embedded).
+        geometries: which geometries of a molecule are trained on: given, embedded (by RDKit from
+            its SMILES) and hydrogens (given, but for RDKit's hydrogens), with the fraction of each
+            if several, as in "embedded=0.8,given=0.2". Every epoch draws one for each molecule.
+            The first is validated and tested on; by default the data's own.
+        conformers: embedded conformers of each molecule to draw from.
+        small: molecules of up to so many atoms other than hydrogen all train, in a named data set,
+            and are drawn `repeat` times in every epoch; 0 treats them as all others.
+        repeat: how often these are drawn.
+        valid: a file of your own to validate on, with the columns of `data`; a tenth of `data`
+            if not given.
+        test: a file of your own to test on, with the columns of `data`, which is then trained on.
         split: how a file is divided into parts to train on, validate on and test: random
             (80 / 10 / 10 %, repeated molecules in one part), scaffold (molecules that share a ring
             system stay in one part, the commonest ring systems train), time:COLUMN (the newest
-            are tested) or column:NAME (whose values are train, valid, test).
-        strict_split: keep rows of one molecule in one part of a random split, and leave held-out
-            molecules out that have an element no training molecule has. Without it the parts are
-            those of molinv 0.1.0.
+            are tested) or column:NAME (whose values are train, valid, test). fold:2/5 tests the
+            second of five random folds; with fold:2/5:scaffold or fold:2/5:column:NAME folds share
+            no ring system, or no value of the column: see `molinv crossvalidate`.
+        strict_split: keep rows of one molecule in one part of a random split, leave molecules of
+            the `test` file out of training and validation, and leave held-out molecules out that
+            have an element no training molecule has. Without it the parts are those of molinv
+            0.1.0.
+        data_seed: random seed of the split and of what `shift` and `rotate` draw; `seed` if not
+            given. Runs of several seeds then share their test molecules.
         smiles_column: the column of SMILES in a .csv file, where it is not found by its name.
         atomwise: targets that are total energies, from which fitted energies of the atoms are
             subtracted first; energy of .extxyz and .db files is one.
@@ -196,8 +223,16 @@ class TrainConfig(RunConfig):
     cost: float | None = None
     group_end: float = 0.01
     init: str | None = None
+    features: str = ""
+    geometries: str = ""
+    conformers: int = 1
+    small: int = 0
+    repeat: int = 1
+    valid: str | None = None
+    test: str | None = None
     split: str = "random"
     strict_split: bool = True
+    data_seed: int | None = None
     smiles_column: str | None = None
     atomwise: str | None = None
     center: bool = True
@@ -207,13 +242,38 @@ class TrainConfig(RunConfig):
     def __post_init__(self):
         super().__post_init__()
         self._see("shift", self.shift >= 0, "at least 0")
+        self._see("data_seed", self._of("data_seed", 0) >= 0, "at least 0")
         self._see("group_end", 0 <= self.group_end <= 1, "a fraction from 0 to 1")
+        for name in ("conformers", "repeat"):
+            self._see(name, getattr(self, name) >= 1, "at least 1")
+        self._see("small", self.small >= 0, "at least 0")
         self._see("cost", 0 < self._of("cost", 1) < inf, "an error above 0")
         if self.cost is not None and self.lam_start is not None:
             raise InputError("cost steers the weight that lam_start would set: give one of them.")
+        if self.valid is not None and self.test is None:
+            raise InputError("valid: a file to test on is needed too: give --test.")
+        if self.test is not None and self.split != "random":
+            raise InputError(f"the files are the split: leave out --split {self.split}.")
         for name, weight in self.weights.items():
             if not 0 <= weight < inf:
                 raise InputError(f"the weight of {name}: expected at least 0, got {weight}.")
+
+    @property
+    def parts_by(self) -> str:
+        """What divides the molecules: random, scaffold, time:COLUMN, column:NAME or file."""
+        found = fold_of(self.split)
+        return "file" if self.test is not None else self.split if found is None else found[2]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """`data` and, where they are given, `valid` and `test`, by these names."""
+        given = {"data": self.data, "valid": self.valid, "test": self.test}
+        return {part: name for part, name in given.items() if name is not None}
+
+    @property
+    def drawn_by(self) -> int:
+        """The seed of the split, and of what is drawn once for each molecule."""
+        return self.seed if self.data_seed is None else self.data_seed
 
     @property
     def target_names(self) -> list[str]:

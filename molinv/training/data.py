@@ -61,6 +61,10 @@ class RunData(pl.LightningDataModule, ABC):
     def begin(self, folder: Any) -> None:
         """Write into the run folder what the data has to say before training."""
 
+    def drawn(self, epoch: int) -> Int64[np.ndarray, " m"]:
+        """The training examples of an epoch."""
+        return self.train
+
     def setup(self, stage: str) -> None:
         trainer = self.trainer
         assert trainer is not None
@@ -73,7 +77,7 @@ class RunData(pl.LightningDataModule, ABC):
         done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
         return Loader(
             self.stored,
-            self.train,
+            self.drawn(trainer.current_epoch),
             self.config.batch_size,
             seed=self.config.seed,
             epoch=trainer.current_epoch,

@@ -12,6 +12,7 @@ from .config import TrainConfig
 from .saved import Saved, load_molecules, rebuilt
 from .shipped import locate
 
+FEATURES = "model.known."  # weights that start at 0, so that further features change nothing
 _TAKEN = ("model", "model_args", "group", "distribution", "distribution_args")
 
 
@@ -38,6 +39,8 @@ def like_initial(
                 f"--{name}, or --init."
             )
     made = replace(config, **{name: build_of[name] for name in _TAKEN})
+    if "features" not in given and not config.features:
+        made = replace(made, features=",".join(build_of.get("features", ())))
     if config.readout == "sum" and "readout" not in given:
         scales = build_of.get("readout", ["sum"] * saved.task.outputs)
         of = dict(zip((t.name for t in saved.task.targets), scales, strict=False))
@@ -49,14 +52,15 @@ def start_from(network: Augmented, saved: Saved, task: Task) -> list[str]:
     """Copy a trained model's weights; returns the names of those that start anew.
 
     These are the last layer's, whose size is the number of outputs, unless the targets are the
-    same. Raises InputError for weights that do not fit.
+    same. Features that the trained model does not take start without an effect. Raises
+    InputError for weights that do not fit.
     """
     state, there = network.state_dict(), saved.network.state_dict()
     mine, theirs = ([(t.name, t.unit) for t in x.targets] for x in (task, saved.task))
     same = type(task) is type(saved.task) and mine == theirs
     anew = set() if same else _of_targets(saved)
     for name, value in state.items():
-        if name in anew:
+        if name in anew or (name not in there and name.startswith(FEATURES)):
             continue
         if name not in there or there[name].shape != value.shape:
             got = "none" if name not in there else str(tuple(there[name].shape))

@@ -9,9 +9,12 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from jaxtyping import Int64
 
 from ..augment import Augmented
+from ..chem.state import MENTIONED, words
 from ..datasets.batches import OnDevice
+from ..datasets.features import parse
 from ..datasets.molecules import Molecules
 from ..datasets.split import Split
 from ..datasets.targets import Target
@@ -24,7 +27,7 @@ from .choosing import choosing
 from .config import TrainConfig
 from .data import RunData
 from .orbit_share import MOLECULES, orbit_share
-from .source import Source, write_rejected, write_split
+from .source import Source, states, write_rejected, write_split
 
 
 class MoleculeData(RunData):
@@ -47,7 +50,11 @@ class MoleculeData(RunData):
         names = config.target_names
         self.task = of_molecules(molecules, names, parts.train, config.task, settings)
         self.task.center = config.center
-        self.notes = (*source.notes, *unseen_classes(molecules, parts, self.task.targets))
+        # [charge, unpaired electrons] that occur in training, sorted
+        self.states, counts = np.unique(states(molecules)[parts.train], axis=0, return_counts=True)
+        mixed = mixed_states(self.states, counts)
+        unseen = unseen_classes(molecules, parts, self.task.targets)
+        self.notes = (*source.notes, *mixed, *unseen)
         self.examples, self.train = len(molecules), parts.train
         # the others are held back to calibrate intervals on
         self.valid, _ = choosing(parts.valid, len(parts.train), config.valid_size)
@@ -60,14 +67,21 @@ class MoleculeData(RunData):
             "molecules": sizes,
             "elements": elements(molecules, parts.train),
             "atoms": [int(seen.min()), int(seen.max())],
+            "geometries": list(source.kinds),
             "placement": {"center": config.center, "shift": config.shift},
+            "states": self.states.tolist(),
             "notes": list(self.notes),
         }
         self.identity = {"split": parts.hash, "data_sha256": source.sha256, "molecules": sizes}
         if source.sha256 is not None:
             own = {"data_sha256": source.sha256, "rejected": len(source.rejected)}
-            self.facts |= own
+            self.facts |= own | ({} if source.files is None else {"files_sha256": source.files})
         self.readout = readouts(config.readout, self.task, molecules, parts.train)
+
+    def drawn(self, epoch: int) -> Int64[np.ndarray, " m"]:
+        """One geometry of every training molecule."""
+        copies = self.source.copies
+        return self.train if copies is None else copies.drawn(self.train, self.config.seed, epoch)
 
     def network(self) -> Augmented:
         made = seeded(self.config, self.task, self.readout)
@@ -109,6 +123,18 @@ def unseen_classes(molecules: Molecules, parts: Split, targets: Sequence[Target]
             yield f"The validation part has one class of {target.name!r}: its ROC-AUC is not known."
 
 
+def mixed_states(found: np.ndarray, counts: np.ndarray) -> Iterator[str]:
+    """A sentence on several charges and spins (s, 2) among the training molecules, if there are."""
+    if len(found) > 1:
+        order = np.argsort(-counts, kind="stable")[:MENTIONED]
+        listed = "; ".join(f"{counts[i]:,} with {words(*found[i].tolist())}" for i in order)
+        rest = f"; {len(found) - MENTIONED} more states" if len(found) > MENTIONED else ""
+        yield (
+            f"The training molecules differ in charge or spin ({listed}{rest}): atoms and "
+            "coordinates alone do not tell a model which."
+        )
+
+
 def place(
     molecules: Molecules,
     task: Task,
@@ -124,10 +150,11 @@ def place(
         device,
         center=config.center,
         shift=config.shift,
-        seed=config.seed,
+        seed=config.drawn_by,
         rotate=rotate or config.rotate,
         kind=task.kind,
         forces=forces,
+        features=parse(config.features),
     )
 
 
@@ -146,6 +173,7 @@ def seeded(config: TrainConfig, task: Task, readout: list[Any] | None = None) ->
             regularizer=config.regularizer,
             copies=config.copies,
             readout=readout,
+            features=parse(config.features),
             **of_task(task),
         )
 

@@ -44,7 +44,7 @@ from .module import Joint
 from .molecule_data import MoleculeData
 from .picture_config import PictureConfig
 from .picture_data import PictureData
-from .saved import Saved
+from .saved import ENSEMBLE, Saved
 from .schedule import Schedule
 from .source import prepare
 
@@ -82,6 +82,8 @@ def train(
 
 def _train(config: RunConfig, trust: bool, workers: int, given: Collection[str]) -> Path:
     folder = Path(config.out)
+    if (folder / ENSEMBLE).is_file():
+        raise InputError(f"{folder} holds an ensemble: give --ensemble N, or another --out.")
     last = folder / "checkpoints" / "last.ckpt"
     initial: Saved | None = None
     if isinstance(config, PictureConfig):

@@ -17,6 +17,7 @@ from torch import nn
 
 from ..atomic import SEAL, atomic_write, edited, seal
 from ..augment import Augmented
+from ..datasets.features import parse
 from ..datasets.references import Standardizer
 from ..errors import InputError
 from ..names import outside
@@ -25,21 +26,37 @@ from ..tasks.base import Task
 from ..tasks.maps import Maps
 from ..tasks.numbers import Numbers
 from .build import make_network, make_picture_network, of_task
-from .config import RunConfig
+from .config import RunConfig, TrainConfig
 from .picture_config import PictureConfig
 
 FORMAT = 2  # 1, of molinv 0.1.0, is read too
+ENSEMBLE = "ensemble.json"  # of a folder whose models are in folders of their own: `ensemble`
 _BUILT = ("model", "model_args", "group", "distribution", "distribution_args", "copies")
 _PICTURES = ("action", "padding")
 
 
 @dataclass
 class Saved:
-    """A model that predicts: the network, what its outputs stand for, and how it came about."""
+    """A model that predicts: the network, what its outputs stand for, and how it came about.
+
+    The network and the task of an ensemble are those of the first of its `members`.
+    """
 
     network: Augmented
     task: Task
     card: dict[str, Any]
+    members: tuple[Saved, ...] = ()
+
+    @property
+    def each(self) -> tuple[Saved, ...]:
+        """The members of an ensemble, or the one model."""
+        return self.members or (self,)
+
+    def to(self, device: torch.device) -> Saved:
+        """The same, with its networks moved to a device."""
+        for saved in self.each:
+            saved.network.to(device)
+        return self
 
     @property
     def standardizer(self) -> Standardizer:
@@ -82,6 +99,8 @@ def built(config: RunConfig, readout: Sequence[Any] | None = None) -> dict[str, 
     """The settings that a network is built from again."""
     names = (*_BUILT, *_PICTURES) if isinstance(config, PictureConfig) else _BUILT
     made = {name: getattr(config, name) for name in names}
+    if isinstance(config, TrainConfig) and config.features:
+        made["features"] = list(parse(config.features))
     return made if readout is None else made | {"readout": list(readout)}
 
 
@@ -142,6 +161,11 @@ def read(path: str | Path, trust: bool = False) -> tuple[dict[str, Any], dict[st
     """
     folder = Path(path)
     weights, description = folder / "model.safetensors", folder / "model.json"
+    if (folder / ENSEMBLE).is_file():
+        raise InputError(
+            f"{folder} is an ensemble, and a single model is needed here: name one of its members, "
+            f"such as {folder / 'member_0'}."
+        )
     if not weights.is_file() or not description.is_file():
         raise InputError(
             f"no model in {folder}: expected a run folder with model.safetensors and model.json, "

@@ -4,38 +4,43 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int8, Int64
 
 from .. import tasks
 from ..atomic import atomic_write
 from ..chem.structure import Rejected
 from ..datasets import load, planted
-from ..datasets.geometries import EMBEDDED, GIVEN
+from ..datasets.folds import fold, joined, scaffolds
+from ..datasets.geometries import GIVEN, KINDS
 from ..datasets.molecules import Molecules, Target
 from ..datasets.moments import with_moments
 from ..datasets.own import OwnData, is_own, read_own
-from ..datasets.partition import by_column, by_scaffold, by_time, without_unseen
+from ..datasets.partition import by_column, by_file, by_scaffold, by_time, without_unseen
 from ..datasets.ragged import take
 from ..datasets.repeats import divided, random_split
 from ..datasets.split import Split, split
 from ..datasets.units import spelled
 from ..errors import InputError, unknown
 from ..tasks.classes import Classes
-from .config import TrainConfig
+from .config import TrainConfig, fold_of
+from .copies import Copies, geometry_fractions, several, with_small
 
 FEW = 9  # held-out molecules, from which on a 90 % interval has an end
-SPLITS = ("random", "scaffold", "time:COLUMN", "column:NAME")
+SPLITS = ("random", "scaffold", "time:COLUMN", "column:NAME", "fold:1/5")
 
 
 class Source(NamedTuple):
     """Molecules, their parts, the rows that could not be used, and what their geometries are.
 
-    `sha256` is that of a user's file, None for a data set that checks itself. `notes` are
-    sentences on what a user should know of the data.
+    `sha256` is that of a user's file, None for a data set that checks itself; of separate files to
+    train, validate and test it is one digest of theirs, which are `files` by setting. `notes` are
+    sentences on what a user should know of the data. `copies` has further geometries of the
+    molecules, which are among `molecules` too.
     """
 
     molecules: Molecules
@@ -44,6 +49,8 @@ class Source(NamedTuple):
     kinds: tuple[str, ...]
     sha256: str | None = None
     notes: tuple[str, ...] = ()
+    copies: Copies | None = None
+    files: dict[str, str] | None = None
 
 
 def prepare(config: TrainConfig, workers: int = 0) -> Source:
@@ -53,11 +60,21 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
     targets, units and a split that do not fit one another, and where a target has no value to
     train or to validate on.
     """
+    paths = list(config.files.values())
+    for name in paths[is_own(config.data) :]:
+        if len(paths) > 1 and not is_own(name):
+            raise InputError(
+                f"{name} is not a file of molecules such as train.csv, which --data, --valid and "
+                "--test expect together."
+            )
     if is_own(config.data):
-        own = read_own(config.data, wanted(config), config.smiles_column, workers, _read_as(config))
-        kinds = tuple(k for k, e in ((GIVEN, False), (EMBEDDED, True)) if (own.embedded == e).any())
-        parts, notes = _split_own(config, own)
-        source = Source(own.molecules, parts, own.rejected, kinds, own.sha256, (*own.notes, *notes))
+        own = read_own(paths, wanted(config), config.smiles_column, workers, _read_as(config))
+        kinds = tuple(k for k in KINDS if (own.kind == k).any())
+        apart = len(paths) > 1
+        parts, notes, twice = _by_file(config, own) if apart else (*_split_own(config, own), [])
+        rejected, notes = [*own.rejected, *twice], (*own.notes, *notes)
+        digests = dict(zip(config.files, own.digests, strict=True)) if apart else None
+        source = Source(own.molecules, parts, rejected, kinds, own.sha256, notes, files=digests)
     else:
         planted.check_center(config.data, config.center)
         molecules = with_moments(load(config.data), config.target_names, config.units)
@@ -73,7 +90,45 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
         )
     source = source._replace(parts=parts, notes=(*source.notes, *notes))
     _check_values(config, source)
-    return source
+    known, n = source.molecules.extras, len(source.molecules)
+    kinds = np.zeros(n, np.uint8) if known.kinds is None else known.kinds
+    extras = replace(known, kinds=kinds, state=states(source.molecules))
+    source = source._replace(molecules=replace(source.molecules, extras=extras))
+    return _with_geometries(config, source, workers)
+
+
+def _with_geometries(config: TrainConfig, source: Source, workers: int) -> Source:
+    """The source with the geometries and the repetitions that the settings ask for."""
+    wanted = geometry_fractions(config.geometries)
+    if config.small:
+        if is_own(config.data):
+            raise InputError("small is for named data sets such as qm9: leave it out.")
+        source = source._replace(parts=with_small(source.molecules, source.parts, config.small))
+    if not wanted and config.conformers == 1 and config.repeat == 1:
+        return source
+    turns = {t.kind for t in source.molecules.describe(config.target_names)} - {"scalar", "class"}
+    if turns or "forces" in config.target_names:
+        raise InputError(
+            "geometries and conformers: these targets belong to the data's own geometries: leave "
+            "both out."
+        )
+    made = several(source, wanted, config.conformers, workers)
+    repeated = made.copies is not None and config.small and config.repeat > 1
+    if not repeated:
+        return made
+    assert made.copies is not None
+    return made._replace(copies=made.copies._replace(small=config.small, repeat=config.repeat))
+
+
+def states(molecules: Molecules) -> Int8[np.ndarray, "n 2"]:
+    """Charge and unpaired electrons of every molecule.
+
+    Where nothing is known, a molecule is neutral with as few unpaired electrons as possible.
+    """
+    if molecules.extras.state is not None:
+        return molecules.extras.state
+    electrons = np.add.reduceat(molecules.z.astype(np.int64), molecules.ptr[:-1])
+    return np.stack([np.zeros_like(electrons), electrons % 2], 1).astype(np.int8)
 
 
 def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
@@ -126,33 +181,83 @@ def _check_settings(config: TrainConfig, molecules: Molecules) -> None:
 
 def _split(config: TrainConfig, molecules: Molecules) -> Split:
     """The parts of a data set."""
-    kind, _, column = config.split.partition(":")
-    if kind == "random" and not column:
-        return split(len(molecules), config.seed, config.train_size)
-    if kind == "scaffold" and not column:
-        return by_scaffold(molecules.smiles, config.train_size, config.seed)
-    if kind not in ("time", "column") or not column:
-        raise unknown("split", config.split, SPLITS)
-    raise InputError(f"{config.data} has no column {column!r} to split by: choose random.")
+    size, seed = config.train_size, config.drawn_by
+    kind, column = _kind(config)
+    if column:
+        raise InputError(f"{config.data} has no column {column!r} to split by: choose random.")
+    if (found := fold_of(config.split)) is not None:
+        groups, what = np.arange(len(molecules)), "molecules"
+        if kind == "scaffold":
+            groups, what = joined(groups, scaffolds(molecules.smiles)), "scaffolds"
+        return fold(groups, *found[:2], size, seed, what)
+    if kind == "scaffold":
+        return by_scaffold(molecules.smiles, size, seed)
+    return split(len(molecules), seed, size)
 
 
 def _split_own(config: TrainConfig, own: OwnData) -> tuple[Split, list[str]]:
     """The parts of a user's file, and notes on molecules that occur more than once."""
-    kind, _, column = config.split.partition(":")
-    size, seed = config.train_size, config.seed
-    if kind == "random" and not column:
+    size, seed = config.train_size, config.drawn_by
+    kind, column = _kind(config)
+    values: list[Any] = []
+    if column:
+        columns = list(dict.fromkeys(name for row in own.labels for name in row))
+        if column not in columns:
+            raise unknown(f"column of {config.data}:", column, columns)
+        values = [row.get(column) for row in own.labels]
+    if (found := fold_of(config.split)) is not None:
+        groups, what = own.groups, "molecules"
+        if kind == "scaffold":
+            values, what = scaffolds(own.smiles), "scaffolds"
+        if values:
+            groups = joined(groups, values)
+            what = f"values of {column} without a molecule in common" if column else what
+        return fold(groups, *found[:2], size, seed, what), []
+    if kind == "random":
         return (random_split if config.strict_split else _plain_split)(own.groups, seed, size)
-    if kind == "scaffold" and not column:
+    if kind == "scaffold":
         return by_scaffold(own.smiles, size, seed), []
-    if kind not in ("time", "column") or not column:
-        raise unknown("split", config.split, SPLITS)
-    columns = list(dict.fromkeys(name for row in own.labels for name in row))
-    if column not in columns:
-        raise unknown(f"column of {config.data}:", column, columns)
-    values = [row.get(column) for row in own.labels]
     parts = (by_time if kind == "time" else by_column)(values, size, seed)
     note = divided(own.groups, parts)
     return parts, [note] if note else []
+
+
+def _kind(config: TrainConfig) -> tuple[str, str]:
+    """What divides the molecules, "random", "scaffold", "time" or "column", and the column's name.
+
+    Raises InputError for another split.
+    """
+    found = fold_of(config.split)
+    kind, _, column = (config.split if found is None else found[2]).partition(":")
+    named = {"random": False, "scaffold": False, "column": True}
+    named |= {"time": True} if found is None else {}
+    if named.get(kind) != bool(column):
+        raise unknown("split", config.split, SPLITS)
+    return kind, column
+
+
+def _by_file(config: TrainConfig, own: OwnData) -> tuple[Split, list[str], list[Rejected]]:
+    """The parts that separate files are, notes, and rows whose molecule is in a later part too."""
+    origin = np.array([{"data": 0, "valid": 1, "test": 2}[part] for part in config.files])
+    how = config.strict_split, config.train_size, config.drawn_by
+    parts, twice = by_file(origin[own.origin], own.groups, *how)
+    names, ids = list(config.files.values()), own.molecules.ids
+    dropped = [
+        Rejected(
+            own.smiles[i] or ids[i],
+            ids[i],
+            f"the molecule is in {names[own.origin[j]]} too ({ids[j]}): it was left out here; "
+            "--strict_split false keeps it",
+        )
+        for i, j in twice
+    ]
+    notes = []
+    if dropped:
+        rows = f"{len(dropped):,} row{'s' if len(dropped) > 1 else ''}"
+        notes.append(f"{rows} left out, whose molecules are in a file to validate or test on too.")
+    if (note := divided(own.groups, parts)) is not None:
+        notes.append(note)
+    return parts, notes, dropped
 
 
 def _plain_split(groups: Int64[np.ndarray, " n"], seed: int, size: int | None):

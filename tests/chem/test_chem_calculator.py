@@ -1,4 +1,4 @@
-"""MolInvCalculator: forces are the gradient of one fixed function, in ASE's units."""
+"""MolInvCalculator: one fixed function in ASE's units, and the gradient of it that was learned."""
 
 import pickle
 import shutil
@@ -10,12 +10,15 @@ import pytest
 import torch
 from ase import Atoms, units
 from ase.build import molecule
+from ase.io import read as read_ase
+from ase.io import write
 from ase.md.verlet import VelocityVerlet
 from ase.optimize import BFGS
 from tiny_model import ENERGY, GAP, tiny_model
 
 from molinv import Augmented, InputError, pretrained
 from molinv.chem import MolInvCalculator, Structure
+from molinv.chem.structure import GIVEN
 from molinv.cli import main
 from molinv.datasets.molecules import Target
 from molinv.distributions import Categorical, Composed
@@ -30,6 +33,15 @@ SHIPPED = pytest.mark.skipif(not pretrained.available(), reason="no model is shi
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tiny_model(tmp_path_factory.mktemp("models") / "energy", scale=30000.0)
+
+
+@pytest.fixture(scope="module")
+def sloped(tmp_path_factory):
+    """One that counts as trained on forces."""
+    return tiny_model(tmp_path_factory.mktemp("models") / "forces", scale=30000.0, forces=True)
+
+
+TETRAHEDRON = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) * 0.59
 
 
 def ethanol() -> Atoms:
@@ -54,9 +66,9 @@ def differences(atoms: Atoms, step: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("orbit", ["haar", "learned", "identity"])
-def test_forces_are_the_energys_negative_gradient(folder, orbit):
+def test_forces_are_the_energys_negative_gradient(sloped, orbit):
     atoms = ethanol()
-    atoms.calc = MolInvCalculator(folder, orbit=orbit, copies=4, degree=1, double=True)
+    atoms.calc = MolInvCalculator(sloped, orbit=orbit, copies=4, degree=1, double=True)
     forces = atoms.get_forces()
     assert abs(forces).max() > 0.1
     np.testing.assert_allclose(differences(atoms, 1e-4), forces[:3], atol=1e-5)
@@ -66,7 +78,7 @@ def test_forces_are_the_energys_negative_gradient(folder, orbit):
 @pytest.mark.parametrize("model", ["painn", "graph"])
 def test_other_architectures_have_gradients_too(tmp_path, model):
     args = {"width": 16, "layers": 1} if model == "painn" else {}
-    folder = tiny_model(tmp_path, scale=3000.0, model=model, model_args=args)
+    folder = tiny_model(tmp_path, scale=3000.0, forces=True, model=model, model_args=args)
     atoms = ethanol()
     atoms.calc = MolInvCalculator(folder, orbit="learned", copies=1, double=True)
     forces = atoms.get_forces()
@@ -74,18 +86,57 @@ def test_other_architectures_have_gradients_too(tmp_path, model):
     np.testing.assert_allclose(differences(atoms, 1e-4), forces[:3], atol=1e-6)
 
 
-def test_frames_that_are_not_differentiated_are_refused(tmp_path):
+def test_frames_that_are_not_differentiated_have_energies(tmp_path):
     args = {"model": "point", "model_args": {"width": 16, "layers": 1}}
-    folder = tiny_model(tmp_path, model="canonical", model_args=args)
-    with pytest.raises(InputError, match="model canonical"):
-        MolInvCalculator(folder)
+    atoms = ethanol()
+    atoms.calc = MolInvCalculator(tiny_model(tmp_path, model="canonical", model_args=args))
+    assert np.isfinite(atoms.get_potential_energy())
+
+
+def test_forces_that_no_model_learned_are_refused_and_energies_are_not(folder, sloped, tmp_path):
+    atoms = ethanol()
+    atoms.calc = MolInvCalculator(folder, orbit="learned", double=True)
+    energy = atoms.get_potential_energy()
+    said = r"learned no forces, .*: train a model on energies and forces .*energy,forces"
+    with pytest.raises(InputError, match=said) as caught:
+        atoms.get_forces()
+    assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="learned no forces"):
+        BFGS(atoms, logfile=None).run(fmax=0.1, steps=2)
+    write(tmp_path / "a.extxyz", atoms)  # ASE writes what there is
+    assert read_ase(tmp_path / "a.extxyz").get_potential_energy() == pytest.approx(energy)
+    atoms.calc = MolInvCalculator(sloped, orbit="learned", double=True)
+    assert atoms.get_forces().shape == (9, 3)
+    assert atoms.get_potential_energy() == pytest.approx(energy)  # the same weights
+
+
+def test_charge_and_spin_are_those_of_the_atoms(tmp_path):
+    cations = {"states": [[0, 0], [1, 0]]}
+    atoms = molecule("H2O")
+    atoms.calc = MolInvCalculator(tiny_model(tmp_path, facts=cations))
+    neutral = atoms.get_potential_energy()
+    atoms.info["charge"] = 1  # ten electrons less one
+    with pytest.raises(InputError, match=r"this one has charge \+1 and 1 unpaired electron: "):
+        atoms.get_potential_energy()
+    atoms.info["charge"] = 0
+    assert atoms.get_potential_energy() == neutral
+    atoms.set_initial_charges([-1.0, 0.0, 0.0])
+    del atoms.info["charge"]
+    with pytest.raises(InputError, match="charge -1"):
+        atoms.get_potential_energy()
+    methyl, ammonium = molecule("CH3"), Atoms("NH4", [[0, 0, 0], *TETRAHEDRON])
+    methyl.calc = ammonium.calc = atoms.calc
+    with pytest.raises(InputError, match="its input gives no charge"):
+        methyl.get_potential_energy()
+    ammonium.info["charge"] = 1
+    assert np.isfinite(ammonium.get_potential_energy())
 
 
 def test_values_are_the_predictors_in_electronvolts(folder):
     atoms = ethanol()
     calculator = MolInvCalculator(folder, orbit="learned", copies=8, seed=0)
     atoms.calc = calculator
-    given = Structure("e", atoms.numbers, atoms.positions, "argument", embedded=False)
+    given = Structure("e", atoms.numbers, atoms.positions, "argument", GIVEN)
     generator = torch.Generator().manual_seed(0)
     network = Predictor(folder).saved.network
     drawn = [network.distribution.rsample(1, generator) for _ in range(8)]
@@ -103,10 +154,10 @@ def test_values_are_the_predictors_in_electronvolts(folder):
 def test_units_are_ases(tmp_path, unit, factor):
     energy = Target("E", unit, atomwise=True)
     atoms = molecule("H2O")
-    atoms.calc = MolInvCalculator(tiny_model(tmp_path / "a", (energy,), scale=1.0))
+    atoms.calc = MolInvCalculator(tiny_model(tmp_path / "a", (energy,), 1.0, forces=True))
     other = molecule("H2O")
     ev = Target("E", "eV", atomwise=True)
-    other.calc = MolInvCalculator(tiny_model(tmp_path / "b", (ev,), scale=1.0))
+    other.calc = MolInvCalculator(tiny_model(tmp_path / "b", (ev,), 1.0, forces=True))
     expected = factor * other.get_potential_energy()
     assert atoms.get_potential_energy() == pytest.approx(expected, rel=1e-6)
     np.testing.assert_allclose(atoms.get_forces(), factor * other.get_forces(), rtol=1e-4)
@@ -122,13 +173,11 @@ def test_total_energies_have_the_atom_references(folder, tmp_path, capsys):
     save(other, saved.network, saved.task, saved.card["build"], facts)
     atoms = ethanol()
     whole = sum(references[z] for z in atoms.numbers)
-    energies, forces = [], []
+    energies = []
     for total in (False, True):
         atoms.calc = MolInvCalculator(other, total=total, double=True)
         energies.append(atoms.get_potential_energy())
-        forces.append(atoms.get_forces())
     assert energies[1] - energies[0] == pytest.approx(whole * 1e-3, abs=1e-6)
-    assert np.array_equal(*forces)
     for out in ("a.csv", "a.parquet", "b.csv", "b.parquet"):
         smiles, flags = tmp_path / "e.smi", ["--total"] * out.startswith("b")
         smiles.write_text("CCO\n")
@@ -164,12 +213,12 @@ def test_energies_are_the_same_every_time_and_in_every_calculator(folder):
     assert atoms.get_potential_energy() == pytest.approx(before, abs=1e-5)
 
 
-def test_turned_molecules_have_turned_forces_as_far_as_the_quadrature_is_exact(folder):
+def test_turned_molecules_have_turned_forces_as_far_as_the_quadrature_is_exact(sloped):
     g = SO3().haar(1, torch.Generator().manual_seed(1))[0].double().numpy()
 
     def error(degree):
         atoms = ethanol()
-        calculator = MolInvCalculator(folder, orbit="haar", degree=degree, double=True)
+        calculator = MolInvCalculator(sloped, orbit="haar", degree=degree, double=True)
         atoms.calc = calculator
         energy, forces = atoms.get_potential_energy(), atoms.get_forces()
         atoms.positions = atoms.positions @ g.T
@@ -197,22 +246,21 @@ def drift(folder, step: float, orbit: str, steps: int) -> float:
 @pytest.mark.parametrize("orbit", ["haar", "learned"])
 def test_dynamics_keep_their_energy(tmp_path, orbit):
     # Verlet's error falls with the square of the step, if the forces are the gradient
-    folder = tiny_model(tmp_path, scale=100_000.0)
+    folder = tiny_model(tmp_path, scale=100_000.0, forces=True)
     coarse, fine = drift(folder, 0.4, orbit, 50), drift(folder, 0.1, orbit, 200)
     assert coarse < 5e-3
     assert fine < coarse / 10
 
 
 @SHIPPED
-def test_the_shipped_model_relaxes_ethanol():
-    atoms = ethanol()
-    atoms.calc = MolInvCalculator(degree=1)
-    before = atoms.get_potential_energy()
-    assert atoms.calc.target == "U0"
-    # it has seen relaxed molecules alone: down it goes, but on a rough slope
-    BFGS(atoms, logfile=None).run(fmax=0.3, steps=40)
-    assert atoms.get_potential_energy() < before - 1
-    assert atoms.get_distance(0, 1) == pytest.approx(1.5, abs=0.15)  # C-C in angstrom
+def test_the_shipped_model_orders_isomers_and_has_no_forces():
+    ethanol, ether = molecule("CH3CH2OH"), molecule("CH3OCH3")
+    ethanol.calc = ether.calc = MolInvCalculator(degree=1)
+    assert ethanol.calc.target == "U0"
+    gap = ether.get_potential_energy() - ethanol.get_potential_energy()
+    assert gap == pytest.approx(0.5, abs=0.3)  # eV; QM9's is 0.5
+    with pytest.raises(InputError, match="model qm9 learned no forces"):
+        ethanol.get_forces()
 
 
 @pytest.mark.parametrize(
@@ -255,7 +303,7 @@ def test_nothing_is_unpickled(folder, monkeypatch):
     monkeypatch.setattr(torch, "load", refuse)
     atoms = molecule("H2O")
     atoms.calc = MolInvCalculator(folder)
-    atoms.get_forces()
+    atoms.get_potential_energy()
 
 
 def test_finite_parts_of_a_learned_distribution_are_summed_exactly():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from molinv.chem import Rejected, Structure, check
+from molinv.chem.structure import GIVEN
 from molinv.errors import InputError
 
 WATER = np.array([[0.0, 0, 0], [0.76, 0.59, 0], [-0.76, 0.59, 0]])
@@ -51,7 +52,7 @@ def test_close_atoms_that_do_not_coincide_pass():
 
 
 def test_results_are_frozen():
-    structure = Structure("w", np.array([8, 1, 1]), WATER, "argument", embedded=False)
+    structure = Structure("w", np.array([8, 1, 1]), WATER, "argument", GIVEN)
     with pytest.raises(AttributeError):
         structure.name = "x"  # pyright: ignore
     assert structure.smiles is None

@@ -9,6 +9,7 @@ import torch
 
 from molinv.datasets.molecules import Target
 from molinv.tasks import of_targets
+from molinv.tasks.energy_forces import EnergyForces
 from molinv.training.build import make_network
 from molinv.training.saved import save
 
@@ -17,9 +18,18 @@ GAP = Target("gap", "meV", "lumo minus homo")
 
 
 def tiny_model(
-    folder: Path, targets: tuple[Target, ...] = (ENERGY, GAP), scale: float = 300.0, **changes: Any
+    folder: Path,
+    targets: tuple[Target, ...] = (ENERGY, GAP),
+    scale: float = 300.0,
+    forces: bool = False,
+    facts: dict[str, Any] | None = None,
+    **changes: Any,
 ) -> Path:
-    """The folder; values spread by about `scale` in the targets' units."""
+    """The folder; values spread by about `scale` in the targets' units.
+
+    With `forces` it counts as a model that learned the forces of its first target; `facts` are
+    more of its card.
+    """
     settings: dict[str, Any] = dict(
         model="point",
         model_args={"width": 16, "layers": 1, "kernels": 4},
@@ -30,6 +40,9 @@ def tiny_model(
     )
     settings |= changes
     task = of_targets(targets)
+    if forces:
+        slope = Target("forces", f"{targets[0].unit}/angstrom", kind="atom vector")
+        task = EnergyForces(targets, forces=slope)
     standardizer = task.standardizer
     standardizer.scale.fill_(scale)
     standardizer.mean.fill_(-50.0 if standardizer.kind == "scalar" else 0.0)
@@ -37,10 +50,10 @@ def tiny_model(
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = make_network(len(targets), kind=task.kind, **settings)
-    facts = {
+    card = {
         "elements": [1, 6, 7, 8, 9],
         "atoms": [3, 29],
         "placement": {"center": True, "shift": 0.0},
     }
-    save(folder, network, task, settings, facts)
+    save(folder, network, task, settings, card | (facts or {}))
     return folder

@@ -25,6 +25,7 @@ HOUSE = [
     ("prediction",),
     ("predict", "pretrained"),
     ("analysis",),
+    ("studies",),
     ("bench",),
     ("commands",),
     ("cli",),

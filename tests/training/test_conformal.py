@@ -13,6 +13,7 @@ from small_run import SAMPLE
 
 from molinv import pretrained
 from molinv.chem import Rejected, Structure, read
+from molinv.chem.structure import GIVEN
 from molinv.cli import main
 from molinv.datasets import load as load_data
 from molinv.errors import InputError
@@ -79,7 +80,7 @@ def test_residuals_are_those_of_what_predict_gives(run):
     batch = store.gather(chosen)
     truth = saved.standardizer.inverse(saved.standardizer(batch.y, batch.z)).numpy()
     given = [
-        Structure("m", z[z > 0].numpy(), pos[z > 0].double().numpy(), "here", False)
+        Structure("m", z[z > 0].numpy(), pos[z > 0].double().numpy(), "here", GIVEN)
         for z, pos in zip(batch.z, batch.pos, strict=True)
     ]
     values = Predictor(run).values(given).mean
@@ -180,7 +181,7 @@ def test_too_few_molecules_for_intervals_are_a_sentence(tmp_path, capsys):
 
 def test_given_and_embedded_geometries_have_their_own_intervals(copy, capsys):
     z, pos = np.array([8, 1, 1]), np.array([[0.0, 0, 0.1], [0, 0.76, -0.47], [0, -0.76, -0.47]])
-    water = Structure("w", z, pos, "here", False)
+    water = Structure("w", z, pos, "here", GIVEN)
 
     def both():
         return predicted(Predictor(copy), [water, *read(["CCO"])])
@@ -292,7 +293,7 @@ def strange(structure: Structure) -> list[Structure]:
 def test_molecules_of_the_kind_are_inside_the_shipped_model_and_others_are_not():
     predictor, molecules = Predictor(pretrained.ROOT / "qm9"), load_data(SAMPLE)
     known = [
-        Structure("m", z.astype(np.int64), pos.astype(np.float64), "here", False)
+        Structure("m", z.astype(np.int64), pos.astype(np.float64), "here", GIVEN)
         for z, pos in (molecules.molecule(i) for i in range(300))
     ]
     rows = predicted(predictor, known)

@@ -12,7 +12,7 @@ from small_run import SAMPLE, small
 
 from molinv import InputError
 from molinv.analysis.runs import held_out, of_run
-from molinv.chem.structure import Structure
+from molinv.chem.structure import GIVEN, Structure
 from molinv.cli import main
 from molinv.datasets import load as load_data
 from molinv.datasets.batches import OnDevice
@@ -75,7 +75,7 @@ def structures(n=4):
     molecules = load_data(SAMPLE)
     pairs = [molecules.molecule(i) for i in range(n)]
     return [
-        Structure(str(i), z.astype(np.int64), pos.astype(float), "test", embedded=False)
+        Structure(str(i), z.astype(np.int64), pos.astype(float), "test", GIVEN)
         for i, (z, pos) in enumerate(pairs)
     ]
 

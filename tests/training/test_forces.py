@@ -12,7 +12,7 @@ from small_run import small
 
 from molinv import InputError
 from molinv.chem import MolInvCalculator
-from molinv.chem.structure import Structure
+from molinv.chem.structure import GIVEN, Structure
 from molinv.datasets.batches import Batch, OnDevice
 from molinv.datasets.molecules import Molecules, Target
 from molinv.datasets.own import read_own
@@ -165,7 +165,7 @@ def test_predicted_forces_are_the_slope_of_the_predicted_energy(folder, frames):
     saved = load(folder)
     network, standardizer = saved.network.double(), saved.standardizer
     z, pos, *_ = next(f for f in frames if len(f[0]) == 6)
-    structure = Structure("x", z, pos, "test", embedded=False)
+    structure = Structure("x", z, pos, "test", GIVEN)
     from molinv.prediction.predictor import pad
 
     batch = pad([structure])
@@ -189,7 +189,7 @@ def test_predicted_forces_are_the_slope_of_the_predicted_energy(folder, frames):
 
 def test_predict_and_the_calculator_give_the_same(folder, frames):
     z, pos, *_ = frames[0]
-    structure = Structure("x", z, pos, "test", embedded=False)
+    structure = Structure("x", z, pos, "test", GIVEN)
     (row,) = Predictor(folder, copies=4).predict([structure])
     assert row["forces_unit"] == "eV/angstrom"
     assert row["forces_mae"] > 0

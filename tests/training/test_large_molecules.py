@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from molinv.bench.batches import random_batch
-from molinv.chem.structure import Structure
+from molinv.chem.structure import GIVEN, Structure
 from molinv.models import make, point
 from molinv.prediction.predictor import PAIRS, by_size
 
@@ -83,7 +83,7 @@ def test_small_molecules_go_the_old_way(monkeypatch):
 
 
 def structures(sizes):
-    return [Structure(str(n), np.ones(n, np.int64), np.zeros((n, 3)), "x", False) for n in sizes]
+    return [Structure(str(n), np.ones(n, np.int64), np.zeros((n, 3)), "x", GIVEN) for n in sizes]
 
 
 def test_batches_hold_no_more_pairs_than_there_is_room_for():

@@ -9,6 +9,7 @@ from small_run import SAMPLE, SMALL
 
 from molinv import InputError, models
 from molinv.chem import Rejected, Structure
+from molinv.chem.structure import GIVEN
 from molinv.cli import main
 from molinv.datasets.batches import Batch
 from molinv.models.base import Model
@@ -100,8 +101,8 @@ def test_another_output_names_the_models_that_have_it(monkeypatch):
 def test_a_molecule_that_is_too_large(run, monkeypatch, tmp_path):
     monkeypatch.setattr(Point, "max_atoms", 3)
     z, pos = np.array([8, 1, 1, 1]), np.eye(4, 3)
-    small = Structure("water", z[:3], pos[:3], "here", False)
-    large = Structure("hydronium", z, pos, "here", False)
+    small = Structure("water", z[:3], pos[:3], "here", GIVEN)
+    large = Structure("hydronium", z, pos, "here", GIVEN)
     good, bad = Predictor(run).predict([small, large])
     assert np.isfinite(good["homo"])
     assert isinstance(bad, Rejected)

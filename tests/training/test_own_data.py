@@ -13,6 +13,7 @@ from small_run import SAMPLE, small
 
 from molinv import InputError
 from molinv.chem import Rejected, Structure, read
+from molinv.chem.structure import GIVEN
 from molinv.cli import main
 from molinv.datasets import load as load_data
 from molinv.datasets.molecules import Target
@@ -30,7 +31,7 @@ from molinv.training.saved import load
 from molinv.training.source import prepare
 
 Z, POS = np.array([8, 1, 1]), np.array([[0.0, 0, 0.1], [0, 0.76, -0.47], [0, -0.76, -0.47]])
-WATER = Structure("w", Z, POS, "here", False)
+WATER = Structure("w", Z, POS, "here", GIVEN)
 TINY = {"width": 16, "layers": 1, "kernels": 4}
 
 

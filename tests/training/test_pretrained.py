@@ -83,7 +83,7 @@ def test_targets_choose_what_is_written(shipped, tmp_path, capsys):
     with out.open() as file:
         (row,) = csv.DictReader(file)
     chosen = ["U0", "U0_std", "U0_low", "U0_high", "U0_mae", "U0_unit"]
-    given = ["name", "smiles", "source", "embedded", "outside"]
+    given = ["name", "smiles", "source", "embedded", "geometry", "outside"]
     assert list(row) == [*given, *chosen, "error"]
     assert float(row["U0_mae"]) > 0
     assert main(["predict", "CCO", "--targets", "hmo"]) == 2

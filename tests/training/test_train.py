@@ -10,6 +10,7 @@ import torch
 from small_run import SMALL, small
 
 from molinv import InputError
+from molinv.chem.structure import GIVEN
 from molinv.cli import main
 from molinv.predict import Predictor
 from molinv.training.optim import MuonAdamW, orthogonalise
@@ -128,7 +129,7 @@ def test_a_prediction_ignores_where_the_file_puts_the_molecule(run):
     from molinv.chem import Structure
 
     z, pos = np.array([8, 1, 1]), np.array([[0.0, 0, 0.1], [0, 0.76, -0.47], [0, -0.76, -0.47]])
-    both = [Structure("w", z, pos + shift, "here", False) for shift in (0.0, 9.0)]
+    both = [Structure("w", z, pos + shift, "here", GIVEN) for shift in (0.0, 9.0)]
     here, there = Predictor(run).predict(both)
     assert here["homo"] == pytest.approx(there["homo"], abs=1e-2)
 

@@ -23,12 +23,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from rich.console import Console
 
-from ...chem.structure import Structure
+from ...chem.structure import GIVEN, Structure
 from ...datasets import load
 from ...datasets.batches import Batch
 from ...datasets.molecules import Molecules
+from ...prediction.batches import asked, by_size, pad
 from ...prediction.library import predict_library
-from ...prediction.predictor import Predictor, by_size, pad
+from ...prediction.predictor import Predictor
 from ..flags import positive
 from ..report import interval, machine, table, write
 from ..turns import Spread, Task, in_turn, rates, ratios
@@ -92,13 +93,15 @@ def _tasks(
 
     predictor = Predictor(model, copies)
     each = [molecules.molecule(i)[:2] for i in range(len(molecules))]
-    structures = [Structure(str(i), z, p.astype(float), "", False) for i, (z, p) in enumerate(each)]
+    structures = [Structure(str(i), z, p.astype(float), "", GIVEN) for i, (z, p) in enumerate(each)]
     smiles = [s for s in molecules.smiles[:] if s]
     frames, lines = place / "library.xyz", place / "library.smi"
     write_xyz(frames, [Atoms(z, pos) for z, pos in each], format="xyz", fmt="%.6f")
     lines.write_text("".join(f"{s}\n" for s in smiles), encoding="utf-8")
     center = predictor.saved.card["placement"]["center"]
-    batches = [pad([structures[i] for i in part], center) for part in by_size(structures, 64)]
+    names = asked(predictor.saved)
+    parts = by_size(structures, 64)
+    batches = [pad([structures[i] for i in part], center, names) for part in parts]
     network = predictor.saved.network
 
     def alone(batch: Batch) -> None:

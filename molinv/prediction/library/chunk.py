@@ -66,9 +66,10 @@ def tabulate(
 ) -> pa.Table:
     """`predict_chunk` from where the geometries are there: the network alone.
 
-    Columns: row, name, smiles, source, embedded, outside, conformers, for each target its value
-    and its `_std`, `_conformer_std` (where several are made), `_low` and `_high` (where the model
-    has intervals), `_mae` (where it is known) and `_unit`; last error, null where there are values.
+    Columns: row, name, smiles, source, embedded, geometry, outside, conformers, for each target
+    its value and its `_std`, `_ensemble_std` (of an ensemble), `_conformer_std` (where several are
+    made), `_low` and `_high` (where the model has intervals), `_mae` (where it is known) and
+    `_unit`; last error, null where there are values.
     """
     import pyarrow as pa
 
@@ -110,10 +111,12 @@ def schema(settings: Settings) -> pa.Schema:
             f".json or .csv, or choose --targets {names}."
         )
     fields = [("row", pa.int64()), ("name", pa.string()), ("smiles", pa.string())]
-    fields += [("source", pa.string()), ("embedded", pa.bool_()), ("outside", pa.string())]
-    fields += [("conformers", pa.int32())]
+    fields += [("source", pa.string()), ("embedded", pa.bool_()), ("geometry", pa.string())]
+    fields += [("outside", pa.string()), ("conformers", pa.int32())]
     for target in predictor.targets:
         ends = _numbers(predictor, settings) if target.kind == "scalar" else class_ends(target)
+        if target.kind == "class" and predictor.saved.members:
+            ends = [*ends, "_ensemble_std"]
         fields += [(f"{target.name}{end}", number) for end in ends]
         if target.kind == "class":
             fields += [(f"{target.name}_class", pa.string())]
@@ -135,4 +138,5 @@ def _numbers(predictor: Predictor, settings: Settings) -> list[str]:
     """The endings of a target's columns that hold numbers."""
     spread = ["_conformer_std"] if settings.conformers > 1 else []
     interval = ["_low", "_high"] if predictor.calibration is not None else []
-    return ["", "_std", *spread, *interval, *(["_mae"] if predictor.errors else [])]
+    members = ["_ensemble_std"] if predictor.saved.members else []
+    return ["", "_std", *members, *spread, *interval, *(["_mae"] if predictor.errors else [])]

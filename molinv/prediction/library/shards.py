@@ -18,7 +18,7 @@ from ..input_columns import InputColumns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 1
+FORMAT = 2  # 1 had no column geometry
 GROUP = 65_536  # rows of a row group of the joined file
 
 

@@ -1,0 +1,46 @@
+"""The flags of a training run, for each command that trains."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from typing import Any
+
+from ..errors import InputError
+from ..names import outside
+
+NAMES = ("model", "model_args", "group", "distribution", "distribution_args", "task", "task_args")
+
+
+def add_flags(parser: Any, config: type, workers: bool = True, skip: Collection[str] = ()) -> None:
+    """Declare `--config`, the settings of a config class but for those to `skip`, and `--trust`.
+
+    With `workers` also the number of processes that search conformers.
+    """
+    parser.add_argument("--config", action="config", help="a config.yaml; flags override it")
+    parser.add_class_arguments(config, skip=set(skip))
+    if workers:
+        parser.add_argument(
+            "--workers",
+            type=int,
+            default=os.cpu_count() or 1,
+            help="processes that search conformers for a file without 3-D coordinates",
+        )
+    parser.add_argument("--trust", action="store_true", help="import code the config names")
+
+
+def typed(arguments: list[str]) -> set[str]:
+    """The names of the flags that stand on the command line."""
+    return {a[2:].partition("=")[0].replace("-", "_") for a in arguments if a.startswith("--")}
+
+
+def check_names(settings: dict[str, Any], arguments: list[str], trust: bool) -> None:
+    """Raises InputError for a name in a config that needs code outside molinv, unless trusted."""
+    for name in NAMES:
+        # a name that stands on the command line was typed; any other came from the config
+        foreign = [s for s in outside(settings[name]) if not any(s in a for a in arguments)]
+        if foreign and not trust:
+            raise InputError(
+                f"the config's {name} needs code outside molinv ({', '.join(foreign)}); pass "
+                "--trust if you know where it comes from."
+            )

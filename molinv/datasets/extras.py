@@ -1,0 +1,86 @@
+"""What else is known of molecules beside atoms and positions: inputs that a model may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float32, Int8, Int64, UInt8
+
+from ..chem.graph import ATOM, Graph
+from .ragged import pointers
+
+
+@dataclass(frozen=True, eq=False)
+class Graphs:
+    """Bond graphs of n molecules; several may share one.
+
+    Molecule i of N atoms has atoms[atom_start[i] :][:N] and N x N codes from pair_start[i] of
+    pairs on (see `chem.graph`); where the starts are -1, no bonds are known.
+    """
+
+    atoms: UInt8[np.ndarray, "atoms 8"]
+    pairs: UInt8[np.ndarray, " pairs"]
+    atom_start: Int64[np.ndarray, " n"]
+    pair_start: Int64[np.ndarray, " n"]
+
+    @classmethod
+    def of(cls, graphs: Sequence[Graph | None]) -> Graphs:
+        """Gather graphs, None where one is not known."""
+        known = [g for g in graphs if g is not None]
+        sizes = np.array([0 if g is None else len(g.atoms) for g in graphs], np.int64)
+        there = np.array([g is not None for g in graphs], bool)
+        empty = np.zeros((0, len(ATOM)), np.uint8)
+        return cls(
+            np.concatenate([empty, *(g.atoms for g in known)]),
+            np.concatenate([empty.ravel(), *(g.pairs.ravel() for g in known)]),
+            np.where(there, pointers(sizes)[:-1], -1),
+            np.where(there, pointers(sizes**2)[:-1], -1),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Graphs]) -> Graphs:
+        """The graphs of several sets of molecules, one after the other."""
+        starts: list[list[np.ndarray]] = [[], []]
+        ends = [0, 0]
+        for part in parts:
+            for k, own in enumerate((part.atom_start, part.pair_start)):
+                starts[k].append(np.where(own < 0, -1, own + ends[k]))
+            ends = [ends[0] + len(part.atoms), ends[1] + len(part.pairs)]
+        flat = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("atoms", "pairs")
+        )
+        return cls(*flat, *(np.concatenate(each) for each in starts))
+
+    def take(self, indices: Int64[np.ndarray, " m"]) -> Graphs:
+        """The graphs of the chosen molecules."""
+        return replace(
+            self, atom_start=self.atom_start[indices], pair_start=self.pair_start[indices]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Extras:
+    """Of n molecules, each None where it is not known of any.
+
+    graphs       bond graphs
+    kinds        index into `chem.structure.KINDS`: whose geometry it is
+    state        total charge and number of unpaired electrons
+    descriptors  (n, d) numbers of the molecule, named by the settings that asked for them
+    """
+
+    graphs: Graphs | None = None
+    kinds: UInt8[np.ndarray, " n"] | None = None
+    state: Int8[np.ndarray, "n 2"] | None = None
+    descriptors: Float32[np.ndarray, "n d"] | None = None
+
+    def take(self, indices: Int64[np.ndarray, " m"]) -> Extras:
+        """Those of the chosen molecules."""
+        return Extras(
+            None if self.graphs is None else self.graphs.take(indices),
+            *(
+                None if each is None else each[indices]
+                for each in (self.kinds, self.state, self.descriptors)
+            ),
+        )

@@ -1,0 +1,178 @@
+"""Several geometries of each molecule: the data's own, RDKit's conformers, RDKit's hydrogens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from ..chem.structure import EMBEDDED, GIVEN, KINDS
+from ..datasets.extras import Extras, Graphs
+from ..datasets.geometries import bond_graphs, embedded_copies, hydrogens_added_copies
+from ..datasets.molecules import Molecules
+from ..datasets.ragged import sums
+from ..datasets.split import Split
+from ..errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from .source import Source
+
+
+class Copies(NamedTuple):
+    """Which rows of a set are geometries of the same molecule.
+
+    molecule   of each row, the number of its molecule
+    rows       (molecules, k) its rows, -1 where one of the k geometries could not be made
+    weight     (k,) how often each is drawn
+    small, repeat   molecules of up to `small` heavy atoms are drawn so often in an epoch
+    """
+
+    molecule: Int64[np.ndarray, " rows"]
+    rows: Int64[np.ndarray, "n k"]
+    weight: Float64[np.ndarray, " k"]
+    heavy: Int64[np.ndarray, " n"]
+    small: int = 0
+    repeat: int = 1
+
+    def drawn(
+        self, train: Int64[np.ndarray, " m"], seed: int, epoch: int
+    ) -> Int64[np.ndarray, " d"]:
+        """One geometry of every molecule of the rows `train`, keyed by (seed, epoch)."""
+        chosen = self.molecule[train]
+        chosen = np.repeat(chosen, np.where(self.heavy[chosen] <= self.small, self.repeat, 1))
+        stream = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, epoch, 2])))
+        # the largest of log weight + Gumbel noise is drawn in proportion to its weight
+        scores = np.log(self.weight) + stream.gumbel(size=(len(chosen), len(self.weight)))
+        rows = self.rows[chosen]
+        return rows[np.arange(len(rows)), np.where(rows < 0, -np.inf, scores).argmax(1)]
+
+
+def geometry_fractions(text: str) -> dict[str, float]:
+    """{"embedded": 0.8, "given": 0.2} of "embedded=0.8,given=0.2"; equal ones where none is given.
+
+    Raises InputError for an unknown kind, one twice, and a fraction that is not above 0.
+    """
+    made: dict[str, float] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        kind, _, fraction = (p.strip() for p in part.partition("="))
+        if kind not in KINDS:
+            raise unknown("kind of geometries", kind, KINDS)
+        try:
+            made[kind] = float(fraction or 1)
+        except ValueError:
+            made[kind] = 0.0
+        if not 0 < made[kind] < np.inf:
+            raise InputError(f"geometries: expected {kind}=0.5 or the like, got {part!r}.")
+    return made
+
+
+def heavy_atoms(molecules: Molecules) -> Int64[np.ndarray, " n"]:
+    """Atoms other than hydrogen of each molecule."""
+    return sums(molecules.z > 1, molecules.ptr).astype(np.int64)
+
+
+def with_small(molecules: Molecules, parts: Split, small: int) -> Split:
+    """The split with all molecules of up to `small` heavy atoms in its training part."""
+    few = heavy_atoms(molecules) <= small
+    moved = [part[few[part]] for part in (parts.valid, parts.test)]
+    rest = [part[~few[part]] for part in (parts.valid, parts.test)]
+    return Split(np.concatenate([parts.train, *moved]), rest[0], rest[1])
+
+
+def several(source: Source, wanted: dict[str, float], conformers: int, workers: int) -> Source:
+    """The source with the wanted kinds of geometries, the first of which are those of its parts.
+
+    Raises InputError where a geometry cannot be made of any molecule.
+    """
+    molecules, parts = source.molecules, source.parts
+    own = source.kinds[0]
+    wanted = wanted or {own: 1.0}
+    every = np.arange(len(molecules))
+    made: list[tuple[str, Molecules, Int64[np.ndarray, " m"], float]] = []
+    for kind, fraction in wanted.items():
+        if kind == own:
+            made.append((kind, molecules, every, fraction))
+            numbers = range(1, conformers if kind == EMBEDDED else 1)
+        else:
+            numbers = range(conformers if kind == EMBEDDED else 1)
+        for number in numbers:
+            found = _made(kind, molecules, number, workers)
+            made.append((kind, *found, fraction))
+    total = {k: sum(1 for name, *_ in made if name == k) for k in wanted}
+    weight = np.array([fraction / total[kind] for kind, *_, fraction in made])
+    index = np.concatenate([which for _, _, which, _ in made])
+    rows = np.full((len(molecules), len(made)), -1)
+    start = 0
+    for column, (_, _, which, _) in enumerate(made):
+        rows[which, column] = start + np.arange(len(which))
+        start += len(which)
+    joined = _joined(molecules, index, [m for _, m, _, _ in made], [k for k, *_ in made])
+    first = rows[:, 0]
+    moved = [first[part] for part in (parts.train, parts.valid, parts.test)]
+    lost = [int((part < 0).sum()) for part in moved]
+    notes = list(source.notes)
+    if sum(lost):
+        notes.append(
+            f"RDKit cannot embed {sum(lost):,} of the molecules: {lost[0]:,} to train on, "
+            f"{lost[1]:,} to validate on and {lost[2]:,} to test are left out."
+        )
+    divided = Split(*(part[part >= 0] for part in moved), origin=parts.hash)
+    return source._replace(
+        molecules=joined,
+        parts=divided,
+        kinds=(next(iter(wanted)),),
+        notes=tuple(notes),
+        copies=Copies(index, rows, weight, heavy_atoms(molecules)),
+    )
+
+
+def _made(
+    kind: str, molecules: Molecules, number: int, workers: int
+) -> tuple[Molecules, Int64[np.ndarray, " m"]]:
+    """One further geometry of all molecules, and of which there is one."""
+    every = np.arange(len(molecules))
+    if kind == EMBEDDED:
+        found = embedded_copies(molecules, every, workers, number)
+    elif kind == GIVEN:
+        raise InputError("the data gives no geometries: leave out given.")
+    else:
+        found = hydrogens_added_copies(molecules, every)
+    if found is None:
+        raise InputError(f"no molecule has a geometry that is {kind}: leave out {kind}.")
+    return found
+
+
+def _joined(
+    molecules: Molecules,
+    index: Int64[np.ndarray, " rows"],
+    sets: list[Molecules],
+    kinds: list[str],
+) -> Molecules:
+    """The molecules `index`, with the atoms and positions of the sets one after the other."""
+    ends = np.cumsum([0, *(len(m.z) for m in sets)])
+    starts = [m.ptr[:-1] + end for m, end in zip(sets, ends, strict=False)]
+    numbers = np.concatenate(
+        [np.full(len(m), KINDS.index(k), np.uint8) for m, k in zip(sets, kinds, strict=True)]
+    )
+    own = molecules.extras
+    if own.graphs is None:
+        graphs = bond_graphs(molecules).take(index)
+        known = numbers != KINDS.index(GIVEN)  # whose atoms are in the order of the SMILES
+        first = (np.where(known, s, -1) for s in (graphs.atom_start, graphs.pair_start))
+        graphs = Graphs(graphs.atoms, graphs.pairs, *first)
+    else:
+        graphs = own.graphs.take(index)
+    state = own.state
+    return replace(
+        molecules,
+        z=np.concatenate([m.z for m in sets]),
+        pos=np.concatenate([m.pos for m in sets]),
+        ptr=np.concatenate([*starts, ends[-1:]]),
+        y=molecules.y[index],
+        charges=None,
+        smiles=molecules.smiles.take(index),
+        ids=molecules.ids.take(index),
+        extras=Extras(graphs, numbers, None if state is None else state[index]),
+    )

@@ -1,0 +1,110 @@
+"""Train an ensemble: runs that differ in their seeds only, one after the other.
+
+Averages over independently initialised networks, as in Lakshminarayanan et al., "Simple and
+Scalable Predictive Uncertainty Estimation using Deep Ensembles" (NeurIPS 2017).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from ..errors import InputError
+from .config import TrainConfig, read_config
+from .fine_tuning import like_initial
+from .members import Member, is_ensemble, read_members, write_members
+from .run import check_same, locked, train, write_config
+from .saved import ENSEMBLE
+
+
+def train_ensemble(
+    config: TrainConfig,
+    members: int,
+    trust: bool = False,
+    workers: int = 0,
+    given: Collection[str] = (),
+    finish: Callable[[Path, TrainConfig], None] | None = None,
+) -> Path:
+    """Train `members` runs with the seeds seed, seed + 1, ... into OUT/member_0, OUT/member_1, ...
+
+    All have the split of `config`; their seeds set initial weights, the order of examples and the
+    group elements. OUT/ensemble.json makes the folder one model (see `members.load_model`). A
+    member that is trained already is left as it is, an interrupted one resumed; a larger number
+    than before extends the ensemble. `finish` is called with each trained member's folder and
+    settings; the other arguments are those of `train`.
+
+    Returns the folder. Raises InputError as `train` does, for fewer than two members or fewer than
+    are trained, and where the folder holds a single run.
+    """
+    folder = Path(config.out)
+    if members < 2:
+        raise InputError(
+            f"--ensemble: expected 2 or more members, got {members}: leave it out for one model."
+        )
+    config = one_device(config, "an ensemble")
+    with locked(folder):
+        if (folder / "checkpoints").exists() or (folder / "model.json").exists():
+            raise InputError(f"{folder} holds a run of one model: choose another --out.")
+        done: dict[str, Member] = {}
+        if is_ensemble(folder):
+            done = {m["folder"]: m for m in read_members(folder)[1]}
+            check_same(folder, config, folder / ENSEMBLE)
+        if members < len(done):
+            raise InputError(
+                f"{folder} has {len(done)} trained members, more than {members}: give "
+                f"--ensemble {len(done)} or more, or another --out."
+            )
+        write_config(folder, config)
+        for k in range(members):
+            write_members(folder, members, list(done.values()))
+            name, seed = f"member_{k}", config.seed + k
+            own = replace(config, seed=seed, data_seed=config.drawn_by, out=str(folder / name))
+            if name in done and _trained(own, done[name], trust, given):
+                continue
+            done.pop(name, None)
+            note = f"member {k + 1} of {members}, seed {seed}: {own.out}"
+            Console(stderr=True).print(note, highlight=False, markup=False)
+            made = train(own, trust, workers, given)
+            if finish is not None:
+                finish(made, own)
+            done[name] = Member(folder=name, seed=seed, sha256=_sha256(made) or "")
+            done = dict(sorted(done.items(), key=lambda item: int(item[0].split("_")[1])))
+        write_members(folder, members, list(done.values()))
+    return folder
+
+
+def one_device(config: TrainConfig, what: str) -> TrainConfig:
+    """The settings on one device, on which runs can follow one another in a process.
+
+    Raises InputError where several devices or machines are asked for.
+    """
+    if config.devices not in ("auto", "1", 1) or config.num_nodes > 1 or config.strategy != "auto":
+        raise InputError(
+            f"{what} trains one run after the other on one device: leave out --devices, "
+            "--num_nodes and --strategy."
+        )
+    return replace(config, devices=1)
+
+
+def _trained(config: TrainConfig, member: Member, trust: bool, given: Collection[str]) -> bool:
+    """Whether a listed member has these settings and weights still."""
+    folder = Path(config.out)
+    try:
+        there = replace(read_config(folder / "config.yaml"), out=config.out)
+        return (
+            there == like_initial(config, trust, given)[0] and _sha256(folder) == member["sha256"]
+        )
+    except InputError:  # `train` says what is wrong
+        return False
+
+
+def _sha256(folder: Path) -> str | None:
+    """The digest of a run's weights, None where it has none."""
+    try:
+        return json.loads((folder / "model.json").read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None

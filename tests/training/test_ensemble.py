@@ -1,0 +1,183 @@
+"""An ensemble: runs of several seeds in one folder, which is one model."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from small_run import SAMPLE, small
+
+from molinv import InputError
+from molinv.chem import MolInvCalculator, read
+from molinv.cli import main
+from molinv.datasets import load as load_data
+from molinv.predict import Predictor
+from molinv.prediction.evaluate import evaluate
+from molinv.training.ensemble import train_ensemble
+from molinv.training.members import load_model, read_members
+from molinv.training.run import train
+from molinv.training.saved import load
+
+TINY = '{"width": 16, "layers": 1, "kernels": 4}'
+FLAGS = ["--data", str(SAMPLE), "--train_size", "64", "--valid_size", "16", "--epochs", "1"]
+FLAGS += ["--accelerator", "cpu", "--model_args", TINY, "--targets", "homo,U0", "--seed", "3"]
+
+
+@pytest.fixture(scope="module")
+def ensemble(tmp_path_factory):
+    """Three members of one epoch, through the command line."""
+    folder = tmp_path_factory.mktemp("runs") / "e"
+    assert main(["train", *FLAGS, "--ensemble", "3", "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def copy(ensemble, tmp_path):
+    return shutil.copytree(ensemble, tmp_path / "copy")
+
+
+def member(folder, k):
+    return folder / f"member_{k}"
+
+
+def test_members_differ_in_their_seeds_and_share_their_split(ensemble):
+    cards = [load(member(ensemble, k)).card for k in range(3)]
+    assert [card["seed"] for card in cards] == [3, 4, 5]
+    assert len({card["split"] for card in cards}) == 1
+    assert len({card["sha256"] for card in cards}) == 3
+    assert all((member(ensemble, k) / "conformal.json").is_file() for k in range(3))
+
+
+def test_a_value_is_the_mean_of_the_members_and_their_spread_a_column(ensemble):
+    (row,) = Predictor(ensemble).predict(read(["CCO"]))
+    rows = [next(Predictor(member(ensemble, k)).predict(read(["CCO"]))) for k in range(3)]
+    for name in ("homo", "U0"):
+        values = [each[name] for each in rows]
+        assert row[name] == pytest.approx(np.mean(values))
+        assert row[f"{name}_ensemble_std"] == pytest.approx(np.std(values, ddof=1))
+        assert f"{name}_ensemble_std" not in rows[0]
+    values = Predictor(ensemble).values([s for s in read(["CCO", "CCN"])])
+    assert values.members is not None
+    assert values.members.shape == (2, 2)
+    assert Predictor(member(ensemble, 0)).values([*read(["CCO"])]).members is None
+
+
+def test_commands_take_it_as_one_model(ensemble, tmp_path, capsys):
+    result = evaluate(ensemble, limit=20)
+    alone = [evaluate(member(ensemble, k), limit=20)["targets"]["homo"] for k in range(3)]
+    assert result["targets"]["homo"]["averaged"] <= np.mean([r["averaged"] for r in alone]) + 1e-6
+    assert result["intervals"]["given"]["targets"]["homo"]["half"] > 0
+    table = tmp_path / "in.csv"
+    table.write_text("smiles,k\nCCO,1\nC(C,2\n")
+    for out in ("o.csv", "o.parquet"):
+        assert main(["predict", str(ensemble), str(table), "-o", str(tmp_path / out)]) == 1
+    with (tmp_path / "o.csv").open() as file:
+        row = next(csv.DictReader(file))
+    assert float(row["homo_ensemble_std"]) > 0
+    import pyarrow.parquet as pq
+
+    first = pq.read_table(tmp_path / "o.parquet").to_pylist()[0]
+    assert first["homo_ensemble_std"] == pytest.approx(float(row["homo_ensemble_std"]), rel=1e-4)
+    capsys.readouterr()
+    assert main(["predict", str(ensemble), "CCO"]) == 0
+    assert "members" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_calculator_takes_the_mean_energy_and_its_gradient(ensemble):
+    from ase.build import molecule
+
+    def of(folder):
+        atoms = molecule("CH3CH2OH")
+        atoms.calc = MolInvCalculator(folder, degree=1)
+        return atoms.get_potential_energy(), atoms.get_forces()
+
+    energy, forces = of(ensemble)
+    each = [of(member(ensemble, k)) for k in range(3)]
+    assert energy == pytest.approx(np.mean([e for e, _ in each]))
+    assert forces == pytest.approx(np.mean([f for _, f in each], 0), abs=1e-6)
+
+
+def test_what_takes_one_model_names_a_member(ensemble, tmp_path, capsys):
+    assert main(["analyse", str(ensemble)]) == 2
+    assert "member_0" in capsys.readouterr().err
+    with pytest.raises(InputError, match=r"an ensemble, and a single model.*member_0"):
+        train(small(tmp_path / "r", init=str(ensemble)))
+    assert main(["train", *FLAGS, "--out", str(ensemble)]) == 2
+    assert "holds an ensemble: give --ensemble" in capsys.readouterr().err
+
+
+def test_numbers_of_members(copy, tmp_path, capsys):
+    assert main(["train", *FLAGS, "--ensemble", "2", "--out", str(copy)]) == 2
+    assert "has 3 trained members, more than 2" in capsys.readouterr().err
+    assert main(["train", *FLAGS, "--ensemble", "1", "--out", str(tmp_path / "n")]) == 2
+    assert "expected 2 or more members, got 1" in capsys.readouterr().err
+    times = [(member(copy, k) / "model.safetensors").stat().st_mtime_ns for k in range(3)]
+    assert main(["train", *FLAGS, "--ensemble", "4", "--out", str(copy)]) == 0
+    assert times == [(member(copy, k) / "model.safetensors").stat().st_mtime_ns for k in range(3)]
+    assert load_model(copy).card["members"] == 4
+    assert load(member(copy, 3)).card["seed"] == 6
+
+
+def test_an_interrupted_ensemble_is_resumed(ensemble, tmp_path):
+    config = small(tmp_path / "e", epochs=1, train_size=32, targets="homo")
+    seen = []
+
+    def stop(folder, _):
+        seen.append(folder.name)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_ensemble(config, 3, finish=stop)
+    with pytest.raises(InputError, match="of which 1 of 3 members are trained: resume it"):
+        load_model(tmp_path / "e")
+    train_ensemble(config, 3, finish=lambda folder, _: seen.append(folder.name))
+    assert seen == ["member_0", "member_1", "member_1", "member_2"]
+    assert len(load_model(tmp_path / "e").members) == 3
+
+
+def test_an_ensemble_that_was_changed_is_refused(copy):
+    path = copy / "ensemble.json"
+    content = json.loads(path.read_text())
+    content["members"][0]["folder"] = "../elsewhere"
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="edited"):
+        Predictor(copy)
+    path.write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        Predictor(copy)
+
+
+def test_a_member_of_other_weights_is_refused_and_trained_again(copy):
+    for name in ("model.json", "model.safetensors"):
+        shutil.copy(member(copy, 1) / name, member(copy, 0) / name)
+    with pytest.raises(InputError, match="are not those that"):
+        Predictor(copy)
+
+
+def test_a_folder_of_one_run_and_several_devices_are_refused(tmp_path):
+    config = small(tmp_path / "r", epochs=1, train_size=32)
+    with pytest.raises(InputError, match="one device: leave out --devices"):
+        train_ensemble(small(tmp_path / "d", devices=2), 2)
+    train(config)
+    with pytest.raises(InputError, match="holds a run of one model"):
+        train_ensemble(config, 2)
+    assert main(["train", "pictures", "--data", "planted", "--ensemble", "3"]) == 2
+
+
+def test_classes_average_their_probabilities(tmp_path, monkeypatch):
+    monkeypatch.setenv("MOLINV_CACHE", str(tmp_path / "cache"))
+    molecules = load_data(SAMPLE).take(np.arange(40))
+    path, gap = tmp_path / "c.csv", molecules.select(["gap"])[:, 0]
+    rows = [f"{s},{int(g > np.median(gap))}\n" for s, g in zip(molecules.smiles, gap, strict=False)]
+    path.write_text("smiles,active\n" + "".join(rows))
+    flags = ["--data", str(path), "--targets", "active", "--epochs", "1", "--accelerator", "cpu"]
+    flags += ["--model_args", TINY, "--workers", "0", "--ensemble", "2"]
+    folder = tmp_path / "e"
+    assert main(["train", *flags, "--out", str(folder)]) == 0
+    (row,) = Predictor(folder).predict(read(["CCO"]))
+    each = [next(Predictor(member(folder, k)).predict(read(["CCO"])))["active"] for k in range(2)]
+    assert row["active"] == pytest.approx(np.mean(each))
+    assert row["active_ensemble_std"] == pytest.approx(np.std(each, ddof=1))
+    assert read_members(folder)[0] == 2
