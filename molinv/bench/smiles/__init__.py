@@ -26,7 +26,7 @@ from .cells import UNITS, write_rows
 from .drawing import draw, tables
 from .environment import environment
 from .plan import PROGRAMS, SPLITS, Part, Plan
-from .results import Results, failures, summarise
+from .results import Results, crowded, failures, summarise
 
 LOST = ("set", "split", "seed", "program", "smiles", "reason")
 
@@ -113,6 +113,8 @@ def _report(console: Console, plan: Plan, parts: list[Part]) -> None:
     write_rows(plan.out / "failures.csv", [LOST, *lost])
     if lost:
         console.print(f"{len(lost)} failures, with their reasons: {plan.out / 'failures.csv'}")
+    if sentence := crowded(results):
+        console.print(f"note: {sentence}", highlight=False)
     found = facts(**plan.where.versions(), ensemble=plan.ensemble)
     write(plan.out / "table.json", {"facts": found, "rows": rows})
     console.print(f"wrote {draw(plan.out, rows)}", highlight=False)

@@ -37,7 +37,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         *found,
         f"{row['minutes']:.2f}",
         f"{row['seeds']}",
-        f"{row['missing']}",
+        f"{row['missing']}" + (f", {row['diverged']} diverged" if row["diverged"] else ""),
     ]
 
 

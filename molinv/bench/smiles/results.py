@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from ...studies.compare import paired
 from .cells import Cell
 
 # MAE in meV, ensembles of five models from SMILES (JacksonBurns/chemeleon)
@@ -18,16 +19,22 @@ PUBLISHED = {
     "chemprop, 5 models (published)": {"homo": 87, "lumo": 95, "gap": 106, "U0": 153},
     "CheMeleon, 5 models (published)": {"homo": 68, "lumo": 68, "gap": 87, "U0": 162},
 }
+ENOUGH = 0.6  # of a core; starting a program waits for the disk
 Results = dict[Cell, dict[str, list[dict[str, Any]]]]  # by program, its models
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One method on one cell: MAE and RMSE by target, molecules without a prediction, seconds."""
+    """One method on one cell: MAE and RMSE by target, and the seconds of training.
+
+    missing     test molecules without a prediction
+    diverged    models without a result
+    """
 
     mae: dict[str, float]
     rmse: dict[str, float]
     missing: int
+    diverged: int
     seconds: float
 
 
@@ -62,6 +69,7 @@ def score(
                 dict(zip(cell.units, np.abs(errors).mean(0).tolist(), strict=True)),
                 dict(zip(cell.units, np.sqrt((errors**2).mean(0)).tolist(), strict=True)),
                 int((~known[name]).sum()),
+                diverged,
                 seconds * models / len(each),
             )
     return made
@@ -81,7 +89,8 @@ def summarise(results: Results, ensemble: int) -> list[dict[str, Any]]:
     """A row for each set, split, target and method: means and standard errors over seeds.
 
     `minus` is its MAE minus that of chemprop with as many models, paired by seed, with standard
-    error and the p value of a paired t-test; None for chemprop itself and for one seed.
+    error and the p values of the paired t-test, corrected for overlapping training sets and plain
+    (see `studies.compare`); None for chemprop itself and for one seed.
     """
     groups: dict[tuple[str, str], Scored] = {}
     for cell, programs in results.items():
@@ -106,13 +115,16 @@ def _row(cells: Scored, method: tuple[str, int], target: str) -> dict[str, Any]:
         for cell, scores in found.items()
         if rival in cells[cell]
     ]
+    sizes = [cell.sizes() for cell in found]
+    share = mean(of["test"] / of["train"] for of in sizes)
     return {
         "method": called(*method),
         "seeds": len(each),
         "mae": _spread([scores.mae[target] for scores in each]),
         "rmse": _spread([scores.rmse[target] for scores in each]),
-        "minus": None if method == rival else _paired(pairs),
+        "minus": None if method == rival else _paired(pairs, share),
         "missing": sum(scores.missing for scores in each),
+        "diverged": sum(scores.diverged for scores in each),
         "minutes": mean(scores.seconds for scores in each) / 60,
         "each": {cell.seed: scores.mae[target] for cell, scores in found.items()},
     }
@@ -128,16 +140,14 @@ def _spread(values: list[float]) -> list[float | None]:
     return [mean(values), stdev(values) / sqrt(len(values)) if len(values) > 1 else None]
 
 
-def _paired(pairs: list[tuple[float, float]]) -> dict[str, float] | None:
-    """The differences' mean, their standard error and the p value of the paired t-test."""
-    from scipy.stats import ttest_rel
-
+def _paired(pairs: list[tuple[float, float]], share: float) -> dict[str, float] | None:
+    """The differences' mean, its standard error and chances p, corrected and plain."""
     if len(pairs) < 2:
         return None
-    mine, theirs = zip(*pairs, strict=True)
-    gaps = [a - b for a, b in pairs]
-    p = float(ttest_rel(mine, theirs).pvalue)
-    return {"mean": mean(gaps), "error": stdev(gaps) / sqrt(len(gaps)), "p": p}
+    mine, theirs = (np.array(side) for side in zip(*pairs, strict=True))
+    found = paired("", "MAE", "", theirs, mine, share)
+    error = found.std / sqrt(len(pairs))
+    return {"mean": found.difference, "error": error, "p": found.p, "plain": found.plain}
 
 
 def failures(results: Results) -> list[list[Any]]:
@@ -154,3 +164,15 @@ def failures(results: Results) -> list[list[Any]]:
             reasons = {k: v for run in _good(runs) for k, v in run["reasons"].items()}
             made += [[*where, smiles[int(k)], reasons[k]] for k in sorted(reasons, key=int)]
     return made
+
+
+def crowded(results: Results) -> str | None:
+    """A sentence where other programs used the cores meanwhile, so that times say little."""
+    runs = [run for programs in results.values() for found in programs.values() for run in found]
+    shares = [run["busy"] / run["wall"] for run in runs if "busy" in run]
+    if not shares or min(shares) >= ENOUGH:
+        return None
+    return (
+        f"Runs had {min(shares):.2f} to {max(shares):.2f} of a core on average: other programs "
+        "used the cores, so that equal times are not equal work; measure on a quiet machine."
+    )

@@ -93,5 +93,6 @@ def qm9(model: str, seed: int, train_size: int | None, test: int | None) -> tupl
     for row, i in zip(values, rows.tolist(), strict=True):
         row[targets.index("U0")] -= energies[whole.z[whole.ptr[i] : whole.ptr[i + 1]]].sum()
     ends = np.cumsum([len(part) for part in chosen[:2]])
-    divided = Split(*np.split(np.arange(len(rows)), ends))
-    return Molecules([whole.smiles[i] for i in rows.tolist()], values), divided
+    first, second, third = np.split(np.arange(len(rows)), ends)
+    made = Molecules([whole.smiles[i] for i in rows.tolist()], values)
+    return made, Split(first, second, third)
