@@ -33,6 +33,14 @@ def listed(
     return names
 
 
+def numbers(text: str, what: str) -> list[int]:
+    """The different whole numbers in a list with commas; raises InputError for anything else."""
+    try:
+        return [int(part) for part in listed(text, what)]
+    except ValueError as error:
+        raise InputError(f"{what}s: expected different whole numbers, got {text!r}.") from error
+
+
 def positive(**values: int) -> None:
     """Raises InputError for a flag below 1."""
     for name, value in values.items():

@@ -20,7 +20,7 @@ SMARTS = {
         "acid or ester": "[CX3](=[OX1])[OX2]",
         "amide": "[CX3](=[OX1])[NX3]",
         "alcohol": "[OX2H]",
-        "ether": "[#6][OX2][#6;!$(C=O)]",
+        "ether": "[#6;!$(C=O)][OX2][#6;!$(C=O)]",
         "amine": "[NX3;!$(N-[CX3]=[OX1]);!$(N=*);!$(N#*)]",
         "fluoride": "F",
         "charged atoms": "[+,-]",
@@ -50,7 +50,7 @@ def classes(smiles: str) -> frozenset[tuple[str, str]]:
     found = {key for key, pattern in _patterns().items() if mol.HasSubstructMatch(pattern)}
     if not any(what == "functional group" for what, _ in found):
         found.add(("functional group", "none of these"))
-    count = mol.GetRingInfo().NumRings()
+    count = mol.GetNumBonds() - mol.GetNumAtoms() + len(Chem.GetMolFrags(mol))
     return frozenset(found | {("rings", RINGS[min(count, 3)])})
 
 

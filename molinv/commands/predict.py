@@ -73,8 +73,9 @@ def main(arguments: list[str]) -> int:
     from rich.progress import track
 
     from ..chem import Rejected, read
+    from ..chem.structure import KINDS
     from ..prediction import output
-    from ..prediction.predictor import Predictor
+    from ..prediction.predictor import GEOMETRY, Predictor
     from ..prediction.sdf import write_sdf
     from ..pretrained.choose import choose
 
@@ -97,16 +98,19 @@ def main(arguments: list[str]) -> int:
     )
     predictor = Predictor(model, args.copies, args.trust, targets, args.device, args.total)
     screen = Console(stderr=True, highlight=False)
-    if predictor.shipped:
-        trained = predictor.saved.card["molecules"]["train"]
-        text = f"{predictor.name}, shipped with molinv, trained on {trained:,} molecules"
-        screen.print(f"{text}; its card: molinv models", style="dim", soft_wrap=True)
     if path is not None and path.suffix == ".sdf":
         structures = list(track(structures, "reading", console=screen, transient=True))
     stream = track(predictor.predict(structures), "predicting", console=screen, transient=True)
     results = list(stream)
     rows = [r for r in results if not isinstance(r, Rejected)]
     bad = [r for r in results if isinstance(r, Rejected)]
+    kinds = {GEOMETRY[kind]: kind for kind in KINDS}
+    shown = {r["model"]: predictor.of_kind(kinds[r["geometry"]]) for r in rows}
+    for name, each in shown.items():
+        if each.shipped:
+            trained = each.saved.card["molecules"]["train"]
+            text = f"model {name}, shipped with molinv, trained on {trained:,} molecules"
+            screen.print(f"{text}; its card: molinv models", style="dim", soft_wrap=True)
     if path:
         made = output.rows_of(results, inputs, args.smiles_column)
         if path.suffix == ".sdf":

@@ -10,7 +10,10 @@ orbit_values.py   a model's values, averaged over orientations
 averaged.py       a model averaged over fixed orientations: smooth in the positions
 calculator.py     energies and forces for ASE
 calibrate.py      makes conformal.json: 90 % intervals, and where the training data ends
+calibration_sets.py  one kind of geometry's part of it, from residuals
 conformal.py      reads it
+difficulty.py     how wrong a model is likely to be on a molecule
+coverage.py       how often intervals hold, overall and in groups of test molecules
 applicability_domain.py   whether a molecule resembles the training molecules
 residuals.py      errors molecule by molecule, of targets and of forces
 evaluate.py       errors on test molecules: stored, rotated, averaged

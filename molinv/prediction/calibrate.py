@@ -8,8 +8,6 @@ import numpy as np
 from jaxtyping import Int64
 
 from ..datasets.batches import OnDevice
-from ..datasets.geometries import EMBEDDED, embedded_copies
-from ..datasets.molecules import Molecules
 from ..errors import InputError
 from ..sharing import choose_device
 from ..tasks.numbers import Numbers
@@ -22,6 +20,7 @@ from .applicability_domain import Composition, FeatureSpace
 from .calibration_sets import Maker, signs_of
 from .conformal import FEWEST, FILE, LEVEL, calibrated
 from .difficulty import Signs
+from .other_geometries import others
 from .residuals import place, residuals
 
 MOST = 6000  # validation molecules: a coverage of 90 % is then uncertain by 0.4 %
@@ -41,8 +40,7 @@ def calibrate(
     """Write conformal.json, and domain.safetensors, into the folder of a model.
 
     `store` holds the source's molecules, rotated, where they are placed already. With `embedded`,
-    so many molecules to calibrate on that have a SMILES are embedded by RDKit for a second set.
-    Raises InputError where none has.
+    so many molecules to calibrate on make a set for each other kind of geometry too (see `others`).
     """
     if embedded:
         check_embedded(saved)
@@ -55,12 +53,12 @@ def calibrate(
     small = parts.train[np.argsort(molecules.sizes[parts.train], kind="stable")[:SMALLEST]]
     maker = Maker(saved, composition, space, _signs(saved, store, small, "small molecules"))
     valid, chose = calibrating(parts.valid, saved.card["molecules"]["valid"])
-    others = parts.valid[: len(parts.valid) - len(valid)][:MOST]
-    sets = dict.fromkeys(source.kinds, maker.set(store, valid[:MOST], others, "calibrating"))
-    if embedded and EMBEDDED not in source.kinds:
-        copies = embed_some(molecules, valid, embedded, workers)
-        some, every = place(saved, copies, config, rotate=True), np.arange(len(copies))
-        sets[EMBEDDED] = maker.set(some, every, every[:0], "calibrating on embedded ones")
+    used = parts.valid[: len(parts.valid) - len(valid)][:MOST]
+    sets = dict.fromkeys(source.kinds, maker.set(store, valid[:MOST], used, "calibrating"))
+    if embedded:
+        for each in others(saved, source, config, store, valid, embedded, workers):
+            what = f"calibrating, {each.kind}"
+            sets[each.kind] = maker.set(each.store, each.rows, each.rows[:0], what)
     networks = {kind: made for kind, (_, made) in sets.items() if made is not None}
     digest = space.save(folder) if space is not None else None
     content = {
@@ -111,23 +109,6 @@ def check_embedded(saved: Saved) -> None:
             f"RDKit's geometries lie otherwise than the data's, so that {names} of the data are "
             "not theirs: leave out --embedded."
         )
-
-
-def embed_some(
-    molecules: Molecules, chosen: Int64[np.ndarray, " m"], count: int, workers: int = 0
-) -> Molecules:
-    """The first `count` of the chosen that have a SMILES, with RDKit's geometries.
-
-    Those that RDKit cannot embed are left out. Raises InputError where none is left.
-    """
-    some = [int(i) for i in chosen if molecules.smiles[int(i)]][:count]
-    made = embedded_copies(molecules, np.array(some, np.int64), workers) if some else None
-    if made is None:
-        raise InputError(
-            "no held-out molecule of the data has a SMILES that RDKit can embed: leave out "
-            "--embedded."
-        )
-    return made[0]
 
 
 def _signs(saved: Saved, store: OnDevice, train: Int64[np.ndarray, " m"], what: str) -> Signs:

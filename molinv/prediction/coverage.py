@@ -6,7 +6,7 @@ rings and functional groups of a SMILES.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ Groups = dict[tuple[str, str], Bool[np.ndarray, " m"]]
 def groups(
     heavy: Int64[np.ndarray, " m"],
     distance: Float64[np.ndarray, " m"],
-    smiles: Sequence[str],
+    smiles: Iterable[str],
 ) -> Groups:
     """(what, group) and which molecules are in it, of those in which there are any."""
     made: Groups = {}

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from ..chem.structure import EMBEDDED, HYDROGENS
 from ..datasets.batches import OnDevice
-from ..datasets.geometries import EMBEDDED
 from ..datasets.kinds import SHAPES
 from ..datasets.molecules import Molecules
 from ..datasets.targets import Target
@@ -22,15 +22,16 @@ from ..training.members import load_model
 from ..training.saved import Saved, evaluated, sealed, write_json
 from ..training.shipped import holds_pictures, locate, shipped_name
 from ..training.source import Source, prepare, write_split
-from .calibrate import calibrate, check_embedded, embed_some
+from .calibrate import calibrate, check_embedded
 from .calibration_sets import signs_of
 from .class_scores import class_row, class_scores, draw_reliability
 from .conformal import LEVEL, Calibration, calibrated
 from .coverage import groups, held
 from .evaluation_files import draw_parity, scores, write_predictions
 from .evaluation_tables import COLUMNS, interval_table, metrics_table, table
+from .other_geometries import others
 from .picture_errors import evaluate_pictures
-from .residuals import FORCES, Residuals, place, residuals
+from .residuals import FORCES, Residuals, bar, place, residuals
 
 __all__ = ["evaluate", "interval_table", "metrics_table", "table"]
 
@@ -59,8 +60,9 @@ def evaluate(
     `copies` is 0. Molecules without a value count for no target. `limit` takes the first so many
     test molecules. Where the averaged error is measured, so is what share of true values lies
     within the model's 90 % intervals, which are made here where the model has none; with
-    `embedded`, also of so many validation molecules embedded by RDKit, and measured on as many
-    test molecules; `workers` processes embed; `device` as in `choose_device`. Of numbers
+    `embedded`, also on so many validation molecules in each other kind of geometry (embedded by
+    RDKit, hydrogens added by RDKit), and measured on as many test molecules; `workers` processes
+    embed; `device` as in `choose_device`. Of numbers
     there are also "metrics" in each view: see `scores`. Writes evaluation.json,
     test_predictions.csv, split.csv and, of numbers, parity.png into the run folder, for a shipped
     model into NAME-evaluation here; into partial-evaluation in it where a fuller evaluation is
@@ -119,10 +121,10 @@ def evaluate(
         averaged = residuals(saved, turned, test, copies, f"{copies} copies")
         found["averaged"] = averaged
         kinds = {} if classes else {k: (averaged, molecules.take(test)) for k in source.kinds}
-        if embedded and EMBEDDED not in kinds:
-            some = embed_some(molecules, parts.test, embedded, workers)
-            every, store = np.arange(len(some)), place(saved, some, config, rotate=True)
-            kinds[EMBEDDED] = residuals(saved, store, every, copies, "embedded ones"), some
+        if embedded:
+            for each in others(saved, source, config, turned, parts.test, embedded, workers):
+                found_of = residuals(saved, each.store, each.rows, copies, each.kind)
+                kinds[each.kind] = found_of, each.molecules
         result["intervals"] = {
             kind: _held(made, kind, found, of, targets, copies)
             for kind, (found, of) in kinds.items()
@@ -201,7 +203,8 @@ def _calibration(
 ) -> Calibration:
     """The one that is there, unless it lacks what is asked for."""
     there = calibrated(folder, saved.card)
-    if there is None or (embedded and not there.molecules(EMBEDDED)):
+    lacking = [k for k in (EMBEDDED, HYDROGENS) if k not in source.kinds]
+    if there is None or (embedded and not any(there.molecules(k) for k in lacking)):
         out.mkdir(exist_ok=True)
         calibrate(out, saved, source, config, store, embedded, workers)
         there = calibrated(out, saved.card)
@@ -222,7 +225,8 @@ def _held(
     ends, half = made.ends(names, kind, copies, signs), made.half_widths(names, kind, copies)
     values = np.stack(found.found) if targets[0].kind == "scalar" else None
     far = signs.distance(made.space)
-    members = groups(signs.heavy, far, [molecules.smiles[i] for i in range(len(molecules))])
+    smiles = bar((molecules.smiles[i] for i in range(len(molecules))), "classes", len(molecules))
+    members = groups(signs.heavy, far, smiles)
     rows, by_group = held(found.values, values, ends, half, targets, members)
     errors = dict(zip(names, found.mae, strict=True))
     result: dict[str, Any] = {

@@ -20,7 +20,7 @@ from ..models import too_large
 from ..sharing import choose_device, share_cores
 from ..training.members import load_model
 from ..training.saved import Saved, evaluated
-from ..training.shipped import locate, shipped_name
+from ..training.shipped import BY_GEOMETRY, available, locate, shipped_name
 from .applicability_domain import Composition
 from .batches import PAIRS, asked, budget, by_size, conformers_of, over_conformers, pad
 from .conformal import Ends, calibrated
@@ -55,7 +55,8 @@ class Values(NamedTuple):
 class Predictor:
     """Predicts with a shipped model, given by its name, or the model or ensemble of a run folder.
 
-    Without a model it takes the shipped default. Each value is averaged over `copies`
+    Without a model it takes the shipped model that was trained on geometries like a structure's:
+    given in 3-D, or made by RDKit (`of_kind`). Each value is averaged over `copies`
     orientations drawn from the distribution the model learned; its standard deviation over them
     says how far it still depends on orientation, not how wrong it is: that is `errors`.
     `targets` keeps the named ones only; `device` is where it computes (see `choose_device`).
@@ -79,7 +80,10 @@ class Predictor:
         self.calibration = calibrated(folder, self.saved.card)
         self.shipped = shipped_name(folder)
         self.name = f"model {self.shipped}" if self.shipped else f"the model in {folder}"
+        self.called = self.shipped or folder.name
         self.copies = copies
+        self._others: dict[str, Predictor] | None = {} if model is None else None
+        self._settings = (copies, trust, targets, device, total)
         self.elements = set(self.saved.card["elements"])
         self.states = trained_states(self.saved.card)
         all_targets = self.saved.task.predicted
@@ -95,6 +99,18 @@ class Predictor:
                 f"{self.name} has no energies relative to atom references among "
                 f"{', '.join(self.units)}: leave out total, or choose one that has."
             )
+
+    def of_kind(self, kind: str) -> Predictor:
+        """The predictor of structures with this kind of geometry.
+
+        This one, or another shipped model's where no model was named.
+        """
+        name = None if self._others is None else BY_GEOMETRY[kind]
+        if self._others is None or name == self.shipped or name not in available():
+            return self
+        if name not in self._others:
+            self._others[name] = Predictor(name, *self._settings)
+        return self._others[name]
 
     @property
     def units(self) -> dict[str, str]:
@@ -129,16 +145,16 @@ class Predictor:
         `structures` are those of `chem.read`, or whatever it reads: SMILES, files, ase.Atoms.
 
         A row has name, smiles (of a SMILES input), source, embedded (the geometry is a conformer
-        search's), geometry (given, embedded or hydrogens added), outside (why it is not of the
-        training molecules' kind, or None) and, for each target, its value, `<target>_std` over
-        rotations (NaN of one copy), of an ensemble `<target>_ensemble_std` over its members,
-        `<target>_low` and `<target>_high`, the 90 % prediction interval, where the model has one
-        (None where it has none for this kind of geometry), `<target>_mae`, the model's error on
-        test molecules with this kind of geometry, where it was measured, and `<target>_unit`. A
-        structure of several conformers has the mean of their values, `conformers`, and
-        `<target>_conformer_std` over them. What is not one number a molecule has the columns of
-        `fields.columns`, as have the forces of a model that learned them, the gradient of its
-        averaged energy.
+        search's), geometry (given, embedded or hydrogens added), model (its name), outside (why
+        it is not of the training molecules' kind, or None) and, for each target, its value,
+        `<target>_std` over rotations (NaN of one copy), of an ensemble `<target>_ensemble_std` over
+        its members, `<target>_low` and `<target>_high`, the 90 % prediction interval, where the
+        model has one (None where it has none for this kind of geometry), `<target>_mae`, the
+        model's error on test molecules with this kind of geometry, where it was measured, and
+        `<target>_unit`. A structure of several conformers has the mean of their values,
+        `conformers`, and `<target>_conformer_std` over them. What is not one number a molecule has
+        the columns of `fields.columns`, as have the forces of a model that learned them, the
+        gradient of its averaged energy.
         Structures are read ahead in windows of 1,024; a batch holds as many as the device has
         room for, at most `batch_size`. Raises InputError for several conformers of a molecule
         where values turn with it.
@@ -155,6 +171,8 @@ class Predictor:
         """The structure, or Rejected with the reason why this model cannot take it."""
         if isinstance(item, Rejected):
             return item
+        if (other := self.of_kind(item.kind)) is not self:
+            return other.usable(item)
         limit: int = self.saved.network.model.max_atoms  # pyright: ignore[reportAssignmentType]
         if len(item.z) > limit:
             few, many = self.saved.card["atoms"]
@@ -287,6 +305,23 @@ class Predictor:
         self, structures: Sequence[Structure], batch_size: int | None = None, forces: bool = True
     ) -> list[dict[str, Any]]:
         """The rows of `predict` of usable structures, at least one; `forces` can be left out."""
+        made: dict[int, dict[str, Any]] = {}
+        for kind in dict.fromkeys(self.kind(s) for s in structures):
+            if (other := self.of_kind(kind)) is not self:
+                these = [i for i, s in enumerate(structures) if self.kind(s) == kind]
+                found = other.rows([structures[i] for i in these], batch_size, forces)
+                made |= dict(zip(these, found, strict=True))
+        rest = [i for i in range(len(structures)) if i not in made]
+        if made:
+            own = self._rows([structures[i] for i in rest], batch_size, forces) if rest else []
+            made |= dict(zip(rest, own, strict=True))
+            return [made[i] for i in range(len(structures))]
+        return self._rows(structures, batch_size, forces)
+
+    def _rows(
+        self, structures: Sequence[Structure], batch_size: int | None, forces: bool
+    ) -> list[dict[str, Any]]:
+        """The rows of structures that this model predicts itself."""
         if self.saved.task.kind == "scalar":
             values, std, spread, ends, outside, members = self.values(structures, batch_size)
         else:
@@ -305,7 +340,8 @@ class Predictor:
         low, high = (end.tolist() for end in ends)
         for i, s in enumerate(structures):
             row: dict[str, Any] = {"name": s.name, "smiles": s.smiles, "source": s.source}
-            row |= {"embedded": s.embedded, "geometry": GEOMETRY[s.kind], "outside": outside[i]}
+            row |= {"embedded": s.embedded, "geometry": GEOMETRY[s.kind], "model": self.called}
+            row["outside"] = outside[i]
             if s.conformers > 1:
                 row["conformers"] = s.conformers
             for j, target in enumerate(self.targets):

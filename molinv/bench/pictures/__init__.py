@@ -25,7 +25,7 @@ from ...prediction.evaluate import evaluate
 from ...training.picture_config import PictureConfig
 from ...training.run import train
 from ...training.saved import write_json
-from ..flags import listed
+from ..flags import listed, numbers
 from ..grid import Run, finish, history
 from .results import figure, others, pairs, shown, table
 from .tasks import METHODS, TASKS, WITHOUT_HAAR, PictureTask
@@ -63,7 +63,7 @@ def main(
         (task, method, seed)
         for task in chosen
         for method in ways
-        for seed in _seeds(seeds)
+        for seed in numbers(seeds, "seed")
         if method != "fixed" or task.group not in WITHOUT_HAAR
     ]
     if not plan:
@@ -140,10 +140,3 @@ def _chosen(tasks: str, root: str) -> list[PictureTask]:
     if alone := [task.name for task in chosen if task.root and not root]:
         raise InputError(f"{', '.join(alone)}: needs CamVid's folder; give --root.")
     return chosen
-
-
-def _seeds(text: str) -> list[int]:
-    try:
-        return [int(part) for part in listed(text, "seed")]
-    except ValueError as error:
-        raise InputError(f"seeds: expected different whole numbers, got {text!r}.") from error
