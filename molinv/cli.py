@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from .errors import InputError, Terminated, unknown
 
 # each a file in commands/, with a SUMMARY and a main
-COMMANDS = ("data", "train", "crossvalidate", "compare", "evaluate", "analyse", "predict")
+COMMANDS = ("data", "train", "crossvalidate", "compare", "tune", "evaluate", "analyse", "predict")
 COMMANDS += ("models", "tasks", "groups", "distributions", "bench")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import InputError, unknown
+from ..prediction.batches import asked
 from .analyse import PARTS, Analysis, analyse
 from .callables import PROPERTIES, load_calculator, named, of_calculator
 from .device import place
@@ -90,16 +91,20 @@ def _subject(
         return named(run, given, unit, kind), given
     subject, config, saved = of_run(run, trust)
     if structures is None:
-        return subject, held_out(config, saved, molecules)
-    return subject, _structures(run, structures, molecules)
+        given = held_out(config, saved, molecules)
+    else:
+        given = _structures(run, structures, molecules, asked(saved))
+    return subject.of(given), given
 
 
-def _structures(what: str, structures: str | None, limit: int) -> Structures:
+def _structures(
+    what: str, structures: str | None, limit: int, features: Sequence[str] = ()
+) -> Structures:
     if structures is None:
         raise InputError(f"{what}: name molecules with --structures, a file or a SMILES.")
     from ..chem import read
 
-    return given_structures(read([structures]), limit)
+    return given_structures(read([structures]), limit, features)
 
 
 def _folder(subject: Subject) -> Path:

@@ -25,6 +25,13 @@ def main(arguments: list[str]) -> int:
         parser.add_argument("--targets", help='of a file, as for training: "logS [log mol/L]"')
         parser.add_argument("--smiles_column", help="the column of SMILES in a .csv file")
         parser.add_argument(
+            "--conformers",
+            type=int,
+            default=0,
+            help="embed every molecule's SMILES so often with RDKit, for `molinv train "
+            "--geometries embedded --conformers N`; what is in the cache already is kept",
+        )
+        parser.add_argument(
             "--workers", type=int, default=os.cpu_count() or 1, help="processes that embed"
         )
 
@@ -63,7 +70,27 @@ def main(arguments: list[str]) -> int:
         what = "; ".join(text for text in (kind, t.description) if text)
         table.add_row(t.name, t.unit or "not given", what, *counts, mean, std)
     show(table)
+    if args.conformers:
+        _embed(molecules, args.conformers, args.workers)
     return 0
+
+
+def _embed(molecules, conformers, workers):
+    """Make the conformers of all molecules, and say of how many there are some."""
+    import numpy as np
+
+    from ..chem.conformers import check_conformers
+    from ..datasets.geometries import bond_graphs, embedded_copies
+
+    check_conformers(conformers)
+    every = np.arange(len(molecules))
+    for number in range(conformers):
+        found = embedded_copies(molecules, every, workers, number)
+        made = 0 if found is None else len(found[1])
+        lost = len(molecules) - made
+        failed = f"; RDKit cannot embed {lost:,}" if lost else ""
+        print(f"conformer {number + 1} of {conformers}: {made:,} molecules{failed}")
+    bond_graphs(molecules)
 
 
 def _own(args):

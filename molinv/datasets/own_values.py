@@ -136,7 +136,8 @@ def arrays(
         found.append(None)
         if value is not None and not (isinstance(value, str) and not value.strip()):
             what = f"{made.shape} numbers" if made is not None else repr(str(value)[:40])
-            wrong[i] = f"expected a {target.kind} in {target.name!r}, got {what}"
+            article = "an" if target.by_atom else "a"
+            wrong[i] = f"expected {article} {target.kind} in {target.name!r}, got {what}"
     return found, wrong
 
 

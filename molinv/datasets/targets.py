@@ -13,6 +13,18 @@ from ..errors import InputError, unknown
 from .kinds import SHAPES
 from .ragged import take
 
+# descriptions of QM9's targets that are never negative: caches and runs of any version have these
+NEVER_NEGATIVE = frozenset(
+    {
+        "dipole moment",
+        "isotropic polarisability",
+        "lumo minus homo",
+        "electronic spatial extent",
+        "zero-point vibrational energy",
+        "heat capacity at 298.15 K",
+    }
+)
+
 
 @dataclass(frozen=True)
 class Target:
@@ -21,7 +33,10 @@ class Target:
     `atomwise` marks an energy that is nearly a sum over atoms, from which fitted atom
     references are subtracted before training (U0, U, H and G in QM9). `kind` says how it turns:
     scalar, vector, tensor (symmetric), atom scalar, atom vector, or irreps of O(3) as e3nn writes
-    them, "irreps 3o"; "class" is one of `classes`, of which a value is the number, from 0.
+    them, "irreps 3o"; "class" is one of `classes`, of which a value is the number, from 0. `least`
+    is a number that no value is below, in the target's unit: 0 for those of QM9 that cannot be
+    negative, such as the dipole moment. Predictions, in evaluations too, and the lower ends of
+    intervals are raised to it.
     """
 
     name: str
@@ -30,11 +45,14 @@ class Target:
     atomwise: bool = False
     kind: str = "scalar"
     classes: tuple[str, ...] = ()
+    least: float | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "classes", tuple(self.classes))
         if (self.kind == "class") != bool(self.classes):
             raise InputError(f"the target {self.name}: expected classes of a kind that has them.")
+        if self.least is None and self.description in NEVER_NEGATIVE:
+            object.__setattr__(self, "least", 0.0)
         if self.kind not in SHAPES:
             raise unknown(f"kind of the target {self.name}:", self.kind, SHAPES)
 
@@ -47,7 +65,8 @@ class Target:
         """For JSON; scalars as they were written before there were other kinds."""
         content = asdict(self)
         content["classes"] = list(self.classes)
-        for name, usual in (("kind", "scalar"), ("classes", [])):
+        implied = 0.0 if self.description in NEVER_NEGATIVE else None
+        for name, usual in (("kind", "scalar"), ("classes", []), ("least", implied)):
             if content[name] == usual:
                 del content[name]
         return content

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from e3nn import o3
 from jaxtyping import Bool, Float, Int64
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from ..actions import Points
 from ..actions.irreps import parse
 from ..datasets.batches import Batch
+from ..datasets.features import Features as Given
 from ..datasets.kinds import IRREPS, SHAPES, Kinds
 from ..errors import InputError, unknown
 from .base import Model
@@ -148,7 +151,7 @@ class Equivariant(Model):
                 f"least {2**degree} channels for degree {degree} and a layer, got {degree}, "
                 f"{channels} and {layers}."
             )
-        self.action, self.output = Points(), output
+        self.action, self.output, self.widths = Points(), output, (channels, HIDDEN)
         every = tuple(range(degree + 1))
         steps = [(0,)] + [every] * (layers - 1) + [read]
         used = [paths(steps[i], degree, steps[i + 1]) for i in range(layers)]
@@ -170,16 +173,23 @@ class Equivariant(Model):
         )
         self.register_buffer("cartesian", 5**0.5 * o3.wigner_3j(1, 1, 2), persistent=False)
 
-    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        return batch.pos, batch.z
+    def inputs(self, batch: Batch) -> tuple[Any, ...]:
+        return (batch.pos, batch.z, *self.asked(batch))
 
     def forward(
-        self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]
+        self,
+        pos: Float[Tensor, "b n 3"],
+        z: Int64[Tensor, "b n"],
+        features: Given | None = None,
     ) -> Float[Tensor, "b t *e"]:
         mask = z > 0
         waves, unit = self.waves(pos, mask)
-        radial, couplings = self.radial(waves), self.couplings(unit, waves[..., -1:])
-        x = {0: self.element(z)[:, :, None]}
+        linear, active = self.radial
+        hidden, s = linear(waves), self.element(z)
+        if self.known is not None and features is not None:
+            hidden, s = self.known.pairs(hidden, features.pairs), self.known.atoms(s, features)
+        radial, couplings = active(hidden), self.couplings(unit, waves[..., -1:])
+        x = {0: s[:, :, None]}
         for layer in self.layers:
             x = layer(x, radial, couplings)
         found = self._read(x, from_centroid(pos, mask), mask)

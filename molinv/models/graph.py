@@ -12,9 +12,12 @@ from torch_geometric.utils import scatter
 
 from ..actions import Graph as GraphAction
 from ..datasets.batches import Batch
+from ..datasets.features import Features
 from .base import Model
 from .edges import graph_batch
 from .features import SOFT, Gaussians, safe_norm
+
+KNOWN = ("known_atoms", "known_pairs", "known_molecules")  # of each node, edge and node
 
 
 class Message(MessagePassing):
@@ -57,6 +60,7 @@ class Graph(Model):
         self.element = nn.Embedding(119, width)
         self.radial = Gaussians()
         edge = len(self.radial.centres) + 3
+        self.widths = (width, edge)
         self.messages = nn.ModuleList(Message(width, edge) for _ in range(layers))
         self.read = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, targets)
@@ -64,13 +68,25 @@ class Graph(Model):
 
     def inputs(self, batch: Batch) -> tuple[GraphBatch]:
         """Atoms of all molecules in a row, and every ordered pair within the cutoff."""
-        return (graph_batch(batch, self.cutoff),)
+        graph = graph_batch(batch, self.cutoff)
+        for features in self.asked(batch):
+            mask = batch.mask
+            at = mask.nonzero()  # molecule and place of each node
+            source, target = graph["edge_index"]
+            pairs = features.pairs[at[target, 0], at[target, 1], at[source, 1]]
+            known = features.atoms[mask], pairs, features.molecule[at[:, 0]]
+            for name, value in zip(KNOWN, known, strict=True):
+                setattr(graph, name, value)
+        return (graph,)
 
     def forward(self, graph: Data) -> Float[Tensor, "b t"]:
         x = self.element(graph.z)
         vector = graph.pos[graph.edge_index[1]] - graph.pos[graph.edge_index[0]]  # pyright: ignore
         distance = safe_norm(vector)
         edge = torch.cat([self.radial(distance), vector / (distance[:, None] + SOFT)], -1)
+        if self.known is not None:
+            known = Features(*(graph[name] for name in KNOWN))
+            x, edge = self.known.nodes(x, known), self.known.pairs(edge, known.pairs)
         for message in self.messages:
             x = message(x, graph.edge_index, edge)
         size = 1 if graph.batch is None else graph.num_graphs  # pyright: ignore

@@ -23,13 +23,17 @@ class Known(nn.Module):
 
     def atoms(self, x: Float[Tensor, "b n d"], features: Features) -> Float[Tensor, "b n d"]:
         """Atoms' states with what is known of each atom and of its molecule."""
+        return self.nodes(x, features._replace(molecule=features.molecule[:, None]))
+
+    def nodes(self, x: Float[Tensor, "*n d"], features: Features) -> Float[Tensor, "*n d"]:
+        """The same where the molecule's features stand beside each atom's."""
         if self.of_atoms is not None:
             x = x + self.of_atoms(features.atoms)
         if self.of_molecules is not None:
-            x = x + self.of_molecules(features.molecule)[:, None]
+            x = x + self.of_molecules(features.molecule)
         return x
 
-    def pairs(self, x: Float[Tensor, "b n m h"], pairs: Float[Tensor, "b n m fp"]) -> Tensor:
+    def pairs(self, x: Float[Tensor, "*n h"], pairs: Float[Tensor, "*n fp"]) -> Tensor:
         """Pairs' states with what is known of each pair."""
         return x if self.of_pairs is None else x + self.of_pairs(pairs)
 

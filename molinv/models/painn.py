@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from ..actions import Points
 from ..datasets.batches import Batch
+from ..datasets.features import Features
 from ..errors import unknown
 from .base import Model
 from .features import safe_norm
@@ -124,7 +127,7 @@ class Painn(Model):
         super().__init__()
         if output not in self.outputs:
             raise unknown("output", output, self.outputs)
-        self.action, self.output = Points(), output
+        self.action, self.output, self.widths = Points(), output, (width, radial + 1)
         self.element = nn.Embedding(119, width)
         self.waves = Waves(radial, cutoff)
         self.messages = nn.ModuleList(
@@ -137,15 +140,22 @@ class Painn(Model):
         else:
             self.narrow, self.last = Gated(width, width // 2), Gated(width // 2, targets)
 
-    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        return batch.pos, batch.z
+    def inputs(self, batch: Batch) -> tuple[Any, ...]:
+        return (batch.pos, batch.z, *self.asked(batch))
 
     def forward(
-        self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]
+        self,
+        pos: Float[Tensor, "b n 3"],
+        z: Int64[Tensor, "b n"],
+        features: Features | None = None,
     ) -> Float[Tensor, "b t *e"]:
         mask = z > 0
         radial, unit = self.waves(pos, mask)
         s = self.element(z)
+        if self.known is not None and features is not None:
+            s = self.known.atoms(s, features)
+            # smooth to the cutoff, as all that the filters take
+            radial = self.known.pairs(radial, features.pairs * radial[..., -1:])
         v = s.new_zeros(*z.shape, 3, s.shape[-1])
         for message, update in zip(self.messages, self.updates, strict=True):
             ds, dv = message(s, v, radial, unit)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
@@ -28,6 +28,7 @@ from ..datasets.molecules import Molecules
 from ..datasets.ragged import take
 
 FILE = "domain.safetensors"
+FEWEST = 99  # distances among which the largest is a limit: a new one is beyond it in 1 % of cases
 RIDGE = 1e-4  # of the mean variance: directions in which nothing varied are not infinitely far
 
 
@@ -57,6 +58,11 @@ class Composition:
         """From what `to_json` gave."""
         most = {int(k): int(v) for k, v in content["most"].items()}
         return cls(atoms, int(content["heavy"]), most)
+
+    @property
+    def elements(self) -> list[int]:
+        """The atomic numbers that occur, in their order."""
+        return sorted(self.most)
 
     def to_json(self) -> dict[str, Any]:
         """Without `atoms`, which model.json has."""
@@ -103,10 +109,13 @@ class FeatureSpace:
         whiten = torch.linalg.solve_triangular(factor, eye, upper=False)
         return cls(x.mean(0).float(), whiten.float().contiguous())
 
+    def white(self, features: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        """Features of mean 0 and covariance 1, of training molecules."""
+        return (features - self.mean) @ self.whiten.T
+
     def distance(self, features: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
         """Mahalanobis' distance over the square root of d: about 1 for a training molecule."""
-        z = (features - self.mean) @ self.whiten.T
-        return z.square().mean(-1).sqrt()
+        return self.white(features).square().mean(-1).sqrt()
 
     def save(self, folder: Path) -> str:
         """Write it beside a model; returns the file's SHA-256."""
@@ -126,3 +135,22 @@ class FeatureSpace:
             return cls(tensors["mean"], tensors["whiten"])
         except (OSError, KeyError, SafetensorError):
             return None
+
+
+def limits(
+    heavy: Int64[np.ndarray, " m"], distance: Float64[np.ndarray, " m"]
+) -> list[float] | None:
+    """Of 1, 2, ... heavy atoms, the largest distance among known molecules of as many or more.
+
+    Small molecules lie far from the others without being strange, large ones do not. Where fewer
+    than 99 are as large, the 99 largest count; None where fewer than 99 are known.
+    """
+    known = ~np.isnan(distance)
+    heavy, distance = heavy[known], distance[known]
+    if len(heavy) < FEWEST:
+        return None
+    order = np.argsort(-heavy, kind="stable")
+    farthest = np.maximum.accumulate(distance[order])
+    sizes = np.arange(1, max(int(heavy.max()), 1) + 1)
+    pooled = [max(FEWEST, int((heavy >= n).sum())) for n in sizes]
+    return [float(farthest[n - 1]) for n in pooled]

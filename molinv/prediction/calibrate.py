@@ -1,17 +1,13 @@
-"""Make a model's conformal.json: residuals and distances of held-out molecules."""
+"""Make a model's conformal.json: residuals, difficulties and distances of held-out molecules."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int64
 
 from ..datasets.batches import OnDevice
-from ..datasets.geometries import EMBEDDED, embedded_copies
-from ..datasets.molecules import Molecules
 from ..errors import InputError
 from ..sharing import choose_device
 from ..tasks.numbers import Numbers
@@ -19,14 +15,17 @@ from ..training.config import TrainConfig, read_config
 from ..training.members import load_model
 from ..training.saved import Saved, sealed, write_json
 from ..training.source import Source, prepare
+from . import difficulty
 from .applicability_domain import Composition, FeatureSpace
-from .batches import device_of, stored
-from .conformal import COPIES, FEWEST, FILE, INSIDE, LEVEL, calibrated, quantile
-from .orbit_values import orbit_values
-from .residuals import bar, place, residuals
+from .calibration_sets import Maker, signs_of
+from .conformal import FEWEST, FILE, LEVEL, calibrated
+from .difficulty import Signs
+from .other_geometries import others
+from .residuals import place, residuals
 
-MOST = 4000  # validation molecules: a coverage of 90 % is then uncertain by 0.5 %
+MOST = 6000  # validation molecules: a coverage of 90 % is then uncertain by 0.4 %
 FITTED = 4000  # training molecules whose features say where the training data lies
+SMALLEST = 200  # training molecules, the smallest, whose distances the domain's limits allow for
 
 
 def calibrate(
@@ -41,32 +40,35 @@ def calibrate(
     """Write conformal.json, and domain.safetensors, into the folder of a model.
 
     `store` holds the source's molecules, rotated, where they are placed already. With `embedded`,
-    so many molecules to calibrate on that have a SMILES are embedded by RDKit for a second set.
-    Raises InputError where none has.
+    so many molecules to calibrate on make a set for each other kind of geometry too (see `others`).
     """
     if embedded:
         check_embedded(saved)
     molecules, parts = source.molecules, source.parts
     store = place(saved, molecules, config, rotate=True) if store is None else store
-    space = _space(saved, store, parts.train[:FITTED])
+    composition = Composition.of(molecules, parts.train)
+    seen = _signs(saved, store, parts.train[:FITTED], "features")
+    x = seen.features
+    space = None if x is None or len(x) < 2 else FeatureSpace.fit(x)
+    small = parts.train[np.argsort(molecules.sizes[parts.train], kind="stable")[:SMALLEST]]
+    maker = Maker(saved, composition, space, _signs(saved, store, small, "small molecules"))
     valid, chose = calibrating(parts.valid, saved.card["molecules"]["valid"])
-    own = _set(saved, store, valid[:MOST], space, "calibrating") | {"chosen_on": chose}
-    sets = dict.fromkeys(source.kinds, own)
-    if embedded and EMBEDDED not in source.kinds:
-        copies = embed_some(molecules, valid, embedded, workers)
-        some = place(saved, copies, config, rotate=True)
-        every = np.arange(len(copies))
-        found = _set(saved, some, every, space, "calibrating on embedded ones")
-        sets[EMBEDDED] = found | {"chosen_on": chose}
+    used = parts.valid[: len(parts.valid) - len(valid)][:MOST]
+    sets = dict.fromkeys(source.kinds, maker.set(store, valid[:MOST], used, "calibrating"))
+    if embedded:
+        for each in others(saved, source, config, store, valid, embedded, workers):
+            what = f"calibrating, {each.kind}"
+            sets[each.kind] = maker.set(each.store, each.rows, each.rows[:0], what)
+    networks = {kind: made for kind, (_, made) in sets.items() if made is not None}
     digest = space.save(folder) if space is not None else None
     content = {
         "sha256": saved.card["sha256"],
         "split": parts.hash,
         "parts": config.parts_by,
         "level": LEVEL,
-        "inside": INSIDE,
-        "sets": sets,
-        "domain": Composition.of(molecules, parts.train).to_json() | {"sha256": digest},
+        "sets": {kind: made | {"chosen_on": chose} for kind, (made, _) in sets.items()},
+        "difficulty": difficulty.save(folder, networks),
+        "domain": composition.to_json() | {"sha256": digest},
     }
     write_json(folder / FILE, sealed(content))
 
@@ -109,56 +111,6 @@ def check_embedded(saved: Saved) -> None:
         )
 
 
-def embed_some(
-    molecules: Molecules, chosen: Int64[np.ndarray, " m"], count: int, workers: int = 0
-) -> Molecules:
-    """The first `count` of the chosen that have a SMILES, with RDKit's geometries.
-
-    Those that RDKit cannot embed are left out. Raises InputError where none is left.
-    """
-    some = [int(i) for i in chosen if molecules.smiles[int(i)]][:count]
-    made = embedded_copies(molecules, np.array(some, np.int64), workers) if some else None
-    if made is None:
-        raise InputError(
-            "no held-out molecule of the data has a SMILES that RDKit can embed: leave out "
-            "--embedded."
-        )
-    return made[0]
-
-
-def _set(
-    saved: Saved,
-    store: OnDevice,
-    chosen: Int64[np.ndarray, " m"],
-    space: FeatureSpace | None,
-    what: str,
-) -> dict[str, Any]:
-    names, numbers = [t.name for t in saved.task.predicted], isinstance(saved.task, Numbers)
-    made: dict[str, Any] = {"molecules": len(chosen)}
-    for copies in COPIES:
-        found = residuals(saved, store, chosen, copies, space, what)
-        halves = [_finite(quantile(column, LEVEL)) for column in np.abs(found.values).T]
-        if not numbers:  # an interval says nothing of a probability
-            halves = [None] * len(names)
-        far = float("inf") if found.distance is None else quantile(found.distance, INSIDE)
-        made[str(copies)] = {
-            "half": dict(zip(names, halves, strict=True)),
-            "distance": _finite(far),
-        }
-    return made
-
-
-def _space(saved: Saved, store: OnDevice, train: Int64[np.ndarray, " m"]) -> FeatureSpace | None:
-    batches, parts = stored(store, train, device_of(saved.network))
-    features = []
-    for batch in bar(batches, "features", len(parts)):
-        found = orbit_values(saved, batch, 1).features
-        if found is None:
-            return None
-        features.append(found)
-    made = torch.cat(features)
-    return FeatureSpace.fit(made) if len(made) > 1 else None
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+def _signs(saved: Saved, store: OnDevice, train: Int64[np.ndarray, " m"], what: str) -> Signs:
+    """The signs of training molecules, in one orientation each."""
+    return signs_of(residuals(saved, store, train, 1, what))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
+from ..chem.structure import EMBEDDED, HYDROGENS
 from ..datasets.batches import OnDevice
-from ..datasets.geometries import EMBEDDED
 from ..datasets.kinds import SHAPES
+from ..datasets.molecules import Molecules
 from ..datasets.targets import Target
 from ..errors import InputError
 from ..sharing import choose_device, share_cores
@@ -20,13 +22,16 @@ from ..training.members import load_model
 from ..training.saved import Saved, evaluated, sealed, write_json
 from ..training.shipped import holds_pictures, locate, shipped_name
 from ..training.source import Source, prepare, write_split
-from .calibrate import calibrate, check_embedded, embed_some
+from .calibrate import calibrate, check_embedded
+from .calibration_sets import signs_of
 from .class_scores import class_row, class_scores, draw_reliability
 from .conformal import LEVEL, Calibration, calibrated
+from .coverage import groups, held
 from .evaluation_files import draw_parity, scores, write_predictions
 from .evaluation_tables import COLUMNS, interval_table, metrics_table, table
+from .other_geometries import others
 from .picture_errors import evaluate_pictures
-from .residuals import FORCES, Residuals, place, residuals
+from .residuals import FORCES, Residuals, bar, place, residuals
 
 __all__ = ["evaluate", "interval_table", "metrics_table", "table"]
 
@@ -55,8 +60,9 @@ def evaluate(
     `copies` is 0. Molecules without a value count for no target. `limit` takes the first so many
     test molecules. Where the averaged error is measured, so is what share of true values lies
     within the model's 90 % intervals, which are made here where the model has none; with
-    `embedded`, also of so many validation molecules embedded by RDKit, and measured on as many
-    test molecules; `workers` processes embed; `device` as in `choose_device`. Of numbers
+    `embedded`, also on so many validation molecules in each other kind of geometry (embedded by
+    RDKit, hydrogens added by RDKit), and measured on as many test molecules; `workers` processes
+    embed; `device` as in `choose_device`. Of numbers
     there are also "metrics" in each view: see `scores`. Writes evaluation.json,
     test_predictions.csv, split.csv and, of numbers, parity.png into the run folder, for a shipped
     model into NAME-evaluation here; into partial-evaluation in it where a fuller evaluation is
@@ -94,7 +100,7 @@ def evaluate(
         check_embedded(saved)
     test = parts.test[:limit]
     stores = {c: place(saved, molecules, config, c == "rotated") for c in COLUMNS[:2]}
-    found = {c: residuals(saved, store, test, 0, None, c) for c, store in stores.items()}
+    found = {c: residuals(saved, store, test, 0, c) for c, store in stores.items()}
     task, classes = saved.task, isinstance(saved.task, Classes)
     kind, targets = task.kind, task.predicted
     names = [t.name for t in targets]
@@ -112,14 +118,17 @@ def evaluate(
     if copies:
         stores["averaged"] = turned = stores["rotated"]
         made = _calibration(folder, out, saved, source, config, turned, embedded, workers)
-        averaged = residuals(saved, turned, test, copies, made.space, f"{copies} copies")
+        averaged = residuals(saved, turned, test, copies, f"{copies} copies")
         found["averaged"] = averaged
-        kinds = {} if classes else {kind: averaged for kind in source.kinds}
-        if embedded and EMBEDDED not in kinds:
-            some = embed_some(molecules, parts.test, embedded, workers)
-            every, store = np.arange(len(some)), place(saved, some, config, rotate=True)
-            kinds[EMBEDDED] = residuals(saved, store, every, copies, made.space, "embedded ones")
-        result["intervals"] = {k: _held(made, k, r, names, copies) for k, r in kinds.items()}
+        kinds = {} if classes else {k: (averaged, molecules.take(test)) for k in source.kinds}
+        if embedded:
+            for each in others(saved, source, config, turned, parts.test, embedded, workers):
+                found_of = residuals(saved, each.store, each.rows, copies, each.kind)
+                kinds[each.kind] = found_of, each.molecules
+        result["intervals"] = {
+            kind: _held(made, kind, found, of, targets, copies)
+            for kind, (found, of) in kinds.items()
+        }
     for column, errors in found.items():
         if classes:
             continue
@@ -137,15 +146,17 @@ def evaluate(
         rows[forces.name] = {"unit": forces.unit}
         for column, store in stores.items():
             many = copies if column == "averaged" else 0
-            errors = residuals(saved, store, test, many, None, f"forces, {column}", forces=True)
+            errors = residuals(saved, store, test, many, f"forces, {column}", forces=True)
             _fill(rows, [forces.name], column, errors, FORCES)
     if _outdone(evaluated(out, saved.card), result):
         Console(stderr=True).print(f"{out} keeps a fuller evaluation; this one is in {PARTIAL}/")
         out = out / PARTIAL
     out.mkdir(exist_ok=True)
     last = found[next(reversed(found))]
-    half = None if made is None else made.half_widths(names, source.kinds[0], copies)
-    write_predictions(out / "test_predictions.csv", molecules, test, targets, last, half)
+    ends = None
+    if made is not None and not classes:
+        ends = made.ends(names, source.kinds[0], copies, signs_of(last))
+    write_predictions(out / "test_predictions.csv", molecules, test, targets, last, ends)
     write_split(out / "split.csv", molecules, parts)
     if classes:
         pairs = {t.name: _classes(last, j, t) for j, t in enumerate(targets)}
@@ -192,7 +203,8 @@ def _calibration(
 ) -> Calibration:
     """The one that is there, unless it lacks what is asked for."""
     there = calibrated(folder, saved.card)
-    if there is None or (embedded and not there.molecules(EMBEDDED)):
+    lacking = [k for k in (EMBEDDED, HYDROGENS) if k not in source.kinds]
+    if there is None or (embedded and not any(there.molecules(k) for k in lacking)):
         out.mkdir(exist_ok=True)
         calibrate(out, saved, source, config, store, embedded, workers)
         there = calibrated(out, saved.card)
@@ -201,27 +213,31 @@ def _calibration(
 
 
 def _held(
-    made: Calibration, kind: str, found: Residuals, names: list[str], copies: int
+    made: Calibration,
+    kind: str,
+    found: Residuals,
+    molecules: Molecules,
+    targets: Sequence[Target],
+    copies: int,
 ) -> dict[str, Any]:
-    """What the intervals of one kind of geometry came to on test molecules."""
-    half = made.half_widths(names, kind, copies)
-    known = ~np.isnan(found.values)
-    inside = (np.abs(found.values) <= half) & known
-    errors = found.mae
-    share = inside.sum(0) / np.maximum(known.sum(0), 1)
-    usable = np.isfinite(half) & (known.sum(0) > 0)
-    targets = {
-        n: {"half": half[i], "coverage": float(share[i]), "mae": errors[i]}
-        for i, n in enumerate(names)
-        if usable[i]
-    }
-    held: dict[str, Any] = {
+    """What the intervals of one kind of geometry came to on these test molecules."""
+    names, signs = [t.name for t in targets], signs_of(found)
+    ends, half = made.ends(names, kind, copies, signs), made.half_widths(names, kind, copies)
+    values = np.stack(found.found) if targets[0].kind == "scalar" else None
+    far = signs.distance(made.space)
+    smiles = bar((molecules.smiles[i] for i in range(len(molecules))), "classes", len(molecules))
+    members = groups(signs.heavy, far, smiles)
+    rows, by_group = held(found.values, values, ends, half, targets, members)
+    errors = dict(zip(names, found.mae, strict=True))
+    result: dict[str, Any] = {
         "level": LEVEL,
         "calibrated_on": made.molecules(kind),
         "molecules": len(found.values),
-        "targets": targets,
+        "targets": {name: row | {"mae": errors[name]} for name, row in rows.items()},
+        "groups": by_group,
         "caveats": made.caveats(kind),
     }
-    if found.distance is not None:
-        held["outside"] = float((found.distance > made.farthest(kind, copies)).mean())
-    return held
+    if not np.isnan(far).any():
+        limit = [made.limit(kind, copies, int(n)) for n in signs.heavy]
+        result["outside"] = float((far > limit).mean())
+    return result

@@ -13,6 +13,7 @@ from jaxtyping import Float64, Int64
 from ..atomic import atomic_write
 from ..datasets.molecules import Molecules
 from ..datasets.targets import Target
+from .conformal import Ends
 from .fields import columns
 from .residuals import Residuals
 
@@ -48,12 +49,12 @@ def write_predictions(
     chosen: Int64[np.ndarray, " m"],
     targets: Sequence[Target],
     found: Residuals,
-    half: Float64[np.ndarray, " t"] | None,
+    ends: Ends | None,
 ) -> None:
     """One row for each chosen molecule: id, smiles and, of each target, truth and prediction.
 
     Columns are those of `fields.columns`, the truth's end in `_true`. Atomwise energies, true
-    ones too, are relative to the atom references. `half` are the intervals' half-widths.
+    ones too, are relative to the atom references. `ends` are the intervals' ends.
     """
 
     def rows() -> Iterable[dict[str, Any]]:
@@ -61,8 +62,8 @@ def write_predictions(
             row = {"id": molecules.ids[i], "smiles": molecules.smiles[i]}
             for j, target in enumerate(targets):
                 row |= _true(target, found.truth[k][j])
-                width = None if half is None else float(half[j])
-                row |= columns(target, found.found[k][j], half=width)
+                both = None if ends is None else (float(ends.low[k, j]), float(ends.high[k, j]))
+                row |= columns(target, found.found[k][j], ends=both)
             yield row
 
     _write(path, rows())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isnan, nan
+from statistics import mean
 from typing import Any
 
 from rich.console import Group
@@ -10,10 +11,16 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..datasets.geometries import EMBEDDED
+from ..chem.structure import EMBEDDED, GIVEN, HYDROGENS
 from .class_scores import HEADLINE, NAMES
 from .conformal import CHOSEN_ON
+from .coverage import JUDGED
 
+WHOSE = {
+    GIVEN: "the data's own geometries",
+    EMBEDDED: "RDKit's geometries",
+    HYDROGENS: "geometries with RDKit's hydrogens",
+}
 COLUMNS = ("stored", "rotated", "averaged")
 SCORES = {"rmse": ("RMSE", ".4g"), "r2": ("R2", ".4f"), "spearman": ("Spearman", ".4f")}
 
@@ -73,26 +80,54 @@ def metrics_table(result: dict[str, Any]) -> Table | None:
 def interval_table(result: dict[str, Any], kind: str) -> Group:
     """The intervals of one kind of geometry, from `evaluate`, and their caveats, to print."""
     held = result["intervals"][kind]
-    what = "RDKit's geometries" if kind == EMBEDDED else "the data's own geometries"
+    what = WHOSE[kind]
     made = Table(
         title=f"{held['level']:.0%} prediction intervals on {what}: from "
         f"{held['calibrated_on']:,} held-out molecules, tried on {held['molecules']:,} test ones"
     )
     made.add_column("target")
     made.add_column("unit")
-    for column in ("+-", "hold", "MAE"):
+    own = all("width" in row for row in held["targets"].values())  # not in 0.1.0
+    for column in ("mean +-", "of alike ones", "hold", "MAE") if own else ("+-", "hold", "MAE"):
         made.add_column(column, justify="right")
     for name, row in held["targets"].items():
         unit = result["targets"][name]["unit"]
+        width = (f"{row['half']:.4g}",)
+        if own:
+            width = f"{row['width'] / 2:.4g}", f"{row['width'] / row['alike']:.0%}"
         made.add_row(
-            escape(name),
-            escape(unit),
-            f"{row['half']:.4g}",
-            f"{row['coverage']:.1%}",
-            f"{row['mae']:.4g}",
+            escape(name), escape(unit), *width, f"{row['coverage']:.1%}", f"{row['mae']:.4g}"
         )
+    if own:
+        made.caption = "of alike ones: the mean width over that of intervals of one width for all"
     said = [Text(text) for text in held.get("caveats", [CHOSEN_ON])]
-    return Group(*[made] * bool(held["targets"]), *said)
+    tables = [made, *group_tables(held)] if held["targets"] else []
+    return Group(*tables, *said)
+
+
+def group_tables(held: dict[str, Any]) -> list[Table]:
+    """How often one kind's intervals hold in groups of test molecules, a table to print or none.
+
+    Of all targets the mean, the least and the most; groups of fewer than 100 are only counted.
+    """
+    if not held.get("groups"):
+        return []
+    made = Table("group", title="How often they hold in groups of test molecules, by target")
+    for column in ("molecules", "on average", "least", "most"):
+        made.add_column(column, justify="right")
+    before = None
+    for row in held["groups"]:
+        if before not in (None, row["of"]):
+            made.add_section()
+        shares, before = row["coverage"], row["of"]
+        low, high = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
+        cells = [f"{mean(shares.values()):.1%}"]
+        cells += [f"{shares[name]:.1%} {escape(name)}" for name in (low, high)]
+        few = row["molecules"] < JUDGED
+        name = f"{row['of']}: {row['group']}"
+        made.add_row(name, f"{row['molecules']:,}", *["-"] * 3 if few else cells)
+    made.caption = f"-: fewer than {JUDGED} molecules"
+    return [made]
 
 
 def _cell(value: float, spec: str, end: str = "") -> str:

@@ -45,7 +45,7 @@ def columns(
     target: Target,
     value: np.ndarray,
     std: float | None = None,
-    half: float | None = None,
+    ends: tuple[float, float] | None = None,
     mae: float | None = None,
     spread: float | None = None,
     members: Any = None,
@@ -55,9 +55,10 @@ def columns(
     Vectors have `_x`, `_y`, `_z`, tensors `_xx` to `_zz`, irreps `_0` and on in e3nn's order, in
     the pose that was given; values by atom a list. Then come `_std`, `_ensemble_std`,
     `_conformer_std`, the 90 % interval, `_mae` and `_unit`. The interval of numbers is `_low` and
-    `_high`, of all else `_radius`, within which the true value (of every atom, its own) lies.
-    `std`, `members`, `spread`, `half` and `mae` are None where they are not known; an infinite
-    half-width, or NaN, is an empty cell.
+    `_high`, of all else `_radius`, within which the true value (of every atom, its own) lies;
+    `ends` are what to add to the value for these. `std`, `members`, `spread`, `ends` and `mae` are
+    None where they are not known; an end that is infinite or NaN is an empty cell. `_low` is not
+    below the target's `least`.
     """
     if target.kind == "class":
         return class_columns(target, value, std, spread, members)
@@ -72,14 +73,21 @@ def columns(
         row[f"{name}_ensemble_std"] = float(members)
     if spread is not None:
         row[f"{name}_conformer_std"] = spread
-    if half is not None and target.kind == "scalar":
-        ends = (row[name] - half, row[name] + half) if isfinite(half) else (None, None)
-        row[f"{name}_low"], row[f"{name}_high"] = ends
-    elif half is not None:
-        row[f"{name}_radius"] = half if isfinite(half) else None
+    if ends is not None and target.kind == "scalar":
+        for name_of, end in zip(("low", "high"), ends, strict=True):
+            row[f"{name}_{name_of}"] = (
+                float(bounded(target, row[name] + end)) if isfinite(end) else None
+            )
+    elif ends is not None:
+        row[f"{name}_radius"] = ends[1] if isfinite(ends[1]) else None
     if mae is not None:
         row[f"{name}_mae"] = mae
     return row | {f"{name}_unit": target.unit}
+
+
+def bounded(target: Target, value: Any) -> Any:
+    """A number or an array, nowhere below what the target cannot be below."""
+    return value if target.least is None else np.maximum(value, target.least)
 
 
 def class_columns(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from math import ceil, isnan, log10
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from .predictor import GEOMETRY, Predictor, tested
 
 WIDE = 4  # targets side by side; more of them go one below the other
 TOTAL = "total energies, with the atom energies fitted on the training molecules"
-SUFFIXES = (".csv", ".json")
+SUFFIXES = (".csv", ".json", ".sdf")
 
 WHOSE = {
     GIVEN: "that set's geometries",
@@ -58,12 +59,22 @@ def table(rows: Rows, predictor: Predictor) -> Table:
 
 def notes(rows: Rows, predictor: Predictor) -> Iterator[str]:
     """What does not fit into the table: sentences on errors, energies, intervals and limits."""
-    yield from _on_errors(rows, predictor)
+    each = [(kind, predictor.of_kind(kind)) for kind in _kinds(rows)]
+    if predictor.targets[0].kind == "class":
+        yield from _on_classes(predictor)
+    else:
+        for kind, own in each:
+            yield from _on_errors(kind, own)
     relative = [t.name for t in predictor.targets if t.atomwise]
     if relative:
         what = TOTAL if predictor.total else ATOMWISE
         yield f"{', '.join(relative)}: {what}."
-    yield from _on_intervals(rows, predictor)
+    caveats: list[str] = []
+    for kind, own in each:
+        yield from _on_intervals(kind, own, any(row.get("conformers") for row in rows))
+        caveats += own.calibration.caveats(kind) if own.calibration else []
+    if predictor.targets[0].kind != "class":
+        yield from dict.fromkeys(caveats)
     if predictor.saved.task.gradient:
         forces = predictor.saved.task.targets[-1]
         yield (
@@ -74,8 +85,8 @@ def notes(rows: Rows, predictor: Predictor) -> Iterator[str]:
     if far:
         shown = "; ".join(far[:3]) + (f"; and {len(far) - 3} more" if len(far) > 3 else "")
         yield (
-            f"Outside what {predictor.name} has learned from, where its errors and intervals do "
-            f"not hold: {shown}."
+            "Outside what the model has learned from, where its errors and intervals do not hold: "
+            f"{shown}."
         )
 
 
@@ -87,57 +98,57 @@ def _kinds(rows: Rows) -> list[str]:
 def _errors(rows: Rows, predictor: Predictor) -> dict[str, float]:
     """Test errors that are all rows': none where their geometries are of different kinds."""
     kinds = _kinds(rows)
-    return predictor.errors_of(kinds[0]) if len(kinds) == 1 else {}
+    return predictor.of_kind(kinds[0]).errors_of(kinds[0]) if len(kinds) == 1 else {}
 
 
-def _on_errors(rows: Rows, predictor: Predictor) -> Iterator[str]:
-    """On which molecules the test MAE rests; of classes how well they are ranked."""
+def _on_classes(predictor: Predictor) -> Iterator[str]:
+    """How well classes are ranked, and on which molecules that rests."""
     if predictor.evaluation is None:
         return
-    if predictor.targets[0].kind == "class":
-        number, found = predictor.evaluation["molecules"], predictor.evaluation["targets"]
-        for name in predictor.units:
-            best = found[name].get("averaged", found[name]["rotated"])
-            if not isnan(best):
-                yield f"{name}: {found[name]['unit']} {best:.3f} on {number:,} test molecules."
+    number, found = predictor.evaluation["molecules"], predictor.evaluation["targets"]
+    for name in predictor.units:
+        best = found[name].get("averaged", found[name]["rotated"])
+        if not isnan(best):
+            yield f"{name}: {found[name]['unit']} {best:.3f} on {number:,} test molecules."
+
+
+def _on_errors(kind: str, predictor: Predictor) -> Iterator[str]:
+    """On which molecules the test MAE of one kind of geometry rests."""
+    if predictor.evaluation is None:
         return
     measured = predictor.evaluation.get("intervals", {})
-    for kind in _kinds(rows):
-        known = kind in measured
-        if not known and kind not in tested(predictor.evaluation):
-            yield (
-                f"Test MAE: not measured with {WHOSE[kind]}, where {predictor.name} can err twice "
-                f"as much as with {WHOSE[tested(predictor.evaluation)[0]]}, or more."
-            )
-            continue
-        number = (measured[kind] if known else predictor.evaluation)["molecules"]
-        text = f"{number:,} test molecules of its own data set, with {WHOSE[kind]}"
-        yield f"Test MAE: {predictor.name}'s mean absolute error on {text}."
+    known = kind in measured
+    if not known and kind not in tested(predictor.evaluation):
+        yield (
+            f"Test MAE: not measured for {UNKNOWN[kind]}, where {predictor.name} can err twice "
+            f"as much as for {UNKNOWN[tested(predictor.evaluation)[0]]}, or more."
+        )
+        return
+    number = (measured[kind] if known else predictor.evaluation)["molecules"]
+    text = f"{number:,} test molecules of its own data set, with {WHOSE[kind]}"
+    yield f"Test MAE: {predictor.name}'s mean absolute error on {text}."
 
 
-def _on_intervals(rows: Rows, predictor: Predictor) -> Iterator[str]:
-    """On which molecules the 90 % intervals rest, and which rows have none."""
+def _on_intervals(kind: str, predictor: Predictor, several: bool) -> Iterator[str]:
+    """On which molecules the 90 % intervals of one kind of geometry rest, or why it has none."""
     found = predictor.calibration
     if found is None or predictor.targets[0].kind == "class":
         return
-    for kind in _kinds(rows):
-        if number := found.molecules(kind):
-            one = ", one conformer each" if any(row.get("conformers") for row in rows) else ""
-            if number >= FEWEST:
-                yield (
-                    f"90 % intervals: from residuals of {number:,} held-out molecules with "
-                    f"{WHOSE[kind]}{one}; for molecules like those of the data set."
-                )
-        else:
-            task = predictor.saved.task
-            turns = task.kind != "scalar" or task.gradient
-            addable = kind == EMBEDDED and not turns  # what turns is not RDKit's geometries'
+    if number := found.molecules(kind):
+        one = ", one conformer each" if several else ""
+        if number >= FEWEST:
             yield (
-                f"No intervals for {UNKNOWN[kind]}: {predictor.name} was calibrated on others "
-                "only" + ("; molinv evaluate --embedded 500 adds them." if addable else ".")
+                f"90 % intervals: from residuals of {number:,} held-out molecules with "
+                f"{WHOSE[kind]}{one}; for molecules like those of the data set."
             )
-    caveats = [text for kind in _kinds(rows) for text in found.caveats(kind)]
-    yield from dict.fromkeys(caveats)
+        return
+    task = predictor.saved.task
+    turns = task.kind != "scalar" or task.gradient
+    addable = kind == EMBEDDED and not turns  # what turns is not RDKit's geometries'
+    yield (
+        f"No intervals for {UNKNOWN[kind]}: {predictor.name} was calibrated on others "
+        "only" + ("; molinv evaluate --embedded 500 adds them." if addable else ".")
+    )
 
 
 def check_path(path: str) -> Path:
@@ -146,7 +157,9 @@ def check_path(path: str) -> Path:
     Raises InputError for an ending that is not known, and for a folder that is not there.
     """
     if Path(path).suffix not in SUFFIXES:
-        raise InputError(f"cannot write {path}: expected a name ending in .csv, .json or .parquet.")
+        raise InputError(
+            f"cannot write {path}: expected a name ending in .csv, .json, .sdf or .parquet."
+        )
     if not Path(path).parent.is_dir():
         raise InputError(f"cannot write {path}: there is no folder {Path(path).parent}; make it.")
     return Path(path)
@@ -159,7 +172,8 @@ def rows_of(
 ) -> list[dict[str, Any]]:
     """A row for each of `Predictor.predict`'s results, good or bad, for a file.
 
-    Columns of .csv `inputs` come first, and last `error`, the reason where there are no values.
+    Columns of `inputs` come first (see `chem.columns`), and last `error`, the reason where there
+    are no values.
     """
     made: list[dict[str, Any]] = [
         {"name": r.name, "smiles": None, "source": r.source, "error": r.reason}
@@ -181,11 +195,17 @@ def write(path: Path, rows: Rows) -> None:
         if path.suffix == ".json":
             json.dump(rows, file, indent=1)
         else:
-            # some rows have columns of conformers, or an input's, some have not
-            longest = sorted(rows, key=len, reverse=True) or [{"name": ""}]
-            writer = csv.DictWriter(file, list(dict.fromkeys(k for row in longest for k in row)))
+            writer = csv.DictWriter(file, _columns(rows))
             writer.writeheader()
             writer.writerows(rows)
+
+
+def _columns(rows: Rows) -> list[str]:
+    """The columns of all rows: those of inputs, which stand before the name, first."""
+    # some rows have columns of conformers, some have not
+    longest = sorted(rows, key=len, reverse=True) or [{"name": ""}]
+    given = [k for row in rows for k in takewhile(lambda k: k != "name", row)]
+    return list(dict.fromkeys([*given, *(k for row in longest for k in row)]))
 
 
 def _with_unit(name: str, unit: str) -> str:

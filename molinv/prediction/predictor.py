@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,10 +20,11 @@ from ..models import too_large
 from ..sharing import choose_device, share_cores
 from ..training.members import load_model
 from ..training.saved import Saved, evaluated
-from ..training.shipped import locate, shipped_name
+from ..training.shipped import BY_GEOMETRY, available, locate, shipped_name
 from .applicability_domain import Composition
 from .batches import PAIRS, asked, budget, by_size, conformers_of, over_conformers, pad
-from .conformal import calibrated
+from .conformal import Ends, calibrated
+from .difficulty import Signs, counts
 from .fields import check_one_geometry, columns, deviation
 from .orbit_values import orbit_forces, orbit_values
 
@@ -39,15 +39,15 @@ class Values(NamedTuple):
     """Values (b, t) in the targets' units, and what is known of their error.
 
     Their standard deviations over orientations (NaN of one), root mean square over conformers,
-    and over conformers (NaN of one); `half` (b, t), of the 90 % prediction interval, NaN where
-    none is known; `outside` says of each molecule why the model knows none like it, or None.
-    `members` (b, t) are the standard deviations over an ensemble's members, None of one model.
+    and over conformers (NaN of one); `ends` of the 90 % prediction intervals, around the values;
+    `outside` says of each molecule why the model knows none like it, or None. `members` (b, t) are
+    the standard deviations over an ensemble's members, None of one model.
     """
 
     mean: np.ndarray
     std: np.ndarray
     spread: np.ndarray
-    half: np.ndarray
+    ends: Ends
     outside: list[str | None]
     members: np.ndarray | None = None
 
@@ -55,7 +55,8 @@ class Values(NamedTuple):
 class Predictor:
     """Predicts with a shipped model, given by its name, or the model or ensemble of a run folder.
 
-    Without a model it takes the shipped default. Each value is averaged over `copies`
+    Without a model it takes the shipped model that was trained on geometries like a structure's:
+    given in 3-D, or made by RDKit (`of_kind`). Each value is averaged over `copies`
     orientations drawn from the distribution the model learned; its standard deviation over them
     says how far it still depends on orientation, not how wrong it is: that is `errors`.
     `targets` keeps the named ones only; `device` is where it computes (see `choose_device`).
@@ -79,7 +80,10 @@ class Predictor:
         self.calibration = calibrated(folder, self.saved.card)
         self.shipped = shipped_name(folder)
         self.name = f"model {self.shipped}" if self.shipped else f"the model in {folder}"
+        self.called = self.shipped or folder.name
         self.copies = copies
+        self._others: dict[str, Predictor] | None = {} if model is None else None
+        self._settings = (copies, trust, targets, device, total)
         self.elements = set(self.saved.card["elements"])
         self.states = trained_states(self.saved.card)
         all_targets = self.saved.task.predicted
@@ -95,6 +99,18 @@ class Predictor:
                 f"{self.name} has no energies relative to atom references among "
                 f"{', '.join(self.units)}: leave out total, or choose one that has."
             )
+
+    def of_kind(self, kind: str) -> Predictor:
+        """The predictor of structures with this kind of geometry.
+
+        This one, or another shipped model's where no model was named.
+        """
+        name = None if self._others is None else BY_GEOMETRY[kind]
+        if self._others is None or name == self.shipped or name not in available():
+            return self
+        if name not in self._others:
+            self._others[name] = Predictor(name, *self._settings)
+        return self._others[name]
 
     @property
     def units(self) -> dict[str, str]:
@@ -129,16 +145,16 @@ class Predictor:
         `structures` are those of `chem.read`, or whatever it reads: SMILES, files, ase.Atoms.
 
         A row has name, smiles (of a SMILES input), source, embedded (the geometry is a conformer
-        search's), geometry (given, embedded or hydrogens added), outside (why it is not of the
-        training molecules' kind, or None) and, for each target, its value, `<target>_std` over
-        rotations (NaN of one copy), of an ensemble `<target>_ensemble_std` over its members,
-        `<target>_low` and `<target>_high`, the 90 % prediction interval, where the model has one
-        (None where it has none for this kind of geometry), `<target>_mae`, the model's error on
-        test molecules with this kind of geometry, where it was measured, and `<target>_unit`. A
-        structure of several conformers has the mean of their values, `conformers`, and
-        `<target>_conformer_std` over them. What is not one number a molecule has the columns of
-        `fields.columns`, as have the forces of a model that learned them, the gradient of its
-        averaged energy.
+        search's), geometry (given, embedded or hydrogens added), model (its name), outside (why
+        it is not of the training molecules' kind, or None) and, for each target, its value,
+        `<target>_std` over rotations (NaN of one copy), of an ensemble `<target>_ensemble_std` over
+        its members, `<target>_low` and `<target>_high`, the 90 % prediction interval, where the
+        model has one (None where it has none for this kind of geometry), `<target>_mae`, the
+        model's error on test molecules with this kind of geometry, where it was measured, and
+        `<target>_unit`. A structure of several conformers has the mean of their values,
+        `conformers`, and `<target>_conformer_std` over them. What is not one number a molecule has
+        the columns of `fields.columns`, as have the forces of a model that learned them, the
+        gradient of its averaged energy.
         Structures are read ahead in windows of 1,024; a batch holds as many as the device has
         room for, at most `batch_size`. Raises InputError for several conformers of a molecule
         where values turn with it.
@@ -155,6 +171,8 @@ class Predictor:
         """The structure, or Rejected with the reason why this model cannot take it."""
         if isinstance(item, Rejected):
             return item
+        if (other := self.of_kind(item.kind)) is not self:
+            return other.usable(item)
         limit: int = self.saved.network.model.max_atoms  # pyright: ignore[reportAssignmentType]
         if len(item.z) > limit:
             few, many = self.saved.card["atoms"]
@@ -185,44 +203,49 @@ class Predictor:
     def values(self, structures: Sequence[Structure], batch_size: int | None = None) -> Values:
         """Numbers of usable structures, at least one; run by size, so that little is padding."""
         each = [conformer for s in structures for conformer in conformers_of(s)]
-        values, stds, far, over = self._each(each, batch_size)
+        values, stds, signs, over = self._each(each, batch_size)
         counts = np.array([s.conformers for s in structures])
-        far = np.add.reduceat(far, np.cumsum(counts) - counts) / counts
+        signs = signs.averaged(counts)
         found = over_conformers(np.stack(values), np.stack(stds), counts)
         members = over_conformers(np.stack(values), np.stack(over), counts)[1] if over else None
-        return Values(*found, self._halves(structures), self._outside(structures, far), members)
+        ends, outside = self._ends(structures, signs), self._outside(structures, signs)
+        return Values(*found, ends, outside, members)
 
     def _each(
         self, structures: Sequence[Structure], batch_size: int | None
-    ) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray, list[np.ndarray]]:
-        """Each one's values (t, *e) or (t, n, *e), their deviations, and distances (b,).
+    ) -> tuple[list[np.ndarray], list[np.ndarray], Signs, list[np.ndarray]]:
+        """Each one's values (t, *e) or (t, n, *e), their deviations, and signs.
 
         Last come the deviations over an ensemble's members, none of a single model.
         """
         parts = by_size(structures, batch_size, budget(self.device))
-        runs = zip(*(self._run([structures[i] for i in part]) for part in parts), strict=True)
+        runs = [self._run([structures[i] for i in part]) for part in parts]
         order = np.argsort(np.concatenate(parts))
-        values, stds, far, over = ([row for run in made for row in run] for made in runs)
+        values = [row for made, _, _, _ in runs for row in made]
+        stds = [row for _, made, _, _ in runs for row in made]
+        over = [row for _, _, _, made in runs for row in made]
+        signs = Signs.joined([run[2] for run in runs]).take(order)
         if self.targets[0].by_atom:  # without the padding
             sizes = [len(structures[i].z) for part in parts for i in part]
             values, stds, over = (
                 [row[:, :n] for row, n in zip(x, sizes, strict=False)] for x in (values, stds, over)
             )
         values, stds, over = ([x[i] for i in order] if x else [] for x in (values, stds, over))
-        return values, stds, np.array(far)[order], over
+        return values, stds, signs, over
 
-    def _halves(self, structures: Sequence[Structure]) -> np.ndarray:
-        return np.stack([self._half[self.kind(s)] for s in structures])
+    def _ends(self, structures: Sequence[Structure], signs: Signs) -> Ends:
+        """Of the 90 % intervals (b, t), of each by its kind of geometry."""
+        made = np.full((2, len(structures), len(self.targets)), np.nan)
+        if (found := self.calibration) is None:
+            return Ends(*made)
+        for kind in KINDS:
+            these = np.array([i for i, s in enumerate(structures) if self.kind(s) == kind], int)
+            if len(these):
+                made[:, these] = found.ends([*self.units], kind, self.copies, signs.take(these))
+        return Ends(*made)
 
-    @cached_property
-    def _half(self) -> dict[str, np.ndarray]:
-        """Half-widths (t,) of the intervals, for each kind of geometry."""
-        names, found = list(self.units), self.calibration
-        if found is None:
-            return dict.fromkeys(KINDS, np.full(len(names), np.nan))
-        return {k: found.half_widths(names, k, self.copies) for k in KINDS}
-
-    def _outside(self, structures: Sequence[Structure], far: np.ndarray) -> list[str | None]:
+    def _outside(self, structures: Sequence[Structure], signs: Signs) -> list[str | None]:
+        far = signs.distance(None if self.calibration is None else self.calibration.space)
         return [self._why(s, float(d)) for s, d in zip(structures, far, strict=True)]
 
     def _why(self, structure: Structure, distance: float) -> str | None:
@@ -231,28 +254,30 @@ class Predictor:
         if found is None:
             few, many = self.saved.card["atoms"]
             return Composition((few, many), len(structure.z), {}).sized(structure.z)
-        limit = found.farthest(self.kind(structure), self.copies)
+        heavy = int((structure.z > 1).sum())
+        limit = found.limit(self.kind(structure), self.copies, heavy)
         if (why := found.composition.outside(structure.z)) or not distance > limit:
             return why
-        return f"feature distance {distance / limit:.2g} times the 99 % limit of held-out molecules"
+        return (
+            f"feature distance {distance:.2g}, where held-out molecules of {heavy} or more atoms "
+            f"other than H had at most {limit:.2g}"
+        )
 
-    def _run(self, structures: Sequence[Structure]) -> tuple[np.ndarray, ...]:
-        """Mean and deviation over orientations (b, t), in the targets' units; distances (b,).
+    def _run(
+        self, structures: Sequence[Structure]
+    ) -> tuple[np.ndarray, np.ndarray, Signs, np.ndarray]:
+        """Mean and deviation over orientations (b, t), in the targets' units; signs.
 
         Last the deviation over an ensemble's members (b, t), empty of a single model.
         """
         batch = self._pad(structures)
         found = orbit_values(self.saved, batch, self.copies)
-        space = None if self.calibration is None else self.calibration.space
-        if space is None or found.features is None:
-            far = np.full(len(structures), np.nan)
-        else:
-            far = space.distance(found.features).double().numpy()
         mean = found.mean
         if self.total:
             mean = mean + self.saved.standardizer.references[batch.z].sum(1)
         over = np.empty((0,)) if found.members is None else found.members[:, self.columns].numpy()
-        return mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], far, over
+        signs = Signs(found.features, counts(batch.z))
+        return mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], signs, over
 
     def _pad(self, structures: Sequence[Structure]) -> Batch:
         return pad(structures, self.saved.card["placement"]["center"], asked(self.saved))
@@ -280,30 +305,49 @@ class Predictor:
         self, structures: Sequence[Structure], batch_size: int | None = None, forces: bool = True
     ) -> list[dict[str, Any]]:
         """The rows of `predict` of usable structures, at least one; `forces` can be left out."""
+        made: dict[int, dict[str, Any]] = {}
+        for kind in dict.fromkeys(self.kind(s) for s in structures):
+            if (other := self.of_kind(kind)) is not self:
+                these = [i for i, s in enumerate(structures) if self.kind(s) == kind]
+                found = other.rows([structures[i] for i in these], batch_size, forces)
+                made |= dict(zip(these, found, strict=True))
+        rest = [i for i in range(len(structures)) if i not in made]
+        if made:
+            own = self._rows([structures[i] for i in rest], batch_size, forces) if rest else []
+            made |= dict(zip(rest, own, strict=True))
+            return [made[i] for i in range(len(structures))]
+        return self._rows(structures, batch_size, forces)
+
+    def _rows(
+        self, structures: Sequence[Structure], batch_size: int | None, forces: bool
+    ) -> list[dict[str, Any]]:
+        """The rows of structures that this model predicts itself."""
         if self.saved.task.kind == "scalar":
-            values, std, spread, half, outside, members = self.values(structures, batch_size)
+            values, std, spread, ends, outside, members = self.values(structures, batch_size)
         else:
             check_one_geometry(structures, self.targets)
-            values, stds, far, over = self._each(structures, batch_size)
+            values, stds, signs, over = self._each(structures, batch_size)
             std, members = (
                 np.stack([deviation(each, self.targets[0].by_atom) for each in x]) if x else None
                 for x in (stds, over)
             )
             assert std is not None
-            spread, half = std, self._halves(structures)  # one conformer: no spread is shown
-            outside = self._outside(structures, far)
+            spread, ends = std, self._ends(structures, signs)  # one conformer: no spread is shown
+            outside = self._outside(structures, signs)
         slopes = self._forces(structures, batch_size) if forces else [{} for _ in structures]
         errors = {kind: self.errors_of(kind) for kind in KINDS}
-        std, spread, half, rows = std.tolist(), spread.tolist(), half.tolist(), []
+        std, spread, rows = std.tolist(), spread.tolist(), list[dict[str, Any]]()
+        low, high = (end.tolist() for end in ends)
         for i, s in enumerate(structures):
             row: dict[str, Any] = {"name": s.name, "smiles": s.smiles, "source": s.source}
-            row |= {"embedded": s.embedded, "geometry": GEOMETRY[s.kind], "outside": outside[i]}
+            row |= {"embedded": s.embedded, "geometry": GEOMETRY[s.kind], "model": self.called}
+            row["outside"] = outside[i]
             if s.conformers > 1:
                 row["conformers"] = s.conformers
             for j, target in enumerate(self.targets):
-                width = None if self.calibration is None else half[i][j]
+                both = None if self.calibration is None else (low[i][j], high[i][j])
                 several = spread[i][j] if s.conformers > 1 else None
-                known = std[i][j], width, errors[self.kind(s)].get(target.name), several
+                known = std[i][j], both, errors[self.kind(s)].get(target.name), several
                 among = None if members is None else members[i][j]
                 row |= columns(target, values[i][j], *known, among)
             rows.append(row | slopes[i])

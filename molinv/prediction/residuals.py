@@ -20,24 +20,25 @@ from ..tasks.errors import errors_of
 from ..training import molecule_data
 from ..training.config import TrainConfig
 from ..training.saved import Saved
-from .applicability_domain import FeatureSpace
 from .batches import device_of, has_double, stored
+from .difficulty import Signs, counts
 from .orbit_values import orbit_forces, orbit_values
 
 FORCES = "atom vector"  # their kind
 
 
 class Residuals(NamedTuple):
-    """What `errors_of` says of each of m molecules, distances (m,) or None, and what is compared.
+    """What `errors_of` says of each of m molecules, their signs, and what is compared.
 
-    `truth` and `found` have an array (t, *e), or (t, n, *e), for each molecule.
+    `signs` are None of forces. `truth` and `found` have an array (t, *e), or (t, n, *e), for each
+    molecule.
     """
 
     values: Float64[np.ndarray, "m t"]
     total: Float64[np.ndarray, "m t"]
     count: Int64[np.ndarray, "m t"]
     entries: Float64[np.ndarray, "m t"]
-    distance: Float64[np.ndarray, " m"] | None
+    signs: Signs | None
     truth: list[np.ndarray]
     found: list[np.ndarray]
 
@@ -65,7 +66,6 @@ def residuals(
     store: OnDevice,
     chosen: Int64[np.ndarray, " m"],
     copies: int,
-    space: FeatureSpace | None = None,
     what: str = "",
     forces: bool = False,
 ) -> Residuals:
@@ -75,7 +75,7 @@ def residuals(
     network once, with the molecules as they are. `forces` takes those of the energy in place of
     the targets.
     """
-    task, errors, distances = saved.task, [], []
+    task, errors, signs = saved.task, [], []
     compared: tuple[list[np.ndarray], list[np.ndarray]] = [], []
     by_atom = forces or task.predicted[0].by_atom
     kind = FORCES if forces else "vector" if isinstance(task, Classes) else task.kind
@@ -87,8 +87,7 @@ def residuals(
         else:
             made = orbit_values(saved, batch, copies)
             found, truth = made.mean.double(), task.known(batch.to("cpu"))
-            if space is not None and made.features is not None:
-                distances.append(space.distance(made.features).double().numpy())
+            signs.append(Signs(made.features, counts(batch.z)))
         errors.append(errors_of(found - truth, kind))
         atoms = batch.mask.sum(1).tolist()
         for kept, values in zip(compared, (truth, found), strict=True):
@@ -98,9 +97,9 @@ def residuals(
     value, total, count, entries = (
         torch.cat(part).numpy()[order] for part in zip(*errors, strict=True)
     )
-    distance = np.concatenate(distances)[order] if distances else None
+    seen = Signs.joined(signs).take(order) if signs else None
     true, found = ([kept[i] for i in order] for kept in compared)
-    return Residuals(value, total, count, entries, distance, true, found)
+    return Residuals(value, total, count, entries, seen, true, found)
 
 
 def bar(items: Iterable, what: str, total: int) -> Iterable:

@@ -150,7 +150,12 @@ class Numbers(Task):
         return self.standardizer.inverse(self.truth(batch))
 
     def values(self, outputs: Tensor) -> Tensor:
-        return self.standardizer.inverse(outputs)
+        """Outputs in the targets' units, none below its target's `least`."""
+        values = self.standardizer.inverse(outputs)
+        if self.kind != "scalar":
+            return values
+        least = [-torch.inf if t.least is None else t.least for t in self.predicted]
+        return values.maximum(values.new_tensor(least))
 
     def spread(self, std: Tensor, mean: Tensor) -> Tensor:
         return self.standardizer.spread(std)

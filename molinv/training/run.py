@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -63,13 +63,19 @@ FREE = (
 
 @share_cores()
 def train(
-    config: RunConfig, trust: bool = False, workers: int = 0, given: Collection[str] = ()
+    config: RunConfig,
+    trust: bool = False,
+    workers: int = 0,
+    given: Collection[str] = (),
+    watch: Callable[[int, float], None] | None = None,
 ) -> Path:
     """Run `config`, on molecules or pictures, or resume it from its folder's last checkpoint.
 
     `workers` processes search conformers where the data needs them; `trust` lets the model that
     `init` names need code outside molinv; `given` are the settings that were named explicitly,
-    which `init` may then not change. The folder is locked while the run lasts.
+    which `init` may then not change. `watch` is called after each epoch with its number, from 1,
+    and its validation error, and may end the run by raising. The folder is locked while the run
+    lasts.
 
     Returns the run folder, which holds config.yaml, metrics.csv, checkpoints/, split.csv (the
     parts), model.safetensors and model.json, rejected.csv (rows of a user's file that could not be
@@ -77,10 +83,16 @@ def train(
     settings that do not fit the data or the folder, and if the loss diverges.
     """
     with locked(Path(config.out)):
-        return _train(config, trust, workers, given)
+        return _train(config, trust, workers, given, watch)
 
 
-def _train(config: RunConfig, trust: bool, workers: int, given: Collection[str]) -> Path:
+def _train(
+    config: RunConfig,
+    trust: bool,
+    workers: int,
+    given: Collection[str],
+    watch: Callable[[int, float], None] | None,
+) -> Path:
     folder = Path(config.out)
     if (folder / ENSEMBLE).is_file():
         raise InputError(f"{folder} holds an ensemble: give --ensemble N, or another --out.")
@@ -113,6 +125,8 @@ def _train(config: RunConfig, trust: bool, workers: int, given: Collection[str])
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", module="torch.utils.tensorboard")
         trainer = make_trainer(config, folder, schedule, history, task.gradient)
+        if watch is not None:
+            trainer.callbacks.append(_Watch(watch))  # pyright: ignore[reportAttributeAccessIssue]
         if trainer.is_global_zero:
             write_config(folder, config)
             data.begin(folder)
@@ -293,6 +307,16 @@ def make_trainer(
             f"no trainer for accelerator={config.accelerator}, devices={config.devices}, "
             f"strategy={config.strategy}, precision={config.precision}: {text}"
         ) from error
+
+
+class _Watch(pl.Callback):
+    """Tells a function the validation error of every epoch, after its checkpoint is written."""
+
+    def __init__(self, watch: Callable[[int, float], None]):
+        self.watch = watch
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.watch(trainer.current_epoch + 1, float(trainer.callback_metrics["valid/error"]))
 
 
 class _Bar(RichProgressBar):

@@ -6,10 +6,13 @@ import json
 import os
 from pathlib import Path
 
+from ..chem.structure import EMBEDDED, GIVEN, HYDROGENS
 from ..errors import InputError, unknown
 
 ROOT = Path(__file__).parents[1] / "pretrained"
 DEFAULT = "qm9"
+# the shipped models that predict where none is named, by where coordinates came from
+BY_GEOMETRY = {GIVEN: DEFAULT, EMBEDDED: "qm9-smiles", HYDROGENS: "qm9-smiles"}
 FILES = (
     "model.safetensors",
     "model.json",
@@ -18,6 +21,7 @@ FILES = (
     "evaluation.json",
     "conformal.json",
     "domain.safetensors",
+    "difficulty.safetensors",
 )
 
 

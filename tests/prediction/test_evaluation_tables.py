@@ -8,7 +8,7 @@ from rich.console import Console
 
 from molinv.datasets.targets import Target
 from molinv.prediction.evaluation_tables import metrics_table, table
-from molinv.prediction.output import _across, _on_errors
+from molinv.prediction.output import _across, _on_classes
 
 
 @pytest.mark.parametrize("stored", [nan, 0.0])
@@ -51,4 +51,4 @@ def test_a_prediction_quotes_no_unknown_roc_auc(roc_auc, said):
     }
     target = Target("y", "", kind="class", classes=("a", "b"))
     predictor = SimpleNamespace(evaluation=found, targets=[target], units=["y"])
-    assert list(_on_errors([], predictor)) == said  # pyright: ignore
+    assert list(_on_classes(predictor)) == said  # pyright: ignore

@@ -307,8 +307,8 @@ def test_molecules_of_the_kind_are_inside_the_shipped_model_and_others_are_not()
 def test_embedding_needs_smiles_and_a_number_from_0(copy, monkeypatch):
     with pytest.raises(InputError, match="0 or more"):
         evaluate(copy, embedded=-1)
-    from molinv.prediction import calibrate
+    from molinv.prediction import other_geometries
 
-    monkeypatch.setattr(calibrate, "embedded_copies", lambda *_: None)
+    monkeypatch.setattr(other_geometries, "embedded_copies", lambda *_: None)
     with pytest.raises(InputError, match="SMILES that RDKit can embed"):
         evaluate(copy, embedded=5, limit=5)

@@ -66,10 +66,10 @@ def tabulate(
 ) -> pa.Table:
     """`predict_chunk` from where the geometries are there: the network alone.
 
-    Columns: row, name, smiles, source, embedded, geometry, outside, conformers, for each target
-    its value and its `_std`, `_ensemble_std` (of an ensemble), `_conformer_std` (where several are
-    made), `_low` and `_high` (where the model has intervals), `_mae` (where it is known) and
-    `_unit`; last error, null where there are values.
+    Columns: row, name, smiles, source, embedded, geometry, model, outside, conformers, for each
+    target its value and its `_std`, `_ensemble_std` (of an ensemble), `_conformer_std` (where
+    several are made), `_low` and `_high` (where the model has intervals), `_mae` (where it is
+    known) and `_unit`; last error, null where there are values.
     """
     import pyarrow as pa
 
@@ -112,6 +112,7 @@ def schema(settings: Settings) -> pa.Schema:
         )
     fields = [("row", pa.int64()), ("name", pa.string()), ("smiles", pa.string())]
     fields += [("source", pa.string()), ("embedded", pa.bool_()), ("geometry", pa.string())]
+    fields += [("model", pa.string())]
     fields += [("outside", pa.string()), ("conformers", pa.int32())]
     for target in predictor.targets:
         ends = _numbers(predictor, settings) if target.kind == "scalar" else class_ends(target)

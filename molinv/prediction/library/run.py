@@ -26,7 +26,7 @@ from rich.text import Text
 
 from ...chem.parallel import finish_all
 from ...chem.readers import READERS, STDIN, records
-from ...chem.structure import Rejected, Structure
+from ...chem.structure import KINDS, Rejected, Structure
 from ...errors import InputError, unknown
 from ...sharing import share_cores
 from ..input_columns import InputColumns
@@ -183,9 +183,10 @@ def _versions(settings: Settings) -> dict[str, Any]:
     from rdkit import rdBase
 
     predictor = load(settings)
-    found = predictor.calibration
-    text = None if found is None else json.dumps(found.content, sort_keys=True)
-    digest = text and hashlib.sha256(text.encode()).hexdigest()
+    models = dict.fromkeys(predictor.of_kind(kind) for kind in KINDS)
+    found = [each.calibration for each in models]
+    text = json.dumps([None if f is None else f.content for f in found], sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest() if any(found) else None
     device = predictor.device.type  # on which the orientations that are drawn depend
     return {"rdkit": rdBase.rdkitVersion, "calibration": digest, "device": device}
 

@@ -1,0 +1,227 @@
+"""How wrong a model is on a molecule, from what it makes of that molecule: a centre and a scale.
+
+Small networks learn them from molecules that the model was not trained on, by the score of the
+interval from centre - scale to centre + scale (Gneiting and Raftery, JASA 102 (2007), equation 43),
+which is least where that interval has the wanted coverage and is no wider than it has to be. What
+they say is conformalised afterwards, so that it decides how sharp intervals are, not whether they
+hold (normalised conformal prediction: Papadopoulos et al. 2002; Lei et al. 2018, section 5.2).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int64
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+from torch.nn.functional import silu
+
+from ..atomic import atomic_write
+from .applicability_domain import FeatureSpace
+
+FILE = "difficulty.safetensors"
+FOLDS = 5  # networks, each of which has not seen a fifth of the molecules to calibrate on
+FEWEST = 200  # molecules to calibrate on, with fewer of which all have one scale
+WIDTH, DROP, DECAY, RATE = 128, 0.4, 1.0, 2e-3
+PASSES, STEPS = 40, 32  # over the molecules, and steps in each at least
+SCALES = (-3.0, 6.0)  # logarithms: a scale is between a twentieth of the usual one and 400 of them
+BENDS = (0.0, 0.4, 0.8)  # logarithms of distances where the error may begin to grow faster
+PARTS = ("mean", "spread", "w0", "b0", "w1", "b1", "w2", "b2", "unit")
+
+
+class Signs(NamedTuple):
+    """What a model makes of b molecules: pooled features, None without any, and what they are of.
+
+    `counts` has how many atoms of each atomic number there are.
+    """
+
+    features: Float[Tensor, "b d"] | None
+    counts: Int64[np.ndarray, "b 119"]
+
+    @property
+    def heavy(self) -> Int64[np.ndarray, " b"]:
+        """Atoms other than hydrogen."""
+        return self.counts[:, 2:].sum(1)
+
+    def distance(self, space: FeatureSpace | None) -> Float64[np.ndarray, " b"]:
+        """From the training molecules; NaN where there are no features."""
+        if space is None or self.features is None:
+            return np.full(len(self.counts), np.nan)
+        return space.distance(self.features).double().numpy()
+
+    @classmethod
+    def joined(cls, parts: list[Signs]) -> Signs:
+        """Those of all parts, one after the other."""
+        features = [p.features for p in parts if p.features is not None]
+        made = torch.cat(features) if len(features) == len(parts) else None
+        return cls(made, np.concatenate([p.counts for p in parts]))
+
+    def averaged(self, numbers: Int64[np.ndarray, " m"]) -> Signs:
+        """Of m molecules, from those of all their conformers, so many of each in turn."""
+        if (numbers == 1).all():
+            return self
+        start = np.cumsum(numbers) - numbers
+        features = self.features
+        if features is not None:
+            total = np.add.reduceat(features.numpy(), start) / numbers[:, None]
+            features = torch.from_numpy(total.astype(np.float32))
+        return Signs(features, self.counts[start])
+
+    def take(self, chosen: np.ndarray) -> Signs:
+        """Those of some of the molecules."""
+        features = None if self.features is None else self.features[torch.from_numpy(chosen)]
+        return Signs(features, self.counts[chosen])
+
+
+def counts(z: Int64[Tensor, "b n"]) -> Int64[np.ndarray, "b 119"]:
+    """Of each atomic number, padding not counted."""
+    made = torch.zeros(len(z), 119, dtype=torch.int64)
+    made.scatter_add_(1, z.cpu(), torch.ones_like(z, device="cpu"))
+    made[:, 0] = 0
+    return made.numpy()
+
+
+def inputs(
+    signs: Signs, space: FeatureSpace | None, elements: list[int], all_features: bool
+) -> Float[Tensor, "b k"]:
+    """What the networks see: sizes, composition, distance, and with `all_features` the features.
+
+    All of it is bounded, so that a molecule unlike any other has no scale unlike any other's.
+    """
+    heavy = torch.from_numpy(signs.heavy).float().clamp(min=1)
+    atoms = torch.from_numpy(signs.counts.sum(1)).float()
+    composition = torch.from_numpy(signs.counts[:, elements]).float() / heavy[:, None]
+    made = [heavy.log()[:, None], atoms.log()[:, None], composition.clamp(max=4)]
+    if space is not None and signs.features is not None:
+        white = space.white(signs.features)
+        far = white.square().mean(-1, keepdim=True).sqrt().log().clamp(-1, 3)
+        made += [far, *((far - bend).clamp(min=0) for bend in BENDS)]
+        made += [3 * torch.tanh(white / 3)] * all_features
+    return torch.cat(made, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Difficulty:
+    """The networks' weights, each with a leading axis for the folds, and the targets' units."""
+
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def all_features(self) -> bool:
+        """Whether the features are among the inputs."""
+        return bool(self.tensors["all_features"])
+
+    def folds(
+        self, x: Float[Tensor, "b k"]
+    ) -> tuple[Float64[np.ndarray, "f b t"], Float64[np.ndarray, "f b t"]]:
+        """Every network's centre and scale, in the targets' units."""
+        t = {name: self.tensors[name] for name in PARTS}
+        centre, scale = _network(((x - t["mean"]) / t["spread"]).float(), t)
+        unit = t["unit"].double().numpy()
+        return centre.double().numpy() * unit, scale.exp().double().numpy() * unit
+
+    def __call__(
+        self, x: Float[Tensor, "b k"]
+    ) -> tuple[Float64[np.ndarray, "b t"], Float64[np.ndarray, "b t"]]:
+        """The mean centre, and the geometric mean of the scales."""
+        centre, scale = self.folds(x)
+        return centre.mean(0), np.exp(np.log(scale).mean(0))
+
+
+def save(folder: Path, made: Mapping[str, Difficulty]) -> str | None:
+    """Write those of all kinds of geometry beside a model; returns the file's SHA-256."""
+    if not made:
+        (folder / FILE).unlink(missing_ok=True)
+        return None
+    content = to_bytes(
+        {f"{k}/{n}": t.contiguous() for k, d in made.items() for n, t in d.tensors.items()}
+    )
+    with atomic_write(folder / FILE) as temporary:
+        temporary.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def read(folder: Path, sha256: str | None) -> dict[str, Difficulty]:
+    """Those beside a model by kind of geometry; raises ValueError for a file of another digest."""
+    if sha256 is None:
+        return {}
+    path = folder / FILE
+    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise ValueError(f"{path} is not the one that was written with the intervals.")
+    made: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in load_file(path).items():
+        kind, _, part = name.partition("/")
+        made.setdefault(kind, {})[part] = tensor
+    return {kind: Difficulty(tensors) for kind, tensors in made.items()}
+
+
+def fit(
+    x: Float[Tensor, "m k"],
+    residuals: Float64[np.ndarray, "m t"],
+    fold: Int64[np.ndarray, " m"],
+    level: float,
+    signed: bool,
+    all_features: bool,
+) -> Difficulty:
+    """Networks fitted to residuals, NaN where unknown; network f is not shown where `fold` is f.
+
+    A `fold` of -1 is shown to all. Without `signed`, residuals are lengths, and centres zero. Each
+    call with the same arguments gives the same weights.
+    """
+    generator = torch.Generator().manual_seed(0)
+    unit = np.nan_to_num(np.nanquantile(np.abs(residuals), level, axis=0), nan=1.0)
+    unit = torch.from_numpy(np.where(unit > 0, unit, 1.0)).float()
+    truth = torch.from_numpy(residuals).float() / unit
+    shown = torch.from_numpy(fold[None] != np.arange(FOLDS)[:, None])[..., None]
+    shown = shown & ~truth.isnan()
+    truth = truth.nan_to_num()
+    mean, spread = x.mean(0), x.std(0) + 1e-6
+    x, k, t = (x - mean) / spread, x.shape[1], truth.shape[1]
+    sizes = ((k, WIDTH), (WIDTH, WIDTH), (WIDTH, 2 * t))
+    weights: dict[str, Tensor] = {}
+    for i, (n, m) in enumerate(sizes):
+        bound = n**-0.5 * (0.1 if i == 2 else 1.0)
+        drawn = torch.rand(FOLDS, n, m, generator=generator)
+        weights[f"w{i}"] = ((2 * drawn - 1) * bound).requires_grad_()
+        weights[f"b{i}"] = torch.zeros(FOLDS, 1, m, requires_grad=True)
+    batch = min(256, max(16, len(x) // STEPS))
+    batches = -(-len(x) // batch)
+    optimizer = torch.optim.AdamW(weights.values(), RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=PASSES * batches)
+    for _ in range(PASSES):
+        for rows in torch.randperm(len(x), generator=generator).split(batch):
+            centre, scale = _network(x[rows], weights, generator)
+            half = scale.exp()
+            away = (truth[rows] - centre * signed).abs()
+            score = half + torch.relu(away - half) / (1 - level)
+            optimizer.zero_grad()
+            (score * shown[:, rows]).sum((1, 2)).div(len(rows) * t).sum().backward()
+            optimizer.step()
+            schedule.step()
+    made = {name: value.detach() for name, value in weights.items()}
+    if not signed:
+        made["w2"][..., :t], made["b2"][..., :t] = 0.0, 0.0
+    flag = torch.tensor(int(all_features))
+    return Difficulty(made | {"mean": mean, "spread": spread, "unit": unit, "all_features": flag})
+
+
+def _network(
+    x: Tensor, weights: Mapping[str, Tensor], generator: torch.Generator | None = None
+) -> tuple[Float[Tensor, "f b t"], Float[Tensor, "f b t"]]:
+    """Centres, and logarithms of scales, of standardised inputs; drops out with a generator."""
+    for i in range(3):
+        x = x @ weights[f"w{i}"] + weights[f"b{i}"]
+        if i < 2:
+            x = silu(x)
+            if generator is not None:
+                kept = torch.rand(x.shape, generator=generator) >= DROP
+                x = x * kept / (1 - DROP)
+    centre, scale = x.chunk(2, -1)
+    return centre, scale.clamp(*SCALES)

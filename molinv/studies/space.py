@@ -1,0 +1,113 @@
+"""The settings that `molinv tune` searches, with their ranges, as a run's settings allow."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .. import models
+from ..errors import InputError, unknown
+from ..tasks.base import Task
+from ..training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, drawn on a logarithmic scale."""
+
+    low: float
+    high: float
+
+    def including(self, value: Any) -> Range:
+        """The same, widened to a value."""
+        return Range(min(self.low, value), max(self.high, value)) if value > 0 else self
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some values."""
+
+    values: tuple[Any, ...]
+
+    def including(self, value: Any) -> Choice:
+        """The same, with a value."""
+        return self if value in self.values else Choice((value, *self.values))
+
+
+Space = Mapping[str, Range | Choice]
+SPACE: Space = {
+    "lr": Range(2e-4, 5e-3),
+    "muon_lr": Range(1e-3, 2e-2),
+    "weight_decay": Range(1e-3, 0.3),
+    "batch_size": Choice((16, 32, 64, 128)),
+    "ema": Choice((0.0, 0.99, 0.999)),
+    "width": Choice((64, 96, 128, 160, 224)),
+    "layers": Choice((2, 3, 4, 5, 6)),
+    "readout": Choice(("sum", "mean")),
+    "distribution": Choice(("UniformBox", "HaarBall", "Identity")),
+}
+OF_MODEL = ("width", "layers")  # settings of the architecture
+
+
+def space(
+    config: TrainConfig, task: Task, search: Sequence[str] | None, given: Collection[str]
+) -> dict[str, Range | Choice]:
+    """What is searched: the names in `search`, or all of SPACE that are not `given` and apply.
+
+    Ranges are widened to the values that `config` has, which are the first trial. Raises
+    InputError for an unknown name, and for one that the settings leave nothing to search in.
+    """
+    for name in search or ():
+        if name not in SPACE:
+            raise unknown("setting to search:", name, SPACE)
+    made = {}
+    for name in search or SPACE:
+        why = _fixed(name, config, task, given if search is None else ())
+        if why is None:
+            made[name] = SPACE[name].including(value_of(config, name))
+        elif search is not None:
+            raise InputError(f"--search {name}: {why}; leave it out.")
+    if not made:
+        raise InputError("every setting is given: leave one out, or name some with --search.")
+    return made
+
+
+def value_of(config: TrainConfig, name: str) -> Any:
+    """A setting's value in a config, of an architecture's its default where it is not given."""
+    if name not in OF_MODEL:
+        return getattr(config, name)
+    return config.model_args.get(name, _defaults(config.model).get(name))
+
+
+def configured(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
+    """The config with the searched values."""
+    of_model = {name: value for name, value in values.items() if name in OF_MODEL}
+    rest = {name: value for name, value in values.items() if name not in OF_MODEL}
+    return replace(config, **rest, model_args=config.model_args | of_model)
+
+
+def _fixed(name: str, config: TrainConfig, task: Task, given: Collection[str]) -> str | None:
+    """Why a setting is not searched, or None."""
+    if name in given or (name in config.model_args and "model_args" in given):
+        return "it is given"
+    if name == "muon_lr" and config.optimizer != "muon":
+        return "the optimizer is adamw"
+    if name in (*OF_MODEL, "distribution", "readout") and config.init is not None:
+        return f"it is that of --init {config.init}"
+    if name in OF_MODEL and not isinstance(_defaults(config.model).get(name), int):
+        return f"the model {config.model} has no such number"
+    if name == "readout":
+        total = task.gradient or any(t.atomwise for t in task.targets)
+        if task.kind != "scalar" or total or config.readout not in ("sum", "mean"):
+            return "the targets leave it no choice"
+    if name == "distribution" and (config.group != "SO3" or config.distribution_args):
+        return "its choices are those of the group SO3 without --distribution_args"
+    return None
+
+
+def _defaults(model: str | None) -> dict[str, Any]:
+    assert model is not None
+    parameters = inspect.signature(models.find(model)).parameters.values()
+    return {p.name: p.default for p in parameters}
