@@ -102,6 +102,28 @@ def graph_of_smiles(smiles: str) -> Graph | None:
         return None
 
 
+def molecule(z: np.ndarray, graph: Graph) -> Chem.Mol:
+    """The sanitised RDKit molecule of a bond graph; RDKit's ValueError where it refuses it."""
+    from rdkit import Chem
+
+    kinds = (Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondType.TRIPLE)
+    types = (*kinds, Chem.BondType.AROMATIC, Chem.BondType.DATIVE)
+    made = Chem.RWMol()
+    for number, codes in zip(z.tolist(), graph.atoms.tolist(), strict=True):
+        atom = Chem.Atom(number)
+        atom.SetFormalCharge(codes[0] - 4)
+        atom.SetNumRadicalElectrons(codes[-1] - 1)
+        atom.SetNoImplicit(True)
+        atom.SetIsAromatic(codes[1] == 2)
+        made.AddAtom(atom)
+    for i, j in np.argwhere(np.triu(graph.pairs) >= BONDED).tolist():
+        kind = types[(int(graph.pairs[i, j]) - BONDED) // 4]
+        made.AddBond(i, j, kind)
+        made.GetBondBetweenAtoms(i, j).SetIsAromatic(kind == Chem.BondType.AROMATIC)
+    Chem.SanitizeMol(made)
+    return made.GetMol()
+
+
 def atom_table() -> list[Float32[np.ndarray, "codes k"]]:
     """For each column of atoms' codes a row of 0 and 1 for each code; those of code 0 are 0."""
     return [np.eye(values + 1, dtype=np.float32)[:, 1:] for values in ATOM.values()]

@@ -12,6 +12,8 @@ from ..errors import InputError
 from .blocks import read_mol2, read_sdf
 from .conformers import UNREADABLE, check_conformers, check_seed
 from .database import read_db, read_traj
+from .descriptors import Descriptors
+from .model_columns import with_columns
 from .objects import from_object, is_object
 from .parallel import finish_all
 from .pdb import read_pdb
@@ -51,6 +53,7 @@ def read(
     seed: int = 0,
     conformers: int = 1,
     workers: int = 0,
+    descriptors: Descriptors | None = None,
 ) -> Iterator[Structure | Rejected]:
     """Molecules from files, SMILES strings, `ase.Atoms` and RDKit `Mol`; one input or a list.
 
@@ -63,12 +66,14 @@ def read(
     of each molecule are made, and `seed` makes them reproducible, each on its own: a molecule's
     coordinates do not depend on its neighbours in the list, nor on the number of `workers`, the
     processes that do this (0: this one; a script then needs an `if __name__ == "__main__"`).
+    `descriptors` are those that a model takes (`Predictor.descriptors`): structures then have
+    their `columns`.
 
     Raises InputError, at once, for a missing file, a folder, an unknown extension and an object
     that is no molecule; when the file's turn comes, for one without molecules, one that is not
-    text, and a table without the SMILES column.
+    text, and a table without the SMILES column or a column that `descriptors` name.
     """
-    options = ReadOptions(seed, smiles_column, conformers)
+    options = ReadOptions(seed, smiles_column, conformers, descriptors)
     return finish_all(records(inputs, options), options, workers)
 
 
@@ -99,7 +104,8 @@ def _source(item: Any, number: int) -> Source:
     reader = _reader(text)
     if reader is None:
         return lambda options: _argument(text)
-    return lambda options: _some(text, reader(Path(text), options))
+    path = Path(text)
+    return lambda options: _some(text, with_columns(reader(path, options), path, options))
 
 
 def _some(text: str, items: Iterator[Item]) -> Iterator[Item]:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..errors import InputError
 from .graph import Graph
 from .state import settled, state_of
+
+if TYPE_CHECKING:
+    from .descriptors import Descriptors
 
 HEAVIEST = 118  # oganesson
 FEW = 64  # atoms
@@ -45,7 +48,8 @@ class Structure:
     had one. `others` (c, N, 3) holds further conformers of the same molecule, where several were
     asked for or given. `charge` is the total charge in e, and `unpaired` the number of unpaired
     electrons; both are None where the input does not say. `graph` is the bond graph, None where
-    the input has no bonds.
+    the input has no bonds. `columns` are the columns of the input that a model asked for, with
+    RDKit's descriptors as "rdkit2d", and `descriptors` (d,) the numbers that it takes of them.
     """
 
     name: str
@@ -58,6 +62,8 @@ class Structure:
     charge: int | None = None
     unpaired: int | None = None
     graph: Graph | None = None
+    columns: Mapping[str, Any] | None = None
+    descriptors: np.ndarray | None = None
 
     @property
     def conformers(self) -> int:
@@ -102,6 +108,7 @@ class ReadOptions:
     seed: int = 0
     smiles_column: str | None = None
     conformers: int = 1
+    descriptors: Descriptors | None = None
 
 
 # eq=False: what `make` holds may be arrays.
@@ -122,7 +129,12 @@ Item = Structure | Rejected | Pending
 
 def finish(item: Item, options: ReadOptions) -> Structure | Rejected:
     """The molecule of a record; it depends on the record and the options alone."""
-    return item.make(options) if isinstance(item, Pending) else item
+    made = item.make(options) if isinstance(item, Pending) else item
+    if not options.descriptors or isinstance(made, Rejected):
+        return made
+    from .descriptors import with_rdkit
+
+    return with_rdkit(made, options.descriptors)
 
 
 def name_in(keys: Mapping[str, Any]) -> str:

@@ -89,14 +89,15 @@ def main(arguments: list[str]) -> int:
         return _library(args, *choose(args.inputs), targets)
     path = output.check_path(args.output) if args.output else None
     model, inputs = choose(args.inputs)
+    predictor = Predictor(model, args.copies, args.trust, targets, args.device, args.total)
     structures = read(
         inputs,
         smiles_column=args.smiles_column,
         seed=args.seed,
         conformers=args.conformers,
         workers=args.workers,
+        descriptors=predictor.descriptors,
     )
-    predictor = Predictor(model, args.copies, args.trust, targets, args.device, args.total)
     screen = Console(stderr=True, highlight=False)
     if path is not None and path.suffix == ".sdf":
         structures = list(track(structures, "reading", console=screen, transient=True))

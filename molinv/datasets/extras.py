@@ -67,7 +67,7 @@ class Extras:
     graphs       bond graphs
     kinds        index into `chem.structure.KINDS`: whose geometry it is
     state        total charge and number of unpaired electrons
-    descriptors  (n, d) numbers of the molecule, named by the settings that asked for them
+    descriptors  (n, d) the descriptors that the settings name, NaN for rows that have none
     """
 
     graphs: Graphs | None = None

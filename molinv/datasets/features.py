@@ -8,6 +8,7 @@ Names that a run may ask for, as in `--features bonds,state`:
     geometry  whether its coordinates were given, embedded by RDKit, or given but for hydrogens
 
 What is not known of a molecule is 0 throughout: one network serves files with bonds and without.
+DESCRIPTORS stands for those that `--descriptors` names, the last numbers of a molecule.
 """
 
 from __future__ import annotations
@@ -26,15 +27,17 @@ from ..errors import InputError, unknown
 from .extras import Extras
 
 NAMES = ("bonds", "state", "geometry")
+DESCRIPTORS = "descriptors"
 CHARGES, UNPAIRED = 3, 3  # beyond these counted as these
 
 
 class Sizes(NamedTuple):
-    """Numbers for each atom, each pair of atoms and each molecule."""
+    """Numbers for each atom, each pair of atoms and each molecule, and descriptors after these."""
 
     atoms: int
     pairs: int
     molecule: int
+    descriptors: int = 0
 
 
 class Features(NamedTuple):
@@ -66,8 +69,8 @@ def sizes(names: Sequence[str], descriptors: int = 0) -> Sizes:
     """How many numbers the named features are."""
     bonds = "bonds" in names
     molecule = (2 * CHARGES + 1 + UNPAIRED + 1) * ("state" in names)
-    molecule += len(KINDS) * ("geometry" in names) + descriptors
-    return Sizes(ATOM_SIZE * bonds, PAIR_SIZE * bonds, molecule)
+    molecule += len(KINDS) * ("geometry" in names)
+    return Sizes(ATOM_SIZE * bonds, PAIR_SIZE * bonds, molecule, descriptors)
 
 
 class FeatureStore:
@@ -83,7 +86,7 @@ class FeatureStore:
         names: Sequence[str],
         device: torch.device | str,
     ):
-        self.sizes, self.device = sizes(names), torch.device(device)
+        self.device = torch.device(device)
         self.bonds = "bonds" in names
         n = len(ptr) - 1
         if self.bonds:
@@ -135,4 +138,10 @@ def _of_molecules(extras: Extras, n: int, names: Sequence[str]) -> Float[Tensor,
                 "the feature geometry needs molecules whose geometries are of known kinds."
             )
         parts.append(np.eye(len(KINDS), dtype=np.float32)[extras.kinds])
+    if DESCRIPTORS in names:
+        if extras.descriptors is None:
+            raise InputError(
+                "the model takes descriptors, which these molecules lack: see `Predictor.usable`."
+            )
+        parts.append(extras.descriptors)
     return torch.tensor(np.concatenate(parts, 1))

@@ -64,7 +64,7 @@ class Model(nn.Module, ABC):
         if self.widths is None:
             raise InputError(
                 f"model {type(self).__name__.lower()} takes positions and elements only: leave out "
-                "--features, or use point, painn, equivariant or graph."
+                "--features and --descriptors, or use point, painn, equivariant or graph."
             )
         self.known = Known(sizes, *self.widths)
 
@@ -74,6 +74,12 @@ class Model(nn.Module, ABC):
             return ()
         if batch.features is None:
             raise InputError("the model takes features, which the batch lacks: see OnDevice.")
+        takes = self.known.sizes.molecule + self.known.sizes.descriptors
+        if (got := batch.features.molecule.shape[1]) != takes:
+            raise InputError(
+                f"the model takes {takes} numbers of each molecule, not {got}: install the RDKit "
+                "that it was trained with."
+            )
         return (batch.features,)
 
     def read_out(self, total: Float[Tensor, "b t *e"], atoms: Float[Tensor, " b"]) -> Tensor:

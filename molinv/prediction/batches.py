@@ -14,8 +14,9 @@ from ..augment import Augmented
 from ..chem.structure import KINDS, Structure
 from ..datasets.batches import Batch, OnDevice
 from ..datasets.extras import Extras, Graphs
-from ..datasets.features import Features, FeatureStore
+from ..datasets.features import DESCRIPTORS, Features, FeatureStore
 from ..datasets.ragged import pointers
+from ..errors import InputError
 from ..training.saved import Saved
 
 PAIRS = 2**18  # of atoms in a batch on an accelerator: one molecule of 500 atoms
@@ -124,8 +125,19 @@ def feature_store(structures: Sequence[Structure], names: Sequence[str]) -> Feat
         Graphs.of([s.graph for s in structures]),
         np.array([KINDS.index(s.kind) for s in structures], np.uint8),
         np.array([s.state for s in structures], np.int8),
+        _descriptors(structures) if DESCRIPTORS in names else None,
     )
     return FeatureStore(extras, pointers(sizes), names, "cpu")
+
+
+def _descriptors(structures: Sequence[Structure]) -> np.ndarray:
+    values = [s.descriptors for s in structures if s.descriptors is not None]
+    if len(values) < len(structures):
+        raise InputError(
+            "the model takes descriptors, which positions alone do not give: use `molinv predict`, "
+            "or Predictor."
+        )
+    return np.stack(values).astype(np.float32)
 
 
 def asked(saved: Saved) -> Sequence[str]:

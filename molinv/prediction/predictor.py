@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..chem.descriptors import Descriptors, check_names
 from ..chem.objects import is_object
 from ..chem.readers import read
 from ..chem.state import NEUTRAL, of_states, words
 from ..chem.structure import EMBEDDED, GIVEN, HYDROGENS, KINDS, Rejected, Structure
 from ..datasets.batches import Batch
+from ..datasets.descriptors import numbered
 from ..datasets.molecules import Target
 from ..errors import InputError, unknown
 from ..models import too_large
@@ -61,6 +63,7 @@ class Predictor:
     says how far it still depends on orientation, not how wrong it is: that is `errors`.
     `targets` keeps the named ones only; `device` is where it computes (see `choose_device`).
     `total` adds the atom references to atomwise energies, which are relative to them otherwise.
+    `descriptors` are those that the model takes; `chem.read` is given them.
     Raises InputError where there is no model (see `molinv.training.saved.load`), for a target or a
     device that is not there, and for total energies of a model without atomwise ones.
     """
@@ -86,6 +89,8 @@ class Predictor:
         self._settings = (copies, trust, targets, device, total)
         self.elements = set(self.saved.card["elements"])
         self.states = trained_states(self.saved.card)
+        self.descriptors = Descriptors.of_json(self.saved.card["build"].get("descriptors"))
+        check_names(self.descriptors)
         all_targets = self.saved.task.predicted
         names = [t.name for t in all_targets]
         for name in targets or ():
@@ -159,7 +164,7 @@ class Predictor:
         room for, at most `batch_size`. Raises InputError for several conformers of a molecule
         where values turn with it.
         """
-        stream = _structures(structures)
+        stream = _structures(structures, self.descriptors)
         while chunk := list(islice(stream, WINDOW)):
             checked = [self.usable(item) for item in chunk]
             good = [item for item in checked if isinstance(item, Structure)]
@@ -187,7 +192,7 @@ class Predictor:
             )
             return Rejected(item.name, item.source, reason)
         if self.states is None or item.state in self.states:
-            return item
+            return numbered(item, self.descriptors)
         unsaid = " (it counts as neutral, as its input gives no charge)" * (item.charge is None)
         reason = (
             f"{self.name} was trained on {of_states(self.states)} only; this one has "
@@ -373,11 +378,11 @@ def symbols(numbers: Iterable[int]) -> str:
     return ", ".join(chemical_symbols[z] for z in sorted(numbers))
 
 
-def _structures(given: Any) -> Iterator[Structure | Rejected]:
+def _structures(given: Any, descriptors: Descriptors) -> Iterator[Structure | Rejected]:
     """Structures as they are, in their order; anything else as `chem.read` reads it."""
     several = isinstance(given, Iterable) and not isinstance(given, str) and not is_object(given)
     for item in given if several else [given]:
         if isinstance(item, Structure | Rejected):
             yield item
         else:
-            yield from read(item)
+            yield from read(item, descriptors=descriptors)

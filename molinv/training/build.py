@@ -11,6 +11,7 @@ from torch import nn
 from .. import distributions, groups, models
 from ..actions import Action, Colour, Image, Invariant
 from ..augment import Augmented
+from ..chem.descriptors import Descriptors
 from ..datasets.features import sizes
 from ..datasets.kinds import of_kind
 from ..datasets.molecules import Molecules
@@ -40,11 +41,13 @@ def make_network(
     readout: Sequence[Any] | None = None,
     form: tuple[int, int] | None = None,
     features: Sequence[str] = (),
+    descriptors: dict[str, Any] | None = None,
 ) -> Augmented:
     """A model of molecules with `targets` outputs of a kind, and a distribution on a group.
 
     Outputs are turned back as their kind says; `readout` and `form` are those of `models.make`,
-    `features` the names of those that it takes (see `datasets.features`).
+    `features` the names of those that it takes (see `datasets.features`), `descriptors` those of
+    its descriptors, as `Descriptors.to_json` gives them.
     Raises InputError for a name or a setting that does not exist, and for a model without such
     outputs.
     """
@@ -56,7 +59,7 @@ def make_network(
         )
     network = models.make(model, targets, model_args, kind, readout, form)
     if features:
-        network.set_features(sizes(features))
+        network.set_features(sizes(features, len(Descriptors.of_json(descriptors))))
     mu = on_group(groups.find(group), distribution, distribution_args, regularizer)
     return Augmented(network, mu, network.action, of_kind(kind), copies, reduce)
 

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import yaml
 
+from ..chem.descriptors import RDKIT, Descriptors, rdkit_functions
+from ..datasets.features import DESCRIPTORS, parse
 from ..errors import InputError, unknown
 
 C = TypeVar("C", bound="RunConfig")
@@ -25,6 +27,19 @@ def fold_of(split: str) -> tuple[int, int, str] | None:
     """(number, how many, what divides the folds) of a split such as fold:2/5; None of another."""
     found = _FOLD.fullmatch(split)
     return None if found is None else (int(found[1]), int(found[2]), found[3] or "random")
+
+
+def named(text: str) -> list[tuple[str, str | None]]:
+    """Names and units in "a,b [unit],'c, d'", None where no unit is given; [] if malformed."""
+    pairs, at = [], 0
+    while at < len(text):
+        found = _TARGET.match(text, at)
+        if found is None:
+            return []
+        at, name, unit = found.end(), found["quoted"] or found["name"], found["unit"]
+        if name:
+            pairs.append((name, None if unit is None else unit.strip()))
+    return pairs
 
 
 @dataclass
@@ -180,6 +195,10 @@ class TrainConfig(RunConfig):
         features: what the model takes beside positions and elements, separated by commas: bonds
             (the bond graph), state (charge and unpaired electrons), geometry (whether coordinates
             were given or embedded).
+        descriptors: numbers of each molecule that the model takes too, separated by commas: rdkit2d
+            (RDKit's 2-D descriptors, from its bonds) and columns of a file of your own, in quotes
+            where they have commas, as in "rdkit2d,temperature,'pH, measured'". A row without one is
+            left out; predictions need the same columns.
         geometries: which geometries of a molecule are trained on: given, embedded (by RDKit from
             its SMILES) and hydrogens (given, but for RDKit's hydrogens), with the fraction of each
             if several, as in "embedded=0.8,given=0.2". Every epoch draws one for each molecule.
@@ -224,6 +243,7 @@ class TrainConfig(RunConfig):
     group_end: float = 0.01
     init: str | None = None
     features: str = ""
+    descriptors: str = ""
     geometries: str = ""
     conformers: int = 1
     small: int = 0
@@ -286,21 +306,34 @@ class TrainConfig(RunConfig):
 
         Raises InputError if there is no target, or one twice.
         """
-        pairs, at = [], 0
-        while at < len(self.targets):
-            found = _TARGET.match(self.targets, at)
-            if found is None:
-                pairs.clear()
-                break
-            at, name, unit = found.end(), found["quoted"] or found["name"], found["unit"]
-            if name:
-                pairs.append((name, None if unit is None else unit.strip()))
+        pairs = named(self.targets)
         if not pairs or len(dict(pairs)) < len(pairs):
             raise InputError(
                 "targets: expected different names such as 'logS' or 'logS [log mol/L]', or in "
                 f"quotes as in \"'pKa, exp' [1]\", got {self.targets!r}."
             )
         return dict(pairs)
+
+    @property
+    def described(self) -> Descriptors:
+        """The names of the descriptors that the model takes; raises InputError for one twice."""
+        pairs = named(self.descriptors)
+        names = [n if unit is None else f"{n} [{unit}]" for n, unit in pairs]
+        if bool(names) != bool(self.descriptors.strip()) or len({*names}) < len(names):
+            raise InputError(
+                "descriptors: expected different names such as 'rdkit2d,temperature', or in quotes "
+                f"as in \"rdkit2d,'pH, measured'\", got {self.descriptors!r}."
+            )
+        for name in names:
+            if name in self.target_names:
+                raise InputError(f"{name!r} is a target: leave it out of the descriptors.")
+        rdkit = tuple(rdkit_functions()) if RDKIT in names else ()
+        return Descriptors(rdkit, tuple(n for n in names if n != RDKIT))
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The names of the features that the model takes (see `datasets.features`)."""
+        return (*parse(self.features), *[DESCRIPTORS] * bool(self.descriptors.strip()))
 
     @property
     def atomwise_names(self) -> list[str]:

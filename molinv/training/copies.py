@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from ..chem.structure import EMBEDDED, GIVEN, KINDS
-from ..datasets.extras import Extras, Graphs
+from ..datasets.extras import Graphs
 from ..datasets.geometries import bond_graphs, embedded_copies, hydrogens_added_copies
 from ..datasets.molecules import Molecules
 from ..datasets.ragged import sums
@@ -164,7 +164,6 @@ def _joined(
         graphs = Graphs(graphs.atoms, graphs.pairs, *first)
     else:
         graphs = own.graphs.take(index)
-    state = own.state
     return replace(
         molecules,
         z=np.concatenate([m.z for m in sets]),
@@ -174,5 +173,5 @@ def _joined(
         charges=None,
         smiles=molecules.smiles.take(index),
         ids=molecules.ids.take(index),
-        extras=Extras(graphs, numbers, None if state is None else state[index]),
+        extras=replace(own.take(index), graphs=graphs, kinds=numbers),
     )

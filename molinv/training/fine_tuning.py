@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import fields, replace
 
 from ..augment import Augmented
+from ..chem.descriptors import Descriptors
+from ..datasets.features import DESCRIPTORS
 from ..errors import InputError
 from ..tasks.base import Task
 from .config import TrainConfig
@@ -40,7 +42,16 @@ def like_initial(
             )
     made = replace(config, **{name: build_of[name] for name in _TAKEN})
     if "features" not in given and not config.features:
-        made = replace(made, features=",".join(build_of.get("features", ())))
+        taken = [name for name in build_of.get("features", ()) if name != DESCRIPTORS]
+        made = replace(made, features=",".join(taken))
+    there = Descriptors.of_json(build_of.get("descriptors"))
+    if "descriptors" not in given and not config.descriptors:
+        made = replace(made, descriptors=there.text)
+    if there and made.described != there:
+        raise InputError(
+            f"init {config.init} takes the descriptors {there.text}, not {made.descriptors!r}: "
+            "leave out --descriptors, or --init."
+        )
     if config.readout == "sum" and "readout" not in given:
         scales = build_of.get("readout", ["sum"] * saved.task.outputs)
         of = dict(zip((t.name for t in saved.task.targets), scales, strict=False))

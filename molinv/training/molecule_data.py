@@ -14,7 +14,6 @@ from jaxtyping import Int64
 from ..augment import Augmented
 from ..chem.state import MENTIONED, words
 from ..datasets.batches import OnDevice
-from ..datasets.features import parse
 from ..datasets.molecules import Molecules
 from ..datasets.split import Split
 from ..datasets.targets import Target
@@ -86,6 +85,8 @@ class MoleculeData(RunData):
     def network(self) -> Augmented:
         made = seeded(self.config, self.task, self.readout)
         assert self.config.model is not None
+        if (values := self.molecules.extras.descriptors) is not None:
+            made.model.known.fit(values[self.train])  # pyright: ignore
         check_sizes(self.config.model, made.model, self.molecules)
         return made
 
@@ -154,7 +155,7 @@ def place(
         rotate=rotate or config.rotate,
         kind=task.kind,
         forces=forces,
-        features=parse(config.features),
+        features=config.taken,
     )
 
 
@@ -173,7 +174,8 @@ def seeded(config: TrainConfig, task: Task, readout: list[Any] | None = None) ->
             regularizer=config.regularizer,
             copies=config.copies,
             readout=readout,
-            features=parse(config.features),
+            features=config.taken,
+            descriptors=config.described.to_json(),
             **of_task(task),
         )
 

@@ -17,7 +17,6 @@ from torch import nn
 
 from ..atomic import SEAL, atomic_write, edited, seal
 from ..augment import Augmented
-from ..datasets.features import parse
 from ..datasets.references import Standardizer
 from ..errors import InputError
 from ..names import outside
@@ -99,8 +98,10 @@ def built(config: RunConfig, readout: Sequence[Any] | None = None) -> dict[str, 
     """The settings that a network is built from again."""
     names = (*_BUILT, *_PICTURES) if isinstance(config, PictureConfig) else _BUILT
     made = {name: getattr(config, name) for name in names}
-    if isinstance(config, TrainConfig) and config.features:
-        made["features"] = list(parse(config.features))
+    if isinstance(config, TrainConfig) and config.taken:
+        made["features"] = list(config.taken)
+    if isinstance(config, TrainConfig) and config.described:
+        made["descriptors"] = config.described.to_json()
     return made if readout is None else made | {"readout": list(readout)}
 
 

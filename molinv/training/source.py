@@ -13,8 +13,10 @@ from jaxtyping import Int8, Int64
 
 from .. import tasks
 from ..atomic import atomic_write
+from ..chem.descriptors import RDKIT
 from ..chem.structure import Rejected
 from ..datasets import load, planted
+from ..datasets.descriptors import described
 from ..datasets.folds import fold, joined, scaffolds
 from ..datasets.geometries import GIVEN, KINDS
 from ..datasets.molecules import Molecules, Target
@@ -75,11 +77,13 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
         rejected, notes = [*own.rejected, *twice], (*own.notes, *notes)
         digests = dict(zip(config.files, own.digests, strict=True)) if apart else None
         source = Source(own.molecules, parts, rejected, kinds, own.sha256, notes, files=digests)
+        source = _with_descriptors(config, source, own.smiles, own.labels, workers)
     else:
         planted.check_center(config.data, config.center)
         molecules = with_moments(load(config.data), config.target_names, config.units)
         _check_settings(config, molecules)
         source = Source(molecules, _split(config, molecules), [], (GIVEN,))
+        source = _with_descriptors(config, source, molecules.smiles, None, workers)
     parts, notes = source.parts, []
     if config.strict_split:
         parts, notes = without_unseen(source.molecules, parts)
@@ -95,6 +99,48 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
     extras = replace(known, kinds=kinds, state=states(source.molecules))
     source = source._replace(molecules=replace(source.molecules, extras=extras))
     return _with_geometries(config, source, workers)
+
+
+def _with_descriptors(
+    config: TrainConfig,
+    source: Source,
+    smiles: Sequence[str],
+    said: Sequence[dict[str, Any]] | None,
+    workers: int,
+) -> Source:
+    """The source with the descriptors that the settings name, without the rows that lack one.
+
+    Raises InputError for columns that the data does not have, and where a part has none left.
+    """
+    if not (wanted := config.described):
+        return source
+    molecules, parts = source.molecules, source.parts
+    columns = dict.fromkeys(name for row in said or () for name in row)
+    for name in wanted.columns:
+        if name not in columns:
+            raise unknown(f"descriptor of {config.data}:", name, [RDKIT, *columns])
+    rows = np.concatenate([parts.test, parts.valid, parts.train])
+    found, wrong = described(rows, smiles, said, wanted, workers)
+    values = np.full((len(molecules), len(wanted)), np.nan, np.float32)
+    values[rows] = found
+    three = (parts.train, parts.valid, parts.test)
+    kept = [part[~np.isin(part, [*wrong])] for part in three]
+    where = "" if len(config.files) > 1 else f"{Path(config.data)}:"  # of several, ids say it
+    rejected = [
+        Rejected(smiles[i] or molecules.ids[i], where + molecules.ids[i], why)
+        for i, why in sorted(wrong.items())
+    ]
+    if not all(map(len, kept)):
+        raise InputError(
+            f"the descriptors are not known of any molecule of a part; the first, "
+            f"{rejected[0].source}: {rejected[0].reason}."
+        )
+    extras = replace(molecules.extras, descriptors=values)
+    return source._replace(
+        molecules=replace(molecules, extras=extras),
+        parts=Split(kept[0], kept[1], kept[2]) if wrong else parts,
+        rejected=[*source.rejected, *rejected],
+    )
 
 
 def _with_geometries(config: TrainConfig, source: Source, workers: int) -> Source:

@@ -43,7 +43,8 @@ class Settings:
     @property
     def options(self) -> ReadOptions:
         """What reading and the conformer search need of them."""
-        return ReadOptions(self.seed, self.smiles_column, self.conformers)
+        wanted = load(self).descriptors
+        return ReadOptions(self.seed, self.smiles_column, self.conformers, wanted)
 
     def key(self) -> dict[str, Any]:
         """What rows depend on, as JSON: not where the model or the device is, nor trust."""

@@ -1,0 +1,131 @@
+"""Descriptors of molecules: RDKit's 2-D descriptors, and columns of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from ..errors import InputError
+from .conformers import parse_smiles
+from .graph import Graph, molecule
+from .rdkit_log import quiet, reason
+from .structure import Rejected, Structure
+
+if TYPE_CHECKING:
+    from rdkit import Chem
+
+RDKIT = "rdkit2d"  # the name that stands for all of RDKit's
+SMILES = "smiles"  # the key of a record's SMILES among its columns
+LOGARITHMS = {"Ipc"}  # grow exponentially with the molecule: log(1 + x) is taken
+
+
+@dataclass(frozen=True)
+class Descriptors:
+    """Names of the descriptors that a model takes: RDKit's, then columns of the input."""
+
+    rdkit: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rdkit) + len(self.columns)
+
+    @classmethod
+    def of_json(cls, content: dict[str, Any] | None) -> Descriptors:
+        """The descriptors that a model's card lists, none where it lists none."""
+        given = content or {}
+        return cls(tuple(given.get(RDKIT, ())), tuple(given.get("columns", ())))
+
+    def to_json(self) -> dict[str, list[str]]:
+        """What `of_json` reads."""
+        return {RDKIT: list(self.rdkit), "columns": list(self.columns)}
+
+    @property
+    def text(self) -> str:
+        """The setting that asks for these, as in "rdkit2d,'pH'"."""
+        quoted = (f'"{c}"' if "'" in c else f"'{c}'" for c in self.columns)
+        return ",".join([*[RDKIT] * bool(self.rdkit), *quoted])
+
+
+@lru_cache(maxsize=1)
+def rdkit_functions() -> dict[str, Any]:
+    """RDKit's 2-D descriptors (rdkit.Chem.Descriptors.descList) by their names."""
+    from rdkit.Chem import Descriptors as rdkit_descriptors
+
+    return dict(rdkit_descriptors.descList)
+
+
+def check_names(wanted: Descriptors) -> None:
+    """Raise InputError where this RDKit lacks a descriptor that a model takes."""
+    if wanted.rdkit and (lacking := set(wanted.rdkit) - set(rdkit_functions())):
+        raise InputError(
+            f"the model takes the descriptor {min(lacking)}, which this RDKit does not have: "
+            "install the RDKit that the model was trained with."
+        )
+
+
+def rdkit_values(smiles: str, names: Sequence[str]) -> Float64[np.ndarray, " d"]:
+    """RDKit's descriptors of a SMILES or InChI, without its stereochemistry.
+
+    Raises InputError where a descriptor fails or is not finite.
+    """
+    from rdkit import Chem
+
+    mol, functions = parse_smiles(smiles), rdkit_functions()
+    Chem.RemoveStereochemistry(mol)  # a bond graph, of which the same comes, has none
+    values, failed = np.zeros(len(names)), []
+    with quiet():
+        for i, name in enumerate(names):
+            values[i] = _value(functions[name], mol)
+            if name in LOGARITHMS:
+                values[i] = np.log1p(values[i]) if values[i] > -1 else np.nan
+            if not np.isfinite(values[i]):
+                failed.append(name)
+    if failed:
+        more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+        raise InputError(f"RDKit has no finite {failed[0]}{more} for this molecule")
+    return values
+
+
+def _value(function: Any, mol: Chem.Mol) -> float:
+    try:
+        return float(function(mol))
+    # descriptors are Python code of many authors, which fails in many ways
+    except Exception:
+        return float("nan")
+
+
+def smiles_of(z: np.ndarray, graph: Graph) -> str:
+    """The SMILES of a bond graph with its hydrogens; InputError where RDKit refuses it."""
+    from rdkit import Chem
+
+    with quiet():
+        try:
+            return Chem.MolToSmiles(Chem.RemoveHs(molecule(z, graph)))
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"RDKit refuses its bonds: {reason(str(error))}") from None
+
+
+def with_rdkit(structure: Structure, wanted: Descriptors) -> Structure | Rejected:
+    """The structure with RDKit's descriptors among its `columns`, where they are wanted."""
+    there = structure.columns or {}
+    if not wanted.rdkit or RDKIT in there:
+        return structure
+    try:
+        smiles = structure.smiles or str(there.get(SMILES) or "")
+        if not smiles and structure.graph is None:
+            raise InputError(
+                "the model takes RDKit's descriptors, which need bonds: give a SMILES or an .sdf "
+                "file"
+            )
+        if not smiles:
+            assert structure.graph is not None
+            smiles = smiles_of(structure.z, structure.graph)
+        values = rdkit_values(smiles, wanted.rdkit)
+    except InputError as error:
+        return Rejected(structure.name, structure.source, str(error))
+    return replace(structure, columns={**there, RDKIT: values})
