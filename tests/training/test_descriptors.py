@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from molinv import cli, models
-from molinv.analysis.runs import of_run
+from molinv.analysis.runs import held_out, of_run
 from molinv.chem import read
 from molinv.chem.descriptors import Descriptors, rdkit_functions, rdkit_values, smiles_of
 from molinv.chem.structure import Rejected, Structure
@@ -190,5 +190,10 @@ def test_fine_tuning_keeps_or_adds_descriptors(run, table, tmp_path):
     plain = train(settings(table, descriptors="", out=str(tmp_path / "c")))
     added = train(settings(table, init=str(plain), features="state", out=str(tmp_path / "d")))
     assert load(added).card["build"]["features"] == ["state", "descriptors"]
-    with pytest.raises(InputError, match="analyse a model without"):
-        of_run(run)
+
+
+def test_a_model_with_descriptors_is_analysed(run):
+    subject, config, saved = of_run(run)
+    structures = held_out(config, saved, 3)
+    values = subject.of(structures)(*structures.batch(range(3)))
+    assert values.shape == (3, 1)
