@@ -91,6 +91,7 @@ def test_both_programs_get_one_file_and_are_paired_by_seed(bench, capsys):
                 np.abs(mean + (models - 1) / 2 - truth).mean(),
             )
             gaps[models].append(errors)
+        assert found["molinv-0"]["epochs"] == 1
         settings = found["molinv-0"]["settings"]
         assert settings["data"] == found["chemprop"]["settings"]["data"] == str(cell.file)
         assert found["chemprop"]["settings"]["chemprop"] == "2.3.1"
