@@ -141,6 +141,19 @@ def test_molinv_trains_as_long_as_one_model_of_chemprop_did(bench, where):
         made.run(plan.Part("molinv", Cell(out, "freesolv", "random", 7), 0))
 
 
+def test_settings_of_the_architecture_are_those_of_training_from_scratch(where, tmp_path):
+    more = {"batch_size": 32, "model_args": {"width": 64}, "distribution": "Identity"}
+    made = plan.Plan(tmp_path, Environment(where), "qm9", more, "cpu", 1, 2.0, None, None, False)
+    cell = Cell(tmp_path, "freesolv", "random", 0)
+    scratch, started = (made.run(plan.Part(p, cell, 0)).config for p in ("molinv", "init"))
+    assert (scratch.init, scratch.model_args, scratch.batch_size) == (None, {"width": 64}, 32)
+    assert (started.init, started.model_args, started.batch_size) == ("qm9", {}, 32)
+    assert (scratch.distribution, started.distribution) == ("Identity", "UniformBox")
+    wrong = plan.Plan(tmp_path, Environment(where), "qm9", {"wdith": 1}, "cpu", 1, 2.0, 9, 9, False)
+    with pytest.raises(InputError, match="settings: got an unexpected"):
+        wrong.run(plan.Part("molinv", cell, 0))
+
+
 @pytest.fixture
 def cell(tmp_path):
     """Six molecules, of which the last three are tested."""
