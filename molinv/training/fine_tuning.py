@@ -15,7 +15,7 @@ from .saved import Saved, load_molecules, rebuilt
 from .shipped import locate
 
 FEATURES = "model.known."  # weights that start at 0, so that further features change nothing
-_TAKEN = ("model", "model_args", "group", "distribution", "distribution_args")
+TAKEN = ("model", "model_args", "group", "distribution", "distribution_args")
 
 
 def like_initial(
@@ -33,14 +33,14 @@ def like_initial(
     saved = load_molecules(locate(config.init), trust)
     build_of = saved.card["build"]
     defaults = {f.name: getattr(TrainConfig(), f.name) for f in fields(TrainConfig)}
-    for name in _TAKEN:
+    for name in TAKEN:
         asked = getattr(config, name)
         if asked != build_of[name] and (name in given or asked != defaults[name]):
             raise InputError(
                 f"init {config.init} has {name} {build_of[name]!r}, not {asked!r}: leave out "
                 f"--{name}, or --init."
             )
-    made = replace(config, **{name: build_of[name] for name in _TAKEN})
+    made = replace(config, **{name: build_of[name] for name in TAKEN})
     if "features" not in given and not config.features:
         taken = [name for name in build_of.get("features", ()) if name != DESCRIPTORS]
         made = replace(made, features=",".join(taken))

@@ -91,6 +91,7 @@ def test_both_programs_get_one_file_and_are_paired_by_seed(bench, capsys):
                 np.abs(mean + (models - 1) / 2 - truth).mean(),
             )
             gaps[models].append(errors)
+        assert found["molinv-0"]["epochs"] == 1
         settings = found["molinv-0"]["settings"]
         assert settings["data"] == found["chemprop"]["settings"]["data"] == str(cell.file)
         assert found["chemprop"]["settings"]["chemprop"] == "2.3.1"
@@ -138,6 +139,19 @@ def test_molinv_trains_as_long_as_one_model_of_chemprop_did(bench, where):
     assert (config.split, config.seed, config.epochs) == ("column:part", 1, None)
     with pytest.raises(InputError, match="name chemprop in --only too"):
         made.run(plan.Part("molinv", Cell(out, "freesolv", "random", 7), 0))
+
+
+def test_settings_of_the_architecture_are_those_of_training_from_scratch(where, tmp_path):
+    more = {"batch_size": 32, "model_args": {"width": 64}, "distribution": "Identity"}
+    made = plan.Plan(tmp_path, Environment(where), "qm9", more, "cpu", 1, 2.0, None, None, False)
+    cell = Cell(tmp_path, "freesolv", "random", 0)
+    scratch, started = (made.run(plan.Part(p, cell, 0)).config for p in ("molinv", "init"))
+    assert (scratch.init, scratch.model_args, scratch.batch_size) == (None, {"width": 64}, 32)
+    assert (started.init, started.model_args, started.batch_size) == ("qm9", {}, 32)
+    assert (scratch.distribution, started.distribution) == ("Identity", "UniformBox")
+    wrong = plan.Plan(tmp_path, Environment(where), "qm9", {"wdith": 1}, "cpu", 1, 2.0, 9, 9, False)
+    with pytest.raises(InputError, match="settings: got an unexpected"):
+        wrong.run(plan.Part("molinv", cell, 0))
 
 
 @pytest.fixture

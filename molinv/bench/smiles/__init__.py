@@ -65,7 +65,8 @@ def main(
         minutes: minutes of training a model of molinv; as long as one of chemprop's took if not
             given.
         model: a shipped model, or the folder of a run on QM9.
-        settings: settings of molinv's training that differ from its defaults.
+        settings: settings of molinv's training that differ from its defaults; init leaves out
+            those of the architecture.
         chemprop: virtual environment with chemprop 2 and datamol; made in the cache if not given.
         accelerator: Lightning's, for both programs: cpu, gpu.
         quick: 90 molecules and some epochs, a check that everything runs.

@@ -54,7 +54,7 @@ def measure(cell: Cell, config: TrainConfig) -> dict[str, Any]:
     for name in ("checkpoints", "tensorboard"):
         shutil.rmtree(folder / name, ignore_errors=True)
     done = {"seconds": float(rows[-1]["train_seconds"]), "wall": wall, "busy": busy}
-    return found | done | {"epochs": len(rows)}
+    return found | done | {"epochs": int(rows[-1]["epoch"])}
 
 
 def shipped(cell: Cell, config: ShippedConfig) -> dict[str, Any]:

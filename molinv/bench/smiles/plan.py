@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ...errors import InputError
 from ...training.config import TrainConfig
+from ...training.fine_tuning import TAKEN
 from ..grid import Run
 from . import chemprop, ours, sets
 from .cells import PART, Cell
@@ -124,9 +125,12 @@ class Plan:
             "accelerator": self.accelerator,
         }
         settings |= {"epochs": 1} if self.quick else {"minutes": self._minutes(cell)}
-        settings |= {"init": self.model} if part.program == "init" else {}
+        more = self.settings
+        if part.program == "init":  # whose architecture is the model's
+            settings["init"] = self.model
+            more = {name: value for name, value in more.items() if name not in TAKEN}
         try:
-            return TrainConfig(**settings | self.settings)
+            return TrainConfig(**settings | more)
         except TypeError as error:
             raise InputError(f"settings: {str(error).split('() ')[-1]}.") from error
 
