@@ -24,7 +24,7 @@ from .card import megabytes
 from .choose import looks_like_smiles
 
 MOST_MB = 12
-OTHERS = 6000  # molecules on which the intervals of each other kind of geometry are calibrated
+OTHERS = 3000  # molecules on which the intervals of each other kind of geometry are calibrated
 
 
 def ship(run: str | Path, name: str = shipped.DEFAULT) -> Path:
