@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..chem.descriptors import Descriptors
+from ..chem.structure import Rejected
+from ..datasets.descriptors import numbered
 from ..errors import InputError, unknown
+from ..prediction.batches import asked
+from ..training.saved import Saved
 from .analyse import PARTS, Analysis, analyse
 from .callables import PROPERTIES, load_calculator, named, of_calculator
 from .device import place
@@ -90,16 +95,26 @@ def _subject(
         return named(run, given, unit, kind), given
     subject, config, saved = of_run(run, trust)
     if structures is None:
-        return subject, held_out(config, saved, molecules)
-    return subject, _structures(run, structures, molecules)
+        given = held_out(config, saved, molecules)
+    else:
+        given = _structures(run, structures, molecules, saved)
+    return subject.of(given), given
 
 
-def _structures(what: str, structures: str | None, limit: int) -> Structures:
+def _structures(
+    what: str, structures: str | None, limit: int, saved: Saved | None = None
+) -> Structures:
     if structures is None:
         raise InputError(f"{what}: name molecules with --structures, a file or a SMILES.")
     from ..chem import read
 
-    return given_structures(read([structures]), limit)
+    names = () if saved is None else asked(saved)
+    wanted = Descriptors.of_json(None if saved is None else saved.card["build"].get("descriptors"))
+    items = (
+        item if isinstance(item, Rejected) else numbered(item, wanted)
+        for item in read([structures], descriptors=wanted)
+    )
+    return given_structures(items, limit, names)
 
 
 def _folder(subject: Subject) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from torch import Tensor
 
 from ..chem.structure import Rejected, Structure
 from ..datasets.batches import Batch
+from ..datasets.features import Features
 from ..errors import InputError
-from ..prediction.batches import asked
+from ..prediction.batches import asked, feature_store
 from ..prediction.fields import unit_of
 from ..pretrained import locate, shipped_name
 from ..tasks.classes import Classes
@@ -23,7 +24,7 @@ from ..training.molecule_data import place
 from ..training.saved import Saved
 from ..training.saved import load_molecules as load_saved
 from ..training.source import prepare
-from .subject import Quantity, Structures, Subject
+from .subject import Function, Quantity, Structures, Subject, named_in
 
 
 def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, Saved]:
@@ -37,19 +38,15 @@ def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, 
     saved = load_saved(folder, trust)
     config = read_config(folder / "config.yaml")
     model, task, kind = saved.network.model, saved.task, saved.task.kind
-    if taken := ", ".join(asked(saved)):
-        raise InputError(
-            f"{folder} takes features beside positions ({taken}): analyse a model without them."
-        )
     classes = isinstance(task, Classes)
     if classes and any(len(t.classes) > 2 for t in task.targets):
         raise InputError(
             f"{folder} tells more than two classes apart: analyse a model of numbers or of two."
         )
 
-    def call(pos: Tensor, z: Tensor) -> Tensor:
+    def run_on(pos: Tensor, z: Tensor, features: Features | None) -> Tensor:
         blank = torch.full((len(pos), 1), torch.nan, dtype=torch.float64)
-        batch = Batch(pos, z, blank, torch.arange(len(pos)))
+        batch = Batch(pos, z, blank, torch.arange(len(pos)), features=features)
         inputs = model.inputs(batch)  # pyright: ignore[reportCallIssue]
         values = task.values(model(*inputs).cpu())  # in float64
         values = values[..., 1].double() if classes else values
@@ -58,10 +55,26 @@ def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, 
         inside = (z > 0).cpu().view(len(z), 1, -1, *[1] * (values.ndim - 3))
         return values * inside  # also where the mean of numbers is not 0
 
+    def call(pos: Tensor, z: Tensor) -> Tensor:
+        return run_on(pos, z, None)
+
+    def bind(structures: Structures) -> Function:
+        find = structures.features
+        if find is None:
+            raise InputError(f"{folder} takes features, which these molecules lack.")
+
+        def call(pos: Tensor, z: Tensor) -> Tensor:
+            molecule, z = named_in(z)
+            features = find(molecule.cpu(), z.shape[1])
+            return run_on(pos, z, features.to(pos.device).to(pos.dtype))
+
+        return call
+
     extents = saved.card["extents"].items()
     subject = Subject(
         name=shipped_name(folder) or folder.name,
         call=call,
+        bind=bind if asked(saved) else None,
         quantities=tuple(Quantity(t.name, unit_of(t)) for t in task.predicted),
         kind=kind,
         module=model,
@@ -93,7 +106,8 @@ def held_out(config: TrainConfig, saved: Saved, limit: int) -> Structures:
             f"{saved.card['split']}: the data has changed; train again."
         )
     chosen = parts.test[:limit]
-    batch = place(molecules, saved.task, config, "cpu").gather(chosen)
+    store = place(molecules, saved.task, config, "cpu")
+    batch = store.gather(chosen)
     y = saved.task.known(batch)
     y = y[..., 1] if isinstance(saved.task, Classes) else y
     if saved.task.kind.startswith("atom"):
@@ -104,11 +118,14 @@ def held_out(config: TrainConfig, saved: Saved, limit: int) -> Structures:
         [z[:n] for z, n in zip(batch.z, sizes, strict=True)],
         y,
         [molecules.smiles[int(i)] or molecules.ids[int(i)] for i in chosen],
+        store.features_of(chosen),
     )
 
 
-def given_structures(items: Iterable[Structure | Rejected], limit: int) -> Structures:
-    """The first `limit` molecules of a user, each about its centroid.
+def given_structures(
+    items: Iterable[Structure | Rejected], limit: int, names: Sequence[str] = ()
+) -> Structures:
+    """The first `limit` molecules of a user, each about its centroid, with the named features.
 
     Raises InputError for one that cannot be used, and where there is none.
     """
@@ -123,6 +140,7 @@ def given_structures(items: Iterable[Structure | Rejected], limit: int) -> Struc
         [torch.from_numpy((s.pos - s.pos.mean(0)).astype(np.float32)) for s in kept],
         [torch.from_numpy(s.z.astype(np.int64)) for s in kept],
         names=[s.name for s in kept],
+        features=feature_store(kept, names).of if names else None,
     )
 
 

@@ -12,12 +12,21 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ..actions import Action
+from ..datasets.features import Features
 from ..datasets.kinds import ACTIONS, SHAPES, of_kind
 from ..distributions import Distribution
 from ..errors import InputError, unknown
 
 _CPU = torch.device("cpu")
 Function = Callable[[Float[Tensor, "b n 3"], Int64[Tensor, "b n"]], Tensor]
+
+
+NUMBER = 1000  # added to z so often as the molecule's number, counted from 1
+
+
+def named_in(z: Int64[Tensor, "b n"]) -> tuple[Int64[Tensor, " b"], Int64[Tensor, "b n"]]:
+    """The molecules that a batch of `Structures` names in its z, and their atomic numbers."""
+    return z.max(1).values // NUMBER - 1, z % NUMBER
 
 
 @dataclass(frozen=True)
@@ -37,13 +46,15 @@ class Structures:
     """m molecules with coordinates (angstrom) about the point they are rotated about.
 
     `pos` and `z` hold one tensor (n_i, 3) and (n_i,) for each molecule. `y` holds the true values
-    (m, t, *e) in the quantities' units, or is None.
+    (m, t, *e) in the quantities' units, or is None. `features(index, atoms)` gives what a model
+    takes beside them, for a model that does: batches then name each molecule (see `named_in`).
     """
 
     pos: Sequence[Float[Tensor, "_ 3"]]
     z: Sequence[Int64[Tensor, " _"]]
     y: Float[Tensor, "m t *e"] | None = None
     names: Sequence[str] = ()
+    features: Callable[[Int64[Tensor, " b"], int], Features] | None = None
 
     def __post_init__(self):
         if not self.pos or len(self.pos) != len(self.z):
@@ -71,7 +82,8 @@ class Structures:
         pos = self.pos[0].new_zeros(len(chosen), n, 3)
         z = self.z[0].new_zeros(len(chosen), n)
         for row, i in enumerate(chosen):
-            pos[row, : len(self.z[i])], z[row, : len(self.z[i])] = self.pos[i], self.z[i]
+            named = 0 if self.features is None else NUMBER * (i + 1)
+            pos[row, : len(self.z[i])], z[row, : len(self.z[i])] = self.pos[i], self.z[i] + named
         return pos, z
 
     def blocks(self, size: int) -> list[Int64[Tensor, " b"]]:
@@ -100,6 +112,7 @@ class Subject:
     distribution, history, folder   of a run: its trained distribution, the rows of its
              metrics.csv and its folder
     dtype, device   of the coordinates that the function gets
+    bind     for a function that takes features: the same function of the given structures
     facts    for the head of a report
     """
 
@@ -114,6 +127,7 @@ class Subject:
     dtype: torch.dtype = torch.float32
     facts: dict[str, Any] = field(default_factory=dict)
     device: torch.device = _CPU
+    bind: Callable[[Structures], Function] | None = None
 
     def __post_init__(self):
         if self.kind not in ACTIONS:
@@ -151,6 +165,10 @@ class Subject:
     def entries(self, atoms: int) -> tuple[int, ...]:
         """The shape *e of one quantity of molecules padded to so many atoms."""
         return (atoms, *SHAPES[self.kind]) if self.by_atom else SHAPES[self.kind]
+
+    def of(self, structures: Structures) -> Subject:
+        """The subject as a function of these structures' batches."""
+        return self if self.bind is None else replace(self, call=self.bind(structures))
 
     def on(self, device: torch.device) -> Subject:
         """The same subject with its network on a device, where the function runs from now on.

@@ -1,76 +1,96 @@
-"""The columns of an input that a model takes, beside the structures that are read from it."""
+"""The columns a file of molecules has of its own, record by record, for tables made from it.
+
+Cells of .csv and .tsv tables and of .smi files with a header, data fields of .sdf records, and the
+texts and numbers of extended XYZ comments, ASE's databases and trajectories.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from functools import partial
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..errors import InputError
-from .descriptors import SMILES, Descriptors
-from .labels import LABELS, labels
-from .structure import Item, Pending, ReadOptions, Rejected, Structure
+from .blocks import sdf_blocks
+from .labels import fields, labels
+from .smiles import cells_of, header_of, molecule_lines
+from .structure import ReadOptions
 from .tables import table_rows
 
-TABLES = (".csv", ".tsv")
+LINES = (".smi", ".smiles", ".txt", ".inchi")
+KEYS = (".xyz", ".extxyz", ".db", ".traj")
+FORMAT = ("Properties", "Lattice", "pbc")  # keys that describe an extended XYZ frame itself
 
 
-def with_columns(items: Iterator[Item], path: Path, options: ReadOptions) -> Iterator[Item]:
-    """The records of a file with the columns that `options.descriptors` name.
+class Columns(NamedTuple):
+    """The names of a file's columns, all different, and the cells of each record."""
 
-    Raises InputError for a table that lacks one, and for a kind of file that has no columns.
+    names: list[str]
+    rows: Iterator[dict[str, Any]]
+
+
+def columns(path: Path, options: ReadOptions) -> Columns:
+    """A file's columns; of a name that occurs twice, the second becomes `name_2`.
+
+    Records are those of the file's reader, in their order. Files of other kinds have none.
     """
-    wanted = options.descriptors
-    if not wanted:
-        return items
     extension = Path(path.name.lower().removesuffix(".gz")).suffix
-    columns = _columns(path, extension, options)
-    lacking = [name for name in wanted.columns if columns is not None and name not in columns]
-    if lacking:
-        raise InputError(
-            f"{path}: the model takes the columns {_listed(wanted.columns)}, and "
-            f"{_listed(lacking)} is not among {_listed(columns or ()) or 'what such a file has'}: "
-            "add it, or give a table with these columns."
-        )
-    if extension not in LABELS:
-        return items
-    both = zip(items, labels(path, options), strict=True)
-    return (_attached(item, said, wanted) for item, said in both)
-
-
-def missing_columns(wanted: Descriptors) -> str:
-    """The reason for which a structure without columns is refused."""
-    return (
-        f"the model takes the columns {_listed(wanted.columns)}, which this input does not have: "
-        "give a .csv file with these, or an .sdf or .extxyz file with such properties"
-    )
-
-
-def _columns(path: Path, extension: str, options: ReadOptions) -> list[str] | None:
-    """The columns of a table; none of a file that cannot have any; None where records differ."""
-    if extension in TABLES:
+    if extension in (".csv", ".tsv"):
         table = table_rows(path, options)
-        return None if table is None else table.columns
-    return None if extension in LABELS else []
+        if table is None:
+            return Columns([], iter(()))
+        names = distinct(table.columns)
+        return Columns(names, (dict(zip(names, c, strict=False)) for _, c in table.rows))
+    if extension in LINES:
+        names = distinct(header_of(path) or [])
+        return Columns(names, _of_lines(path, names))
+    if extension in (".sdf", ".mol"):
+        found = (dict(_named(fields(block))) for _, block in sdf_blocks(path))
+        return Columns(_every(dict(_named(fields(b))) for _, b in sdf_blocks(path)), found)
+    if extension in KEYS:
+        try:
+            return Columns(_every(_of_keys(path, options)), _of_keys(path, options))
+        except InputError:  # the reader says what is wrong with the file
+            pass
+    return Columns([], _nothing())
 
 
-def _listed(names: Any) -> str:
-    return ", ".join(repr(name[:40]) for name in list(names)[:30])
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names, made different: the second of equal ones ends in _2, an empty one in its place."""
+    made: list[str] = []
+    for place, name in enumerate(names, 1):
+        name = free = name or f"column_{place}"
+        number = 2
+        while free in made:
+            free, number = f"{name}_{number}", number + 1
+        made.append(free)
+    return made
 
 
-def _attached(item: Item, said: Mapping[str, Any], wanted: Descriptors) -> Item:
-    cells = {name: said[name] for name in (*wanted.columns, SMILES) if name in said}
-    if isinstance(item, Pending):
-        return replace(item, make=partial(_make, item.make, cells))
-    return item if isinstance(item, Rejected) else replace(item, columns=cells)
+def _of_lines(path: Path, names: list[str]) -> Iterator[dict[str, Any]]:
+    for _, line in molecule_lines(path):
+        yield dict(zip(names, cells_of(line, len(names)), strict=False)) if names else {}
 
 
-def _make(
-    make: Callable[[ReadOptions], Structure | Rejected],
-    cells: Mapping[str, Any],
-    options: ReadOptions,
-) -> Structure | Rejected:
-    made = make(options)
-    return made if isinstance(made, Rejected) else replace(made, columns=cells)
+def _named(found: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    pairs = list(found)
+    return zip(distinct(name for name, _ in pairs), (text for _, text in pairs), strict=True)
+
+
+def _of_keys(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
+    for row in labels(path, options):
+        plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
+        plain = {k: v for k, v in plain.items() if isinstance(v, str | int | float | bool)}
+        yield {k: v for k, v in plain.items() if k not in FORMAT}
+
+
+def _every(rows: Iterable[dict[str, Any]]) -> list[str]:
+    return list(Counter(name for row in rows for name in row))
+
+
+def _nothing() -> Iterator[dict[str, Any]]:
+    while True:
+        yield {}

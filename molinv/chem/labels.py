@@ -61,17 +61,25 @@ def _of_table(path: Path, options: ReadOptions) -> Iterator[Labels]:
 
 def _of_blocks(path: Path, options: ReadOptions) -> Iterator[Labels]:
     for number, (_, block) in enumerate(sdf_blocks(path), 1):
-        found, name, value = {}, None, []
-        for line in [*block, ""]:
-            if name is None and line.startswith(">") and "<" in line:
-                name, value = line[line.index("<") + 1 : line.rindex(">")], []
-                if name in found:
-                    raise InputError(f"{path}: record {number} has two fields {name!r}: rename one")
-            elif name is not None and not line.strip():
-                found[name], name = "\n".join(value).strip(), None
-            elif name is not None:
-                value.append(line)
+        found: Labels = {}
+        for name, text in fields(block):
+            if name in found:
+                raise InputError(f"{path}: record {number} has two fields {name!r}: rename one")
+            found[name] = text
         yield found
+
+
+def fields(block: list[str]) -> Iterator[tuple[str, str]]:
+    """The data fields of an .sdf record, (name, text) each."""
+    name, value = None, []
+    for line in [*block, ""]:
+        if name is None and line.startswith(">") and "<" in line:
+            name, value = line[line.index("<") + 1 : line.rindex(">")], []
+        elif name is not None and not line.strip():
+            yield name, "\n".join(value).strip()
+            name = None
+        elif name is not None:
+            value.append(line)
 
 
 def _of_frames(path: Path, options: ReadOptions) -> Iterator[Labels]:

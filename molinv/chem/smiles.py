@@ -22,6 +22,8 @@ from .structure import (
 )
 from .textfile import numbered_lines, standard_input
 
+NAME_COLUMNS = ("name", "title", "id", "mol_id")
+
 HEADERS = {"smiles", "smi", "canonical_smiles", "isomeric_smiles", "inchi"}  # no valid SMILES
 
 _LINE = re.compile(
@@ -61,7 +63,8 @@ def split(line: str) -> tuple[str, str]:
 def read_smi(path: Path, options: ReadOptions) -> Iterator[Pending]:
     """One SMILES or InChI a line, a name after white space; blank lines and # comments are skipped.
 
-    A first line such as "SMILES Name" is a header.
+    A first line such as "SMILES Name" is a header. Where it names more columns, the molecule's
+    name is the cell of the one called name, title, id or mol_id.
     """
     return _from_lines(numbered_lines(path), path)
 
@@ -71,12 +74,47 @@ def read_standard_input() -> Iterator[Pending]:
     return _from_lines(standard_input(), "standard input")
 
 
+def header_of(path: Path) -> list[str] | None:
+    """The names of a .smi file's columns, None where it has no header."""
+    line = next((line for _, line in numbered_lines(path) if _counts(line)), "")
+    return cells_of(line) if _is_header(line) else None
+
+
+def molecule_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The numbered lines of a .smi file that are molecules."""
+    lines = ((number, line) for number, line in numbered_lines(path) if _counts(line))
+    for first, (number, line) in enumerate(lines):
+        if first or not _is_header(line):
+            yield number, line
+
+
+def cells_of(line: str, most: int = 0) -> list[str]:
+    """A line's cells, between tabs or else white space; the last of `most` has the rest."""
+    cells = line.split("\t") if "\t" in line else line.split(None, most - 1 if most else -1)
+    return [cell.strip() for cell in cells]
+
+
+def _counts(line: str) -> bool:
+    return bool(line.strip()) and not line.lstrip().startswith("#")
+
+
+def _is_header(line: str) -> bool:
+    return split(line)[0].lower() in HEADERS
+
+
 def _from_lines(lines: Iterable[tuple[int, str]], where: Path | str) -> Iterator[Pending]:
-    first = True
+    first, columns, named = True, 0, None
     for number, line in lines:
-        if not line.strip() or line.lstrip().startswith("#"):
+        if not _counts(line):
+            continue
+        header, first = first and _is_header(line), False
+        if header:
+            names = [name.lower() for name in cells_of(line)]
+            found = [i for i, name in enumerate(names) if name in NAME_COLUMNS]
+            columns, named = len(names), found[0] if found and len(names) > 2 else None
             continue
         smiles, name = split(line)
-        header, first = first and smiles.lower() in HEADERS, False
-        if not header:
-            yield pending(smiles, name, f"{where}:{number}")
+        if named is not None:
+            cells = cells_of(line, columns)
+            name = cells[named] if named < len(cells) else ""
+        yield pending(smiles, name, f"{where}:{number}")

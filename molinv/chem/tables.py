@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import InputError
-from .smiles import pending
+from .smiles import NAME_COLUMNS, pending
 from .structure import Pending, ReadOptions, Rejected
 from .textfile import numbered_lines
 
 SMILES_COLUMNS = ("smiles", "canonical_smiles", "isomeric_smiles", "smi")
 INCHI_COLUMNS = ("inchi", "standard_inchi", "standardinchi", "std_inchi")
-NAME_COLUMNS = ("name", "title", "id", "mol_id")
 DELIMITERS = ",;\t"
 
 

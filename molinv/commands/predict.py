@@ -18,6 +18,7 @@ energies fitted on the training molecules, not total energies; --total adds thes
 
     molinv predict CCO                          by the shipped model
     molinv predict CCO mols.sdf --targets homo,lumo -o out.csv
+    molinv predict mols.sdf -o out.sdf          the same molecules, with further data fields
     molinv predict runs/a CCO                   by the model of a run folder
     molinv predict library.smi.gz -o out.parquet --workers 4    goes on where it was interrupted"""
 
@@ -37,7 +38,12 @@ def main(arguments: list[str]) -> int:
             "files (or these with .gz), or - for SMILES lines on standard input; first, MODEL is a "
             "run folder or a shipped model's name (see `molinv models`), left out the shipped qm9",
         )
-        parser.add_argument("-o", "--output", help="write .csv, .json or .parquet, not a table")
+        parser.add_argument(
+            "-o",
+            "--output",
+            help="write .csv, .json, .sdf or .parquet, not a "
+            "table: the columns or data fields of the input, then the predictions",
+        )
         parser.add_argument("--targets", help="of those the model has: homo,lumo (all)")
         parser.add_argument("--copies", type=int, default=8, help="orientations to average")
         parser.add_argument("--smiles_column", help="the column of SMILES in .csv files")
@@ -70,6 +76,7 @@ def main(arguments: list[str]) -> int:
     from ..chem.structure import KINDS
     from ..prediction import output
     from ..prediction.predictor import GEOMETRY, Predictor
+    from ..prediction.sdf import write_sdf
     from ..pretrained.choose import choose
 
     if args.engine != "local" and not (args.output or "").endswith(".parquet"):
@@ -92,6 +99,8 @@ def main(arguments: list[str]) -> int:
         descriptors=predictor.descriptors,
     )
     screen = Console(stderr=True, highlight=False)
+    if path is not None and path.suffix == ".sdf":
+        structures = list(track(structures, "reading", console=screen, transient=True))
     stream = track(predictor.predict(structures), "predicting", console=screen, transient=True)
     results = list(stream)
     rows = [r for r in results if not isinstance(r, Rejected)]
@@ -104,7 +113,11 @@ def main(arguments: list[str]) -> int:
             text = f"model {name}, shipped with molinv, trained on {trained:,} molecules"
             screen.print(f"{text}; its card: molinv models", style="dim", soft_wrap=True)
     if path:
-        output.write(path, output.rows_of(results, inputs, args.smiles_column))
+        made = output.rows_of(results, inputs, args.smiles_column)
+        if path.suffix == ".sdf":
+            write_sdf(path, [*structures], made, inputs)
+        else:
+            output.write(path, made)
         failed = f", {len(bad):,} of them with an error" if bad else ""
         print(f"wrote {len(results):,} rows{failed} to {path}")
     elif rows:

@@ -15,11 +15,11 @@ TEXT = """Search settings of training by the validation error, and write the bes
     molinv tune --data mine.csv --targets logS --search lr,muon_lr,width --out runs/rates
     molinv train --config runs/tune/best.yaml
 
-Searched are lr, muon_lr, weight_decay, batch_size, ema, width, layers, readout and distribution,
-but for those that are given, or only those that --search names. The first trial has the settings as
-they are given; bad trials end early. Trials are runs (OUT/trial_0, ...), and no test molecule is
-looked at. The same command resumes an interrupted search, a larger --trials extends it. All other
-flags are those of `molinv train`. Needs optuna: pip install 'molinv[tune]'."""
+Searched are lr, muon_lr, weight_decay, batch_size, ema, width, layers, readout, distribution and
+features, but for those that are given, or only those that --search names. The first trial has the
+settings as they are given; bad trials end early. Trials are runs (OUT/trial_0, ...), and no test
+molecule is looked at. The same command resumes an interrupted search, a larger --trials extends
+it. All other flags are those of `molinv train`. Needs optuna: pip install 'molinv[tune]'."""
 
 
 def main(arguments: list[str]) -> int:

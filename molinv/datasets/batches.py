@@ -142,10 +142,18 @@ class OnDevice:
             y=y,
             index=index,
             forces=None if forces is None else forces[at].masked_fill(~there[..., None], torch.nan),
-            features=None
-            if store is None
-            else store.gather(index, self._size[index], len(place_of)),
+            features=None if store is None else store.of(index, len(place_of)),
         )
+
+    def features_of(
+        self, rows: Int64[np.ndarray, " m"]
+    ) -> Callable[[Int64[Tensor, " b"], int], Features] | None:
+        """The features of some of these rows, by their place among them, padded to so many atoms.
+
+        None where batches have no features.
+        """
+        store, places = self._features, torch.tensor(rows).to(self.device)
+        return None if store is None else lambda index, n: store.of(places[index], n)
 
     def _of_atoms(
         self, atoms: Int64[Tensor, "b n"], inside: Bool[Tensor, "b n"]

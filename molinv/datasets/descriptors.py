@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from ..chem.columns import missing_columns
+from ..chem.descriptor_columns import missing_columns
 from ..chem.descriptors import RDKIT, Descriptors, rdkit_values, with_rdkit
 from ..chem.structure import Pending, ReadOptions, Rejected, Structure
 from ..errors import InputError

@@ -101,16 +101,12 @@ class FeatureStore:
             )
             self._atom_tables = [torch.tensor(t).to(device) for t in atom_table()]
             self._pair_table = torch.tensor(pair_table()).to(device)
+        self._size = torch.tensor(np.diff(ptr)).to(device)
         self._molecule = _of_molecules(extras, n, names).to(device)
 
-    def gather(
-        self,
-        index: Int64[Tensor, " b"],
-        size: Int64[Tensor, " b"],
-        n: int,
-    ) -> Features:
-        """Those of the molecules `index` that have `size` atoms, padded to n."""
-        b = len(index)
+    def of(self, index: Int64[Tensor, " b"], n: int) -> Features:
+        """Those of the molecules `index`, padded to n atoms."""
+        b, size = len(index), self._size[index]
         if not self.bonds:
             zeros = self._molecule.new_zeros
             return Features(zeros(b, n, 0), zeros(b, n, n, 0), self._molecule[index])

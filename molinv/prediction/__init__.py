@@ -3,8 +3,9 @@
 predictor.py      structures to rows of values, intervals and units
 batches.py        structures as batches; values of conformers as those of their molecules
 fields.py         columns of numbers, vectors, tensors and values of atoms
-input_columns.py  the columns of .csv inputs, beside the predictions
+input_columns.py  the columns of inputs, beside the predictions
 output.py         rows as a table, .csv or .json, with notes for its reader
+sdf.py            rows as the data fields of an .sdf file
 orbit_values.py   a model's values, averaged over orientations
 averaged.py       a model averaged over fixed orientations: smooth in the positions
 calculator.py     energies and forces for ASE

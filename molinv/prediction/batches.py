@@ -114,6 +114,12 @@ def pad(
 
 def features_of(structures: Sequence[Structure], names: Sequence[str]) -> Features:
     """The named features of structures, padded to the largest of them."""
+    most = max(len(s.z) for s in structures)
+    return feature_store(structures, names).of(torch.arange(len(structures)), most)
+
+
+def feature_store(structures: Sequence[Structure], names: Sequence[str]) -> FeatureStore:
+    """The named features of structures, to be gathered."""
     sizes = np.array([len(s.z) for s in structures])
     extras = Extras(
         Graphs.of([s.graph for s in structures]),
@@ -121,8 +127,7 @@ def features_of(structures: Sequence[Structure], names: Sequence[str]) -> Featur
         np.array([s.state for s in structures], np.int8),
         _descriptors(structures) if DESCRIPTORS in names else None,
     )
-    store = FeatureStore(extras, pointers(sizes), names, "cpu")
-    return store.gather(torch.arange(len(sizes)), torch.from_numpy(sizes), int(sizes.max()))
+    return FeatureStore(extras, pointers(sizes), names, "cpu")
 
 
 def _descriptors(structures: Sequence[Structure]) -> np.ndarray:

@@ -50,7 +50,8 @@ def calibrate(
     seen = _signs(saved, store, parts.train[:FITTED], "features")
     x = seen.features
     space = None if x is None or len(x) < 2 else FeatureSpace.fit(x)
-    small = parts.train[np.argsort(molecules.sizes[parts.train], kind="stable")[:SMALLEST]]
+    heavy = np.add.reduceat(molecules.z > 1, molecules.ptr[:-1], dtype=int)[parts.train]
+    small = parts.train[np.argsort(heavy, kind="stable")[:SMALLEST]]
     maker = Maker(saved, composition, space, _signs(saved, store, small, "small molecules"))
     valid, chose = calibrating(parts.valid, saved.card["molecules"]["valid"])
     used = parts.valid[: len(parts.valid) - len(valid)][:MOST]

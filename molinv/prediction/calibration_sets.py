@@ -13,7 +13,7 @@ from ..tasks.numbers import Numbers
 from ..training.saved import Saved
 from . import difficulty
 from .applicability_domain import Composition, FeatureSpace, limits
-from .conformal import COPIES, LEVEL, alike, binned, factors, quantile
+from .conformal import COPIES, DISTANCES, LEVEL, alike, binned, bins, factors, quantiles, sorts
 from .difficulty import FOLDS, Difficulty, Signs
 from .residuals import Residuals, residuals
 
@@ -49,7 +49,7 @@ class Maker:
         saved, made = self.saved, dict[str, Any](molecules=len(chosen))
         names, numbers = [t.name for t in saved.task.predicted], isinstance(saved.task, Numbers)
         found = {c: residuals(saved, store, chosen, c, what) for c in COPIES}
-        halves = {c: _quantiles(np.abs(each.values)) for c, each in found.items()}
+        halves = {c: quantiles(np.abs(each.values)) for c, each in found.items()}
         for copies, each in found.items():
             # an interval says nothing of a probability
             values = _finite(halves[copies]) if numbers else [None] * len(names)
@@ -60,11 +60,15 @@ class Maker:
         first = found[COPIES[0]]
         more = residuals(saved, store, others, COPIES[0], what) if len(others) else None
         best = self._best(first, more, halves[COPIES[0]])
-        made["sizes"] = binned(signs_of(first).heavy)
+        by = sorts(signs_of(first), self.space)
+        shares = {"heavy": (), "distance": DISTANCES}
+        made["bins"] = {name: binned(values, shares[name]) for name, values in by.items()}
         for copies, each in found.items():
             scores, _ = self._scores(best, each, halves[copies])
-            values = factors(scores, signs_of(each).heavy, made["sizes"])
-            made[str(copies)]["factors"] = [_finite(row) for row in values]
+            by = sorts(signs_of(each), self.space)
+            rows = factors(scores, [bins(by[name], ends) for name, ends in made["bins"].items()])
+            kept = {name: [_finite(r) for r in f] for name, f in zip(by, rows, strict=True)}
+            made[str(copies)]["factors"] = kept
         return made, best
 
     def _limits(self, signs: Signs) -> list[float] | None:
@@ -108,7 +112,7 @@ class Maker:
     def _loss(self, made: Difficulty | None, found: Residuals, half: Half) -> float:
         """The mean score of the intervals, as in `difficulty`, over that of intervals all alike."""
         scores, scale = self._scores(made, found, half)
-        factor = _quantiles(scores)
+        factor = quantiles(scores)
         over = np.maximum(scores - factor, 0.0) / (1 - LEVEL)
         return float(np.nanmean((factor + over) * scale / alike(half, 1)))
 
@@ -121,10 +125,6 @@ def signs_of(found: Residuals) -> Signs:
 
 def _folds(found: Residuals) -> Int64[np.ndarray, " m"]:
     return np.arange(len(found.values)) % FOLDS
-
-
-def _quantiles(values: Float64[np.ndarray, "m t"]) -> Half:
-    return np.array([quantile(column, LEVEL) for column in values.T])
 
 
 def _finite(values: Half) -> list[float | None]:

@@ -7,10 +7,11 @@ the residuals' law. Molecules are not of the same kind where their geometries ar
 set for geometries as the data has them ("given"), and one for RDKit's ("embedded").
 
 With enough held-out molecules each new one has an interval of its own. Its centre and scale are
-what `difficulty` expects of it, and residuals are counted in scales from there; the quantile is
-that of the held-out molecules of about as many heavy atoms (Mondrian conformal prediction: Vovk et
-al. 2005, section 4.5), so that small molecules, which are few, are covered too. A network that
-judges a held-out molecule has not seen it (cross-conformal: Vovk, Ann. Math. Artif. Intell. 2015).
+what `difficulty` expects of it, and residuals are counted in scales from there. Their quantiles are
+by the number of heavy atoms and by the distance from the training molecules (Mondrian conformal
+prediction: Vovk et al. 2005, section 4.5), so that the small and the unusual are covered too. A
+network that judges a held-out molecule has not seen it (cross-conformal: Vovk, Ann. Math. Artif.
+Intell. 74 (2015)).
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ from .difficulty import Difficulty, Signs
 FILE = "conformal.json"
 LEVEL = 0.9  # of the intervals
 FEWEST = 9  # molecules for a 90 % interval
-BIN = 30  # molecules at least of a number of heavy atoms, or a range of it, with its own quantile
+BIN = 30  # molecules at least in a bin by size or distance, which has a quantile of its own
+DISTANCES = (0.5, 0.9, 0.98)  # of held-out molecules, where bins by distance end
+PASSES = 5  # over the bins by distance and by size, until intervals hold in both
 CHOSEN_ON = "The calibration molecules also chose the epoch, so the intervals may be too narrow."
 COPIES = (1, 8)  # orientations averaged; fewer than the second number have the first's intervals
 
@@ -114,13 +117,17 @@ class Calibration:
             half = np.tile(self.half_widths(names, kind, copies), (len(signs.counts), 1))
             return Ends(-half, half)
         columns = [list(row["half"]).index(n) for n in names]
-        factors = np.array(row["factors"], float)[
-            bins(signs.heavy, self.content["sets"][kind]["sizes"])
-        ]
         centre, scale = self.expected(kind, copies, signs)
-        centre, half = centre[:, columns], (scale * factors)[:, columns]
+        for name, at in self.bins(kind, signs).items():
+            scale = scale * np.array(row["factors"][name], float)[at]
+        centre, half = centre[:, columns], scale[:, columns]
         # the value itself is in its interval, wherever its centre is
         return Ends(np.minimum(-centre - half, 0.0), np.maximum(half - centre, 0.0))
+
+    def bins(self, kind: str, signs: Signs) -> dict[str, Int64[np.ndarray, " b"]]:
+        """Which bin of each group of bins molecules are in."""
+        ends = self.content["sets"][kind]["bins"]
+        return {n: bins(v, ends[n]) for n, v in sorts(signs, self.space).items() if n in ends}
 
     def expected(
         self, kind: str, copies: int, signs: Signs
@@ -146,44 +153,63 @@ class Calibration:
         return self.content["sets"].get(kind, {}).get(_key(copies), {})
 
 
+def sorts(signs: Signs, space: FeatureSpace | None) -> dict[str, Float64[np.ndarray, " b"]]:
+    """What molecules are put into bins by, the last exactly: their distance and their size."""
+    far = signs.distance(space)
+    made = {"heavy": signs.heavy.astype(float)}
+    return made if np.isnan(far).any() else {"distance": far} | made
+
+
 def alike(half: Float64[np.ndarray, " t"], n: int) -> Float64[np.ndarray, "n t"]:
     """The scales of n molecules that all have the same one: their residuals' quantile."""
     return np.tile(np.where(half == 0, 1.0, half), (n, 1))  # a model that never errs has no scale
 
 
-def bins(heavy: Int64[np.ndarray, " b"], sizes: Sequence[int]) -> Int64[np.ndarray, " b"]:
-    """Which bin each number of heavy atoms is in; `sizes` are the largest of each but the last."""
-    return np.searchsorted(np.array(sizes, dtype=np.int64), heavy, side="left")
+def bins(values: Float64[np.ndarray, " b"], ends: Sequence[float]) -> Int64[np.ndarray, " b"]:
+    """Which bin each value is in; `ends` are the largest of each bin but the last."""
+    return np.searchsorted(np.array(ends, float), values, side="left")
 
 
-def binned(heavy: Int64[np.ndarray, " m"]) -> list[int]:
-    """The ends of bins of at least 30 molecules, for `bins`."""
-    made, number = [], 0
-    sizes, counts = np.unique(heavy, return_counts=True)
-    for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
-        number += count
-        if number >= BIN:
-            made.append(size)
-            number = 0
-    return made[:-1] if made and number < BIN else made
+def binned(values: Float64[np.ndarray, " m"], shares: Sequence[float] = ()) -> list[float]:
+    """The ends of bins of at least 30 molecules: at these shares of all, or at every value."""
+    values = np.sort(values)
+    wanted = np.unique(values) if not shares else np.quantile(values, shares, method="lower")
+    made, below = [], 0
+    for end in wanted.tolist():
+        number = int(np.searchsorted(values, end, side="right"))
+        if number - below >= BIN and len(values) - number >= BIN:
+            made.append(end)
+            below = number
+    return made
 
 
 def factors(
-    scores: Float64[np.ndarray, "m t"], heavy: Int64[np.ndarray, " m"], sizes: Sequence[int]
-) -> Float64[np.ndarray, "bins t"]:
-    """The quantile of each target's scores in every bin.
+    scores: Float64[np.ndarray, "m t"], groups: Sequence[Int64[np.ndarray, " m"]]
+) -> list[Float64[np.ndarray, "bins t"]]:
+    """What to multiply scales with so that intervals hold in each bin of each group of bins.
 
-    A bin of fewer than 100 has at least that of all molecules.
+    One row for each bin, so that the quantile of each target's scores, divided by the product of
+    their rows, is 1 in every bin: exactly in those of the last group, nearly in the others'. A bin
+    of fewer than 100 is not narrower than all molecules together would have it.
     """
-    overall = np.array([quantile(column, LEVEL) for column in scores.T])
-    made, at = [], bins(heavy, sizes)
-    for k in range(len(sizes) + 1):
-        own = scores[at == k]
-        found = np.array([quantile(column, LEVEL) for column in own.T])
-        highest = np.fmax.reduce(np.vstack([own, overall]), axis=0)  # where too few are known
-        found = np.where(np.isfinite(found), found, highest)
-        made.append(np.maximum(found, overall) if len(own) < 100 else found)
-    return np.array(made)
+    made = [np.ones((at.max() + 1, scores.shape[1])) for at in groups]
+    for i in [*range(len(groups))] * PASSES:
+        others = [row[at] for k, (row, at) in enumerate(zip(made, groups, strict=True)) if k != i]
+        rest = scores / np.prod(others, axis=0)
+        overall, rows = quantiles(rest), []
+        for k in range(len(made[i])):
+            own = rest[groups[i] == k]
+            highest = np.fmax.reduce(np.vstack([own, overall]), axis=0)  # where too few are known
+            found = quantiles(own)
+            found = np.where(np.isfinite(found), found, highest)
+            rows.append(np.maximum(found, overall) if len(own) < 100 else found)
+        made[i] = np.array(rows)
+    return made
+
+
+def quantiles(values: Float64[np.ndarray, "m t"]) -> Float64[np.ndarray, " t"]:
+    """`quantile` of every column at the intervals' level."""
+    return np.array([quantile(column, LEVEL) for column in values.T])
 
 
 def calibrated(folder: Path, card: dict[str, Any]) -> Calibration | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from math import ceil, isnan, log10
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from .predictor import GEOMETRY, Predictor, tested
 
 WIDE = 4  # targets side by side; more of them go one below the other
 TOTAL = "total energies, with the atom energies fitted on the training molecules"
-SUFFIXES = (".csv", ".json")
+SUFFIXES = (".csv", ".json", ".sdf")
 
 WHOSE = {
     GIVEN: "that set's geometries",
@@ -156,7 +157,9 @@ def check_path(path: str) -> Path:
     Raises InputError for an ending that is not known, and for a folder that is not there.
     """
     if Path(path).suffix not in SUFFIXES:
-        raise InputError(f"cannot write {path}: expected a name ending in .csv, .json or .parquet.")
+        raise InputError(
+            f"cannot write {path}: expected a name ending in .csv, .json, .sdf or .parquet."
+        )
     if not Path(path).parent.is_dir():
         raise InputError(f"cannot write {path}: there is no folder {Path(path).parent}; make it.")
     return Path(path)
@@ -169,7 +172,8 @@ def rows_of(
 ) -> list[dict[str, Any]]:
     """A row for each of `Predictor.predict`'s results, good or bad, for a file.
 
-    Columns of .csv `inputs` come first, and last `error`, the reason where there are no values.
+    Columns of `inputs` come first (see `chem.columns`), and last `error`, the reason where there
+    are no values.
     """
     made: list[dict[str, Any]] = [
         {"name": r.name, "smiles": None, "source": r.source, "error": r.reason}
@@ -191,11 +195,17 @@ def write(path: Path, rows: Rows) -> None:
         if path.suffix == ".json":
             json.dump(rows, file, indent=1)
         else:
-            # some rows have columns of conformers, or an input's, some have not
-            longest = sorted(rows, key=len, reverse=True) or [{"name": ""}]
-            writer = csv.DictWriter(file, list(dict.fromkeys(k for row in longest for k in row)))
+            writer = csv.DictWriter(file, _columns(rows))
             writer.writeheader()
             writer.writerows(rows)
+
+
+def _columns(rows: Rows) -> list[str]:
+    """The columns of all rows: those of inputs, which stand before the name, first."""
+    # some rows have columns of conformers, some have not
+    longest = sorted(rows, key=len, reverse=True) or [{"name": ""}]
+    given = [k for row in rows for k in takewhile(lambda k: k != "name", row)]
+    return list(dict.fromkeys([*given, *(k for row in longest for k in row)]))
 
 
 def _with_unit(name: str, unit: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from ..datasets.geometries import EMBEDDED
+from ..chem.structure import KINDS
 from ..errors import InputError
 from ..prediction.evaluate import evaluate
 from ..training import shipped
@@ -24,7 +24,7 @@ from .card import megabytes
 from .choose import looks_like_smiles
 
 MOST_MB = 12
-EMBEDDED_MOLECULES = 6000  # on which the intervals of RDKit's geometries are calibrated
+OTHERS = 6000  # molecules on which the intervals of each other kind of geometry are calibrated
 
 
 def ship(run: str | Path, name: str = shipped.DEFAULT) -> Path:
@@ -44,9 +44,9 @@ def ship(run: str | Path, name: str = shipped.DEFAULT) -> Path:
     _check_best(folder, saved)
     result = evaluated(folder, saved.card)
     tests, kinds = saved.card["molecules"]["test"], (result or {}).get("intervals", {})
-    if result is None or result["molecules"] != tests or EMBEDDED not in kinds:
+    if result is None or result["molecules"] != tests or not set(KINDS) <= set(kinds):
         smiles = prepare(read_config(folder / "config.yaml")).molecules.smiles
-        embedded = EMBEDDED_MOLECULES if any(smiles[:100]) else 0
+        embedded = OTHERS if any(smiles[:100]) else 0
         evaluate(folder, embedded=embedded, workers=os.cpu_count() or 1)
     target, made = shipped.ROOT / name, shipped.ROOT / f".{name}.part"
     shutil.rmtree(made, ignore_errors=True)
@@ -90,7 +90,12 @@ def _swap(made: Path, target: Path) -> None:
 def _check_best(folder: Path, saved: Saved) -> None:
     """See that the weights are those of the epoch with the least validation error."""
     standardizer = saved.standardizer
-    scales = dict(zip((t.name for t in standardizer.targets), standardizer.scale, strict=True))
+    weights = read_config(folder / "config.yaml").weights
+    scales = {
+        t.name: float(scale) / weights.get(t.name, 1.0)
+        for t, scale in zip(standardizer.targets, standardizer.scale, strict=True)
+        if weights.get(t.name, 1.0)
+    }
     with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))[1:]
     errors = {

@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import models
 from ..errors import InputError, unknown
+from ..models.base import Model
 from ..tasks.base import Task
 from ..training.config import TrainConfig
 
@@ -47,6 +48,7 @@ SPACE: Space = {
     "layers": Choice((2, 3, 4, 5, 6)),
     "readout": Choice(("sum", "mean")),
     "distribution": Choice(("UniformBox", "HaarBall", "Identity")),
+    "features": Choice(("", "bonds")),
 }
 OF_MODEL = ("width", "layers")  # settings of the architecture
 
@@ -94,7 +96,7 @@ def _fixed(name: str, config: TrainConfig, task: Task, given: Collection[str]) -
         return "it is given"
     if name == "muon_lr" and config.optimizer != "muon":
         return "the optimizer is adamw"
-    if name in (*OF_MODEL, "distribution", "readout") and config.init is not None:
+    if name in (*OF_MODEL, "distribution", "readout", "features") and config.init is not None:
         return f"it is that of --init {config.init}"
     if name in OF_MODEL and not isinstance(_defaults(config.model).get(name), int):
         return f"the model {config.model} has no such number"
@@ -102,9 +104,17 @@ def _fixed(name: str, config: TrainConfig, task: Task, given: Collection[str]) -
         total = task.gradient or any(t.atomwise for t in task.targets)
         if task.kind != "scalar" or total or config.readout not in ("sum", "mean"):
             return "the targets leave it no choice"
+    if name == "features" and not _takes_features(config):
+        return f"the model {config.model} takes positions and elements only"
     if name == "distribution" and (config.group != "SO3" or config.distribution_args):
         return "its choices are those of the group SO3 without --distribution_args"
     return None
+
+
+def _takes_features(config: TrainConfig) -> bool:
+    assert config.model is not None
+    made = models.make(config.model, 1, config.model_args)
+    return isinstance(made, Model) and made.widths is not None
 
 
 def _defaults(model: str | None) -> dict[str, Any]:

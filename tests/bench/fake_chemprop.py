@@ -19,6 +19,8 @@ def main():
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--remove-checkpoints", action="store_true")
     args = parser.parse_args()
+    if args.epochs <= 2:
+        parser.error("The number of epochs should be higher than the number during warmup")
     with open(args.data_path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     parts = {w: [i for i, r in enumerate(rows) if r[args.splits_column] == w] for w in WORDS}

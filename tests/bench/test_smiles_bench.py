@@ -152,7 +152,7 @@ def cell(tmp_path):
 
 def config(cell):
     return chemprop.ChempropConfig(
-        data=str(cell.file), targets="dG", out=str(cell.folder / "chemprop"), ensemble=2, epochs=1
+        data=str(cell.file), targets="dG", out=str(cell.folder / "chemprop"), ensemble=2, epochs=3
     )
 
 

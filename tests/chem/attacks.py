@@ -46,6 +46,9 @@ SMILES = [
 ]
 SMILES += ["N[C@@H](C)C(=O)O", "C#N", "[13CH4]", "OS(=O)(=O)O", "C1CC1", "[H][H]", "[OH-]"]
 
+INCHI = ["InChI=1S/CH4O/c1-2/h2H,1H3", "InChI=1S/C6H6O/c7-6-4-2-1-3-5-6/h1-5,7H"]
+INCHI += ["InChI=1S/C2H4O2.Na/c1-2(3)4;/h1H3,(H,3,4);/q;+1/p-1"]
+
 
 def solid(smiles: str) -> Chem.Mol:
     mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
@@ -102,6 +105,8 @@ def real_files(folder: Path) -> dict[str, bytes]:
         for a in atoms[:5]:
             frames.write(a, energy=-1.5)
     mol2 = "".join(tripos(m) for m in mols[:5])
+    pdb = "".join(Chem.MolToPDBBlock(m) for m in mols[:5])
+    inchi = "".join(f"{text}\tname {i}\n" for i, text in enumerate(INCHI))
     table = "id,smiles,logS,when\n" + "".join(
         f'{i},"{s}",{i / 3},20{i:02}-01-01\n' for i, s in enumerate(SMILES)
     )
@@ -115,6 +120,8 @@ def real_files(folder: Path) -> dict[str, bytes]:
         ".db": (folder / "real.db").read_bytes(),
         ".traj": (folder / "real.traj").read_bytes(),
         ".mol2": mol2.encode(),
+        ".pdb": pdb.encode(),
+        ".inchi": inchi.encode(),
         ".tsv": table.replace(",", "\t").encode(),
     }
     made |= dict.fromkeys((".smiles", ".txt"), made[".smi"])

@@ -18,7 +18,7 @@ FLAT = """x
      RDKit          2D
 
   2  1  0  0  0  0  0  0  0  0999 V2000
-    0.0000    0.0000    0.0000 C   0  0
+    0.0000    0.0000    0.0000 C   0  4
     1.3000    0.0000    0.0000 O   0  0
   1  2  1  0
 M  END
@@ -41,7 +41,7 @@ M  V30 END CTAB
 M  END
 $$$$
 """
-XYZ = b"2\nh2\nH 0 0 0\nH 0 0 0.74\n\n1\nProperties=species:S:1:pos:R:3 q=1\nC 1 2 3\n"
+XYZ = b"2\nh2\nH 0 0 0\nH 0 0 0.74\n\n1\nProperties=species:S:1:pos:R:3 charge=1 spin=2\nC 1 2 3\n"
 MOL2 = b"""@<TRIPOS>MOLECULE
 water
  3 2 0 0 0
@@ -56,6 +56,10 @@ NO_CHARGES
  1 1 2 1
  2 1 3 1
 """
+PDB = b"""HETATM    1  O   HOH A   1       0.000   0.000   0.119  1.00  0.00           O1-
+HETATM    2  H1  HOH A   1       0.000   0.763  -0.477  1.00  0.00           H
+HETATM    3  H2  HOH A   1       0.000  -0.763  -0.477  1.00  0.00           H
+"""
 VALID = {
     ".smi": b"SMILES name\r\nCO a\r\n[O-]C=O b\n# c\nF/C=C\\F\n",
     ".csv": b'id,smiles,y\n1,CO,2\n2,"C#N",3\n',
@@ -67,6 +71,8 @@ VALID = {
     ".tsv": b"id\tsmiles\ty\n1\tCO\t2\n2\tC#N\t3\n",
 }
 VALID |= {ending: VALID[".smi"] for ending in (".smiles", ".txt")}
+VALID[".inchi"] = b"InChI\nInChI=1S/CH4O/c1-2/h2H,1H3 methanol\nInChI=1S/CHN/c1-2/h1H\n"
+VALID[".pdb"] = PDB + b"END\n" + PDB
 SLOW = settings(
     max_examples=50,
     deadline=None,

@@ -28,7 +28,7 @@ def test_an_argument_may_carry_a_name():
     assert (item.name, item.smiles) == ("ethyl alcohol", "CCO")
 
 
-@pytest.mark.parametrize("text", ["C(C", "data/molecules.pdb", "", " ", "*C", "C\0C", "C" * 9999])
+@pytest.mark.parametrize("text", ["C(C", "data/molecules.cif", "", " ", "*C", "C\0C", "C" * 9999])
 def test_a_bad_argument_is_rejected_not_raised(text):
     (item,) = read([text])
     assert isinstance(item, Rejected)
@@ -58,8 +58,8 @@ def test_folders_unknown_extensions_and_nothing_are_refused_at_once(write, tmp_p
         read([str(tmp_path)])
     with pytest.raises(InputError, match=r"\.smi .*\.csv .*'\.abc'; convert or rename it"):
         read([write("a.abc", "C")])
-    with pytest.raises(InputError, match=r"Open Babel, as in: obabel .*a\.pdb -O .*a\.sdf"):
-        read([write("a.pdb", "C")])
+    with pytest.raises(InputError, match=r"Open Babel, as in: obabel .*a\.cif -O .*a\.sdf"):
+        read([write("a.cif", "C")])
     with pytest.raises(InputError, match=r"save the table as \.csv"):
         read([write("a.xlsx", "C")])
     with pytest.raises(InputError, match="got none"):

@@ -69,6 +69,77 @@ def test_each_input_keeps_its_own_columns(model, table, tmp_path, ending):
     assert [row["input_smiles"] or None for row in rows][:3] == ["CN", "CC", None]
 
 
+KINDS = {
+    "t.tsv": "smiles\tcode\tcode\t\nCO\t1\t2\tz\n",
+    "l.smi": "# list\nSMILES Name pIC50 note\nCO methanol 4.5 first of all\n\nCN amine\n",
+    "x.extxyz": "3\nProperties=species:S:1:pos:R:3 energy=-7.5 tag=w\n"
+    "O 0 0 0\nH 0.76 0.59 0\nH -0.76 0.59 0\n",
+}
+BLOCK = """m
+  x
+
+  3  2  0  0  0  0            999 V2000
+    0.0000    0.0000    0.1000 O   0  0
+    0.0000    0.7600   -0.4700 H   0  0
+    0.0000   -0.7600   -0.4700 H   0  0
+  1  2  1  0
+  1  3  1  0
+M  END
+"""
+KINDS["s.sdf"] = BLOCK + "> <pKa>\n7\n\n> <pKa>\n8\n\n> <U0>\nold\n\n$$$$\nbad\n\n\nno\n$$$$\n"
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "parquet"])
+def test_every_kind_of_input_keeps_its_columns(model, tmp_path, ending):
+    paths = []
+    for name, text in KINDS.items():
+        (tmp_path / name).write_text(text)
+        paths.append(tmp_path / name)
+    code, rows = predicted(model, paths, tmp_path / f"out.{ending}")
+    assert code == 1
+    shown = [{k: str(v) for k, v in row.items() if v not in (None, "")} for row in rows]
+    assert [row["name"] for row in shown] == ["CO", "methanol", "amine", "x-1", "m", "bad"]
+    assert shown[0].items() >= {"code": "1", "code_2": "2", "column_4": "z"}.items()
+    assert shown[1].items() >= {"pIC50": "4.5", "note": "first of all"}.items()
+    assert shown[2].keys() & {"pIC50", "note"} == set()
+    assert shown[3].items() >= {"energy": "-7.5", "tag": "w"}.items()
+    assert "Properties" not in shown[3]
+    assert shown[4].items() >= {"pKa": "7", "pKa_2": "8", "input_U0": "old"}.items()
+    assert float(shown[4]["U0"])
+    assert "molfile" in shown[5]["error"]
+    if ending == "csv":  # what was given stands before what was made
+        names = list(rows[0])
+        assert max(map(names.index, ("pIC50", "tag", "input_U0"))) < names.index("name")
+
+
+def test_an_sdf_file_keeps_its_records_and_gets_fields(model, tmp_path):
+    from rdkit import Chem
+
+    (tmp_path / "s.sdf").write_text(KINDS["s.sdf"])
+    (tmp_path / "x.extxyz").write_text(KINDS["x.extxyz"])
+    out = tmp_path / "o.sdf"
+    inputs = [str(tmp_path / "s.sdf"), "c1ccccc1O", "C(C", str(tmp_path / "x.extxyz")]
+    assert main(["predict", str(model), *inputs, "-o", str(out), "--copies", "2"]) == 1
+    text = out.read_text()
+    assert text.startswith(BLOCK)
+    records = text.split("$$$$\n")[:-1]
+    assert len(records) == 5
+    assert "> <pKa>\n7\n" in records[0]
+    assert "> <U0>\n" in records[0]
+    assert "> <input_U0>\nold\n" in records[0]
+    mols = list(Chem.SDMolSupplier(str(out), removeHs=False))
+    assert Chem.MolToSmiles(Chem.RemoveHs(mols[2])) == "Oc1ccccc1"
+    assert mols[2].GetConformer().Is3D()
+    assert mols[3].GetNumAtoms() == 0
+    assert "parentheses" in mols[3].GetProp("error")
+    assert [a.GetSymbol() for a in mols[4].GetAtoms()] == ["O", "H", "H"]
+    # what was written is read again, with the same values
+    again = tmp_path / "again.csv"
+    assert main(["predict", str(model), str(out), "-o", str(again), "--copies", "2"]) == 1
+    row = read(again)[2]
+    assert float(row["U0"]) == pytest.approx(float(row["input_U0_2"]), abs=0.05)
+
+
 def test_shards_do_not_lose_a_column(model, table, tmp_path):
     table.write_text("SMILES,k\n" + "".join(f"{'C' * (1 + i % 5)},{i}\n" for i in range(23)))
     out = tmp_path / "o.parquet"

@@ -93,21 +93,35 @@ def test_difficulties_are_read_back_and_damaged_ones_are_not(tmp_path):
 
 
 def test_bins_are_of_enough_molecules_and_small_ones_hold_too():
-    heavy = np.repeat([1, 2, 5, 6, 7, 8], [3, 10, 20, 40, 200, 1000])
+    heavy = np.repeat([1.0, 2, 5, 6, 7, 8], [3, 10, 20, 40, 200, 1000])
     sizes = binned(heavy)
     assert sizes == [5, 6, 7]
-    assert np.bincount(bins(heavy, sizes)).min() >= BIN
-    assert bins(np.array([1, 5, 6, 7, 8, 40]), sizes).tolist() == [0, 0, 1, 2, 3, 3]
-    assert binned(np.array([4] * 12)) == []
+    at = bins(heavy, sizes)
+    assert np.bincount(at).min() >= BIN
+    assert bins(np.array([1.0, 5, 6, 7, 8, 40]), sizes).tolist() == [0, 0, 1, 2, 3, 3]
+    assert binned(np.full(12, 4.0)) == []
+    assert binned(np.arange(1000.0), (0.5, 0.9, 0.98)) == [499, 899]  # 20 are beyond the third
     random = np.random.default_rng(0)
     scores = np.abs(random.normal(size=(len(heavy), 1))) * np.where(heavy < 6, 5.0, 1.0)[:, None]
-    found = factors(scores, heavy, sizes)
+    (found,) = factors(scores, [at])
     assert found[0, 0] > 4 * found[3, 0]
     assert found[1, 0] >= quantile(scores[:, 0], 0.9)  # 40 molecules cannot show less
     scores[heavy < 6] = np.nan
-    assert np.isfinite(factors(scores, heavy, sizes)).all()
+    assert np.isfinite(factors(scores, [at])[0]).all()
     scores[:] = np.nan
-    assert not np.isfinite(factors(scores, heavy, sizes)).any()
+    assert not np.isfinite(factors(scores, [at])[0]).any()
+
+
+def test_intervals_hold_by_distance_and_by_size():
+    random = np.random.default_rng(0)
+    far, size = (random.integers(0, 3, 6000) for _ in range(2))
+    size = np.where(random.random(6000) < 0.5, far, size)  # of one another not independent
+    scores = np.abs(random.normal(size=(6000, 1))) * (2.0**far * 3.0**size)[:, None]
+    rows = factors(scores, [far, size])
+    inside = scores <= rows[0][far] * rows[1][size]
+    for at in (far, size):
+        for k in range(3):
+            assert inside[at == k].mean() == pytest.approx(0.9, abs=0.01)
 
 
 def test_limits_fall_with_size_and_never_rest_on_few():

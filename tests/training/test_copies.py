@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from molinv import cli
-from molinv.analysis.runs import of_run
+from molinv.analysis.runs import held_out, of_run
 from molinv.chem.structure import KINDS
 from molinv.datasets import load
 from molinv.datasets.geometries import embedded_copies, hydrogens_added_copies
 from molinv.errors import InputError
 from molinv.training.config import TrainConfig
 from molinv.training.copies import geometry_fractions, heavy_atoms
-from molinv.training.molecule_data import MoleculeData
+from molinv.training.molecule_data import MoleculeData, place
 from molinv.training.run import train
 from molinv.training.source import prepare
 
@@ -161,8 +161,18 @@ def test_a_run_on_several_geometries_predicts_and_is_evaluated_on_each(folder, t
     assert set(measured) == set(KINDS)
     assert all(each["molecules"] for each in measured.values())
     assert cli.main(["predict", str(run), "CCO"]) == 0
-    with pytest.raises(InputError, match="analyse a model without"):
-        of_run(run)
+    assert cli.main(["analyse", str(run), "--molecules", "3", "--degree", "2"]) == 0
+    assert (run / "analysis" / "report.html").is_file()
+    subject, config, saved = of_run(run)
+    structures = held_out(config, saved, 4)
+    bound = subject.of(structures)
+    pos, z = structures.batch([1, 3])
+    rows = prepare(config).parts.test[[1, 3]]
+    batch = place(prepare(config).molecules, saved.task, config, "cpu").gather(rows)
+    model = saved.network.model
+    inputs = model.inputs(batch)  # pyright: ignore[reportCallIssue]
+    expected = saved.task.values(model(*inputs))
+    assert np.allclose(bound(pos, z).detach(), expected.detach(), rtol=1e-6)
 
 
 def test_data_makes_conformers_once(folder, capsys):

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from molinv import cli, models
-from molinv.analysis.runs import of_run
+from molinv.analysis.produce import _subject
+from molinv.analysis.runs import held_out, of_run
 from molinv.chem import read
 from molinv.chem.descriptors import Descriptors, rdkit_functions, rdkit_values, smiles_of
 from molinv.chem.structure import Rejected, Structure
@@ -133,7 +134,10 @@ def test_predictions_need_the_columns_and_read_them(run, table, tmp_path, capsys
     assert [bool(row["error"]) for row in found].count(True) == 3
     lacking = write(tmp_path / "less.csv", [["smiles", "temperature"], ["CCO", "300"]])
     assert cli.main(["predict", str(run), lacking]) == 2
-    assert "'pH, measured' is not among 'smiles', 'temperature'" in capsys.readouterr().err
+    assert (
+        "the file has no 'pH, measured' (its columns: 'smiles', 'temperature')"
+        in capsys.readouterr().err
+    )
     assert cli.main(["predict", str(run), "CCO"]) == 2
     assert "takes the columns 'temperature', 'pH, measured'" in capsys.readouterr().err
     parquet = tmp_path / "out.parquet"
@@ -150,6 +154,15 @@ def test_predictions_take_the_numbers_that_training_took(run, table):
     checked = [predictor.usable(s) for s in read(table, descriptors=predictor.descriptors)]
     good = [s for s in checked if isinstance(s, Structure)]
     assert len(good) == len(checked) - 3
+    subject, config, saved = of_run(run)
+    tested = held_out(config, saved, 3)
+    assert subject.bind is not None
+    assert tested.features is not None
+    features = tested.features(torch.arange(3), 30)
+    assert features.molecule.shape == (3, len(predictor.descriptors))
+    _, given = _subject(str(run), table, 2, "", "scalar", False)
+    assert given.features is not None
+    assert torch.isfinite(given.features(torch.arange(2), 30).molecule).all()
     for s in good:
         assert s.descriptors is not None
         assert np.allclose(s.descriptors, trained[s.source.rsplit(":", 1)[1]])
@@ -190,5 +203,3 @@ def test_fine_tuning_keeps_or_adds_descriptors(run, table, tmp_path):
     plain = train(settings(table, descriptors="", out=str(tmp_path / "c")))
     added = train(settings(table, init=str(plain), features="state", out=str(tmp_path / "d")))
     assert load(added).card["build"]["features"] == ["state", "descriptors"]
-    with pytest.raises(InputError, match="analyse a model without"):
-        of_run(run)

@@ -84,18 +84,37 @@ def test_commands_take_it_as_one_model(ensemble, tmp_path, capsys):
     assert "members" in " ".join(capsys.readouterr().out.split())
 
 
-def test_the_calculator_takes_the_mean_energy_and_its_gradient(ensemble):
+def test_energies_and_forces_are_the_members_mean(tmp_path, monkeypatch):
+    from ase import Atoms
     from ase.build import molecule
+    from ase.calculators.singlepoint import SinglePointCalculator
+    from ase.io import write
 
-    def of(folder):
-        atoms = molecule("CH3CH2OH")
-        atoms.calc = MolInvCalculator(folder, degree=1)
-        return atoms.get_potential_energy(), atoms.get_forces()
+    monkeypatch.setenv("MOLINV_CACHE", str(tmp_path / "cache"))
+    generator, frames = np.random.default_rng(0), []
+    for i in range(24):
+        atoms = molecule("H2O")
+        atoms.positions += 0.05 * generator.normal(size=(3, 3)) * (1 + i % 3)
+        away = atoms.positions - molecule("H2O").positions
+        known = {"energy": float(np.square(away).sum()), "forces": -2 * away}
+        atoms.calc = SinglePointCalculator(atoms, **known)
+        frames.append(atoms)
+    write(tmp_path / "w.extxyz", frames)
+    flags = ["--data", str(tmp_path / "w.extxyz"), "--targets", "energy,forces", "--epochs", "1"]
+    flags += ["--accelerator", "cpu", "--model_args", TINY, "--strict_split", "false"]
+    folder = tmp_path / "e"
+    assert main(["train", *flags, "--ensemble", "2", "--out", str(folder)]) == 0
 
-    energy, forces = of(ensemble)
-    each = [of(member(ensemble, k)) for k in range(3)]
-    assert energy == pytest.approx(np.mean([e for e, _ in each]))
-    assert forces == pytest.approx(np.mean([f for _, f in each], 0), abs=1e-6)
+    def of(path):
+        atoms: Atoms = molecule("H2O")
+        atoms.rattle(0.1, seed=1)
+        (row,) = Predictor(path).predict([atoms])
+        atoms.calc = MolInvCalculator(path, degree=1)
+        return atoms.get_potential_energy(), atoms.get_forces(), np.array(row["forces"])
+
+    parts = [np.mean(x, 0) for x in zip(of(member(folder, 0)), of(member(folder, 1)), strict=True)]
+    for found, expected in zip(of(folder), parts, strict=True):
+        assert found == pytest.approx(expected, abs=1e-5)
 
 
 def test_what_takes_one_model_names_a_member(ensemble, tmp_path, capsys):

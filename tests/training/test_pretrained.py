@@ -41,7 +41,8 @@ def none_shipped(tmp_path, monkeypatch):
 
 
 def test_a_shipped_model_is_the_run_without_its_places(shipped, run):
-    assert {p.name for p in shipped.iterdir()} == set(pretrained.FILES)
+    few = {"difficulty.safetensors"}  # of a run with so few to calibrate on
+    assert {p.name for p in shipped.iterdir()} == set(pretrained.FILES) - few
     assert [p.name for p in shipped.parent.iterdir()] == ["qm9"]
     weights = "model.safetensors"
     assert (shipped / weights).read_bytes() == (run / weights).read_bytes()

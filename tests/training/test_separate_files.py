@@ -48,16 +48,20 @@ def files(tmp_path):
     }
 
 
+def three(parts):
+    return parts.train, parts.valid, parts.test
+
+
 def config(files, **more):
     return TrainConfig(**(files | {"targets": "gap [meV]"} | more))
 
 
 def test_repeated_molecules_stay_in_the_later_file(files):
     source = prepare(config(files))
-    names = [{source.molecules.smiles[i] for i in part} for part in vars(source.parts).values()]
+    names = [{source.molecules.smiles[i] for i in part} for part in three(source.parts)]
     assert len(set.union(*names)) == sum(map(len, names))
     ids = source.molecules.ids
-    for part, name in zip(vars(source.parts).values(), files.values(), strict=True):
+    for part, name in zip(three(source.parts), files.values(), strict=True):
         assert {ids[i].rsplit(":", 1)[0] for i in part} == {name}
     reasons = {r.source: r.reason for r in source.rejected}
     assert len(reasons) == 1 + 3 + 2
@@ -68,7 +72,7 @@ def test_repeated_molecules_stay_in_the_later_file(files):
 
 def test_without_strict_split_they_are_kept_with_a_note(files):
     source = prepare(config(files, strict_split=False))
-    assert [len(p) for p in vars(source.parts).values()] == [40, 14, 16]
+    assert [len(p) for p in three(source.parts)] == [40, 14, 16]
     assert len(source.rejected) == 1
     assert any("stand in several parts" in note for note in source.notes)
 
@@ -76,7 +80,7 @@ def test_without_strict_split_they_are_kept_with_a_note(files):
 def test_a_tenth_of_the_training_file_validates_where_no_file_does(files):
     del files["valid"]
     parts = prepare(config(files)).parts
-    assert [len(p) for p in vars(parts).values()][:2] == [36, 4]
+    assert [len(p) for p in three(parts)][:2] == [36, 4]
     again, other = prepare(config(files)).parts, prepare(config(files, seed=1)).parts
     assert parts.hash == again.hash != other.hash
     assert prepare(config(files, seed=1, data_seed=0)).parts.hash == parts.hash

@@ -68,7 +68,7 @@ def main(
         settings: settings of molinv's training that differ from its defaults.
         chemprop: virtual environment with chemprop 2 and datamol; made in the cache if not given.
         accelerator: Lightning's, for both programs: cpu, gpu.
-        quick: 90 molecules and one epoch, a check that everything runs.
+        quick: 90 molecules and some epochs, a check that everything runs.
     """
     positive(ensemble=ensemble, train_size=train_size, test=test)
     names, kinds = listed(sets, "set", UNITS), listed(splits, "split", SPLITS)

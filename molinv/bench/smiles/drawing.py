@@ -70,6 +70,7 @@ def draw(folder: Path, rows: list[dict[str, Any]]) -> Path:
         first = panel[0]
         at.set_title(f"{first['set']}, {first['split']}", fontsize=9)
         at.set_xlabel(f"{first['target']}, mean absolute test error ({first['unit']})")
+        at.set_ylim(-0.6, len(panel) - 0.4)
         at.grid(axis="x", alpha=0.2)
     for at in axes[len(panels) :]:
         at.set_axis_off()

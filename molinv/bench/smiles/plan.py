@@ -108,7 +108,7 @@ class Plan:
             targets=",".join(part.cell.units),
             out=str(part.path.parent),
             ensemble=self.ensemble,
-            epochs=1 if self.quick else None,
+            epochs=3 if self.quick else None,  # more than its epochs of warm-up
             seed=100 * part.cell.seed,
             accelerator=self.accelerator,
         )

@@ -109,7 +109,8 @@ class Shards:
             for table in self._groups():
                 bad += len(table) - table["error"].null_count
                 cells = [] if given is None else [*given.cells(table["source"].to_pylist())]
-                own = [pa.array([row.get(name) for row in cells], pa.string()) for name in names]
+                texts = [{k: str(v) for k, v in row.items()} for row in cells]
+                own = [pa.array([row.get(name) for row in texts], pa.string()) for name in names]
                 writer.write_table(pa.Table.from_arrays([*own, *table.columns], schema=schema))
         write_json(self._manifest, self._key | {"joined": True})
         self._clear()
