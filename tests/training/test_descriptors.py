@@ -15,6 +15,7 @@ from molinv.analysis.runs import held_out, of_run
 from molinv.chem import read
 from molinv.chem.descriptors import Descriptors, rdkit_functions, rdkit_values, smiles_of
 from molinv.chem.structure import Rejected, Structure
+from molinv.datasets import descriptors
 from molinv.datasets.descriptors import numbered
 from molinv.datasets.features import DESCRIPTORS, sizes
 from molinv.errors import InputError
@@ -166,6 +167,20 @@ def test_predictions_take_the_numbers_that_training_took(run, table):
     for s in good:
         assert s.descriptors is not None
         assert np.allclose(s.descriptors, trained[s.source.rsplit(":", 1)[1]])
+
+
+def test_descriptors_are_kept_chunk_by_chunk(monkeypatch):
+    monkeypatch.setattr(descriptors, "CHUNK", 2)
+    wanted, smiles = Descriptors(("MolWt", "BCUT2D_MWHI")), ["CCCCO", "[Na+].[Cl-]", "CCN", "", "C"]
+    rows = np.array([4, 1, 3, 0, 2])
+    first = descriptors.described(rows, smiles, None, wanted)
+    monkeypatch.setattr(descriptors, "_of_one", None)
+    values, wrong = descriptors.described(rows, smiles, None, wanted)
+    assert np.array_equal(first[0], values, equal_nan=True)
+    assert first[1] == wrong
+    assert set(wrong) == {1, 3}
+    assert values[[0, 3, 4], 0] == pytest.approx([16.04, 88.15, 45.08], abs=0.01)
+    assert np.isnan(values[[1, 2]]).all()
 
 
 def test_other_files_give_columns_and_need_bonds(run, tmp_path):
