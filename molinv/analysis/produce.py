@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..chem.descriptors import Descriptors
+from ..chem.structure import Rejected
+from ..datasets.descriptors import numbered
 from ..errors import InputError, unknown
 from ..prediction.batches import asked
+from ..training.saved import Saved
 from .analyse import PARTS, Analysis, analyse
 from .callables import PROPERTIES, load_calculator, named, of_calculator
 from .device import place
@@ -93,18 +97,24 @@ def _subject(
     if structures is None:
         given = held_out(config, saved, molecules)
     else:
-        given = _structures(run, structures, molecules, asked(saved))
+        given = _structures(run, structures, molecules, saved)
     return subject.of(given), given
 
 
 def _structures(
-    what: str, structures: str | None, limit: int, features: Sequence[str] = ()
+    what: str, structures: str | None, limit: int, saved: Saved | None = None
 ) -> Structures:
     if structures is None:
         raise InputError(f"{what}: name molecules with --structures, a file or a SMILES.")
     from ..chem import read
 
-    return given_structures(read([structures]), limit, features)
+    names = () if saved is None else asked(saved)
+    wanted = Descriptors.of_json(None if saved is None else saved.card["build"].get("descriptors"))
+    items = (
+        item if isinstance(item, Rejected) else numbered(item, wanted)
+        for item in read([structures], descriptors=wanted)
+    )
+    return given_structures(items, limit, names)
 
 
 def _folder(subject: Subject) -> Path:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..errors import InputError
 from .blocks import sdf_blocks
 from .labels import fields, labels
@@ -80,7 +82,8 @@ def _named(found: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 def _of_keys(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
     for row in labels(path, options):
-        plain = {k: v for k, v in row.items() if isinstance(v, str | int | float | bool)}
+        plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
+        plain = {k: v for k, v in plain.items() if isinstance(v, str | int | float | bool)}
         yield {k: v for k, v in plain.items() if k not in FORMAT}
 
 

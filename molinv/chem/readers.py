@@ -12,8 +12,8 @@ from ..errors import InputError
 from .blocks import read_mol2, read_sdf
 from .conformers import UNREADABLE, check_conformers, check_seed
 from .database import read_db, read_traj
+from .descriptor_columns import with_columns
 from .descriptors import Descriptors
-from .model_columns import with_columns
 from .objects import from_object, is_object
 from .parallel import finish_all
 from .pdb import read_pdb

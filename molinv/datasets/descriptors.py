@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from ..chem.descriptor_columns import missing_columns
 from ..chem.descriptors import RDKIT, Descriptors, rdkit_values, with_rdkit
-from ..chem.model_columns import missing_columns
 from ..chem.structure import Pending, ReadOptions, Rejected, Structure
 from ..errors import InputError
 from . import storage
@@ -34,7 +36,7 @@ def column_values(said: Mapping[str, Any], wanted: Descriptors) -> list[float]:
         value = number(said[name])
         if value is None or abs(value) > LARGEST:
             raise InputError(
-                f"expected a number below {LARGEST:g} as the descriptor {name!r}, got "
+                f"expected a number as the descriptor {name!r}, at most {LARGEST:g}, got "
                 f"{str(said[name])[:40]!r}"
             )
         made.append(value)
@@ -74,11 +76,9 @@ def described(
         with_bonds = [k for k, i in enumerate(rows.tolist()) if smiles[i]]
         texts = [smiles[int(rows[k])] for k in with_bonds]
         wrong |= {int(i): NO_BONDS for k, i in enumerate(rows) if not smiles[int(i)]}
-        for start in range(0, len(texts), CHUNK):
-            found, why = _cached(texts[start : start + CHUNK], wanted.rdkit, workers, len(texts))
-            at = with_bonds[start : start + CHUNK]
-            values[at, : len(wanted.rdkit)] = found
-            wrong |= {int(rows[at[i]]): reason for i, reason in why.items()}
+        found, why = _of_all(texts, wanted.rdkit, workers)
+        values[with_bonds, : len(wanted.rdkit)] = found
+        wrong |= {int(rows[with_bonds[i]]): reason for i, reason in why.items()}
     for k, i in enumerate(rows.tolist() if wanted.columns else ()):
         assert said is not None
         try:
@@ -88,42 +88,44 @@ def described(
     return values, wrong
 
 
-def _cached(
-    smiles: Sequence[str], names: Sequence[str], workers: int, total: int
-) -> tuple[Float64[np.ndarray, "c d"], dict[int, str]]:
-    from rdkit import rdBase
-
-    whole = [*smiles, *names, rdBase.rdkitVersion]
-    digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]
-    folder = cache_root() / "descriptors" / digest
-    if not folder.exists():
-        values, wrong = _calculated(smiles, names, workers if total > FEW else 0)
-        storage.write(folder, {"values": values}, {"rejected": [*wrong.items()]})
-    arrays, meta = storage.read(folder)
-    return arrays["values"], {int(i): why for i, why in meta["rejected"]}
-
-
-def _calculated(
+def _of_all(
     smiles: Sequence[str], names: Sequence[str], workers: int
-) -> tuple[Float64[np.ndarray, "c d"], dict[int, str]]:
+) -> tuple[Float64[np.ndarray, "m d"], dict[int, str]]:
+    """RDKit's descriptors, from the cache where a chunk of these SMILES was described before."""
+    from rdkit import rdBase
     from rich.console import Console
     from rich.progress import track
 
     from ..chem.parallel import finish_all
 
+    def folder(part: Sequence[str]) -> Path:
+        whole = [*part, *names, rdBase.rdkitVersion]
+        digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]
+        return cache_root() / "descriptors" / digest
+
     def pending(text: str) -> Pending:
         make: Any = partial(_of_one, text, names)
         return Pending(text, "data", make)
 
-    made = finish_all(map(pending, smiles), ReadOptions(), workers)
-    values, wrong = np.full((len(smiles), len(names)), np.nan), {}
-    bar = track(made, "descriptors", len(smiles), console=Console(stderr=True), transient=True)
-    for i, found in enumerate(bar):
-        if isinstance(found, Rejected):
-            wrong[i] = found.reason
-        else:
-            values[i] = found
-    return values, wrong
+    parts = [smiles[start : start + CHUNK] for start in range(0, len(smiles), CHUNK)]
+    missing = [part for part in parts if not folder(part).exists()]
+    texts = [text for part in missing for text in part]
+    made = finish_all(map(pending, texts), ReadOptions(), workers if len(texts) > FEW else 0)
+    screen = Console(stderr=True)
+    bar = track(made, "descriptors", len(texts), console=screen, transient=True)
+    done: Iterator[Any] = iter(bar)
+    none = np.full(len(names), np.nan)
+    for part in missing:
+        found = list(islice(done, len(part)))
+        refused = [(i, f.reason) for i, f in enumerate(found) if isinstance(f, Rejected)]
+        rows = np.stack([none if isinstance(f, Rejected) else f for f in found])
+        storage.write(folder(part), {"values": rows}, {"rejected": refused})
+    values, wrong = [np.zeros((0, len(names)))], dict[int, str]()
+    for start, part in zip(range(0, len(smiles), CHUNK), parts, strict=True):
+        arrays, meta = storage.read(folder(part))
+        values.append(arrays["values"])
+        wrong |= {start + int(i): why for i, why in meta["rejected"]}
+    return np.concatenate(values), wrong
 
 
 def _of_one(smiles: str, names: Sequence[str], options: ReadOptions) -> np.ndarray | Rejected:

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from molinv import cli, models
+from molinv.analysis.produce import _subject
 from molinv.analysis.runs import held_out, of_run
 from molinv.chem import read
 from molinv.chem.descriptors import Descriptors, rdkit_functions, rdkit_values, smiles_of
 from molinv.chem.structure import Rejected, Structure
+from molinv.datasets import descriptors
 from molinv.datasets.descriptors import numbered
 from molinv.datasets.features import DESCRIPTORS, sizes
 from molinv.errors import InputError
@@ -133,7 +135,10 @@ def test_predictions_need_the_columns_and_read_them(run, table, tmp_path, capsys
     assert [bool(row["error"]) for row in found].count(True) == 3
     lacking = write(tmp_path / "less.csv", [["smiles", "temperature"], ["CCO", "300"]])
     assert cli.main(["predict", str(run), lacking]) == 2
-    assert "'pH, measured' is not among 'smiles', 'temperature'" in capsys.readouterr().err
+    assert (
+        "the file has no 'pH, measured' (its columns: 'smiles', 'temperature')"
+        in capsys.readouterr().err
+    )
     assert cli.main(["predict", str(run), "CCO"]) == 2
     assert "takes the columns 'temperature', 'pH, measured'" in capsys.readouterr().err
     parquet = tmp_path / "out.parquet"
@@ -150,9 +155,32 @@ def test_predictions_take_the_numbers_that_training_took(run, table):
     checked = [predictor.usable(s) for s in read(table, descriptors=predictor.descriptors)]
     good = [s for s in checked if isinstance(s, Structure)]
     assert len(good) == len(checked) - 3
+    subject, config, saved = of_run(run)
+    tested = held_out(config, saved, 3)
+    assert subject.bind is not None
+    assert tested.features is not None
+    features = tested.features(torch.arange(3), 30)
+    assert features.molecule.shape == (3, len(predictor.descriptors))
+    _, given = _subject(str(run), table, 2, "", "scalar", False)
+    assert given.features is not None
+    assert torch.isfinite(given.features(torch.arange(2), 30).molecule).all()
     for s in good:
         assert s.descriptors is not None
         assert np.allclose(s.descriptors, trained[s.source.rsplit(":", 1)[1]])
+
+
+def test_descriptors_are_kept_chunk_by_chunk(monkeypatch):
+    monkeypatch.setattr(descriptors, "CHUNK", 2)
+    wanted, smiles = Descriptors(("MolWt", "BCUT2D_MWHI")), ["CCCCO", "[Na+].[Cl-]", "CCN", "", "C"]
+    rows = np.array([4, 1, 3, 0, 2])
+    first = descriptors.described(rows, smiles, None, wanted)
+    monkeypatch.setattr(descriptors, "_of_one", None)
+    values, wrong = descriptors.described(rows, smiles, None, wanted)
+    assert np.array_equal(first[0], values, equal_nan=True)
+    assert first[1] == wrong
+    assert set(wrong) == {1, 3}
+    assert values[[0, 3, 4], 0] == pytest.approx([16.04, 88.15, 45.08], abs=0.01)
+    assert np.isnan(values[[1, 2]]).all()
 
 
 def test_other_files_give_columns_and_need_bonds(run, tmp_path):
@@ -190,10 +218,3 @@ def test_fine_tuning_keeps_or_adds_descriptors(run, table, tmp_path):
     plain = train(settings(table, descriptors="", out=str(tmp_path / "c")))
     added = train(settings(table, init=str(plain), features="state", out=str(tmp_path / "d")))
     assert load(added).card["build"]["features"] == ["state", "descriptors"]
-
-
-def test_a_model_with_descriptors_is_analysed(run):
-    subject, config, saved = of_run(run)
-    structures = held_out(config, saved, 3)
-    values = subject.of(structures)(*structures.batch(range(3)))
-    assert values.shape == (3, 1)

@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from .columns import columns
 from .descriptors import SMILES, Descriptors
-from .labels import LABELS, labels
 from .structure import Item, Pending, ReadOptions, Rejected, Structure
-from .tables import table_rows
-
-TABLES = (".csv", ".tsv")
 
 
 def with_columns(items: Iterator[Item], path: Path, options: ReadOptions) -> Iterator[Item]:
     """The records of a file with the columns that `options.descriptors` name.
 
-    Raises InputError for a table that lacks one, and for a kind of file that has no columns.
+    Raises InputError for a file that lacks one of these.
     """
     wanted = options.descriptors
     if not wanted:
         return items
-    extension = Path(path.name.lower().removesuffix(".gz")).suffix
-    columns = _columns(path, extension, options)
-    lacking = [name for name in wanted.columns if columns is not None and name not in columns]
-    if lacking:
+    names, rows = columns(path, options)
+    if lacking := [name for name in wanted.columns if name not in names]:
         raise InputError(
-            f"{path}: the model takes the columns {_listed(wanted.columns)}, and "
-            f"{_listed(lacking)} is not among {_listed(columns or ()) or 'what such a file has'}: "
-            "add it, or give a table with these columns."
+            f"{path}: the model takes the columns {_listed(wanted.columns)}, and the file has no "
+            f"{_listed(lacking)} (its columns: {_listed(names) or 'none'}): add what is missing."
         )
-    if extension not in LABELS:
-        return items
-    both = zip(items, labels(path, options), strict=True)
+    both = zip(items, chain(rows, repeat({})), strict=False)
     return (_attached(item, said, wanted) for item, said in both)
 
 
@@ -48,16 +41,8 @@ def missing_columns(wanted: Descriptors) -> str:
     )
 
 
-def _columns(path: Path, extension: str, options: ReadOptions) -> list[str] | None:
-    """The columns of a table; none of a file that cannot have any; None where records differ."""
-    if extension in TABLES:
-        table = table_rows(path, options)
-        return None if table is None else table.columns
-    return None if extension in LABELS else []
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(repr(name[:40]) for name in list(names)[:30])
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name[:40]) for name in [*names][:30])
 
 
 def _attached(item: Item, said: Mapping[str, Any], wanted: Descriptors) -> Item:
