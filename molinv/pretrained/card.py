@@ -13,6 +13,7 @@ from rich.text import Text
 from ..datasets.references import ATOMWISE
 from ..prediction.evaluate import interval_table, table
 from ..prediction.predictor import symbols
+from ..training.config import read_config
 from ..training.saved import evaluated, load
 from . import DEFAULT, FILES, find
 
@@ -57,6 +58,11 @@ def _lines(name: str, folder: Path, facts: dict) -> list[tuple[str, str]]:
         last = list(csv.DictReader(file))[-1]
     minutes = float(last["seconds"]) / 60
     called = "" if name == DEFAULT else f"{name} "
+    config = read_config(folder / "config.yaml")
+    began = [("began as", f"an earlier model {config.init}")] if config.init else []
+    features = [("features", config.features.replace(",", ", "))] if config.features else []
+    each = "" if config.conformers == 1 else f", {config.conformers} embedded ones a molecule"
+    shapes = [("geometries", config.geometries.replace(",", ", ") + each)] * bool(config.geometries)
     return [
         (
             "model",
@@ -69,6 +75,9 @@ def _lines(name: str, folder: Path, facts: dict) -> list[tuple[str, str]]:
             f"{facts['seed']}), {minutes:.0f} minutes, {last['epoch']} epochs, of which the best, "
             f"{facts['epoch']}, is kept",
         ),
+        *began,
+        *shapes,
+        *features,
         ("learned", ", ".join(extents) or "nothing: its distribution is fixed"),
         ("takes", f"{symbols(facts['elements'])}; trained on molecules of {few} to {many} atoms"),
         ("size", f"{megabytes(folder):.1f} MB, made with molinv {facts['molinv']}"),
