@@ -39,32 +39,29 @@ def others(
 ) -> Iterator[Others]:
     """The first `count` of the chosen in each kind of geometry that the source does not stand for.
 
-    Of a source with several geometries those in `store` are taken. Molecules of which one cannot be
-    made are left out. Raises InputError where RDKit can embed none.
+    Of a source with several geometries those in `store` are taken first. Molecules of which one
+    cannot be made are left out. Raises InputError where RDKit can embed none.
     """
-    copies, molecules = source.copies, source.molecules
+    copies, molecules, there = source.copies, source.molecules, set(source.kinds)
     if copies is not None:
         kinds = np.array(KINDS)[molecules.extras.kinds]
-        some = copies.molecule[chosen[:count]]
-        for kind in dict.fromkeys(kinds.tolist()):
-            if kind in source.kinds:
-                continue
-            rows = copies.rows[some]
-            first = kinds[copies.rows.max(0)] == kind  # of each column
-            column = rows[:, int(first.argmax())]
-            column = column[column >= 0]
-            yield Others(kind, molecules.take(column), store, column)
-    elif GIVEN in source.kinds:
-        some = np.array([i for i in chosen.tolist() if molecules.smiles[i]][:count], np.int64)
-        made = embedded_copies(molecules, some, workers) if len(some) else None
-        if made is None:
-            raise InputError(
-                "no held-out molecule of the data has a SMILES that RDKit can embed: leave out "
-                "--embedded."
-            )
-        added = hydrogens_added_copies(molecules, some)
-        for kind, found in ((EMBEDDED, made), (HYDROGENS, added)):
-            if kind not in source.kinds and found is not None:
-                each, _ = found
-                turned = place(saved, each, config, rotate=True)
-                yield Others(kind, each, turned, np.arange(len(each)))
+        columns = kinds[copies.rows.max(0)]  # the kind of each
+        for kind in dict.fromkeys(columns.tolist()):
+            if kind not in there:
+                rows = copies.rows[copies.molecule[chosen[:count]], int((columns == kind).argmax())]
+                rows = rows[rows >= 0]
+                yield Others(kind, molecules.take(rows), store, rows)
+        there |= set(columns.tolist())
+    if GIVEN not in source.kinds or {EMBEDDED, HYDROGENS} <= there:
+        return
+    some = np.array([i for i in chosen.tolist() if molecules.smiles[i]][:count], np.int64)
+    made = embedded_copies(molecules, some, workers) if len(some) else None
+    if made is None:
+        raise InputError(
+            "no held-out molecule of the data has a SMILES that RDKit can embed: leave out "
+            "--embedded."
+        )
+    for kind, found in ((EMBEDDED, made), (HYDROGENS, hydrogens_added_copies(molecules, some))):
+        if kind not in there and found is not None:
+            each, _ = found
+            yield Others(kind, each, place(saved, each, config, rotate=True), np.arange(len(each)))

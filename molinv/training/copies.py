@@ -74,10 +74,18 @@ def heavy_atoms(molecules: Molecules) -> Int64[np.ndarray, " n"]:
 
 
 def with_small(molecules: Molecules, parts: Split, small: int) -> Split:
-    """The split with all molecules of up to `small` heavy atoms in its training part."""
+    """The split with all molecules of up to `small` heavy atoms in its training part.
+
+    Raises InputError where a part is then empty.
+    """
     few = heavy_atoms(molecules) <= small
     moved = [part[few[part]] for part in (parts.valid, parts.test)]
     rest = [part[~few[part]] for part in (parts.valid, parts.test)]
+    if not len(rest[0]) or not len(rest[1]):
+        raise InputError(
+            f"small {small}: no molecule is left in the part to validate on or to test on; give a "
+            "smaller number."
+        )
     return Split(np.concatenate([parts.train, *moved]), rest[0], rest[1])
 
 

@@ -1,6 +1,7 @@
 """Several geometries of each molecule: which are made, drawn, validated and predicted."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -173,6 +174,17 @@ def test_a_run_on_several_geometries_predicts_and_is_evaluated_on_each(folder, t
     inputs = model.inputs(batch)  # pyright: ignore[reportCallIssue]
     expected = saved.task.values(model(*inputs))
     assert np.allclose(bound(pos, z).detach(), expected.detach(), rtol=1e-6)
+
+
+def test_a_run_with_repeated_molecules_is_evaluated_on_each_kind_too(folder, tmp_path):
+    config = settings(folder, geometries="", conformers=1, features="", small=30, repeat=2)
+    with pytest.raises(InputError, match="part"):
+        train(replace(config, out=str(tmp_path / "all")))
+    limit = int(np.sort(heavy_atoms(load(folder)))[8])
+    run = train(replace(config, small=limit, out=str(tmp_path / "run")))
+    assert cli.main(["evaluate", str(run), "--embedded", "5"]) == 0
+    measured = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))["intervals"]
+    assert set(measured) == set(KINDS)
 
 
 def test_data_makes_conformers_once(folder, capsys):
