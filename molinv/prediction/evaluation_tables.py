@@ -77,8 +77,11 @@ def metrics_table(result: dict[str, Any]) -> Table | None:
     return made if made.row_count else None
 
 
-def interval_table(result: dict[str, Any], kind: str) -> Group:
-    """The intervals of one kind of geometry, from `evaluate`, and their caveats, to print."""
+def interval_table(result: dict[str, Any], kind: str, groups: bool = True) -> Group:
+    """The intervals of one kind of geometry, from `evaluate`, and their caveats, to print.
+
+    With `groups`, how often they hold in groups of molecules too.
+    """
     held = result["intervals"][kind]
     what = WHOSE[kind]
     made = Table(
@@ -101,7 +104,7 @@ def interval_table(result: dict[str, Any], kind: str) -> Group:
     if own:
         made.caption = "of alike ones: the mean width over that of intervals of one width for all"
     said = [Text(text) for text in held.get("caveats", [CHOSEN_ON])]
-    tables = [made, *group_tables(held)] if held["targets"] else []
+    tables = [made, *(group_tables(held) if groups else ())] if held["targets"] else []
     return Group(*tables, *said)
 
 

@@ -34,7 +34,7 @@ def card(name: str) -> Group:
         measured = [Text("not evaluated yet")]
     else:
         kinds = result.get("intervals", ())
-        measured = [table(result), *(interval_table(result, kind) for kind in kinds)]
+        measured = [table(result), *(interval_table(result, kind, groups=False) for kind in kinds)]
     targets = load(folder).task.targets
     relative = [t.name for t in targets if t.atomwise]
     note = [Text(f"{', '.join(relative)}: {ATOMWISE}.")] if relative else []
