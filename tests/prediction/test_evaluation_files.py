@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -31,7 +32,9 @@ def test_scores_are_those_of_their_definitions():
 
 
 @pytest.mark.parametrize("copies", [0, 2])
-def test_a_run_keeps_its_test_predictions_parts_and_plot(run, copies):
+def test_a_run_keeps_its_test_predictions_parts_and_plot(run, copies, tmp_path):
+    left_out = shutil.ignore_patterns("evaluation.json", "conformal.json", "partial-evaluation")
+    run = shutil.copytree(run, tmp_path / "run", ignore=left_out)
     result = evaluate(run, copies=copies)
     config = read_config(run / "config.yaml")
     molecules, parts, *_ = prepare(config)

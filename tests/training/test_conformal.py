@@ -251,7 +251,7 @@ def test_each_molecule_has_an_interval_of_its_own(own_widths, capsys):
 def test_predictions_have_the_intervals_that_were_evaluated(own_widths):
     predictor, found = Predictor(own_widths), calibrated(own_widths, load(own_widths).card)
     assert found is not None
-    assert set(found.difficulties) == {"given", "embedded"}
+    assert set(found.difficulties) == {"given", "embedded", "hydrogens"}
     rows = predicted(predictor, read(["CCO", "CC(C)=O", "c1ccccc1"]))
     both = predicted(predictor, [*read(["c1ccccc1"]), *read([str(water(own_widths.parent))])])
     widths = [row["homo_high"] - row["homo_low"] for row in rows]

@@ -43,7 +43,7 @@ class Settings:
     @property
     def options(self) -> ReadOptions:
         """What reading and the conformer search need of them."""
-        wanted = load(self).descriptors
+        wanted = load(self).descriptors or None
         return ReadOptions(self.seed, self.smiles_column, self.conformers, wanted)
 
     def key(self) -> dict[str, Any]:
