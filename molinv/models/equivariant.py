@@ -184,11 +184,14 @@ class Equivariant(Model):
     ) -> Float[Tensor, "b t *e"]:
         mask = z > 0
         waves, unit = self.waves(pos, mask)
-        linear, active = self.radial
-        hidden, s = linear(waves), self.element(z)
-        if self.known is not None and features is not None:
-            hidden, s = self.known.pairs(hidden, features.pairs), self.known.atoms(s, features)
-        radial, couplings = active(hidden), self.couplings(unit, waves[..., -1:])
+        s = self.element(z)
+        if self.known is None or features is None:
+            radial = self.radial(waves)
+        else:
+            linear, active = self.radial
+            radial = active(self.known.pairs(linear(waves), features.pairs))
+            s = self.known.atoms(s, features)
+        couplings = self.couplings(unit, waves[..., -1:])
         x = {0: s[:, :, None]}
         for layer in self.layers:
             x = layer(x, radial, couplings)

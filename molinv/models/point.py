@@ -192,11 +192,12 @@ class Point(Model):
         seen = self.radial(distance)
         if self.geometry != "distance":
             seen = torch.cat([seen, vector / (distance[..., None] + SOFT)], -1)
-        first, active, last = self.pair
-        hidden = first(seen)
-        if self.known is not None:
-            hidden = self.known.pairs(hidden, pairs)
-        made = last(active(hidden)).unflatten(-1, (len(self.layers), -1))
+        if self.known is None:
+            made = self.pair(seen)
+        else:
+            first, active, last = self.pair
+            made = last(active(self.known.pairs(first(seen), pairs)))
+        made = made.unflatten(-1, (len(self.layers), -1))
         return made.permute(3, 0, 4, 1, 2)
 
 

@@ -7,7 +7,7 @@ import pytest
 from rdkit import Chem
 
 from molinv.chem import Structure, read
-from molinv.chem.structure import EMBEDDED, GIVEN, HYDROGENS
+from molinv.chem.structure import EMBEDDED, GIVEN, HYDROGENS, KINDS
 from molinv.datasets import load
 from molinv.datasets.geometries import hydrogens_added_copies
 from molinv.datasets.hydrogens import with_hydrogens
@@ -34,8 +34,10 @@ def record(i: int, hydrogens: bool, flat: bool = False) -> str:
 
 def test_heavy_atoms_stay_and_hydrogens_are_as_many():
     chosen = np.arange(40, 80)
-    made = hydrogens_added_copies(SAMPLE, chosen)
-    assert made is not None
+    found = hydrogens_added_copies(SAMPLE, chosen)
+    assert found is not None
+    made, index = found
+    assert np.array_equal(index, chosen)
     assert list(made.ids) == [SAMPLE.ids[int(i)] for i in chosen]
     assert np.array_equal(made.y, SAMPLE.y[chosen])
     moved = 0
@@ -79,7 +81,9 @@ def test_records_are_of_three_kinds_and_data_keeps_them_apart(tmp_path):
     kinds = [GIVEN, HYDROGENS] * 5 + [EMBEDDED]
     assert [m.kind for m in found if isinstance(m, Structure)] == kinds
     assert [m.embedded for m in found if isinstance(m, Structure)] == [False] * 10 + [True]
-    made = hydrogens_added_copies(SAMPLE, np.array([41]))
+    copies = hydrogens_added_copies(SAMPLE, np.array([41]))
+    assert copies is not None
+    made, _ = copies
     assert made is not None
     assert np.allclose(found[1].pos, made.molecule(0)[1], atol=2e-3)  # as a file's are added
     own = read_own(path)
@@ -90,5 +94,6 @@ def test_records_are_of_three_kinds_and_data_keeps_them_apart(tmp_path):
     assert (again.kind.tolist(), again.state.tolist()) == (kinds, own.state.tolist())
     source = prepare(TrainConfig(data=str(path), targets="y", train_size=None))
     assert source.kinds == (GIVEN, EMBEDDED, HYDROGENS)
-    assert source.kind is not None
-    assert source.kind.tolist() == kinds
+    numbers = source.molecules.extras.kinds
+    assert numbers is not None
+    assert [KINDS[k] for k in numbers] == kinds

@@ -64,6 +64,7 @@ def test_a_run_keeps_its_test_predictions_parts_and_plot(run, copies, tmp_path):
 
 
 def test_the_command_shows_them(run, capsys):
+    evaluate(run, copies=2)
     assert main(["evaluate", str(run), "--limit", "20", "--copies", "2"]) == 0
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("RMSE", "R2", "Spearman"))

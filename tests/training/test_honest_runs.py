@@ -175,14 +175,14 @@ def test_evaluating_a_shipped_model_leaves_the_package_alone(tmp_path, monkeypat
     source = Source(molecules, split(len(molecules)), [], ("given",))
     monkeypatch.setattr(accuracy, "prepare", lambda config: source)
     card = load(model).card | {"split": source.parts.hash}
-    right = accuracy.load_saved
+    right = accuracy.load_model
 
     def loaded(folder, trust=False):
         saved = right(folder, trust)
         saved.card.update(card)
         return saved
 
-    monkeypatch.setattr(accuracy, "load_saved", loaded)
+    monkeypatch.setattr(accuracy, "load_model", loaded)
     monkeypatch.chdir(tmp_path)
     accuracy.evaluate("qm9", copies=2, limit=4)
     assert (tmp_path / "qm9-evaluation" / "evaluation.json").is_file()

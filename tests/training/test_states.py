@@ -49,13 +49,12 @@ def test_the_card_has_the_states_of_training_and_a_note_says_that_they_are_mixed
 
 def test_a_data_set_is_neutral_with_its_odd_electrons_unpaired(tmp_path):
     source = prepare(TrainConfig(data=str(SAMPLE), targets="homo", train_size=100, valid_size=20))
-    assert source.state is None
-    assert states(source).tolist() == [[0, 0]] * len(source.molecules)
+    assert states(source.molecules).tolist() == [[0, 0]] * len(source.molecules)
     path = tmp_path / "radicals.csv"
     path.write_text("smiles,y\n" + "".join(f"{s},{i}\n" for i, s in enumerate(RADICALS * 5)))
     config = TrainConfig(data=str(path), targets="y", train_size=None, valid_size=None)
     source = prepare(config)
-    assert states(source).tolist() == [[0, 1]] * 15
+    assert states(source.molecules).tolist() == [[0, 1]] * 15
     data = MoleculeData(source, config)
     assert data.facts["states"] == [[0, 1]]
     assert not any("charge or spin" in note for note in data.notes)
@@ -84,7 +83,7 @@ def test_errors_are_claimed_for_the_kinds_that_they_were_measured_on_alone(folde
     assert predictor.errors_of(GIVEN) == predictor.errors
 
 
-def test_heavy_atoms_with_hydrogens_added_have_no_given_geometrys_error(tmp_path, capsys):
+def test_heavy_atoms_with_hydrogens_added_have_errors_and_intervals_of_their_own(tmp_path):
     path = tmp_path / "ethane.sdf"
     lines = ["ethane", "", "", "  2  1  0  0  0  0  0  0  0  0999 V2000"]
     lines += [f"{x:10.4f}    0.0000    0.1000 C   0  0" for x in (0.0, 1.53)]
@@ -94,20 +93,20 @@ def test_heavy_atoms_with_hydrogens_added_have_no_given_geometrys_error(tmp_path
     with out.open() as file:
         added, embedded = csv.DictReader(file)
     assert (added["geometry"], added["embedded"]) == ("hydrogens added", "False")
-    assert [added[f"homo_{end}"] for end in ("low", "high", "mae")] == ["", "", ""]
-    assert all(embedded[f"homo_{end}"] for end in ("low", "high", "mae"))
-    said = capsys.readouterr().out
-    assert (
-        "Test MAE: not measured for given geometries with added hydrogens, where model qm9" in said
-    )
-    assert "No intervals for given geometries with added hydrogens" in said
-    assert main(["predict", str(path), str(tmp_path / "none.pdb"), "CC"]) == 2
+    assert added["model"] == embedded["model"] == "qm9-smiles"
+    every = (HYDROGENS, EMBEDDED, GIVEN)
+    measured = [Predictor("qm9-smiles").errors_of(kind)["homo"] for kind in every]
+    assert [float(row["homo_mae"]) for row in (added, embedded)] == pytest.approx(measured[:2])
+    assert len(set(measured)) == 3
+    for row in (added, embedded):
+        assert float(row["homo_low"]) < float(row["homo"]) < float(row["homo_high"])
     table = tmp_path / "out.parquet"
     assert main(["predict", str(path), "-o", str(table), "--targets", "homo"]) == 0
     import pyarrow.parquet as pq
 
     (row,) = pq.read_table(table).to_pylist()
-    assert (row["geometry"], row["homo_mae"], row["homo_low"]) == ("hydrogens added", None, None)
+    assert (row["geometry"], row["model"]) == ("hydrogens added", "qm9-smiles")
+    assert row["homo_mae"] == pytest.approx(measured[0])
 
 
 def test_geometry_is_a_column_of_every_prediction_and_no_target(tmp_path):
