@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from itertools import chain, islice
 
 from ..errors import InputError
 from . import pictures
@@ -73,7 +75,7 @@ def main(arguments: list[str]) -> int:
     from rich.progress import track
 
     from ..chem import Rejected, read
-    from ..chem.structure import KINDS
+    from ..chem.structure import EMBEDDED, KINDS, Structure
     from ..prediction import output
     from ..prediction.predictor import GEOMETRY, Predictor
     from ..prediction.sdf import write_sdf
@@ -89,15 +91,21 @@ def main(arguments: list[str]) -> int:
         return _library(args, *choose(args.inputs), targets)
     path = output.check_path(args.output) if args.output else None
     model, inputs = choose(args.inputs)
-    predictor = Predictor(model, args.copies, args.trust, targets, args.device, args.total)
-    structures = read(
+    how = args.copies, args.trust, targets, args.device, args.total
+    predictor = None if model is None else Predictor(model, *how)
+    structures: Iterable[Structure | Rejected] = read(
         inputs,
         smiles_column=args.smiles_column,
         seed=args.seed,
         conformers=args.conformers,
         workers=args.workers,
-        descriptors=predictor.descriptors,
+        descriptors=None if predictor is None else predictor.descriptors,
     )
+    if predictor is None:  # loads only the shipped model that the first structure needs
+        first = list(islice(structures, 1))
+        kind = next((s.kind for s in first if isinstance(s, Structure)), EMBEDDED)
+        predictor = Predictor(None, *how, kind=kind)
+        structures = chain(first, structures)
     screen = Console(stderr=True, highlight=False)
     if path is not None and path.suffix == ".sdf":
         structures = list(track(structures, "reading", console=screen, transient=True))

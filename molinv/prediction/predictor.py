@@ -58,7 +58,8 @@ class Predictor:
     """Predicts with a shipped model, given by its name, or the model or ensemble of a run folder.
 
     Without a model it takes the shipped model that was trained on geometries like a structure's:
-    given in 3-D, or made by RDKit (`of_kind`). Each value is averaged over `copies`
+    given in 3-D, or made by RDKit (`of_kind`); `kind` is the one whose model is loaded at once, the
+    others are loaded when a structure needs them. Each value is averaged over `copies`
     orientations drawn from the distribution the model learned; its standard deviation over them
     says how far it still depends on orientation, not how wrong it is: that is `errors`.
     `targets` keeps the named ones only; `device` is where it computes (see `choose_device`).
@@ -76,8 +77,11 @@ class Predictor:
         targets: Sequence[str] | None = None,
         device: str = "auto",
         total: bool = False,
+        kind: str = GIVEN,
     ):
-        folder, self.device = locate(model), choose_device(device)
+        usual = BY_GEOMETRY[kind]
+        folder = locate(usual if model is None and usual in available() else model)
+        self.device = choose_device(device)
         self.saved: Saved = load_model(folder, trust).to(self.device)
         self.evaluation = evaluated(folder, self.saved.card)
         self.calibration = calibrated(folder, self.saved.card)

@@ -17,11 +17,12 @@ from rich.table import Table
 from ..atomic import edited
 from ..errors import InputError
 from ..prediction.evaluate import evaluate
+from ..training import presets
 from ..training.config import TrainConfig, read_config
 from ..training.ensemble import one_device, train_ensemble
 from ..training.fine_tuning import like_initial
 from ..training.members import load_model
-from ..training.run import check_same, locked, train, write_config
+from ..training.run import as_begun, check_same, locked, train, write_config
 from ..training.saved import sealed, write_json
 from .out_of_fold import write_predictions
 
@@ -66,8 +67,11 @@ def crossvalidate(
     """
     folder, by = Path(config.out), config.split
     _check(config, plan)
-    config = one_device(config, "a cross-validation")
     console, results = Console(stderr=True), list[Result]()
+    begun = as_begun(one_device(config, "a cross-validation"), folder)
+    config = presets.fitted(begun, given)
+    for note in presets.notes(begun, config):
+        console.print(f"note: {note}", highlight=False, markup=False)
     with locked(folder):
         done = _done(folder, config, plan)
         write_config(folder, config)

@@ -102,7 +102,7 @@ def _fixed(name: str, config: TrainConfig, task: Task, given: Collection[str]) -
         return f"the model {config.model} has no such number"
     if name == "readout":
         total = task.gradient or any(t.atomwise for t in task.targets)
-        if task.kind != "scalar" or total or config.readout not in ("sum", "mean"):
+        if task.kind != "scalar" or total or config.readout not in ("auto", "sum", "mean"):
             return "the targets leave it no choice"
     if name == "features" and not _takes_features(config):
         return f"the model {config.model} takes positions and elements only"

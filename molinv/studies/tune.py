@@ -22,11 +22,12 @@ from rich.table import Table
 from ..atomic import atomic_write
 from ..errors import InputError
 from ..tasks.classes import Classes
+from ..training import presets
 from ..training.config import TrainConfig
 from ..training.ensemble import one_device
 from ..training.history import write_csv
 from ..training.molecule_data import MoleculeData
-from ..training.run import check_same, locked, train, write_config
+from ..training.run import as_begun, check_same, locked, train, write_config
 from ..training.source import prepare
 from .space import Choice, Range, Space, configured, space, value_of
 
@@ -76,8 +77,11 @@ def tune(
         raise InputError(f"--trials: expected 1 or more, got {trials}.")
     if minutes is not None and not minutes > 0:
         raise InputError(f"--minutes: expected a number above 0, got {minutes}.")
-    config = one_device(replace(config, minutes=None), "a search")
     folder, console = Path(config.out), Console(stderr=True)
+    begun = as_begun(one_device(replace(config, minutes=None), "a search"), folder)
+    config = presets.fitted(begun, given)
+    for note in presets.notes(begun, config):
+        console.print(f"note: {note}", highlight=False, markup=False)
     with locked(folder):
         check_same(folder, config, folder / LOG, free=("accelerator", "devices"))
         task = MoleculeData(prepare(config, workers), config).task

@@ -192,6 +192,10 @@ class TrainConfig(RunConfig):
         group_end: fraction of the distribution's learning rate that is left at the end of the run.
         init: a shipped model's name or a run folder to start from: its architecture, and its
             weights except the last layer's where the targets are others.
+        preset: settings that suit the data, in place of the defaults of settings that you do not
+            give: small (a small network that sees distances and bonds), large (the default network
+            with bonds), none, or auto, which for a .csv or .tsv file is small up to 5,000 rows and
+            large beyond.
         features: what the model takes beside positions and elements, separated by commas: bonds
             (the bond graph), state (charge and unpaired electrons), geometry (whether coordinates
             were given or embedded).
@@ -242,6 +246,7 @@ class TrainConfig(RunConfig):
     cost: float | None = None
     group_end: float = 0.01
     init: str | None = None
+    preset: str = "auto"
     features: str = ""
     descriptors: str = ""
     geometries: str = ""
@@ -346,7 +351,7 @@ class TrainConfig(RunConfig):
 
 
 # what settings were in effect before they existed
-BEFORE: dict[str, Any] = {"strict_split": False}
+BEFORE: dict[str, Any] = {"strict_split": False, "preset": "none"}
 
 
 def read_config(path: Path) -> TrainConfig:

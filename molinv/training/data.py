@@ -16,6 +16,8 @@ from ..datasets.batches import Loader
 from ..tasks.base import Task
 from .config import RunConfig
 
+FEW, PARTS = 32, 8  # examples in a validation batch at least, and its share of few examples
+
 
 class RunData(pl.LightningDataModule, ABC):
     """Batches; a new order of the training examples for every epoch.
@@ -30,7 +32,7 @@ class RunData(pl.LightningDataModule, ABC):
     identity  what tells this data and its split from another, as JSON
     notes     sentences on what a user should know of the data
     best      whether the model of the best epoch is kept, or the last epoch's
-    together  examples in a validation batch
+    together  examples in a validation batch, at most
     readout   how outputs are made of those of atoms (see `models.make`)
     """
 
@@ -89,7 +91,8 @@ class RunData(pl.LightningDataModule, ABC):
     def val_dataloader(self) -> list[Loader]:
         trainer = self.trainer
         assert trainer is not None
-        size = max(self.together, trainer.world_size)
+        few = max(FEW, len(self.valid) // PARTS)  # so that molecules of one size are together
+        size = max(min(self.together, few), trainer.world_size)
         shards = {"rank": trainer.global_rank, "world": trainer.world_size}
         return [Loader(view, self.valid, size, shuffle=False, **shards) for view in self.views]
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from rich.console import Console
 
 from ..errors import InputError
+from . import presets
 from .config import TrainConfig, read_config
 from .fine_tuning import like_initial
 from .members import Member, is_ensemble, read_members, write_members
-from .run import check_same, locked, train, write_config
+from .run import as_begun, check_same, locked, train, write_config
 from .saved import ENSEMBLE
 
 
@@ -45,7 +46,10 @@ def train_ensemble(
         raise InputError(
             f"--ensemble: expected 2 or more members, got {members}: leave it out for one model."
         )
-    config = one_device(config, "an ensemble")
+    begun = as_begun(one_device(config, "an ensemble"), folder)
+    config = presets.fitted(begun, given)
+    for note in presets.notes(begun, config):
+        Console(stderr=True).print(f"note: {note}", highlight=False, markup=False)
     with locked(folder):
         if (folder / "checkpoints").exists() or (folder / "model.json").exists():
             raise InputError(f"{folder} holds a run of one model: choose another --out.")

@@ -41,9 +41,14 @@ def like_initial(
                 f"--{name}, or --init."
             )
     made = replace(config, **{name: build_of[name] for name in TAKEN})
+    taken = [name for name in build_of.get("features", ()) if name != DESCRIPTORS]
     if "features" not in given and not config.features:
-        taken = [name for name in build_of.get("features", ()) if name != DESCRIPTORS]
         made = replace(made, features=",".join(taken))
+    if missing := [name for name in taken if name not in made.taken]:
+        raise InputError(
+            f"init {config.init} takes the features {', '.join(taken)}: name {', '.join(missing)} "
+            "in --features too, or leave out --features."
+        )
     there = Descriptors.of_json(build_of.get("descriptors"))
     if "descriptors" not in given and not config.descriptors:
         made = replace(made, descriptors=there.text)

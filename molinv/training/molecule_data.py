@@ -13,7 +13,7 @@ from jaxtyping import Int64
 
 from ..augment import Augmented
 from ..chem.state import MENTIONED, words
-from ..datasets.batches import OnDevice
+from ..datasets.batches import Loader, OnDevice
 from ..datasets.molecules import Molecules
 from ..datasets.split import Split
 from ..datasets.targets import Target
@@ -27,6 +27,8 @@ from .config import TrainConfig
 from .data import RunData
 from .orbit_share import MOLECULES, orbit_share
 from .source import Source, states, write_rejected, write_split
+
+TOGETHER = 32  # molecules in a batch whose sizes may differ much
 
 
 class MoleculeData(RunData):
@@ -98,9 +100,10 @@ class MoleculeData(RunData):
         """Of the first validation molecules, on every process: too few to share out."""
         if not isinstance(self.task, Numbers):
             return {}
-        batch = trainer.precision_plugin.convert_input(self.stored.gather(self.valid[:MOLECULES]))
+        convert = trainer.precision_plugin.convert_input
         with trainer.precision_plugin.forward_context():
-            return orbit_share(module.network, self.task, batch, self.config.seed)
+            batches = Loader(self.stored, self.valid[:MOLECULES], TOGETHER, shuffle=False)
+            return orbit_share(module.network, self.task, map(convert, batches), self.config.seed)
 
     def begin(self, folder: Path) -> None:
         write_rejected(folder / "rejected.csv", self.source.rejected)

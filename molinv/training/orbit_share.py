@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -21,34 +22,40 @@ _STREAM = 0x6F72626974  # "orbit": keeps these rotations apart from all others o
 
 
 @torch.no_grad()
-def orbit_share(network: Augmented, task: Numbers, batch: Batch, seed: int) -> dict[str, float]:
-    """`<target>_orbit_variance` and `<target>_orbit_square` of a batch, in unit^2.
+def orbit_share(
+    network: Augmented, task: Numbers, batches: Iterable[Batch], seed: int
+) -> dict[str, float]:
+    """`<target>_orbit_variance` and `<target>_orbit_square` of molecules, in unit^2.
 
-    Means over its molecules of Var_g f(g x), unbiased, and of |f(g x) - y|^2 over rotations about
-    the centroid drawn from Haar, f turned back; of values by atom the means over atoms. They
-    depend on the seed and the places in the batch alone, so that all epochs see the same ones.
+    Means over molecules of Var_g f(g x), unbiased, and of |f(g x) - y|^2 over rotations about
+    the centroid drawn from Haar, f turned back; of values by atom the means over atoms. Rotations
+    depend on the seed and the order of the molecules alone, so that all epochs see the same ones.
     """
     key = np.random.SeedSequence([seed, _STREAM]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(key >> np.uint64(1)))
-    turns = SO3().haar(ROTATIONS * len(batch), generator).view(ROTATIONS, len(batch), 3, 3)
-    truth = task.standardizer.inverse(task.standardizer(batch.y, batch.z))
-    values = torch.stack([_outputs(network, task, batch, g) for g in turns.to(batch.pos)])
-    kind = task.standardizer.kind
-    if kind == "scalar":
-        variance = values.var(0).mean(0).tolist()
-        square = (values - truth).square().mean(0).nanmean(0).tolist()  # of those known
-    else:
-        around = lengths(values - values.mean(0), kind).square().sum(0) / (ROTATIONS - 1)
-        away = lengths(values - truth.nan_to_num(), kind).square().mean(0)
-        there = known(truth, kind)
-        count = per_target(there)
-        variance = (per_target(around * there) / count).tolist()
-        square = (per_target(away * there) / count).tolist()
+    sums = torch.stack([_sums(network, task, batch, generator) for batch in batches]).sum(0)
+    variance, square = (sums[:2] / sums[2:]).tolist()
     row = {}
     for target, *both in zip(task.standardizer.targets, variance, square, strict=True):
         for name, value in zip(("variance", "square"), both, strict=True):
             row[f"{target.name}_orbit_{name}"] = value
     return row
+
+
+def _sums(
+    network: Augmented, task: Numbers, batch: Batch, generator: torch.Generator
+) -> Float64[Tensor, "4 t"]:
+    """Sums over a batch of variances and of squared errors, and how many values each is of."""
+    turns = SO3().haar(ROTATIONS * len(batch), generator).view(ROTATIONS, len(batch), 3, 3)
+    truth = task.standardizer.inverse(task.standardizer(batch.y, batch.z))
+    values = torch.stack([_outputs(network, task, batch, g) for g in turns.to(batch.pos)])
+    kind = task.standardizer.kind
+    there = known(truth, kind)
+    around = lengths(values - values.mean(0), kind).square().sum(0) / (ROTATIONS - 1)
+    away = lengths(values - truth.nan_to_num(), kind).square().mean(0)
+    of_all = there | (kind == "scalar")  # the variance needs no true value
+    found = (around * of_all, away * there, of_all, there)
+    return torch.stack([per_target(x.double()) for x in found])
 
 
 def _outputs(

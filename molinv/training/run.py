@@ -33,6 +33,7 @@ from ..errors import InputError, Terminated
 from ..sharing import share_cores
 from ..tasks.energy_forces import check_gradient
 from ..tasks.numbers import Numbers
+from . import presets
 from .averaging import averaging
 from .build import count_parameters
 from .checkpoint import SafeCheckpoints
@@ -98,12 +99,16 @@ def _train(
         raise InputError(f"{folder} holds an ensemble: give --ensemble N, or another --out.")
     last = folder / "checkpoints" / "last.ckpt"
     initial: Saved | None = None
+    notes: list[str] = []
     if isinstance(config, PictureConfig):
         data: RunData = PictureData(config)
         check_same(folder, data.config, last)
     else:
         assert isinstance(config, TrainConfig)
-        config, initial = like_initial(as_begun(config, folder), trust, given)
+        begun = as_begun(config, folder)
+        config = presets.fitted(begun, given)
+        notes += presets.notes(begun, config)
+        config, initial = like_initial(config, trust, given)
         check_same(folder, config, last)
         data = MoleculeData(prepare(config, workers), config)
     config, task = data.config, data.task
@@ -130,7 +135,7 @@ def _train(
         if trainer.is_global_zero:
             write_config(folder, config)
             data.begin(folder)
-            for note in data.notes:
+            for note in (*notes, *data.notes):
                 history.console.print(f"note: {note}", highlight=False, markup=False)
         fit(trainer, module, data, last)
     if trainer.is_global_zero and not (folder / "model.json").is_file():

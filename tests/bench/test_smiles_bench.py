@@ -131,7 +131,7 @@ def test_finished_runs_are_skipped_and_other_molecules_refused(bench, capsys):
 def test_molinv_trains_as_long_as_one_model_of_chemprop_did(bench, where):
     out, arguments = bench
     cli.main(arguments)
-    made = plan.Plan(out, Environment(where), "qm9", {}, "cpu", 2, None, None, None, False)
+    made = plan.Plan(out, Environment(where), "qm9", "qm9", {}, "cpu", 2, None, None, None, False)
     part = plan.Part("molinv", Cell(out, "freesolv", "random", 0), 1)
     config = made.run(part).config
     rival = json.loads((part.cell.folder / "chemprop/result.json").read_text())
@@ -143,13 +143,17 @@ def test_molinv_trains_as_long_as_one_model_of_chemprop_did(bench, where):
 
 def test_settings_of_the_architecture_are_those_of_training_from_scratch(where, tmp_path):
     more = {"batch_size": 32, "model_args": {"width": 64}, "distribution": "Identity"}
-    made = plan.Plan(tmp_path, Environment(where), "qm9", more, "cpu", 1, 2.0, None, None, False)
+    made = plan.Plan(
+        tmp_path, Environment(where), "qm9", "qm9", more, "cpu", 1, 2.0, None, None, False
+    )
     cell = Cell(tmp_path, "freesolv", "random", 0)
     scratch, started = (made.run(plan.Part(p, cell, 0)).config for p in ("molinv", "init"))
     assert (scratch.init, scratch.model_args, scratch.batch_size) == (None, {"width": 64}, 32)
     assert (started.init, started.model_args, started.batch_size) == ("qm9", {}, 32)
     assert (scratch.distribution, started.distribution) == ("Identity", "UniformBox")
-    wrong = plan.Plan(tmp_path, Environment(where), "qm9", {"wdith": 1}, "cpu", 1, 2.0, 9, 9, False)
+    wrong = plan.Plan(
+        tmp_path, Environment(where), "qm9", "qm9", {"wdith": 1}, "cpu", 1, 2.0, 9, 9, False
+    )
     with pytest.raises(InputError, match="settings: got an unexpected"):
         wrong.run(plan.Part("molinv", cell, 0))
 

@@ -53,7 +53,8 @@ def table(tmp_path_factory) -> str:
 
 
 def settings(data: str, **changes) -> TrainConfig:
-    given = {"data": data, "targets": "y", "descriptors": WANTED, "model_args": SMALL, "epochs": 1}
+    given = {"data": data, "targets": "y", "descriptors": WANTED, "model_args": SMALL}
+    given |= {"epochs": 1, "preset": "none"}
     return TrainConfig(**(given | {"accelerator": "cpu", "devices": 1} | changes))
 
 
@@ -212,6 +213,10 @@ def test_fine_tuning_keeps_or_adds_descriptors(run, table, tmp_path):
     plain = train(settings(table, descriptors="", out=str(tmp_path / "c")))
     added = train(settings(table, init=str(plain), features="state", out=str(tmp_path / "d")))
     assert load(added).card["build"]["features"] == ["state", "descriptors"]
+    for features in ("bonds", ""):
+        fewer = settings(table, init=str(added), features=features, out=str(tmp_path / "e"))
+        with pytest.raises(InputError, match="takes the features state: name state in --features"):
+            train(fewer, given={"features"})
 
 
 def test_a_model_with_descriptors_is_analysed(run):

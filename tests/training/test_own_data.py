@@ -117,7 +117,8 @@ def test_missing_values_are_masked_in_errors_and_intervals(own):
     assert np.isnan(y[:, 1]).any()
     saved = load(own)
     batch = place(molecules, saved.task, config, "cpu").gather(parts.test)
-    outputs = saved.network.orbit(batch.pos, batch.z, orbit="identity").mean
+    inputs = saved.network.model.inputs(batch)
+    outputs = saved.network.orbit(*inputs, orbit="identity").mean
     errors = np.abs(saved.standardizer.inverse(outputs).numpy() - y)
     for j, name in enumerate("ab"):
         expected = np.nanmean(errors[:, j])

@@ -78,6 +78,26 @@ def test_a_predictor_without_a_model_takes_the_shipped_one(shipped):
         Predictor("runs/none")
 
 
+def test_only_the_model_that_is_needed_is_loaded(shipped, tmp_path, monkeypatch):
+    from molinv.prediction import predictor
+
+    for name in ("qm9", "qm9-smiles"):
+        shutil.copytree(shipped, tmp_path / name)
+    monkeypatch.setattr(places, "ROOT", tmp_path)
+    loaded, load = [], predictor.load_model
+    monkeypatch.setattr(predictor, "load_model", lambda f, t: loaded.append(f.name) or load(f, t))
+    assert main(["predict", "CCO"]) == 0
+    assert loaded == ["qm9-smiles"]
+    path = tmp_path / "water.xyz"
+    path.write_text("3\n\nO 0 0 0.12\nH 0 0.76 -0.47\nH 0 -0.76 -0.47\n")
+    assert main(["predict", str(path)]) == 0
+    assert loaded == ["qm9-smiles", "qm9"]
+    assert main(["predict", "CCO", str(path), "-o", str(tmp_path / "out.csv")]) == 0
+    assert loaded[2:] == ["qm9-smiles", "qm9"]
+    with (tmp_path / "out.csv").open() as file:
+        assert [row["model"] for row in csv.DictReader(file)] == ["qm9-smiles", "qm9"]
+
+
 def test_targets_choose_what_is_written(shipped, tmp_path, capsys):
     out = tmp_path / "out.csv"
     assert main(["predict", "CCO", "--targets", "U0", "-o", str(out)]) == 0

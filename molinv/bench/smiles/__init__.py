@@ -3,7 +3,7 @@
 Two public sets (FreeSolv, solubility; random and scaffold splits) and QM9's HOMO, LUMO, gap and U0.
 chemprop trains an ensemble with its own defaults and epochs, in an environment of its own that is
 made in molinv's cache; the ensemble's first model is its single model. Each model of molinv trains
-for as many seconds as one of chemprop's took: from scratch, and from the shipped model. On QM9 the
+for as many seconds as one of chemprop's took: from scratch, and from a shipped model. On QM9 the
 shipped model is tested as it is, on molecules it never saw. Finished runs are skipped, so the same
 command finishes an interrupted benchmark.
 
@@ -42,7 +42,8 @@ def main(
     test: int = 2_000,
     full: bool = False,
     minutes: float | None = None,
-    model: str = "qm9",
+    model: str = "qm9-smiles",
+    init: str = "qm9-small",
     settings: dict[str, Any] | None = None,
     chemprop: str | None = None,
     accelerator: str = "cpu",
@@ -55,8 +56,8 @@ def main(
         sets: some of freesolv, solubility, qm9, separated by commas.
         splits: some of random, scaffold; QM9 has the shipped model's parts.
         seeds: whole numbers separated by commas; they change the split, initial weights and draws.
-        only: programs to run: chemprop, molinv (from scratch), init (molinv from the shipped
-            model), shipped (that model as it is, on QM9). Finished runs of the others are in the
+        only: programs to run: chemprop, molinv (from scratch), init (molinv from the weights of
+            --init), shipped (--model as it is, on QM9). Finished runs of the others are in the
             tables too.
         ensemble: models of each program and seed. The tables have the first and the mean of all.
         train_size: QM9 molecules to train on.
@@ -64,7 +65,8 @@ def main(
         full: train on QM9's 110,000 training molecules and test on all test molecules.
         minutes: minutes of training a model of molinv; as long as one of chemprop's took if not
             given.
-        model: a shipped model, or the folder of a run on QM9.
+        model: a shipped model, or the folder of a run on QM9, for `shipped` and for QM9's parts.
+        init: a shipped model, or the folder of a run, for `init`.
         settings: settings of molinv's training that differ from its defaults; init leaves out
             those of the architecture.
         chemprop: virtual environment with chemprop 2 and datamol; made in the cache if not given.
@@ -80,6 +82,7 @@ def main(
         out=folder,
         where=where,
         model=model,
+        init=init,
         settings=settings or {},
         accelerator=accelerator,
         ensemble=ensemble,

@@ -33,7 +33,7 @@ class ShippedConfig:
     data: str = ""
     targets: str = ""
     out: str = ""
-    model: str = "qm9"
+    model: str = "qm9-smiles"
 
 
 def measure(cell: Cell, config: TrainConfig) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ...errors import InputError
 from ...training.config import TrainConfig
 from ...training.fine_tuning import TAKEN
+from ...training.presets import fitted
 from ..grid import Run
 from . import chemprop, ours, sets
 from .cells import PART, Cell
@@ -53,6 +54,7 @@ class Plan:
     out: Path
     where: Environment
     model: str
+    init: str
     settings: dict[str, Any]
     accelerator: str
     ensemble: int
@@ -126,11 +128,11 @@ class Plan:
         }
         settings |= {"epochs": 1} if self.quick else {"minutes": self._minutes(cell)}
         more = self.settings
-        if part.program == "init":  # whose architecture is the model's
-            settings["init"] = self.model
+        if part.program == "init":  # whose architecture is that model's
+            settings["init"] = self.init
             more = {name: value for name, value in more.items() if name not in TAKEN}
         try:
-            return TrainConfig(**settings | more)
+            return fitted(TrainConfig(**settings | more))
         except TypeError as error:
             raise InputError(f"settings: {str(error).split('() ')[-1]}.") from error
 

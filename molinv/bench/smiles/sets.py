@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,8 @@ def qm9(model: str, seed: int, train_size: int | None, test: int | None) -> tupl
     for name in targets:
         if name not in names:
             raise unknown(f"target of {model}:", name, names)
-    source = prepare(read_config(locate(model) / "config.yaml"))
+    config = read_config(locate(model) / "config.yaml")
+    source = prepare(replace(config, geometries="", conformers=1, repeat=1))  # has cages
     whole, parts = source.molecules, (source.parts.train, source.parts.valid)
     train, valid = (part[permutation(len(part), seed)] for part in parts)
     if (train_size or 1) > len(train):

@@ -1,0 +1,94 @@
+"""Settings that suit a small set of molecules, in place of defaults that suit 100,000."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Collection
+from dataclasses import asdict, fields, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, unknown
+from .config import TrainConfig
+
+FEW = 5_000  # molecules, up to which the preset is chosen
+MODEL = "point"
+TABLES = (".csv", ".tsv")
+# a small network that sees distances and the bond graph: RDKit's conformers have no orientation
+# that could mean anything, and few molecules cannot teach a network to ignore it
+SMALL: dict[str, Any] = {
+    "features": "bonds",
+    "batch_size": 32,
+    "epochs": 50,
+    "readout": "auto",
+    "distribution": "Identity",
+    "model_args": {"width": 64, "layers": 3, "hidden": 32, "kernels": 8, "geometry": "distance"},
+}
+PRESETS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "small": SMALL,
+    "large": {"features": "bonds"},
+}
+NOTE = (
+    "settings that were not given suit a table of {kind} molecules: {changed}; --preset none takes "
+    "the usual ones."
+)
+LEARNED = ("group", "distribution", "distribution_args")  # by any of these a symmetry is learned
+
+
+def fitted(config: TrainConfig, given: Collection[str] = ()) -> TrainConfig:
+    """The settings with those of their preset, in place of defaults; the preset is then "none".
+
+    `given` are the settings that were named explicitly: they stay as they are, and so do all that
+    differ from their default. Without the preset's distribution a network sees coordinates too.
+    "auto" is "small" for a table of up to 5,000 rows (.csv, .tsv), "large" for a longer one, and
+    "none" for other data, with `init`, and for other models than `point`. Raises InputError for an
+    unknown preset, and for "small" with `init` or another model.
+    """
+    if config.preset not in ("auto", *PRESETS):
+        raise unknown("preset", config.preset, ("auto", *PRESETS))
+    if config.preset == "small" and (config.init is not None or config.model != MODEL):
+        raise InputError(
+            f"preset small has an architecture of its own, of the model {MODEL}: leave it out, or "
+            "--model and --init."
+        )
+    made = dict(PRESETS[_kind(config)])
+    usual = TrainConfig()
+    own = {f.name for f in fields(TrainConfig) if f.name in given}
+    own |= {
+        f.name for f in fields(TrainConfig) if getattr(config, f.name) != getattr(usual, f.name)
+    }
+    args = dict(made.pop("model_args", {}))
+    if own & {*LEARNED, "center", "shift", "rotate"}:
+        made.pop("distribution", None)
+        args.pop("geometry", None)
+    made = {name: value for name, value in made.items() if name not in own}
+    return replace(config, **made, model_args=args | config.model_args, preset="none")
+
+
+def notes(before: TrainConfig, after: TrainConfig) -> list[str]:
+    """What to tell the user whose settings `before` became these by `fitted`."""
+    was, now = asdict(replace(before, preset="none")), asdict(after)
+    changed = ", ".join(f"{name} {now[name]}" for name in now if now[name] != was[name])
+    kind = "few" if _kind(before) == "small" else "many"
+    return [NOTE.format(kind=kind, changed=changed)] if changed else []
+
+
+def _kind(config: TrainConfig) -> str:
+    """The preset, of "auto" the one that suits the data."""
+    if config.preset != "auto":
+        return config.preset
+    path = Path(config.data)
+    zipped = path.suffix.lower() == ".gz"
+    if (path.with_suffix("") if zipped else path).suffix.lower() not in TABLES:
+        return "none"
+    if config.init is not None or config.model != MODEL or not path.is_file():
+        return "none"
+    try:
+        with (gzip.open if zipped else open)(path, "rt", encoding="utf-8", newline="") as file:
+            rows = sum(1 for _ in islice(csv.reader(file), FEW + 2)) - 1
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error):  # reading it says what is wrong
+        return "none"
+    return "small" if rows <= FEW else "large"

@@ -1,0 +1,96 @@
+"""Settings for few molecules: chosen by the data, and only where none were given."""
+
+import gzip
+from dataclasses import replace
+
+import pytest
+
+from molinv import InputError
+from molinv.training import presets
+from molinv.training.config import TrainConfig
+from molinv.training.presets import SMALL, fitted
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("smiles,logS\n" + "CCO,1.0\n" * 30)
+    return path
+
+
+def test_a_table_of_few_molecules_has_the_small_preset(table):
+    config = TrainConfig(data=str(table), targets="logS")
+    made = fitted(config)
+    assert made == replace(config, preset="none", **SMALL)
+    assert fitted(made) == made
+
+
+def test_zipped_tables_count_too(table):
+    zipped = table.with_suffix(".csv.gz")
+    zipped.write_bytes(gzip.compress(table.read_bytes()))
+    assert fitted(TrainConfig(data=str(zipped))).batch_size == SMALL["batch_size"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"data": "qm9"},
+        {"data": "mine.xyz"},
+        {"model": "painn"},
+        {"init": "qm9"},
+        {"preset": "none"},
+    ],
+)
+def test_other_data_and_models_have_the_defaults(table, more):
+    config = TrainConfig(**{"data": str(table), "targets": "logS"} | more)
+    assert fitted(config) == replace(config, preset="none")
+
+
+def test_a_table_of_many_molecules_has_the_usual_network_with_bonds(table, monkeypatch):
+    config = TrainConfig(data=str(table), targets="logS")
+    monkeypatch.setattr(presets, "FEW", 30)
+    assert fitted(config).model_args == SMALL["model_args"]
+    monkeypatch.setattr(presets, "FEW", 29)
+    assert fitted(config) == replace(config, preset="none", features="bonds")
+    assert fitted(config, given={"features"}) == replace(config, preset="none")
+
+
+def test_what_was_changed_is_said(table):
+    config = TrainConfig(data=str(table), batch_size=16)
+    (note,) = presets.notes(config, fitted(config))
+    assert "table of few molecules" in note
+    assert "features bonds" in note
+    assert "'geometry': 'distance'" in note
+    assert "batch_size" not in note
+    assert presets.notes(TrainConfig(), fitted(TrainConfig())) == []
+
+
+def test_settings_that_are_given_stay(table):
+    config = TrainConfig(data=str(table), batch_size=16, features="", epochs=25)
+    made = fitted(config, given={"features", "epochs"})
+    assert (made.batch_size, made.features, made.epochs) == (16, "", 25)
+    assert made.distribution == "Identity"
+    made = fitted(TrainConfig(data=str(table), model_args={"width": 96}))
+    assert made.model_args == SMALL["model_args"] | {"width": 96}
+    assert fitted(TrainConfig(data=str(table), minutes=2.0)).epochs is None
+
+
+@pytest.mark.parametrize(
+    ("config", "given"),
+    [({"distribution": "HaarBall"}, ()), ({"group": "SO2"}, ()), ({}, {"distribution"})],
+)
+def test_a_distribution_that_is_asked_for_sees_coordinates(table, config, given):
+    made = fitted(TrainConfig(data=str(table), **config), given)
+    assert "geometry" not in made.model_args
+    assert made.model_args["width"] == 64
+    assert made.distribution == config.get("distribution", "UniformBox")
+
+
+def test_a_preset_can_be_asked_for(tmp_path):
+    made = fitted(TrainConfig(data="mine.sdf", preset="small"))
+    assert made.model_args == SMALL["model_args"]
+    with pytest.raises(InputError, match="'small'"):
+        fitted(TrainConfig(preset="smal"))
+    for wrong in ({"init": "qm9"}, {"model": "painn"}):
+        with pytest.raises(InputError, match="preset small has an architecture of its own"):
+            fitted(TrainConfig(preset="small", **wrong))
