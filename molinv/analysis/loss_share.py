@@ -141,7 +141,7 @@ def _over_training(subject: Subject, made: Section) -> None:
             )
         )
         return
-    counted = f"at most {MOLECULES} validation molecules, {ROTATIONS} rotations each"
+    counted = f"at most {MOLECULES} validation molecules, at most {ROTATIONS} rotations each"
     made.chart(
         "loss_share_training",
         "Share of the squared error that is variance over orientations, over training",

@@ -1,6 +1,7 @@
 """Prediction: from a saved model and molecules or pictures to values with units and errors.
 
 predictor.py      structures to rows of values, intervals and units
+acceptance.py     which structures a model can take
 batches.py        structures as batches; values of conformers as those of their molecules
 fields.py         columns of numbers, vectors, tensors and values of atoms
 input_columns.py  the columns of inputs, beside the predictions

@@ -12,17 +12,15 @@ import numpy as np
 from ..chem.descriptors import Descriptors, check_names
 from ..chem.objects import is_object
 from ..chem.readers import read
-from ..chem.state import NEUTRAL, of_states, words
 from ..chem.structure import EMBEDDED, GIVEN, HYDROGENS, KINDS, Rejected, Structure
 from ..datasets.batches import Batch
-from ..datasets.descriptors import numbered
 from ..datasets.molecules import Target
 from ..errors import InputError, unknown
-from ..models import too_large
 from ..sharing import choose_device, share_cores
 from ..training.members import load_model
 from ..training.saved import Saved, evaluated
 from ..training.shipped import BY_GEOMETRY, available, locate, shipped_name
+from .acceptance import Accepted
 from .applicability_domain import Composition
 from .batches import PAIRS, asked, budget, by_size, conformers_of, over_conformers, pad
 from .conformal import Ends, calibrated
@@ -30,7 +28,7 @@ from .difficulty import Signs, counts
 from .fields import check_one_geometry, columns, deviation
 from .orbit_values import orbit_forces, orbit_values
 
-__all__ = ["PAIRS", "Predictor", "Values", "by_size", "pad", "symbols"]
+__all__ = ["PAIRS", "Predictor", "Values", "by_size", "pad"]
 
 # what the column `geometry` calls each kind
 GEOMETRY = {GIVEN: "given", EMBEDDED: "embedded", HYDROGENS: "hydrogens added"}
@@ -91,10 +89,9 @@ class Predictor:
         self.copies = copies
         self._others: dict[str, Predictor] | None = {} if model is None else None
         self._settings = (copies, trust, targets, device, total)
-        self.elements = set(self.saved.card["elements"])
-        self.states = trained_states(self.saved.card)
         self.descriptors = Descriptors.of_json(self.saved.card["build"].get("descriptors"))
         check_names(self.descriptors)
+        self.accepted = Accepted(self.saved, self.name, self.descriptors)
         all_targets = self.saved.task.predicted
         names = [t.name for t in all_targets]
         for name in targets or ():
@@ -182,28 +179,7 @@ class Predictor:
             return item
         if (other := self.of_kind(item.kind)) is not self:
             return other.usable(item)
-        limit: int = self.saved.network.model.max_atoms  # pyright: ignore[reportAssignmentType]
-        if len(item.z) > limit:
-            few, many = self.saved.card["atoms"]
-            reason = too_large(self.saved.card["build"]["model"], limit, len(item.z))
-            reason = f"{self.name} learned from molecules of {few} to {many} atoms; {reason}"
-            return Rejected(item.name, item.source, reason)
-        if foreign := set(item.z.tolist()) - self.elements:
-            reason = (
-                f"{self.name} was not trained on {symbols(foreign)}, only on "
-                f"{symbols(self.elements)}; train one on data that has it (molinv train --data) "
-                "and name its folder."
-            )
-            return Rejected(item.name, item.source, reason)
-        if self.states is None or item.state in self.states:
-            return numbered(item, self.descriptors)
-        unsaid = " (it counts as neutral, as its input gives no charge)" * (item.charge is None)
-        reason = (
-            f"{self.name} was trained on {of_states(self.states)} only; this one has "
-            f"{words(*item.state)}{unsaid}: train one on data that has such molecules "
-            "(molinv train --data) and name its folder."
-        )
-        return Rejected(item.name, item.source, reason)
+        return self.accepted.usable(item)
 
     def kind(self, structure: Structure) -> str:
         """The kind of geometry that its interval is of."""
@@ -363,23 +339,9 @@ class Predictor:
         return rows
 
 
-def trained_states(card: dict[str, Any]) -> set[tuple[int, int]] | None:
-    """The charges and unpaired electrons of a model's training molecules; None if not known."""
-    if "states" in card:
-        return {(charge, unpaired) for charge, unpaired in card["states"]}
-    return {NEUTRAL} if card.get("data") == "qm9" else None  # molinv 0.1.0 kept none
-
-
 def tested(result: dict[str, Any]) -> Sequence[str]:
     """The kinds of geometry that the molecules of an evaluation have."""
     return result.get("kinds") or [next(iter(result.get("intervals", {})), GIVEN)]
-
-
-def symbols(numbers: Iterable[int]) -> str:
-    """Atomic numbers as the elements' symbols, in order: "H, C, N"."""
-    from ase.data import chemical_symbols
-
-    return ", ".join(chemical_symbols[z] for z in sorted(numbers))
 
 
 def _structures(given: Any, descriptors: Descriptors) -> Iterator[Structure | Rejected]:

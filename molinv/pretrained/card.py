@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..datasets.references import ATOMWISE
+from ..prediction.acceptance import symbols
 from ..prediction.evaluate import interval_table, table
-from ..prediction.predictor import symbols
 from ..training.config import read_config
 from ..training.saved import evaluated, load
 from . import DEFAULT, FILES, find
