@@ -56,7 +56,7 @@ def _of_table(path: Path, options: ReadOptions) -> Iterator[Labels]:
     for _, cells in table.rows:
         row = dict(zip(table.columns, (cell.strip() for cell in cells), strict=False))
         smiles = cells[table.smiles].strip() if table.smiles < len(cells) else ""
-        yield {SMILES: smiles} | row
+        yield row | {SMILES: smiles}  # of `smiles_column`, where another column has that name
 
 
 def _of_blocks(path: Path, options: ReadOptions) -> Iterator[Labels]:

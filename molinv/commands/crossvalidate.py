@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .parsing import parse
-from .training_flags import add_flags, check_names, typed
+from .training_flags import add_flags, check_names, keep_config, typed
 
 SUMMARY = "k-fold cross-validation: errors with their spread, a prediction for every molecule"
 
@@ -48,6 +48,7 @@ def main(arguments: list[str]) -> int:
 
     settings = parse("crossvalidate", SUMMARY, arguments, fill, TEXT).as_dict()
     settings.pop("config")
+    keep_config(settings, arguments)
     trust, workers = settings.pop("trust"), settings.pop("workers")
     numbers = [settings.pop(name) for name in ("folds", "seeds", "ensemble", "average")]
     check_names(settings, arguments, trust)

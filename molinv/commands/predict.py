@@ -22,7 +22,7 @@ energies fitted on the training molecules, not total energies; --total adds thes
     molinv predict CCO mols.sdf --targets homo,lumo -o out.csv
     molinv predict mols.sdf -o out.sdf          the same molecules, with further data fields
     molinv predict runs/a CCO                   by the model of a run folder
-    molinv predict library.smi.gz -o out.parquet --workers 4    goes on where it was interrupted"""
+    molinv predict library.smi.gz -o out.parquet --workers 4    resumes an interrupted run"""
 
 
 def main(arguments: list[str]) -> int:
@@ -37,8 +37,9 @@ def main(arguments: list[str]) -> int:
             nargs="+",
             metavar="INPUT",
             help="SMILES, InChI, .smi .txt .csv .tsv .sdf .mol .mol2 .pdb .xyz .extxyz .db .traj "
-            "files (or these with .gz), or - for SMILES lines on standard input; first, MODEL is a "
-            "run folder or a shipped model's name (see `molinv models`), left out the shipped qm9",
+            "files (or these with .gz), or - for SMILES lines on standard input; the first may be "
+            "MODEL, a run folder or a shipped model's name (see `molinv models`); without it the "
+            "shipped model that fits each molecule's geometry predicts",
         )
         parser.add_argument(
             "-o",
@@ -46,7 +47,7 @@ def main(arguments: list[str]) -> int:
             help="write .csv, .json, .sdf or .parquet, not a "
             "table: the columns or data fields of the input, then the predictions",
         )
-        parser.add_argument("--targets", help="of those the model has: homo,lumo (all)")
+        parser.add_argument("--targets", help="targets to predict, e.g. homo,lumo (all)")
         parser.add_argument("--copies", type=int, default=8, help="orientations to average")
         parser.add_argument("--smiles_column", help="the column of SMILES in .csv files")
         parser.add_argument(
@@ -62,7 +63,9 @@ def main(arguments: list[str]) -> int:
             help="where a library is predicted: ray sends it to a Ray cluster (pip install "
             "'molinv[ray]'), with --workers chunks at once (0: as many as it has CPUs)",
         )
-        parser.add_argument("--seed", type=int, default=0, help="of the conformer search")
+        parser.add_argument(
+            "--seed", type=int, default=0, help="random seed of the conformer search"
+        )
         parser.add_argument(
             "--total", action="store_true", help="total energies: atom references added"
         )

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import InputError
 from . import pictures
 from .parsing import parse
-from .training_flags import add_flags, check_names, typed
+from .training_flags import add_flags, check_names, keep_config, typed
 
 SUMMARY = "train a network jointly with a distribution on a group"
 
@@ -61,6 +61,8 @@ def main(arguments: list[str]) -> int:
 
     settings = parse("train", SUMMARY, arguments, fill, text).as_dict()
     settings.pop("config")
+    if text is TEXT:
+        keep_config(settings, arguments)
     trust, workers = settings.pop("trust"), settings.pop("workers", 0)
     members = settings.pop("ensemble", None)
     check_names(settings, arguments, trust)

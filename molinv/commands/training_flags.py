@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from ..errors import InputError
 from ..names import outside
@@ -32,6 +36,20 @@ def add_flags(parser: Any, config: type, workers: bool = True, skip: Collection[
 def typed(arguments: list[str]) -> set[str]:
     """The names of the flags that stand on the command line."""
     return {a[2:].partition("=")[0].replace("-", "_") for a in arguments if a.startswith("--")}
+
+
+def keep_config(settings: dict[str, Any], arguments: list[str]) -> None:
+    """Let no preset change what a config file says: without one of its own it has none."""
+    names = [a for a in arguments if a == "--preset" or a.startswith("--preset=")]
+    files = [a.partition("=")[2] for a in arguments if a.startswith("--config=")]
+    files += [b for a, b in itertools.pairwise(arguments) if a == "--config"]
+    if files and not names and not any("preset" in _keys(file) for file in files):
+        settings["preset"] = "none"
+
+
+def _keys(file: str) -> set[str]:
+    """The settings in a config file, which jsonargparse has read already."""
+    return set(yaml.safe_load(Path(file).read_text(encoding="utf-8")) or ())
 
 
 def check_names(settings: dict[str, Any], arguments: list[str], trust: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import InputError
 from .parsing import parse
-from .training_flags import add_flags, check_names, typed
+from .training_flags import add_flags, check_names, keep_config, typed
 
 SUMMARY = "search settings of training by the validation error, and write the best as a config"
 
@@ -39,6 +39,7 @@ def main(arguments: list[str]) -> int:
 
     settings = parse("tune", SUMMARY, arguments, fill, TEXT).as_dict()
     settings.pop("config")
+    keep_config(settings, arguments)
     trust, workers = settings.pop("trust"), settings.pop("workers")
     trials, search, minutes = (settings.pop(name) for name in ("trials", "search", "minutes"))
     check_names(settings, arguments, trust)

@@ -62,7 +62,7 @@ class Graphs:
 
 @dataclass(frozen=True, eq=False)
 class Extras:
-    """Of n molecules, each None where it is not known of any.
+    """Optional facts of n molecules; a field is None where it is unknown for all of them.
 
     graphs       bond graphs
     kinds        index into `chem.structure.KINDS`: whose geometry it is

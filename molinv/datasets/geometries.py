@@ -113,10 +113,15 @@ def embedded_copies(
     rows = np.arange(len(smiles))
     if len(chosen) < len(smiles) and not _complete(smiles, conformer_seed(0, 0)):
         rows = np.asarray(chosen)
+    rows = np.array([i for i in rows if smiles[i]], np.int64) if not all(smiles) else rows
+    if not len(rows):
+        return None
     for k in range(number + 1):  # those that fail once are not searched again
         if k in (0, number):
             found = _of_smiles([smiles[int(i)] for i in rows], conformer_seed(0, k), workers)
             rows = rows[found.index]
+            if not len(rows):
+                return None
     structures = dict(zip(rows.tolist(), found.structures, strict=True))
     kept = [
         i

@@ -95,9 +95,7 @@ def read_own(
     values, wrong = numbers(path, said, scalars, [found for found, _ in shaped.values()])
     for _, bad in reversed(shaped.values()):
         wrong |= bad
-    digests = tuple(map(_digest, paths))
-    together = hashlib.sha256(" ".join(digests).encode()).hexdigest()
-    digest = digests[0] if len(paths) == 1 else together
+    digest, digests = digest_of(paths)
     found = geometries(items, options, ["file", digest, "kind, state, graph"], workers)
     for k, i in enumerate(found.index.tolist()):
         for target, (given, _) in shaped.items():
@@ -128,6 +126,13 @@ def read_own(
     molecules = replace(molecules, extras=extras)
     what = molecules, chosen, kind, state, rejected, digest, smiles, groups, notes
     return OwnData(*what, origin=origin[rows], digests=digests)
+
+
+def digest_of(paths: Sequence[Path]) -> tuple[str, tuple[str, ...]]:
+    """The SHA-256 of a file, or of several files' digests; and each file's."""
+    digests = tuple(map(_digest, paths))
+    together = hashlib.sha256(" ".join(digests).encode()).hexdigest()
+    return digests[0] if len(paths) == 1 else together, digests
 
 
 def _records(
@@ -211,5 +216,5 @@ def _gather(
 
 
 def _text(labels: dict[str, Any], key: str) -> str:
-    lower = {k.lower(): v for k, v in labels.items()}
+    lower = {k.lower(): v for k, v in labels.items()} | labels
     return str(lower.get(key, ""))

@@ -55,7 +55,11 @@ def calibrate(
     maker = Maker(saved, composition, space, _signs(saved, store, small, "small molecules"))
     valid, chose = calibrating(parts.valid, saved.card["molecules"]["valid"])
     used = parts.valid[: len(parts.valid) - len(valid)][:MOST]
-    sets = dict.fromkeys(source.kinds, maker.set(store, valid[:MOST], used, "calibrating"))
+    sets = {}
+    for kind in source.kinds:
+        rows, others_ = (_of_kind(source, part, kind) for part in (valid[:MOST], used))
+        if len(source.kinds) == 1 or len(rows) >= FEWEST:
+            sets[kind] = maker.set(store, rows, others_, "calibrating")
     if embedded:
         for each in others(saved, source, config, store, valid, embedded, workers):
             what = f"calibrating, {each.kind}"
@@ -72,6 +76,14 @@ def calibrate(
         "domain": composition.to_json() | {"sha256": digest},
     }
     write_json(folder / FILE, sealed(content))
+
+
+def _of_kind(source: Source, rows: Int64[np.ndarray, " m"], kind: str) -> np.ndarray:
+    """Those of the rows whose geometry is of a kind."""
+    kinds = source.molecules.extras.kinds
+    if kinds is None or len(source.kinds) == 1:
+        return rows
+    return rows[kinds[rows] == KINDS.index(kind)]
 
 
 def calibrating(valid: Int64[np.ndarray, " m"], chose: int) -> tuple[Int64[np.ndarray, " a"], bool]:
@@ -107,8 +119,8 @@ def check_embedded(saved: Saved) -> None:
     if saved.task.kind != "scalar" or saved.task.gradient:
         names = ", ".join(t.name for t in saved.task.predicted)
         raise InputError(
-            f"RDKit's geometries lie otherwise than the data's, so that {names} of the data are "
-            "not theirs: leave out --embedded."
+            f"RDKit's geometries are oriented differently, so {names} of the data do not apply to "
+            "them: leave out --embedded."
         )
 
 

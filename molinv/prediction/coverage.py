@@ -1,4 +1,4 @@
-"""What the intervals of test molecules come to: coverage and width, overall and by group.
+"""Coverage and width of the intervals of test molecules, overall and by group.
 
 Groups are by the number of heavy atoms, by the distance from the training molecules, and by the
 rings and functional groups of a SMILES.

@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
-from math import ceil, isnan, log10
+from math import ceil, isfinite, isnan, log10
 from pathlib import Path
 from typing import Any
 
@@ -193,11 +193,20 @@ def write(path: Path, rows: Rows) -> None:
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
         if path.suffix == ".json":
-            json.dump(rows, file, indent=1)
+            json.dump([_finite(row) for row in rows], file, indent=1, allow_nan=False)
         else:
             writer = csv.DictWriter(file, _columns(rows))
             writer.writeheader()
             writer.writerows(rows)
+
+
+def _finite(value: Any) -> Any:
+    """A value without NaN and infinity, which JSON does not have: None in their place."""
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _columns(rows: Rows) -> list[str]:

@@ -1,4 +1,4 @@
-"""Errors of a saved model, molecule by molecule, and what they come to for each target."""
+"""Errors of a saved model for each molecule, and their mean for each target."""
 
 from __future__ import annotations
 

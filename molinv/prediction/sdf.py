@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,9 +33,11 @@ def write_sdf(
     SMILES have the conformer that was predicted; others have atoms without bonds. A molecule that
     could not be read has none, and the reason in the field `error`.
     """
-    blocks = {
-        name: _blocks(Path(name)) for name in inputs if _is_sdf(name) and Path(name).is_file()
-    }
+    blocks: dict[str, Iterator[str]] = {}
+    for name in inputs:
+        if _is_sdf(name) and Path(name).is_file():
+            key = str(Path(name))  # as sources have it
+            blocks[key] = chain(blocks.get(key, ()), _blocks(Path(name)))
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for item, row in zip(structures, rows, strict=True):
             original = blocks.get(item.source.rpartition(":")[0])

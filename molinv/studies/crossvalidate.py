@@ -24,6 +24,7 @@ from ..training.fine_tuning import like_initial
 from ..training.members import load_model
 from ..training.run import as_begun, check_same, locked, train, write_config
 from ..training.saved import sealed, write_json
+from ..training.source import file_digest
 from .out_of_fold import write_predictions
 
 FILE = "cv.json"
@@ -72,12 +73,15 @@ def crossvalidate(
     config = presets.fitted(begun, given)
     for note in presets.notes(begun, config):
         console.print(f"note: {note}", highlight=False, markup=False)
+    config, _ = like_initial(config, trust, given)
     with locked(folder):
         done = _done(folder, config, plan)
         write_config(folder, config)
+        kept = dict(done)
+        step = plan.members or 1  # members of different repetitions have different seeds
         pairs = [(s, k) for s in range(plan.seeds) for k in range(1, plan.folds + 1)]
         for s, k in pairs:
-            seed = config.seed + s
+            seed = config.seed + s * step
             split = f"fold:{k}/{plan.folds}" + ("" if by == "random" else f":{by}")
             out = folder / f"seed_{seed}" / f"fold_{k}"
             own = replace(config, seed=seed, split=split, out=str(out))
@@ -87,7 +91,8 @@ def crossvalidate(
                 result = _measured(own, plan, (trust, workers, given)) | {"seed": seed, "fold": k}
                 if "reason" in result:
                     console.print(f"  left out: {result['reason']}", highlight=False, markup=False)
-            results.append(result)
+            kept[seed, k] = result
+            results = list(kept.values())
             if any("errors" in r for r in results):
                 write_json(folder / FILE, sealed(_summed(config, plan, results)))
         if not any("errors" in r for r in results):
@@ -177,6 +182,11 @@ def _done(folder: Path, config: TrainConfig, plan: Plan) -> dict[tuple[int, int]
                 f"{folder} holds a cross-validation with {name}={found[name]}, not {value}: choose "
                 "another --out, or delete that folder."
             )
+    if found.get("data_sha256") not in (None, file_digest(config)):
+        raise InputError(
+            f"{config.data} is no longer the file that {folder} was cross-validated on: restore "
+            "it, or choose another --out."
+        )
     return {(r["seed"], r["fold"]): r for r in found["results"] if "errors" in r}
 
 
@@ -232,6 +242,7 @@ def _summed(config: TrainConfig, plan: Plan, results: Sequence[Result]) -> Resul
     return {
         "format": FORMAT,
         "data": config.data,
+        "data_sha256": file_digest(config),
         "by": config.split,
         **{k: v for k, v in asdict(plan).items() if k != "seeds"},
         "targets": targets,

@@ -88,9 +88,12 @@ def joined(rows: Sequence[Row]) -> Row:
         if name == "fold":
             continue
         texts = [row.get(name) or "" for row in rows]
+        classes = name.endswith("_class") or f"{name.removesuffix('_true')}_class" in rows[0]
         try:
-            values = [float(text) for text in texts]
+            values = None if classes else [float(text) for text in texts]
         except ValueError:
+            values = None
+        if values is None:
             made[name] = Counter(texts).most_common(1)[0][0]
             continue
         made[name] = float(np.mean(values))

@@ -106,6 +106,8 @@ def _fixed(name: str, config: TrainConfig, task: Task, given: Collection[str]) -
             return "the targets leave it no choice"
     if name == "features" and not _takes_features(config):
         return f"the model {config.model} takes positions and elements only"
+    if name == "distribution" and "SO3" in _symmetries(config):
+        return f"the model {config.model} with these settings is invariant by construction"
     if name == "distribution" and (config.group != "SO3" or config.distribution_args):
         return "its choices are those of the group SO3 without --distribution_args"
     return None
@@ -115,6 +117,12 @@ def _takes_features(config: TrainConfig) -> bool:
     assert config.model is not None
     made = models.make(config.model, 1, config.model_args)
     return isinstance(made, Model) and made.widths is not None
+
+
+def _symmetries(config: TrainConfig) -> tuple[str, ...]:
+    assert config.model is not None
+    made = models.make(config.model, 1, config.model_args)
+    return made.symmetries if isinstance(made, Model) else ()
 
 
 def _defaults(model: str | None) -> dict[str, Any]:

@@ -84,9 +84,16 @@ def tune(
         console.print(f"note: {note}", highlight=False, markup=False)
     with locked(folder):
         check_same(folder, config, folder / LOG, free=("accelerator", "devices"))
-        task = MoleculeData(prepare(config, workers), config).task
+        source = prepare(config, workers)
+        task = MoleculeData(source, config).task
         ranges = space(config, task, search, given)
         study = _study(optuna, folder, config, ranges)
+        if study.user_attrs.get("data", source.sha256) != source.sha256:
+            raise InputError(
+                f"{config.data} is no longer the file that {folder} searched with: restore it, or "
+                "choose another --out."
+            )
+        study.set_user_attr("data", source.sha256)
         write_config(folder, config)
         over = None if minutes is None else time.monotonic() + 60 * minutes
         while (done := len(_finished(study))) < trials and (over is None or _before(over)):

@@ -204,12 +204,12 @@ class TrainConfig(RunConfig):
             where they have commas, as in "rdkit2d,temperature,'pH, measured'". A row without one is
             left out; predictions need the same columns.
         geometries: which geometries of a molecule are trained on: given, embedded (by RDKit from
-            its SMILES) and hydrogens (given, but for RDKit's hydrogens), with the fraction of each
-            if several, as in "embedded=0.8,given=0.2". Every epoch draws one for each molecule.
-            The first is validated and tested on; by default the data's own.
+            its SMILES) and hydrogens (given, with RDKit's hydrogens added). Several have fractions,
+            as in "embedded=0.8,given=0.2": every epoch draws one geometry for each molecule. The
+            first is validated and tested on; by default the data's own.
         conformers: embedded conformers of each molecule to draw from.
-        small: molecules of up to so many atoms other than hydrogen all train, in a named data set,
-            and are drawn `repeat` times in every epoch; 0 treats them as all others.
+        small: all molecules of a named data set with up to so many heavy atoms train, and are
+            drawn `repeat` times in every epoch; 0 treats them as all others.
         repeat: how often these are drawn.
         valid: a file of your own to validate on, with the columns of `data`; a tenth of `data`
             if not given.

@@ -59,6 +59,8 @@ def geometry_fractions(text: str) -> dict[str, float]:
         kind, _, fraction = (p.strip() for p in part.partition("="))
         if kind not in KINDS:
             raise unknown("kind of geometries", kind, KINDS)
+        if kind in made:
+            raise InputError(f"geometries: {kind} is named twice in {text!r}.")
         try:
             made[kind] = float(fraction or 1)
         except ValueError:
@@ -96,7 +98,17 @@ def several(source: Source, wanted: dict[str, float], conformers: int, workers: 
     """
     molecules, parts = source.molecules, source.parts
     own = source.kinds[0]
+    if len(source.kinds) > 1:
+        raise InputError(
+            f"some coordinates of the data are {source.kinds[0]}, some {source.kinds[1]}: leave "
+            "out geometries and conformers, or train on files of one kind each."
+        )
     wanted = wanted or {own: 1.0}
+    if conformers > 1 and EMBEDDED not in wanted:
+        raise InputError(
+            f"conformers {conformers}: the coordinates of the data are {own}; add embedded ones "
+            f"with --geometries {own}=0.5,embedded=0.5, or leave conformers out."
+        )
     every = np.arange(len(molecules))
     made: list[tuple[str, Molecules, Int64[np.ndarray, " m"], float]] = []
     for kind, fraction in wanted.items():
@@ -161,17 +173,19 @@ def _joined(
     """The molecules `index`, with the atoms and positions of the sets one after the other."""
     ends = np.cumsum([0, *(len(m.z) for m in sets)])
     starts = [m.ptr[:-1] + end for m, end in zip(sets, ends, strict=False)]
+    sizes = np.cumsum([len(m) for m in sets])
     numbers = np.concatenate(
         [np.full(len(m), KINDS.index(k), np.uint8) for m, k in zip(sets, kinds, strict=True)]
     )
-    own = molecules.extras
-    if own.graphs is None:
-        graphs = bond_graphs(molecules).take(index)
-        known = numbers != KINDS.index(GIVEN)  # whose atoms are in the order of the SMILES
-        first = (np.where(known, s, -1) for s in (graphs.atom_start, graphs.pair_start))
-        graphs = Graphs(graphs.atoms, graphs.pairs, *first)
-    else:
-        graphs = own.graphs.take(index)
+    own, ordered = molecules.extras, None
+    graphs: list[Graphs] = []
+    for each, kind, rows in zip(sets, kinds, np.split(index, sizes[:-1]), strict=True):
+        if (found := each.extras.graphs) is None and kind == GIVEN:
+            found = Graphs.of([None] * len(each))
+        elif found is None:  # of a large set; atoms are in the order of the SMILES
+            ordered = bond_graphs(molecules) if ordered is None else ordered
+            found = ordered.take(rows)
+        graphs.append(found)
     return replace(
         molecules,
         z=np.concatenate([m.z for m in sets]),
@@ -181,5 +195,5 @@ def _joined(
         charges=None,
         smiles=molecules.smiles.take(index),
         ids=molecules.ids.take(index),
-        extras=replace(own.take(index), graphs=graphs, kinds=numbers),
+        extras=replace(own.take(index), graphs=Graphs.joined(graphs), kinds=numbers),
     )

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -20,6 +21,7 @@ from .fine_tuning import like_initial
 from .members import Member, is_ensemble, read_members, write_members
 from .run import as_begun, check_same, locked, train, write_config
 from .saved import ENSEMBLE
+from .source import file_digest
 
 
 def train_ensemble(
@@ -50,6 +52,7 @@ def train_ensemble(
     config = presets.fitted(begun, given)
     for note in presets.notes(begun, config):
         Console(stderr=True).print(f"note: {note}", highlight=False, markup=False)
+    config, _ = like_initial(config, trust, given)
     with locked(folder):
         if (folder / "checkpoints").exists() or (folder / "model.json").exists():
             raise InputError(f"{folder} holds a run of one model: choose another --out.")
@@ -67,7 +70,7 @@ def train_ensemble(
             write_members(folder, members, list(done.values()))
             name, seed = f"member_{k}", config.seed + k
             own = replace(config, seed=seed, data_seed=config.drawn_by, out=str(folder / name))
-            if name in done and _trained(own, done[name], trust, given):
+            if name in done and _trained(own, done[name]):
                 continue
             done.pop(name, None)
             note = f"member {k + 1} of {members}, seed {seed}: {own.out}"
@@ -94,21 +97,32 @@ def one_device(config: TrainConfig, what: str) -> TrainConfig:
     return replace(config, devices=1)
 
 
-def _trained(config: TrainConfig, member: Member, trust: bool, given: Collection[str]) -> bool:
-    """Whether a listed member has these settings and weights still."""
+def _trained(config: TrainConfig, member: Member) -> bool:
+    """Whether a listed member has these settings and weights still.
+
+    Raises InputError where its data is no longer the same.
+    """
     folder = Path(config.out)
+    if (found := _card(folder)) and found.get("data_sha256") != file_digest(config):
+        raise InputError(
+            f"{config.data} is no longer the file that {folder} was trained on: restore it, or "
+            "choose another --out."
+        )
     try:
         there = replace(read_config(folder / "config.yaml"), out=config.out)
-        return (
-            there == like_initial(config, trust, given)[0] and _sha256(folder) == member["sha256"]
-        )
+        return there == config and _sha256(folder) == member["sha256"]
     except InputError:  # `train` says what is wrong
         return False
 
 
 def _sha256(folder: Path) -> str | None:
     """The digest of a run's weights, None where it has none."""
+    return _card(folder).get("sha256")
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    """What a run's model.json holds, nothing where there is none."""
     try:
-        return json.loads((folder / "model.json").read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
+        return dict(json.loads((folder / "model.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}

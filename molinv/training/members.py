@@ -50,6 +50,8 @@ def load_model(path: str | Path, trust: bool = False) -> Saved:
                 f"the weights in {folder / member['folder']} are not those that {ENSEMBLE} lists: "
                 "restore them, or run the command again that trained the ensemble."
             )
+    if len({card.get("split") for card in cards}) > 1:
+        raise InputError(f"the members of {folder} were trained on different data: train again.")
     together: dict[str, Any] = {"sha256": digest(listed), "members": len(members)}
     if all("parameters" in card for card in cards):
         together["parameters"] = sum(card["parameters"] for card in cards)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 from collections.abc import Collection
 from dataclasses import asdict, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ..chem.textfile import numbered_lines
 from ..errors import InputError, unknown
 from .config import TrainConfig
 
@@ -32,10 +31,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     "large": {"features": "bonds"},
 }
 NOTE = (
-    "settings that were not given suit a table of {kind} molecules: {changed}; --preset none takes "
-    "the usual ones."
+    "preset {kind}, for a table of {few} 5,000 rows: {changed}. --preset none keeps the defaults."
 )
-LEARNED = ("group", "distribution", "distribution_args")  # by any of these a symmetry is learned
+# by any of these a symmetry is learned
+LEARNED = ("group", "distribution", "distribution_args", "regularizer", "lam", "lam_start", "cost")
+LEARNED += ("settle", "wait", "group_lr", "group_end", "copies", "center", "shift", "rotate")
 
 
 def fitted(config: TrainConfig, given: Collection[str] = ()) -> TrainConfig:
@@ -61,7 +61,9 @@ def fitted(config: TrainConfig, given: Collection[str] = ()) -> TrainConfig:
         f.name for f in fields(TrainConfig) if getattr(config, f.name) != getattr(usual, f.name)
     }
     args = dict(made.pop("model_args", {}))
-    if own & {*LEARNED, "center", "shift", "rotate"}:
+    if config.init is not None:
+        made.pop("features", None)  # that model's
+    if own & {*LEARNED} or "geometry" in config.model_args:
         made.pop("distribution", None)
         args.pop("geometry", None)
     made = {name: value for name, value in made.items() if name not in own}
@@ -72,23 +74,22 @@ def notes(before: TrainConfig, after: TrainConfig) -> list[str]:
     """What to tell the user whose settings `before` became these by `fitted`."""
     was, now = asdict(replace(before, preset="none")), asdict(after)
     changed = ", ".join(f"{name} {now[name]}" for name in now if now[name] != was[name])
-    kind = "few" if _kind(before) == "small" else "many"
-    return [NOTE.format(kind=kind, changed=changed)] if changed else []
+    kind = _kind(before)
+    few = "up to" if kind == "small" else "more than"
+    return [NOTE.format(kind=kind, few=few, changed=changed)] if changed else []
 
 
 def _kind(config: TrainConfig) -> str:
     """The preset, of "auto" the one that suits the data."""
     if config.preset != "auto":
         return config.preset
-    path = Path(config.data)
-    zipped = path.suffix.lower() == ".gz"
-    if (path.with_suffix("") if zipped else path).suffix.lower() not in TABLES:
+    if not config.data.lower().removesuffix(".gz").endswith(TABLES):
         return "none"
-    if config.init is not None or config.model != MODEL or not path.is_file():
+    if config.init is not None or config.model != MODEL or not Path(config.data).is_file():
         return "none"
+    lines = (text for _, text in numbered_lines(Path(config.data)) if text.strip())
     try:
-        with (gzip.open if zipped else open)(path, "rt", encoding="utf-8", newline="") as file:
-            rows = sum(1 for _ in islice(csv.reader(file), FEW + 2)) - 1
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error):  # reading it says what is wrong
+        rows = sum(1 for _ in islice(lines, FEW + 2)) - 1  # without the header
+    except InputError:  # reading it says what is wrong
         return "none"
     return "small" if rows <= FEW else "large"

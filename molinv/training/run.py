@@ -1,4 +1,4 @@
-"""A training run, from its settings to its folder; one that was interrupted goes on."""
+"""A training run, from its settings to its folder. An interrupted run is resumed."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from ..datasets.folds import fold, joined, scaffolds
 from ..datasets.geometries import GIVEN, KINDS
 from ..datasets.molecules import Molecules, Target
 from ..datasets.moments import with_moments
-from ..datasets.own import OwnData, is_own, read_own
+from ..datasets.own import OwnData, digest_of, is_own, read_own
 from ..datasets.partition import by_column, by_file, by_scaffold, by_time, without_unseen
 from ..datasets.ragged import take
 from ..datasets.repeats import divided, random_split
@@ -196,6 +196,14 @@ def write_split(path: Path, molecules: Molecules, parts: Split) -> None:
         writer.writerows(
             (name, molecules.ids[i], molecules.smiles[i]) for name, rows in every for i in rows
         )
+
+
+def file_digest(config: TrainConfig) -> str | None:
+    """The digest of a user's files that `Source.sha256` is; None for a named data set."""
+    if not is_own(config.data):
+        return None
+    paths = [Path(name) for name in config.files.values()]
+    return digest_of(paths)[0] if all(path.is_file() for path in paths) else None
 
 
 def wanted(config: TrainConfig) -> list[Target]:

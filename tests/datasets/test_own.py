@@ -217,3 +217,13 @@ def test_a_column_says_the_parts():
             by_column(values)
     with pytest.raises(InputError, match="dates as 2024-05-31"):
         by_time(["2024-01-01"] * 10 + ["soon"])
+
+
+def test_the_column_that_is_named_has_the_smiles(tmp_path):
+    path = tmp_path / "two.csv"
+    rows = [f"{'C' * (i + 1)},{'N' * (i % 3 + 1)},{i}" for i in range(6)]
+    for names in ("smiles,curated,y", "SMILES,curated,y"):
+        path.write_text("\n".join([names, *rows]), encoding="utf-8")
+        own = read_own(path, smiles_column="curated")
+        assert [*own.smiles] == [*own.molecules.smiles[:]] == ["N", "NN", "NNN"] * 2
+        assert len(set(own.groups.tolist())) == 3

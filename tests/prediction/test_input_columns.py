@@ -6,6 +6,8 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
+from rdkit import Chem
+from rdkit.Chem import AllChem
 
 from molinv.cli import main
 from molinv.prediction.library import predict_library
@@ -156,3 +158,20 @@ def test_ray_is_refused_where_it_does_not_serve(model, table, monkeypatch, input
     assert not (table.parent / "out.csv").exists()
     assert main(["predict", str(model), "CCO", "-o", "o.parquet", "--engine", "ray"]) == 2
     assert "CCO: no such file" in capsys.readouterr().err
+
+
+def test_json_has_no_nan(model, table, tmp_path):
+    out = tmp_path / "out.json"
+    main(["predict", str(model), str(table), "-o", str(out), "--copies", "1"])
+    rows = json.loads(out.read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    assert rows[0]["U0_std"] is None
+
+
+def test_a_file_named_by_another_path_keeps_its_bonds(model, tmp_path, monkeypatch):
+    mol = Chem.AddHs(Chem.MolFromSmiles("CCO"))
+    AllChem.EmbedMolecule(mol, randomSeed=1)
+    (tmp_path / "a.sdf").write_text(Chem.MolToMolBlock(mol) + "$$$$\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", str(model), "./a.sdf", "a.sdf", "-o", "out.sdf"]) == 0
+    found = [m.GetNumBonds() for m in Chem.SDMolSupplier("out.sdf", removeHs=False)]
+    assert found == [8, 8]

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from molinv.datasets.folds import assigned, fold, joined
 from molinv.predict import Predictor
 from molinv.studies.compare import compare, paired, sentence
 from molinv.studies.crossvalidate import Plan, crossvalidate, read_results
+from molinv.studies.out_of_fold import joined as joined_rows
 from molinv.training.config import TrainConfig
 from molinv.training.source import prepare
 
@@ -248,3 +251,30 @@ def test_a_better_ranking_is_a_higher_one(tmp_path):
     b = write(tmp_path / "b", x + np.array([0.1, 0.11, 0.09, 0.1, 0.1]), measure="ROC-AUC")
     (found,) = compare(a, b)
     assert "B is better" in sentence(found, "A", "B")
+
+
+def test_a_changed_file_is_refused(data, tmp_path, capsys):
+    path = tmp_path / "mine.csv"
+    path.write_text(Path(data).read_text(encoding="utf-8"), encoding="utf-8")
+    flags = ["crossvalidate", "--data", str(path), "--targets", "gap", "--folds", "2", *FLAGS]
+    flags += ["--out", str(tmp_path / "cv")]
+    assert main(flags) == 0
+    head, *rows = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([head, "new,CC,1,a0,no,same", *rows]), encoding="utf-8")
+    capsys.readouterr()
+    assert main(flags) == 2
+    assert "is no longer the file that" in capsys.readouterr().err
+
+
+def test_fewer_seeds_leave_the_results_of_the_others(made, tmp_path):
+    out, flags = made
+    copy = shutil.copytree(out, tmp_path / "cv")
+    fewer = [*flags[: flags.index("--seeds")], "--seeds", "1", *FLAGS, "--out", str(copy)]
+    before = read_results(copy)["results"]
+    assert main(["crossvalidate", *fewer]) == 0
+    assert read_results(copy)["results"] == before
+
+
+def test_classes_that_are_numbers_are_not_averaged():
+    seeds = [{"fold": "1", "y_class": c, "y_true": "1", "y_p": p} for c, p in ("02", "14", "16")]
+    assert joined_rows(seeds) == {"fold": "1 1 1", "y_class": "1", "y_true": "1", "y_p": 4.0}

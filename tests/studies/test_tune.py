@@ -192,3 +192,18 @@ def test_no_test_molecule_is_looked_at(config, monkeypatch):
         monkeypatch.setattr(where, "prepare", blind)
     again = tune(replace(config, out=f"{config.out}-blind"), 2, search=["lr"])
     assert [r["error"] for r in seen.rows] == pytest.approx([r["error"] for r in again.rows])
+
+
+def test_a_changed_file_is_refused(tmp_path):
+    path = tmp_path / "mine.csv"
+    rows = [f"{'C' * (1 + i % 7)}O{'C' * (i % 5)},{i / 10}" for i in range(40)]
+    path.write_text("\n".join(["smiles,y", *rows]), encoding="utf-8")
+    sizes = {"width": 16, "layers": 1, "kernels": 4}
+    config = TrainConfig(data=str(path), targets="y", epochs=1, out=str(tmp_path / "t"))
+    config = replace(config, accelerator="cpu", model_args=sizes)
+    tune(config, 1, search=["lr"])
+    with pytest.raises(InputError, match=r"--search distribution: .* is invariant by construction"):
+        tune(replace(config, out=str(tmp_path / "u")), 1, search=["distribution"])
+    path.write_text("\n".join(["smiles,y", "CCN,3", *rows]), encoding="utf-8")
+    with pytest.raises(InputError, match="is no longer the file that"):
+        tune(config, 2, search=["lr"])

@@ -2,12 +2,16 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from rdkit import Chem
+from rdkit.Chem import AllChem
 
 from molinv import cli
 from molinv.analysis.runs import held_out, of_run
+from molinv.chem.graph import BONDED
 from molinv.chem.structure import KINDS
 from molinv.datasets import load
 from molinv.datasets.geometries import embedded_copies, hydrogens_added_copies
@@ -191,3 +195,64 @@ def test_data_makes_conformers_once(folder, capsys):
     assert cli.main(["data", folder, "--conformers", "2"]) == 0
     shown = capsys.readouterr().out
     assert "conformer 2 of 2" in shown
+
+
+@pytest.fixture(scope="module")
+def shuffled(tmp_path_factory):
+    """An .sdf file with coordinates, whose atoms are in another order than its SMILES's."""
+    random = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("sdf") / "a.sdf"
+    with path.open("w", encoding="utf-8") as file:
+        for i, smiles in enumerate(["CCO", "CC(=O)N", "c1ccccc1O", "CCCN", "CC#N", "COC"] * 5):
+            mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+            AllChem.EmbedMolecule(mol, randomSeed=i + 1)
+            mol = Chem.RenumberAtoms(mol, random.permutation(mol.GetNumAtoms()).tolist())
+            file.write(Chem.MolToMolBlock(mol))
+            file.write(f"> <smiles>\n{smiles}\n\n> <y>\n{i}\n\n$$$$\n")
+    return str(path)
+
+
+def own(shuffled, **changes):
+    usual = {"data": shuffled, "targets": "y", "features": "bonds", "split": "random"}
+    return TrainConfig(**(usual | {"model_args": SMALL, "epochs": 1} | changes))
+
+
+def test_bonds_fit_the_atoms_of_each_geometry(shuffled):
+    molecules = prepare(own(shuffled, geometries="given=0.5,embedded=0.5")).molecules
+    graphs = molecules.extras.graphs
+    assert graphs is not None
+    assert len(molecules) == 60
+    for row in range(len(molecules)):
+        z, pos = molecules.molecule(row)
+        n, start = len(z), graphs.pair_start[row]
+        codes = graphs.pairs[start : start + n * n].reshape(n, n)
+        bonded = codes >= BONDED
+        length = np.linalg.norm(pos[:, None] - pos, axis=-1)[bonded]
+        assert len(length) > 0
+        assert length.max() < 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"conformers": 3}, "the coordinates of the data are given; add embedded ones"),
+        ({"geometries": "given=1,given=2"}, "given is named twice"),
+    ],
+)
+def test_settings_without_an_effect_are_refused(shuffled, changes, said):
+    with pytest.raises(InputError, match=said):
+        prepare(own(shuffled, **changes))
+
+
+def test_data_of_two_kinds_has_one_geometry_each(shuffled, tmp_path):
+    drawn = tmp_path / "both.sdf"
+    flat = "".join(
+        f"{Chem.MolToMolBlock(Chem.MolFromSmiles(s))}> <y>\n1\n\n$$$$\n" for s in ("CCO", "CCN")
+    )
+    drawn.write_text(Path(shuffled).read_text(encoding="utf-8") + flat, encoding="utf-8")
+    assert prepare(own(str(drawn))).kinds == ("given", "embedded")
+    with pytest.raises(InputError, match="some coordinates of the data are given, some embedded"):
+        prepare(own(str(drawn), conformers=2))
+    drawn.write_text(flat * 8, encoding="utf-8")
+    with pytest.raises(InputError, match="no molecule has a geometry that is embedded"):
+        prepare(own(str(drawn), conformers=2))

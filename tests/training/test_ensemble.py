@@ -200,3 +200,50 @@ def test_classes_average_their_probabilities(tmp_path, monkeypatch):
     assert row["active"] == pytest.approx(np.mean(each))
     assert row["active_ensemble_std"] == pytest.approx(np.std(each, ddof=1))
     assert read_members(folder)[0] == 2
+
+
+def test_an_ensemble_is_not_extended_on_other_data(tmp_path, capsys):
+    path = tmp_path / "mine.csv"
+    rows = [f"{'C' * (1 + i % 7)}O{'C' * (i % 5)},{i / 10}" for i in range(40)]
+    path.write_text("\n".join(["smiles,y", *rows]), encoding="utf-8")
+    flags = [
+        "train",
+        "--data",
+        str(path),
+        "--targets",
+        "y",
+        "--epochs",
+        "1",
+        "--accelerator",
+        "cpu",
+    ]
+    flags += ["--model_args", TINY, "--workers", "0", "--out", str(tmp_path / "e")]
+    assert main([*flags, "--ensemble", "2"]) == 0
+    path.write_text("\n".join(["smiles,y", "CCN,3", *rows]), encoding="utf-8")
+    capsys.readouterr()
+    assert main([*flags, "--ensemble", "3"]) == 2
+    assert "is no longer the file that" in capsys.readouterr().err
+
+
+def test_members_begin_from_a_model_that_takes_features(tmp_path):
+    begun, e = tmp_path / "begun", tmp_path / "e"
+    path = tmp_path / "mine.csv"
+    rows = [f"{'C' * (1 + i % 7)}O{'C' * (i % 5)},{i / 10}" for i in range(40)]
+    path.write_text("\n".join(["smiles,y", *rows]), encoding="utf-8")
+    flags = [
+        "train",
+        "--data",
+        str(path),
+        "--targets",
+        "y",
+        "--epochs",
+        "1",
+        "--accelerator",
+        "cpu",
+    ]
+    flags += ["--workers", "0"]
+    assert main([*flags, "--model_args", TINY, "--features", "bonds", "--out", str(begun)]) == 0
+    started = [*flags, "--init", str(begun), "--ensemble", "2", "--out", str(e)]
+    assert main(started) == 0
+    assert main(started) == 0  # nothing is trained again
+    assert evaluate(e)["molecules"] > 0

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from molinv import InputError
+from molinv.commands.training_flags import keep_config
 from molinv.training import presets
 from molinv.training.config import TrainConfig
 from molinv.training.presets import SMALL, fitted
@@ -58,7 +59,7 @@ def test_a_table_of_many_molecules_has_the_usual_network_with_bonds(table, monke
 def test_what_was_changed_is_said(table):
     config = TrainConfig(data=str(table), batch_size=16)
     (note,) = presets.notes(config, fitted(config))
-    assert "table of few molecules" in note
+    assert note.startswith("preset small, for a table of up to 5,000 rows: ")
     assert "features bonds" in note
     assert "'geometry': 'distance'" in note
     assert "batch_size" not in note
@@ -77,7 +78,13 @@ def test_settings_that_are_given_stay(table):
 
 @pytest.mark.parametrize(
     ("config", "given"),
-    [({"distribution": "HaarBall"}, ()), ({"group": "SO2"}, ()), ({}, {"distribution"})],
+    [
+        ({"distribution": "HaarBall"}, ()),
+        ({"group": "SO2"}, ()),
+        ({"cost": 0.02}, ()),
+        ({"lam": 0.1}, ()),
+        ({}, {"distribution"}),
+    ],
 )
 def test_a_distribution_that_is_asked_for_sees_coordinates(table, config, given):
     made = fitted(TrainConfig(data=str(table), **config), given)
@@ -94,3 +101,43 @@ def test_a_preset_can_be_asked_for(tmp_path):
     for wrong in ({"init": "qm9"}, {"model": "painn"}):
         with pytest.raises(InputError, match="preset small has an architecture of its own"):
             fitted(TrainConfig(preset="small", **wrong))
+
+
+def test_a_geometry_that_is_asked_for_learns_a_distribution(table):
+    made = fitted(TrainConfig(data=str(table), model_args={"geometry": "absolute"}))
+    assert made.model_args["geometry"] == "absolute"
+    assert made.distribution == "UniformBox"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_rows_are_counted_in_any_encoding_that_is_read(table, encoding):
+    table.write_text(table.read_text(), encoding=encoding)
+    assert fitted(TrainConfig(data=str(table))).batch_size == SMALL["batch_size"]
+
+
+def test_a_damaged_file_has_no_preset(table):
+    path = table.with_suffix(".csv.gz")
+    whole = bytearray(gzip.compress(table.read_bytes() * 50))
+    whole[20:40] = bytes(20)
+    path.write_bytes(whole)
+    assert fitted(TrainConfig(data=str(path))).batch_size == TrainConfig().batch_size
+
+
+def test_features_are_those_of_the_model_to_start_from(table):
+    config = TrainConfig(data=str(table), init="qm9-smiles", preset="large")
+    assert fitted(config) == replace(config, preset="none")
+
+
+def test_a_config_file_keeps_its_settings(table, tmp_path):
+    path = tmp_path / "old.yaml"
+    path.write_text("batch_size: 64\n", encoding="utf-8")
+    settings = {"preset": "auto"}
+    keep_config(settings, ["--config", str(path)])
+    assert settings == {"preset": "none"}
+    for arguments in ([f"--config={path}", "--preset", "small"], ["--seed", "1"]):
+        settings = {"preset": "small"}
+        keep_config(settings, arguments)
+        assert settings == {"preset": "small"}
+    path.write_text("preset: small\n", encoding="utf-8")
+    keep_config(settings, [f"--config={path}"])
+    assert settings == {"preset": "small"}

@@ -19,6 +19,8 @@ from typing import Any
 
 from rich.console import Console
 
+from ...training.saved import load_molecules
+from ...training.shipped import locate
 from ..flags import listed, numbers, positive
 from ..grid import finish
 from ..report import facts, wide, write
@@ -43,7 +45,7 @@ def main(
     full: bool = False,
     minutes: float | None = None,
     model: str = "qm9-smiles",
-    init: str = "qm9-small",
+    init: str = "qm9-smiles",
     settings: dict[str, Any] | None = None,
     chemprop: str | None = None,
     accelerator: str = "cpu",
@@ -76,6 +78,9 @@ def main(
     positive(ensemble=ensemble, train_size=train_size, test=test)
     names, kinds = listed(sets, "set", UNITS), listed(splits, "split", SPLITS)
     chosen, each = listed(only, "program", PROGRAMS), numbers(seeds, "seed")
+    for part, name in (("init", init), ("shipped", model)):
+        if part in chosen:
+            load_molecules(locate(name))  # now, not after hours
     console, folder = wide(160), Path(out)
     where = environment(chemprop, console)
     plan = Plan(
