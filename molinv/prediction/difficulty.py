@@ -32,6 +32,7 @@ FEWEST = 200  # molecules to calibrate on, with fewer of which all have one scal
 WIDTH, DROP, DECAY, RATE = 128, 0.4, 1.0, 2e-3
 PASSES, STEPS = 40, 32  # over the molecules, and steps in each at least
 SCALES = (-3.0, 6.0)  # logarithms: a scale is between a twentieth of the usual one and 400 of them
+TINY, SPREADS = 1e-9, (-9.0, 1.0)  # of members in units of the targets' spread; logarithms
 BENDS = (0.0, 0.4, 0.8)  # logarithms of distances where the error may begin to grow faster
 PARTS = ("mean", "spread", "w0", "b0", "w1", "b1", "w2", "b2", "unit")
 
@@ -39,11 +40,13 @@ PARTS = ("mean", "spread", "w0", "b0", "w1", "b1", "w2", "b2", "unit")
 class Signs(NamedTuple):
     """What a model makes of b molecules: pooled features, None without any, and what they are of.
 
-    `counts` has how many atoms of each atomic number there are.
+    `counts` has how many atoms of each atomic number there are; `members` the standard deviations
+    over an ensemble's members in units of the targets' spread, None of a single model.
     """
 
     features: Float[Tensor, "b d"] | None
     counts: Int64[np.ndarray, "b 119"]
+    members: Float[Tensor, "b t"] | None = None
 
     @property
     def heavy(self) -> Int64[np.ndarray, " b"]:
@@ -59,25 +62,36 @@ class Signs(NamedTuple):
     @classmethod
     def joined(cls, parts: list[Signs]) -> Signs:
         """Those of all parts, one after the other."""
-        features = [p.features for p in parts if p.features is not None]
-        made = torch.cat(features) if len(features) == len(parts) else None
-        return cls(made, np.concatenate([p.counts for p in parts]))
+        features = _together([p.features for p in parts])
+        members = _together([p.members for p in parts])
+        return cls(features, np.concatenate([p.counts for p in parts]), members)
 
     def averaged(self, numbers: Int64[np.ndarray, " m"]) -> Signs:
         """Of m molecules, from those of all their conformers, so many of each in turn."""
         if (numbers == 1).all():
             return self
         start = np.cumsum(numbers) - numbers
-        features = self.features
-        if features is not None:
-            total = np.add.reduceat(features.numpy(), start) / numbers[:, None]
-            features = torch.from_numpy(total.astype(np.float32))
-        return Signs(features, self.counts[start])
+
+        def mean(values: Tensor | None) -> Tensor | None:
+            if values is None:
+                return None
+            total = np.add.reduceat(values.numpy(), start) / numbers[:, None]
+            return torch.from_numpy(total.astype(np.float32))
+
+        return Signs(mean(self.features), self.counts[start], mean(self.members))
 
     def take(self, chosen: np.ndarray) -> Signs:
         """Those of some of the molecules."""
-        features = None if self.features is None else self.features[torch.from_numpy(chosen)]
-        return Signs(features, self.counts[chosen])
+        rows = torch.from_numpy(chosen)
+        features, members = (
+            None if each is None else each[rows] for each in (self.features, self.members)
+        )
+        return Signs(features, self.counts[chosen], members)
+
+
+def _together(parts: list[Tensor | None]) -> Tensor | None:
+    known = [part for part in parts if part is not None]
+    return torch.cat(known) if len(known) == len(parts) else None
 
 
 def counts(z: Int64[Tensor, "b n"]) -> Int64[np.ndarray, "b 119"]:
@@ -93,7 +107,8 @@ def inputs(
 ) -> Float[Tensor, "b k"]:
     """What the networks see: sizes, composition, distance, and with `all_features` the features.
 
-    All of it is bounded, so that a molecule unlike any other has no scale unlike any other's.
+    Of an ensemble also how far its members differ. All of it is bounded, so that a molecule unlike
+    any other has no scale unlike any other's.
     """
     heavy = torch.from_numpy(signs.heavy).float().clamp(min=1)
     atoms = torch.from_numpy(signs.counts.sum(1)).float()
@@ -104,6 +119,8 @@ def inputs(
         far = white.square().mean(-1, keepdim=True).sqrt().log().clamp(-1, 3)
         made += [far, *((far - bend).clamp(min=0) for bend in BENDS)]
         made += [3 * torch.tanh(white / 3)] * all_features
+    if signs.members is not None:
+        made.append(signs.members.float().clamp(min=TINY).log().clamp(*SPREADS))
     return torch.cat(made, 1)
 
 

@@ -50,7 +50,7 @@ def table(rows: Rows, predictor: Predictor) -> Table:
         title += " [90 % prediction interval]"
     if any(t.kind not in ("scalar", "class") for t in predictor.targets):
         title += ", as the molecule lies [within 90 %]"
-    if predictor.saved.members:
+    if any(f"{t.name}_ensemble_std" in row for row in rows for t in predictor.targets):
         title += ", then +- over the ensemble's members"
     if any(row.get("conformers") for row in rows):
         title += ", then +- over conformers"

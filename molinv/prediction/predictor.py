@@ -24,9 +24,10 @@ from .acceptance import Accepted
 from .applicability_domain import Composition
 from .batches import PAIRS, asked, budget, by_size, conformers_of, over_conformers, pad
 from .conformal import Ends, calibrated
-from .difficulty import Signs, counts
+from .difficulty import Signs
 from .fields import check_one_geometry, columns, deviation
 from .orbit_values import orbit_forces, orbit_values
+from .residuals import signs_from
 
 __all__ = ["PAIRS", "Predictor", "Values", "by_size", "pad"]
 
@@ -261,7 +262,7 @@ class Predictor:
         if self.total:
             mean = mean + self.saved.standardizer.references[batch.z].sum(1)
         over = np.empty((0,)) if found.members is None else found.members[:, self.columns].numpy()
-        signs = Signs(found.features, counts(batch.z))
+        signs = signs_from(self.saved, found, batch)
         return mean.numpy()[:, self.columns], found.std.numpy()[:, self.columns], signs, over
 
     def _pad(self, structures: Sequence[Structure]) -> Batch:

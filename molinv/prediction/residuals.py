@@ -12,17 +12,18 @@ from jaxtyping import Float64, Int64
 from rich.console import Console
 from rich.progress import track
 
-from ..datasets.batches import OnDevice
+from ..datasets.batches import Batch, OnDevice
 from ..datasets.kinds import SHAPES
 from ..datasets.molecules import Molecules
 from ..tasks.classes import Classes
 from ..tasks.errors import errors_of
+from ..tasks.numbers import Numbers
 from ..training import molecule_data
 from ..training.config import TrainConfig
 from ..training.saved import Saved
 from .batches import device_of, has_double, stored
 from .difficulty import Signs, counts
-from .orbit_values import orbit_forces, orbit_values
+from .orbit_values import OrbitValues, orbit_forces, orbit_values
 
 FORCES = "atom vector"  # their kind
 
@@ -87,7 +88,7 @@ def residuals(
         else:
             made = orbit_values(saved, batch, copies)
             found, truth = made.mean.double(), task.known(batch.to("cpu"))
-            signs.append(Signs(made.features, counts(batch.z)))
+            signs.append(signs_from(saved, made, batch))
         errors.append(errors_of(found - truth, kind))
         atoms = batch.mask.sum(1).tolist()
         for kept, values in zip(compared, (truth, found), strict=True):
@@ -100,6 +101,15 @@ def residuals(
     seen = Signs.joined(signs).take(order) if signs else None
     true, found = ([kept[i] for i in order] for kept in compared)
     return Residuals(value, total, count, entries, seen, true, found)
+
+
+def signs_from(saved: Saved, found: OrbitValues, batch: Batch) -> Signs:
+    """The signs of a batch with these values."""
+    members, task = found.members, saved.task
+    if members is None or task.kind != "scalar" or not isinstance(task, Numbers):
+        return Signs(found.features, counts(batch.z))
+    spread = members / task.standardizer.scale.to(members)
+    return Signs(found.features, counts(batch.z), spread.float())
 
 
 def bar(items: Iterable, what: str, total: int) -> Iterable:

@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..prediction.evaluate import evaluate
 from ..training import shipped
 from ..training.config import read_config
+from ..training.members import is_ensemble, load_model, read_members
 from ..training.saved import Saved, evaluated, load, sealed, write_json
 from ..training.source import prepare
 from .card import megabytes
@@ -40,8 +41,9 @@ def ship(run: str | Path, name: str = shipped.DEFAULT) -> Path:
             "digits that are not a SMILES, such as qm9."
         )
     folder = Path(run)
-    saved = load(folder)
-    _check_best(folder, saved)
+    saved = load_model(folder)
+    for part in _parts(folder):
+        _check_best(part, load(part))
     result = evaluated(folder, saved.card)
     tests, kinds = saved.card["molecules"]["test"], (result or {}).get("intervals", {})
     if result is None or result["molecules"] != tests or not set(KINDS) <= set(kinds):
@@ -53,7 +55,7 @@ def ship(run: str | Path, name: str = shipped.DEFAULT) -> Path:
     made.mkdir(parents=True)
     try:
         _fill(made, folder)
-        if load(made).card["sha256"] != saved.card["sha256"]:
+        if load_model(made).card["sha256"] != saved.card["sha256"]:
             raise InputError(f"{folder} is still being written: ship it when its run is over.")
         if (size := megabytes(made)) > MOST_MB:
             raise InputError(f"{folder} comes to {size:.1f} MB: expected at most {MOST_MB}.")
@@ -63,16 +65,28 @@ def ship(run: str | Path, name: str = shipped.DEFAULT) -> Path:
     return target
 
 
+def _parts(folder: Path) -> list[Path]:
+    """The folders of an ensemble's members, or the one of a single model."""
+    if not is_ensemble(folder):
+        return [folder]
+    return [folder / member["folder"] for member in read_members(folder)[1]]
+
+
 def _fill(made: Path, folder: Path) -> None:
     """The run's files, without what only its own machine knows: where data and runs lie."""
+    for part in _parts(folder):
+        if part != folder:
+            (made / part.name).mkdir()
+            _fill(made / part.name, part)
     rewritten = ("model.json", "config.yaml")
     for name in shipped.FILES:
         if name not in rewritten and (folder / name).is_file():  # not all models have a domain
             (made / name).write_bytes((folder / name).read_bytes())  # with this file's usual rights
-    card: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     config = asdict(read_config(folder / "config.yaml"))
     data = Path(config["data"]).name
-    write_json(made / "model.json", sealed(card | {"data": data}))
+    if (folder / "model.json").is_file():  # an ensemble has its members'
+        card: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        write_json(made / "model.json", sealed(card | {"data": data}))
     config |= {"data": data, "out": f"runs/{folder.name}"}
     (made / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 

@@ -190,8 +190,8 @@ class TrainConfig(RunConfig):
             weight: the weight starts at lam and is steered so that the extents are as wide as that
             allows. 0.02 finds partial symmetries up to their edges.
         group_end: fraction of the distribution's learning rate that is left at the end of the run.
-        init: a shipped model's name or a run folder to start from: its architecture, and its
-            weights except the last layer's where the targets are others.
+        init: a shipped model's name or a run folder to start from (an ensemble's first member): its
+            architecture, and its weights except the last layer's where the targets are others.
         preset: settings that suit the data, in place of the defaults of settings that you do not
             give: small (a small network that sees distances and bonds), large (the default network
             with bonds), none, or auto, which for a .csv or .tsv file is small up to 5,000 rows and

@@ -11,6 +11,7 @@ from ..datasets.features import DESCRIPTORS
 from ..errors import InputError
 from ..tasks.base import Task
 from .config import TrainConfig
+from .members import first_member
 from .saved import Saved, load_molecules, rebuilt
 from .shipped import locate
 
@@ -30,7 +31,7 @@ def like_initial(
     """
     if config.init is None:
         return config, None
-    saved = load_molecules(locate(config.init), trust)
+    saved = load_molecules(first_member(locate(config.init)), trust)
     build_of = saved.card["build"]
     defaults = {f.name: getattr(TrainConfig(), f.name) for f in fields(TrainConfig)}
     for name in TAKEN:

@@ -29,9 +29,10 @@ class Member(TypedDict):
 def load_model(path: str | Path, trust: bool = False) -> Saved:
     """The model of molecules in a folder, or an ensemble, whose value is its members' mean.
 
-    The card of an ensemble is the first member's with the number of `members`, their parameters
-    together, their mean extents, and a digest of all weights. Raises InputError as `saved.load`
-    does, and for an ensemble that is damaged, or whose members are not all trained.
+    Members may differ in architecture, not in their targets and their split. The card of an
+    ensemble is the first member's with the number of `members`, their parameters together, their
+    mean extents where all have the same ones, and a digest of all weights. Raises InputError as
+    `saved.load` does, and for an ensemble that is damaged, or whose members are not all trained.
     """
     folder = Path(path)
     if not is_ensemble(folder):
@@ -55,10 +56,19 @@ def load_model(path: str | Path, trust: bool = False) -> Saved:
     together: dict[str, Any] = {"sha256": digest(listed), "members": len(members)}
     if all("parameters" in card for card in cards):
         together["parameters"] = sum(card["parameters"] for card in cards)
-    if extents := cards[0].get("extents"):
+    extents = cards[0].get("extents")
+    if len({frozenset(card.get("extents", ())) for card in cards}) > 1:
+        together["extents"] = {}  # of different distributions
+    elif extents:
         means = {n: sum(c["extents"][n]["value"] for c in cards) / len(cards) for n in extents}
         together["extents"] = {n: e | {"value": means[n]} for n, e in extents.items()}
     return replace(members[0], card=cards[0] | together, members=members)
+
+
+def first_member(path: str | Path) -> Path:
+    """The folder of an ensemble's first member; a single model's own folder."""
+    folder = Path(path)
+    return folder / read_members(folder)[1][0]["folder"] if is_ensemble(folder) else folder
 
 
 def is_ensemble(folder: str | Path) -> bool:

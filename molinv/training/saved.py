@@ -27,9 +27,9 @@ from ..tasks.numbers import Numbers
 from .build import make_network, make_picture_network, of_task
 from .config import RunConfig, TrainConfig
 from .picture_config import PictureConfig
+from .shipped import ENSEMBLE
 
 FORMAT = 2  # 1, of molinv 0.1.0, is read too
-ENSEMBLE = "ensemble.json"  # of a folder whose models are in folders of their own: `ensemble`
 _BUILT = ("model", "model_args", "group", "distribution", "distribution_args", "copies")
 _PICTURES = ("action", "padding")
 

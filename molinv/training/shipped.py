@@ -13,7 +13,9 @@ ROOT = Path(__file__).parents[1] / "pretrained"
 DEFAULT = "qm9"
 # the shipped models that predict where none is named, by where coordinates came from
 BY_GEOMETRY = {GIVEN: DEFAULT, EMBEDDED: "qm9-smiles", HYDROGENS: "qm9-smiles"}
+ENSEMBLE = "ensemble.json"  # of a folder whose models are in folders of their own: `ensemble`
 FILES = (
+    ENSEMBLE,
     "model.safetensors",
     "model.json",
     "config.yaml",
@@ -27,7 +29,8 @@ FILES = (
 
 def available() -> list[str]:
     """The names of the shipped models."""
-    return sorted(path.parent.name for path in ROOT.glob("[a-z]*/model.json"))
+    described = (ROOT.glob(f"[a-z]*/{name}") for name in ("model.json", ENSEMBLE))
+    return sorted({path.parent.name for paths in described for path in paths})
 
 
 def find(name: str = DEFAULT) -> Path:

@@ -15,6 +15,9 @@ from molinv.pretrained.__main__ import main as ship_command
 from molinv.pretrained.card import megabytes
 from molinv.pretrained.choose import choose, looks_like_smiles
 from molinv.training import shipped as places
+from molinv.training.config import TrainConfig
+from molinv.training.fine_tuning import like_initial
+from molinv.training.members import Member, write_members
 
 REAL = pretrained.ROOT
 
@@ -41,7 +44,7 @@ def none_shipped(tmp_path, monkeypatch):
 
 
 def test_a_shipped_model_is_the_run_without_its_places(shipped, run):
-    few = {"difficulty.safetensors"}  # of a run with so few to calibrate on
+    few = {"difficulty.safetensors", "ensemble.json"}  # one model, with few to calibrate on
     assert {p.name for p in shipped.iterdir()} == set(pretrained.FILES) - few
     assert [p.name for p in shipped.parent.iterdir()] == ["qm9"]
     weights = "model.safetensors"
@@ -289,3 +292,29 @@ def test_what_is_really_shipped(name):
     ratios = [row["rotated"] / row["stored"] for row in rows]
     assert sum(ratios) / len(ratios) == pytest.approx(1, abs=0.01)
     assert ratios == pytest.approx([1] * len(ratios), abs=0.03)  # one rotation each: noise
+
+
+def test_an_ensemble_is_shipped_as_one_model(run, tmp_path, monkeypatch, capsys):
+    folder, other = tmp_path / "e", tmp_path / "shipped"
+    for k in range(2):
+        shutil.copytree(run, folder / f"member_{k}")
+    shutil.copy(run / "config.yaml", folder)
+    card = json.loads((run / "model.json").read_text())
+    members = [Member(folder=f"member_{k}", seed=k, sha256=card["sha256"]) for k in range(2)]
+    write_members(folder, 2, members)
+    other.mkdir()
+    monkeypatch.setattr(places, "ROOT", other)
+    assert ship_command([str(folder), "two"]) == 0
+    assert places.available() == ["two"]
+    assert (other / "two" / "member_1" / "model.safetensors").is_file()
+    capsys.readouterr()
+    assert main(["models", "two"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "the mean of 2" in shown
+    assert "2: trained" in shown
+    row = one(Predictor("two"), "CCO")
+    assert row["homo"] == pytest.approx(one(Predictor(run), "CCO")["homo"])
+    assert row["homo_ensemble_std"] == 0
+    assert row["homo_mae"] > 0
+    started, _ = like_initial(TrainConfig(data="mine.csv", init="two"))
+    assert started.model_args == card["build"]["model_args"]

@@ -19,7 +19,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ...training.saved import load_molecules
+from ...training.members import load_model
 from ...training.shipped import locate
 from ..flags import listed, numbers, positive
 from ..grid import finish
@@ -80,7 +80,7 @@ def main(
     chosen, each = listed(only, "program", PROGRAMS), numbers(seeds, "seed")
     for part, name in (("init", init), ("shipped", model)):
         if part in chosen:
-            load_molecules(locate(name))  # now, not after hours
+            load_model(locate(name))  # now, not after hours
     console, folder = wide(160), Path(out)
     where = environment(chemprop, console)
     plan = Plan(

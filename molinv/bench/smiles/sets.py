@@ -13,7 +13,7 @@ from ...chem.rdkit_log import quiet
 from ...datasets.split import Split, permutation, split_groups
 from ...errors import InputError, unknown
 from ...training.config import read_config
-from ...training.saved import load_molecules
+from ...training.members import load_model
 from ...training.shipped import locate
 from ...training.source import prepare
 from .cells import UNITS, Molecules
@@ -76,7 +76,7 @@ def qm9(model: str, seed: int, train_size: int | None, test: int | None) -> tupl
     takes all. U0 is relative to the model's energies of atoms. Raises InputError for a model
     without these targets.
     """
-    saved, targets = load_molecules(locate(model)), list(UNITS["qm9"])
+    saved, targets = load_model(locate(model)), list(UNITS["qm9"])
     names = [target.name for target in saved.task.targets]
     for name in targets:
         if name not in names:
