@@ -1,4 +1,4 @@
-"""Train an ensemble: runs that differ in their seeds only, one after the other.
+"""Train an ensemble: runs that differ in their seeds only, one after the other; or join runs.
 
 Averages over independently initialised networks, as in Lakshminarayanan et al., "Simple and
 Scalable Predictive Uncertainty Estimation using Deep Ensembles" (NeurIPS 2017).
@@ -7,7 +7,8 @@ Scalable Predictive Uncertainty Estimation using Deep Ensembles" (NeurIPS 2017).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+import shutil
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from .config import TrainConfig, read_config
 from .fine_tuning import like_initial
 from .members import Member, is_ensemble, read_members, write_members
 from .run import as_begun, check_same, locked, train, write_config
-from .saved import ENSEMBLE
+from .saved import ENSEMBLE, Saved, load_molecules
 from .source import file_digest
 
 
@@ -82,6 +83,41 @@ def train_ensemble(
             done = dict(sorted(done.items(), key=lambda item: int(item[0].split("_")[1])))
         write_members(folder, members, list(done.values()))
     return folder
+
+
+def join(folder: str | Path, runs: Sequence[str | Path]) -> Path:
+    """Make one model of finished runs, which may differ in architecture: the mean of their values.
+
+    Copies them to FOLDER/member_0, FOLDER/member_1, ... without their checkpoints; settings of the
+    data are the first run's. Returns the folder. Raises InputError for fewer than two runs, runs
+    whose targets, features or split differ, and a folder that is there.
+    """
+    made = Path(folder)
+    if len(runs) < 2:
+        raise InputError(f"expected 2 or more runs to join, got {len(runs)}.")
+    if made.exists():
+        raise InputError(f"{made} is there already: choose another folder.")
+    saved = [load_molecules(run) for run in runs]
+    for run, each in zip(runs, saved, strict=True):
+        for what, first, own in zip(
+            ("targets", "features", "split"), *map(_facts, (saved[0], each)), strict=True
+        ):
+            if first != own:
+                raise InputError(f"{runs[0]} and {run} differ in their {what}: {first} and {own}.")
+    members = []
+    for k, (run, each) in enumerate(zip(runs, saved, strict=True)):
+        name = f"member_{k}"
+        shutil.copytree(run, made / name, ignore=shutil.ignore_patterns("checkpoints", "tensor*"))
+        members.append(Member(folder=name, seed=each.card["seed"], sha256=each.card["sha256"]))
+    shutil.copy(Path(runs[0]) / "config.yaml", made)
+    write_members(made, len(members), members)
+    return made
+
+
+def _facts(saved: Saved) -> tuple[Any, ...]:
+    """What members must have in common."""
+    targets = [f"{t.name} ({t.unit})" for t in saved.task.targets]
+    return targets, saved.card["build"].get("features", []), saved.card.get("split")
 
 
 def one_device(config: TrainConfig, what: str) -> TrainConfig:

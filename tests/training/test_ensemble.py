@@ -14,7 +14,7 @@ from molinv.cli import main
 from molinv.datasets import load as load_data
 from molinv.predict import Predictor
 from molinv.prediction.evaluate import evaluate
-from molinv.training.ensemble import train_ensemble
+from molinv.training.ensemble import join, train_ensemble
 from molinv.training.members import load_model, read_members
 from molinv.training.run import train
 from molinv.training.saved import load
@@ -247,3 +247,21 @@ def test_members_begin_from_a_model_that_takes_features(tmp_path):
     assert main(started) == 0
     assert main(started) == 0  # nothing is trained again
     assert evaluate(e)["molecules"] > 0
+
+
+def test_runs_of_different_architectures_are_joined(ensemble, tmp_path):
+    other, e = tmp_path / "other", tmp_path / "e"
+    flags = [*FLAGS[: FLAGS.index("--model_args")], "--model_args", '{"geometry": "distance"}']
+    more = ["--targets", "homo,U0", "--seed", "3", "--distribution", "Identity"]
+    assert main(["train", *flags, *more, "--out", str(other)]) == 0
+    runs = [other, member(ensemble, 0)]
+    assert join(e, runs) == e
+    rows = [next(Predictor(run).predict(read(["CCO"]))) for run in (e, *runs)]
+    assert rows[0]["homo"] == pytest.approx((rows[1]["homo"] + rows[2]["homo"]) / 2)
+    assert evaluate(e)["molecules"] > 0
+    with pytest.raises(InputError, match="is there already"):
+        join(e, runs)
+    with pytest.raises(InputError, match="expected 2 or more runs"):
+        join(tmp_path / "f", runs[:1])
+    with pytest.raises(InputError, match="differ in their split"):
+        join(tmp_path / "f", [other, train(small(tmp_path / "g", seed=9, targets="homo,U0"))])
