@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from .card import megabytes
 from .choose import looks_like_smiles
 
 MOST_MB = 12
+MEMBER = ("model.safetensors", "metrics.csv")  # intervals and errors are the ensemble's
 OTHERS = 3000  # molecules on which the intervals of each other kind of geometry are calibrated
 
 
@@ -72,14 +74,14 @@ def _parts(folder: Path) -> list[Path]:
     return [folder / member["folder"] for member in read_members(folder)[1]]
 
 
-def _fill(made: Path, folder: Path) -> None:
+def _fill(made: Path, folder: Path, files: Sequence[str] = shipped.FILES) -> None:
     """The run's files, without what only its own machine knows: where data and runs lie."""
     for part in _parts(folder):
         if part != folder:
             (made / part.name).mkdir()
-            _fill(made / part.name, part)
+            _fill(made / part.name, part, MEMBER)
     rewritten = ("model.json", "config.yaml")
-    for name in shipped.FILES:
+    for name in files:
         if name not in rewritten and (folder / name).is_file():  # not all models have a domain
             (made / name).write_bytes((folder / name).read_bytes())  # with this file's usual rights
     config = asdict(read_config(folder / "config.yaml"))
