@@ -50,7 +50,7 @@ def table(rows: Rows, predictor: Predictor) -> Table:
         title += " [90 % prediction interval]"
     if any(t.kind not in ("scalar", "class") for t in predictor.targets):
         title += ", as the molecule lies [within 90 %]"
-    if any(f"{t.name}_ensemble_std" in row for row in rows for t in predictor.targets):
+    if any(_among(row, t.name) is not None for row in rows for t in predictor.targets):
         title += ", then +- over the ensemble's members"
     if any(row.get("conformers") for row in rows):
         title += ", then +- over conformers"
@@ -251,17 +251,21 @@ def _down(rows: Rows, predictor: Predictor, title: str) -> Table:
     return made
 
 
+def _among(row: dict[str, Any], name: str) -> float | None:
+    """The spread over members to show; None where an interval, which it widens, is shown."""
+    return row.get(f"{name}_ensemble_std") if row.get(f"{name}_low") is None else None
+
+
 def _value(row: dict[str, Any], target: Target) -> str:
     if target.kind != "scalar":
         return shown(row, target)
     name = target.name
     std, low, high = (row.get(f"{name}_{end}") for end in ("std", "low", "high"))
-    among = row.get(f"{name}_ensemble_std")
+    among = _among(row, name)
     scale = (among or std) if low is None or high is None else high - low
     text = _digits(row[name], scale, 5) + ("" if std is None or isnan(std) else f" +- {std:.2g}")
-    for end in ("ensemble_std", "conformer_std"):
-        if (spread := f"{name}_{end}") in row:
-            text += f" +- {row[spread]:.2g}"
+    for spread in (among, row.get(f"{name}_conformer_std")):
+        text += "" if spread is None else f" +- {spread:.2g}"
     if low is None or high is None:
         return text
     return f"{text} \\[{_digits(low, scale, 4)}, {_digits(high, scale, 4)}]"
