@@ -58,10 +58,10 @@ def like_initial(
             f"init {config.init} takes the descriptors {there.text}, not {made.descriptors!r}: "
             "leave out --descriptors, or --init."
         )
-    if config.readout == "sum" and "readout" not in given:
+    if config.readout in ("sum", "auto") and "readout" not in given:
         scales = build_of.get("readout", ["sum"] * saved.task.outputs)
         of = dict(zip((t.name for t in saved.task.targets), scales, strict=False))
-        made = replace(made, readout={n: of.get(n, "sum") for n in config.target_names})
+        made = replace(made, readout={n: of.get(n, config.readout) for n in config.target_names})
     return made, saved
 
 

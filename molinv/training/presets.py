@@ -25,6 +25,11 @@ SMALL: dict[str, Any] = {
     "distribution": "Identity",
     "model_args": {"width": 64, "layers": 3, "hidden": 32, "kernels": 8, "geometry": "distance"},
 }
+STARTED = (
+    "batch_size",
+    "epochs",
+    "readout",
+)  # of them, those for a network that is trained already
 PRESETS: dict[str, dict[str, Any]] = {
     "none": {},
     "small": SMALL,
@@ -44,25 +49,26 @@ def fitted(config: TrainConfig, given: Collection[str] = ()) -> TrainConfig:
     `given` are the settings that were named explicitly: they stay as they are, and so do all that
     differ from their default. Without the preset's distribution a network sees coordinates too.
     "auto" is "small" for a table of up to 5,000 rows (.csv, .tsv), "large" for a longer one, and
-    "none" for other data, with `init`, and for other models than `point`. Raises InputError for an
-    unknown preset, and for "small" with `init` or another model.
+    "none" for other data and for other models than `point`. With `init`, whose architecture and
+    features stay, only `STARTED` are set. Raises InputError for an unknown preset, and for "small"
+    with another model.
     """
     if config.preset not in ("auto", *PRESETS):
         raise unknown("preset", config.preset, ("auto", *PRESETS))
-    if config.preset == "small" and (config.init is not None or config.model != MODEL):
+    if config.preset == "small" and config.model != MODEL:
         raise InputError(
             f"preset small has an architecture of its own, of the model {MODEL}: leave it out, or "
-            "--model and --init."
+            "--model."
         )
     made = dict(PRESETS[_kind(config)])
+    if config.init is not None:
+        made = {name: value for name, value in made.items() if name in STARTED}
     usual = TrainConfig()
     own = {f.name for f in fields(TrainConfig) if f.name in given}
     own |= {
         f.name for f in fields(TrainConfig) if getattr(config, f.name) != getattr(usual, f.name)
     }
     args = dict(made.pop("model_args", {}))
-    if config.init is not None:
-        made.pop("features", None)  # that model's
     if own & {*LEARNED} or "geometry" in config.model_args:
         made.pop("distribution", None)
         args.pop("geometry", None)
@@ -85,7 +91,7 @@ def _kind(config: TrainConfig) -> str:
         return config.preset
     if not config.data.lower().removesuffix(".gz").endswith(TABLES):
         return "none"
-    if config.init is not None or config.model != MODEL or not Path(config.data).is_file():
+    if config.model != MODEL or not Path(config.data).is_file():
         return "none"
     lines = (text for _, text in numbered_lines(Path(config.data)) if text.strip())
     try:

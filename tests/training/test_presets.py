@@ -38,7 +38,6 @@ def test_zipped_tables_count_too(table):
         {"data": "qm9"},
         {"data": "mine.xyz"},
         {"model": "painn"},
-        {"init": "qm9"},
         {"preset": "none"},
     ],
 )
@@ -98,9 +97,15 @@ def test_a_preset_can_be_asked_for(tmp_path):
     assert made.model_args == SMALL["model_args"]
     with pytest.raises(InputError, match="'small'"):
         fitted(TrainConfig(preset="smal"))
-    for wrong in ({"init": "qm9"}, {"model": "painn"}):
-        with pytest.raises(InputError, match="preset small has an architecture of its own"):
-            fitted(TrainConfig(preset="small", **wrong))
+    with pytest.raises(InputError, match="preset small has an architecture of its own"):
+        fitted(TrainConfig(preset="small", model="painn"))
+
+
+def test_a_trained_network_keeps_its_architecture(table):
+    config = TrainConfig(data=str(table), init="qm9-smiles")
+    made = fitted(config)
+    assert made == replace(config, preset="none", **{n: SMALL[n] for n in presets.STARTED})
+    assert (made.model_args, made.distribution, made.features) == ({}, "UniformBox", "")
 
 
 def test_a_geometry_that_is_asked_for_learns_a_distribution(table):
