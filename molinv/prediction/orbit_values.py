@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from ..datasets.batches import Batch
 from ..tasks.energy_forces import potential
+from ..tasks.numbers import Numbers
 from ..training.saved import Saved
 from .batches import device_of, has_double, inputs
+from .difficulty import Signs, counts
 
 
 class OrbitValues(NamedTuple):
@@ -54,6 +56,15 @@ def orbit_values(saved: Saved, batch: Batch, copies: int) -> OrbitValues:
 def _over_members(found: Sequence[OrbitValues]) -> OrbitValues:
     means, stds = (torch.stack(x) for x in ([f.mean for f in found], [f.std for f in found]))
     return OrbitValues(means.mean(0), stds.square().mean(0).sqrt(), found[0].features, means.std(0))
+
+
+def signs_from(saved: Saved, found: OrbitValues, batch: Batch) -> Signs:
+    """The signs of a batch with these values."""
+    members, task = found.members, saved.task
+    if members is None or task.kind != "scalar" or not isinstance(task, Numbers):
+        return Signs(found.features, counts(batch.z))
+    spread = members / task.standardizer.scale.to(members)
+    return Signs(found.features, counts(batch.z), spread.float())
 
 
 def orbit_forces(saved: Saved, batch: Batch, copies: int) -> Float64[Tensor, "b n 3"]:

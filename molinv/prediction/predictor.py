@@ -26,8 +26,7 @@ from .batches import PAIRS, asked, budget, by_size, conformers_of, over_conforme
 from .conformal import Ends, calibrated
 from .difficulty import Signs
 from .fields import check_one_geometry, columns, deviation
-from .orbit_values import orbit_forces, orbit_values
-from .residuals import signs_from
+from .orbit_values import orbit_forces, orbit_values, signs_from
 
 __all__ = ["PAIRS", "Predictor", "Values", "by_size", "pad"]
 

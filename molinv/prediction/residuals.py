@@ -12,18 +12,17 @@ from jaxtyping import Float64, Int64
 from rich.console import Console
 from rich.progress import track
 
-from ..datasets.batches import Batch, OnDevice
+from ..datasets.batches import OnDevice
 from ..datasets.kinds import SHAPES
 from ..datasets.molecules import Molecules
 from ..tasks.classes import Classes
 from ..tasks.errors import errors_of
-from ..tasks.numbers import Numbers
 from ..training import molecule_data
 from ..training.config import TrainConfig
 from ..training.saved import Saved
 from .batches import device_of, has_double, stored
-from .difficulty import Signs, counts
-from .orbit_values import OrbitValues, orbit_forces, orbit_values
+from .difficulty import Signs
+from .orbit_values import orbit_forces, orbit_values, signs_from
 
 FORCES = "atom vector"  # their kind
 
@@ -101,15 +100,6 @@ def residuals(
     seen = Signs.joined(signs).take(order) if signs else None
     true, found = ([kept[i] for i in order] for kept in compared)
     return Residuals(value, total, count, entries, seen, true, found)
-
-
-def signs_from(saved: Saved, found: OrbitValues, batch: Batch) -> Signs:
-    """The signs of a batch with these values."""
-    members, task = found.members, saved.task
-    if members is None or task.kind != "scalar" or not isinstance(task, Numbers):
-        return Signs(found.features, counts(batch.z))
-    spread = members / task.standardizer.scale.to(members)
-    return Signs(found.features, counts(batch.z), spread.float())
 
 
 def bar(items: Iterable, what: str, total: int) -> Iterable:
