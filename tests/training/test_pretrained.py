@@ -277,10 +277,10 @@ def test_what_is_really_shipped(name):
     names = ["mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "U0", "U", "H", "G", "Cv"]
     folder = REAL / name
     assert megabytes(folder) < 12
-    card = json.loads((folder / "model.json").read_text())
+    predictor = Predictor(folder)
+    card = predictor.saved.card
     assert card["molecules"]["train"] > 108_000
     assert card["states"] == [[0, 0]]
-    predictor = Predictor(folder)
     assert list(predictor.units) == names
     for smiles in ("c1ccccc1", "CCO"):
         row = one(predictor, smiles)
