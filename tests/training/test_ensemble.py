@@ -37,6 +37,14 @@ def copy(ensemble, tmp_path):
     return shutil.copytree(ensemble, tmp_path / "copy")
 
 
+def own_table(folder):
+    """A file of 40 molecules with values."""
+    path = folder / "mine.csv"
+    rows = [f"{'C' * (1 + i % 7)}O{'C' * (i % 5)},{i / 10}" for i in range(40)]
+    path.write_text("\n".join(["smiles,y", *rows]), encoding="utf-8")
+    return path
+
+
 def member(folder, k):
     return folder / f"member_{k}"
 
@@ -201,9 +209,7 @@ def test_classes_average_their_probabilities(tmp_path, monkeypatch):
 
 
 def test_an_ensemble_is_not_extended_on_other_data(tmp_path, capsys):
-    path = tmp_path / "mine.csv"
-    rows = [f"{'C' * (1 + i % 7)}O{'C' * (i % 5)},{i / 10}" for i in range(40)]
-    path.write_text("\n".join(["smiles,y", *rows]), encoding="utf-8")
+    path = own_table(tmp_path)
     flags = [
         "train",
         "--data",
@@ -217,7 +223,7 @@ def test_an_ensemble_is_not_extended_on_other_data(tmp_path, capsys):
     ]
     flags += ["--model_args", TINY, "--workers", "0", "--out", str(tmp_path / "e")]
     assert main([*flags, "--ensemble", "2"]) == 0
-    path.write_text("\n".join(["smiles,y", "CCN,3", *rows]), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8") + "\nCCN,3", encoding="utf-8")
     capsys.readouterr()
     assert main([*flags, "--ensemble", "3"]) == 2
     assert "is no longer the file that" in capsys.readouterr().err
@@ -225,9 +231,7 @@ def test_an_ensemble_is_not_extended_on_other_data(tmp_path, capsys):
 
 def test_members_begin_from_a_model_that_takes_features(tmp_path):
     begun, e = tmp_path / "begun", tmp_path / "e"
-    path = tmp_path / "mine.csv"
-    rows = [f"{'C' * (1 + i % 7)}O{'C' * (i % 5)},{i / 10}" for i in range(40)]
-    path.write_text("\n".join(["smiles,y", *rows]), encoding="utf-8")
+    path = own_table(tmp_path)
     flags = [
         "train",
         "--data",
