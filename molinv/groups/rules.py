@@ -6,7 +6,6 @@ from functools import cache
 
 import torch
 from jaxtyping import Float
-from scipy.integrate import lebedev_rule
 from torch import Tensor
 
 from ..errors import InputError
@@ -35,6 +34,8 @@ def rotations(degree: int) -> Rule:
     if degree in _GROUPS:
         g, weights = PointGroup(_GROUPS[degree]).rule(degree)
         return SO3().normalize(g), weights
+    from scipy.integrate import lebedev_rule  # half a second, which lower degrees do without
+
     directions, weights = lebedev_rule(next(o for o in _ORDERS if o >= degree))
     tilt = _tilt(torch.from_numpy(directions.T.copy()))
     spin, share = About().rule(degree)

@@ -7,7 +7,6 @@ from math import factorial, sqrt
 
 import torch
 from jaxtyping import Float
-from scipy.special import lpmv
 from torch import Tensor
 
 
@@ -39,6 +38,8 @@ def _couple(l: int) -> Float[Tensor, "m k"]:
 
 def harmonics(r: Float[Tensor, "k 3"], l: int) -> Float[Tensor, "k m"]:
     """Real spherical harmonics of mean square 1 at unit vectors, m = -l..l, y the polar axis."""
+    from scipy.special import lpmv  # half a second, which nothing else needs
+
     x, y, z = r.unbind(1)
     angle = torch.atan2(x, z)
     columns = []

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchmetrics import Metric
 
 from ..augment import Augmented
 from ..datasets.molecules import Molecules
@@ -135,7 +134,7 @@ class Task(nn.Module, ABC):
         return torch.stack(list(means)).sum()
 
     @abstractmethod
-    def metric(self) -> Metric:
+    def metric(self) -> nn.Module:
         """An empty metric, which `update` fills; its `compute` is what `read` takes apart.
 
         Its states are added by `add_state`. Torchmetrics makes scalars of results (1,).

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torchmetrics import Metric
 
 from ..datasets.kinds import SHAPES
 
@@ -61,28 +60,15 @@ def errors_of(difference: Float[Tensor, "b t *e"], kind: str) -> Errors:
     return Errors(value, (sizes * there).sum(-1), there.sum(-1), entries.sum(-1))
 
 
-class Mean(Metric):
-    """The mean of each of t quantities over everything that was added."""
-
-    full_state_update = False
-    total: Tensor
-    count: Tensor
-
-    def __init__(self, columns: int):
-        super().__init__()
-        self.add_state("total", torch.zeros(columns), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros(columns), dist_reduce_fx="sum")
-
-    def update(self, total: Float[Tensor, " t"], count: Float[Tensor, " t"]) -> None:
-        """Add sums, and how many values they are of."""
-        self.total += total
-        self.count += count
-
-    def compute(self) -> Float[Tensor, " t"]:
-        """NaN where nothing was added."""
-        return self.total / self.count
-
-
 def per_target(values: Tensor) -> Float[Tensor, " t"]:
     """Sums over molecules, and over atoms, of (b, t) or (b, t, n)."""
     return values.sum(0) if values.ndim == 2 else values.sum((0, 2))
+
+
+def __getattr__(name: str) -> Any:
+    """`Mean`, of a file of its own: loading torchmetrics takes a second, which predicting saves."""
+    if name == "Mean":
+        from .mean import Mean
+
+        return Mean
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torchmetrics import JaccardIndex, Metric
 
 from ..datasets.pictures.store import Pictures
 from ..datasets.targets import Target
@@ -55,7 +54,9 @@ class Maps(Task):
             y = torch.where(y == self.void, IGNORED, y)
         return y if weight is None else torch.where(weight[:, 0] > 0, y, IGNORED)
 
-    def metric(self) -> Metric:
+    def metric(self) -> nn.Module:
+        from torchmetrics import JaccardIndex
+
         n = len(self.classes)
         return JaccardIndex(task="multiclass", num_classes=n, ignore_index=IGNORED)
 
