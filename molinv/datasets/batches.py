@@ -30,7 +30,7 @@ class Batch:
     (b, t, 3), tensors (b, t, 3, 3), and where each atom has a value (b, t, n) or (b, t, n, 3),
     with NaN for padding. index says which molecules of the `Molecules` these are; forces are
     there where y is an energy that is learned with its gradient, NaN for padding; features where
-    the model asks for some.
+    the model asks for some; auxiliary, NaN for padding, where atoms have numbers beside y.
     """
 
     pos: Float32[Tensor, "b n 3"]
@@ -39,6 +39,7 @@ class Batch:
     index: Int64[Tensor, " b"]
     forces: Float64[Tensor, "b n 3"] | None = None
     features: Features | None = None
+    auxiliary: Float64[Tensor, "b a n"] | None = None
 
     @property
     def mask(self) -> Bool[Tensor, "b n"]:
@@ -55,10 +56,12 @@ class Batch:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         given = (self.pos, self.z, self.y, self.index, self.forces)
+        beside = None if self.auxiliary is None else change(self.auxiliary)
         features = None if self.features is None else Features(*map(change, self.features))
         return Batch(
             *(None if tensor is None else change(tensor) for tensor in given),  # pyright: ignore[reportArgumentType]
             features=features,
+            auxiliary=beside,
         )
 
     def __len__(self) -> int:
@@ -74,7 +77,8 @@ def wide(values: Tensor, device: torch.device | str) -> Tensor:
 class OnDevice:
     """Molecules and their y as flat tensors on `device`.
 
-    y is (n, t, *e), or (atoms, t, *e) of a `kind` with a value for each atom; forces (atoms, 3).
+    y is (n, t, *e), or (atoms, t, *e) of a `kind` with a value for each atom; forces (atoms, 3);
+    `auxiliary` (atoms, a) are further numbers of the atoms.
 
     Each molecule is put in place once, here: `center` moves its centroid to the origin,
     `rotate` turns it about its centroid by a Haar-random rotation, `shift` adds a normal
@@ -96,6 +100,7 @@ class OnDevice:
         kind: str = "scalar",
         forces: Float64[np.ndarray, "atoms 3"] | None = None,
         features: Sequence[str] = (),
+        auxiliary: Float64[np.ndarray, "atoms a"] | None = None,
     ):
         self.by_atom, shape = kind.startswith("atom"), SHAPES[kind]
         rows = len(molecules.z) if self.by_atom else len(molecules)
@@ -116,6 +121,8 @@ class OnDevice:
             slopes = None if slopes is None else turn(slopes, "atom vector", ptr, seed)
         self._y = wide(values, device)
         self._forces = None if slopes is None else wide(slopes, device)
+        beside = None if auxiliary is None else torch.tensor(auxiliary, dtype=torch.float64)
+        self._auxiliary = None if beside is None else wide(beside, device)
         self._features = (
             FeatureStore(molecules.extras, molecules.ptr, features, device) if features else None
         )
@@ -134,8 +141,8 @@ class OnDevice:
         outside = ~inside[..., None]
         of = self._y.device  # of values in float64, which not every device has
         at, there = atoms.to(of), inside.to(of)
-        y = self._of_atoms(at, there) if self.by_atom else self._y[index.to(of)]
-        forces, store = self._forces, self._features
+        y = _of_atoms(self._y, at, there) if self.by_atom else self._y[index.to(of)]
+        forces, store, beside = self._forces, self._features, self._auxiliary
         return Batch(
             pos=self._pos[atoms].masked_fill(outside, 0.0),
             z=self._z[atoms].long().masked_fill(~inside, 0),
@@ -143,6 +150,7 @@ class OnDevice:
             index=index,
             forces=None if forces is None else forces[at].masked_fill(~there[..., None], torch.nan),
             features=None if store is None else store.of(index, len(place_of)),
+            auxiliary=None if beside is None else _of_atoms(beside, at, there),
         )
 
     def features_of(
@@ -155,12 +163,13 @@ class OnDevice:
         store, places = self._features, torch.tensor(rows).to(self.device)
         return None if store is None else lambda index, n: store.of(places[index], n)
 
-    def _of_atoms(
-        self, atoms: Int64[Tensor, "b n"], inside: Bool[Tensor, "b n"]
-    ) -> Float64[Tensor, "b t n *e"]:
-        y = self._y[atoms].movedim(2, 1)
-        outside = ~inside.view(len(inside), 1, -1, *[1] * (y.ndim - 3))
-        return y.masked_fill(outside, torch.nan)
+
+def _of_atoms(
+    values: Float64[Tensor, "atoms t *e"], at: Int64[Tensor, "b n"], inside: Bool[Tensor, "b n"]
+) -> Float64[Tensor, "b t n *e"]:
+    y = values[at].movedim(2, 1)
+    outside = ~inside.view(len(inside), 1, -1, *[1] * (y.ndim - 3))
+    return y.masked_fill(outside, torch.nan)
 
 
 B_co = TypeVar("B_co", covariant=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -40,6 +41,7 @@ class Model(nn.Module, ABC):
 
     readout: Readout | None
     known: Known | None
+    auxiliary: nn.Sequential | None
     widths: tuple[int, int] | None = None
     action: Action
     symmetries: tuple[str, ...] = ()
@@ -50,6 +52,7 @@ class Model(nn.Module, ABC):
         super().__init__()
         self.readout = None
         self.known = None
+        self.auxiliary = None
 
     @abstractmethod
     def inputs(self, batch: Batch) -> tuple[Any, ...]:
@@ -88,6 +91,34 @@ class Model(nn.Module, ABC):
         What `forward` ends in: over 20 to be of order one, unless `make` was told otherwise.
         """
         return total / ATOMS if self.readout is None else self.readout(total, atoms)
+
+    def set_auxiliary(self, count: int) -> None:
+        """Let it give so many numbers of every atom beside its outputs while it trains.
+
+        InputError for a model that does not show its atoms' states.
+        """
+        if self.widths is None:
+            raise InputError(
+                f"model {type(self).__name__.lower()} cannot learn values of atoms beside its "
+                "targets: leave out --auxiliary, or use point, painn, equivariant or graph."
+            )
+        width = self.widths[0]
+        self.auxiliary = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, count)
+        )
+
+    def beside(self, outputs: Tensor, states: Float[Tensor, "b n d"]) -> Tensor:
+        """The outputs; in training, after them in one row, the numbers of `set_auxiliary`."""
+        if self.auxiliary is None or not self.training:
+            return outputs
+        return torch.cat([outputs.flatten(1), self.auxiliary(states).mT.flatten(1)], 1)
+
+    def apart(self, row: Float[Tensor, "b _"], n: int) -> tuple[Tensor, Float[Tensor, "b a n"]]:
+        """The two parts of what `beside` made of molecules padded to n atoms."""
+        assert self.auxiliary is not None
+        count = int(self.auxiliary[-1].out_features)  # pyright: ignore
+        own, rest = row[:, : -count * n], row[:, -count * n :].unflatten(1, (count, n))
+        return (own if self.readout is None else self.readout.shaped(own)), rest
 
     @abstractmethod
     def forward(self, *inputs: Any) -> Float[Tensor, "b t *e"]:

@@ -196,7 +196,9 @@ class Equivariant(Model):
         for layer in self.layers:
             x = layer(x, radial, couplings)
         found = self._read(x, from_centroid(pos, mask), mask)
-        return found if self.output.startswith("atom") else self.read_out(found, mask.sum(1))
+        if self.output.startswith("atom"):
+            return found
+        return self.beside(self.read_out(found, mask.sum(1)), x[0][:, :, 0])
 
     def _read(
         self, x: Features, r: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Batch as GraphBatch
 from torch_geometric.data import Data
 from torch_geometric.nn import MessagePassing
-from torch_geometric.utils import scatter
+from torch_geometric.utils import scatter, to_dense_batch
 
 from ..actions import Graph as GraphAction
 from ..datasets.batches import Batch
@@ -92,4 +92,7 @@ class Graph(Model):
         size = 1 if graph.batch is None else graph.num_graphs  # pyright: ignore
         total = scatter(self.read(x), graph.batch, 0, size)  # pyright: ignore
         atoms = scatter(torch.ones_like(x[:, 0]), graph.batch, 0, size)  # pyright: ignore
-        return self.read_out(total, atoms)
+        outputs = self.read_out(total, atoms)
+        if self.auxiliary is None or not self.training:
+            return outputs
+        return self.beside(outputs, to_dense_batch(x, graph.batch, batch_size=size)[0])  # pyright: ignore

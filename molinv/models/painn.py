@@ -161,7 +161,9 @@ class Painn(Model):
             ds, dv = message(s, v, radial, unit)
             s, v = update(s + ds, v + dv)
         found = self._read(self.norm(s), v, from_centroid(pos, mask), mask)
-        return found if self.output.startswith("atom") else self.read_out(found, mask.sum(1))
+        if self.output.startswith("atom"):
+            return found
+        return self.beside(self.read_out(found, mask.sum(1)), s)
 
     def _read(
         self, s: Scalars, v: Vectors, r: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]

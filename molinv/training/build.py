@@ -23,6 +23,7 @@ from ..tasks.base import Task
 
 UNIT = "half-side"  # of a picture's shorter side
 READOUTS = ("auto", "sum", "mean")
+AUXILIARY = "model.auxiliary."  # weights that only training needs
 GROWS = 0.5  # correlation with the number of atoms from which a target's atoms are summed up
 
 
@@ -168,8 +169,9 @@ def check_sizes(name: str, model: nn.Module, molecules: Molecules) -> None:
 
 
 def count_parameters(network: nn.Module) -> int:
-    """The number of trained parameters."""
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+    """The number of trained parameters that predictions need."""
+    named = network.named_parameters()
+    return sum(p.numel() for n, p in named if p.requires_grad and not n.startswith(AUXILIARY))
 
 
 def in_pictures(group: Group) -> Group:

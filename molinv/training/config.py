@@ -183,6 +183,9 @@ class TrainConfig(RunConfig):
             energy and its forces, which are then its gradient: "energy,forces".
         weights: how much the errors of some targets count in the loss, each in units of its spread,
             e.g. {"forces": 10}; 1 if not given.
+        auxiliary: numbers of atoms that are learned beside the targets, separated by commas, e.g.
+            charges. They make the atoms' states better; predictions do not have them.
+        auxiliary_weight: how much their error counts beside that of the targets.
         readout: how a molecule's outputs are made of its atoms': sum, mean, a number to divide the
             sum by, or auto, which is the sum for targets that grow with the number of atoms and
             else the mean. One for all, or by target, e.g. {"homo": "mean", "mu": "sum"}.
@@ -242,6 +245,8 @@ class TrainConfig(RunConfig):
     model: str = "point"
     lam: float = 0.02
     weights: dict[str, float] = field(default_factory=dict)
+    auxiliary: str = ""
+    auxiliary_weight: float = 0.5
     readout: str | dict[str, Any] = "sum"
     cost: float | None = None
     group_end: float = 0.01
@@ -272,6 +277,7 @@ class TrainConfig(RunConfig):
         for name in ("conformers", "repeat"):
             self._see(name, getattr(self, name) >= 1, "at least 1")
         self._see("small", self.small >= 0, "at least 0")
+        self._see("auxiliary_weight", 0 <= self.auxiliary_weight < inf, "at least 0")
         self._see("cost", 0 < self._of("cost", 1) < inf, "an error above 0")
         if self.cost is not None and self.lam_start is not None:
             raise InputError("cost steers the weight that lam_start would set: give one of them.")
@@ -304,6 +310,19 @@ class TrainConfig(RunConfig):
     def target_names(self) -> list[str]:
         """The targets as a list, without their units."""
         return list(self.units)
+
+    @property
+    def auxiliary_names(self) -> list[str]:
+        """The names of `auxiliary`; raises InputError for one twice, or that is a target."""
+        names = [name for name, _ in named(self.auxiliary)]
+        if bool(names) != bool(self.auxiliary.strip()) or len({*names}) < len(names):
+            raise InputError(
+                f"auxiliary: expected different names such as charges, got {self.auxiliary!r}."
+            )
+        for name in names:
+            if name in self.target_names:
+                raise InputError(f"{name!r} is a target: leave it out of auxiliary.")
+        return names
 
     @property
     def units(self) -> dict[str, str | None]:

@@ -34,6 +34,7 @@ class RunData(pl.LightningDataModule, ABC):
     best      whether the model of the best epoch is kept, or the last epoch's
     together  examples in a validation batch, at most
     readout   how outputs are made of those of atoms (see `models.make`)
+    auxiliary what is learned of the atoms beside the task, if anything
     """
 
     config: RunConfig
@@ -47,6 +48,7 @@ class RunData(pl.LightningDataModule, ABC):
     best: ClassVar[bool] = True
     together: int = 256
     readout: list[Any] | None = None
+    auxiliary: Task | None = None
 
     @abstractmethod
     def network(self) -> Augmented:

@@ -10,6 +10,7 @@ from ..chem.descriptors import Descriptors
 from ..datasets.features import DESCRIPTORS
 from ..errors import InputError
 from ..tasks.base import Task
+from .build import AUXILIARY
 from .config import TrainConfig
 from .members import first_member
 from .saved import Saved, load_molecules, rebuilt
@@ -77,7 +78,7 @@ def start_from(network: Augmented, saved: Saved, task: Task) -> list[str]:
     same = type(task) is type(saved.task) and mine == theirs
     anew = set() if same else _of_targets(saved)
     for name, value in state.items():
-        if name in anew or (name not in there and name.startswith(FEATURES)):
+        if name in anew or (name not in there and name.startswith((FEATURES, AUXILIARY))):
             continue
         if name not in there or there[name].shape != value.shape:
             got = "none" if name not in there else str(tuple(there[name].shape))

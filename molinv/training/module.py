@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -27,11 +28,20 @@ class Joint(pl.LightningModule):
     An example's group elements are keyed by (seed, epoch, example) and the loss is the mean over
     the examples of all processes, so that any number of processes gives the curve of one, and a
     run that is resumed that of one that never stopped. `examples` is the number in the data set
-    from which batches are numbered.
+    from which batches are numbered. What an `auxiliary` task learns of the atoms comes out of the
+    network beside its outputs while it trains (see `Model.beside`).
     """
 
-    def __init__(self, network: Augmented, task: Task, config: RunConfig, examples: int):
+    def __init__(
+        self,
+        network: Augmented,
+        task: Task,
+        config: RunConfig,
+        examples: int,
+        auxiliary: Task | None = None,
+    ):
         super().__init__()
+        self.auxiliary = auxiliary
         self.network, self.task, self.config, self.examples = network, task, config, examples
         assert config.lam is not None
         self.lam, self.opens = config.lam, True  # the schedule sets them for every step
@@ -48,7 +58,7 @@ class Joint(pl.LightningModule):
         inputs = self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
         # a finite distribution is summed exactly where that takes no more runs than asked for
         risk = self.network.risk(
-            lambda outputs: self.task.losses(outputs, batch),
+            lambda outputs: self._losses(outputs, batch),
             *inputs,
             noise=self.noise()[:, batch.index],
             exact=self.network.copies,
@@ -79,7 +89,7 @@ class Joint(pl.LightningModule):
         identity = self.network.distribution.group.identity(self.network.input.size(x))
         values, _ = self.network.run(identity, x, *extra)
         terms = []
-        for found in self.task.losses(values, batch):
+        for found in self._losses(values, batch):
             losses, there = found if isinstance(found, tuple) else (found, torch.ones_like(found))
             count = there.sum()
             terms.append(Term(losses.sum() / count.clamp_min(1), count))
@@ -111,7 +121,23 @@ class Joint(pl.LightningModule):
             total, size = sums[1].clamp_min(1), int(sums[2, 0])
             shares = world * own / total * shares
             means = [*(sums[0] / total + shares - shares.detach()).unbind()]
-        return self.task.total(means), size
+        return self._total(means), size
+
+    def _losses(self, outputs: Tensor, batch: Any) -> list[Any]:
+        """The task's terms, then those of the auxiliary one."""
+        if self.auxiliary is None:
+            return self.task.losses(outputs, batch)
+        model: Any = self.network.model
+        own, beside = model.apart(outputs, batch.z.shape[1])
+        truth = replace(batch, y=batch.auxiliary)
+        return [*self.task.losses(own, batch), *self.auxiliary.losses(beside, truth)]
+
+    def _total(self, means: Sequence[Tensor]) -> Tensor:
+        if self.auxiliary is None:
+            return self.task.total(means)
+        *own, beside = means
+        weight: float = self.config.auxiliary_weight  # pyright: ignore
+        return self.task.total(own) + weight * self.auxiliary.total([beside])
 
     def validation_step(self, batch: Any, step: int, dataloader_idx: int = 0) -> None:
         self.task.validate(self.metrics[VIEWS[dataloader_idx]], self.network, batch)

@@ -19,6 +19,7 @@ from ..datasets.split import Split
 from ..datasets.targets import Target
 from ..errors import InputError
 from ..tasks import of_molecules
+from ..tasks.atom_values import AtomValues
 from ..tasks.base import Task
 from ..tasks.numbers import Numbers
 from .build import check_sizes, make_network, of_task, readouts
@@ -51,6 +52,7 @@ class MoleculeData(RunData):
         names = config.target_names
         self.task = of_molecules(molecules, names, parts.train, config.task, settings)
         self.task.center = config.center
+        self.auxiliary = auxiliary(config, self.task, molecules, parts.train)
         # [charge, unpaired electrons] that occur in training, sorted
         self.states, counts = np.unique(states(molecules)[parts.train], axis=0, return_counts=True)
         mixed = mixed_states(self.states, counts)
@@ -89,11 +91,16 @@ class MoleculeData(RunData):
         assert self.config.model is not None
         if (values := self.molecules.extras.descriptors) is not None:
             made.model.known.fit(values[self.train])  # pyright: ignore
+        if self.auxiliary is not None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(self.config.seed)
+                made.model.set_auxiliary(self.auxiliary.outputs)  # pyright: ignore
         check_sizes(self.config.model, made.model, self.molecules)
         return made
 
     def stores(self, device: torch.device | str) -> tuple[OnDevice, list[OnDevice]]:
-        stored = place(self.molecules, self.task, self.config, device)
+        beside = None if self.auxiliary is None else self.auxiliary.labels(self.molecules)[0]
+        stored = place(self.molecules, self.task, self.config, device, auxiliary=beside)
         return stored, [stored, place(self.molecules, self.task, self.config, device, rotate=True)]
 
     def extra(self, trainer: pl.Trainer, module: Any) -> dict[str, float]:
@@ -108,6 +115,31 @@ class MoleculeData(RunData):
     def begin(self, folder: Path) -> None:
         write_rejected(folder / "rejected.csv", self.source.rejected)
         write_split(folder / "split.csv", self.molecules, self.source.parts)
+
+
+def auxiliary(
+    config: TrainConfig, task: Task, molecules: Molecules, train: Any
+) -> AtomValues | None:
+    """What is learned of the atoms beside a task, fitted to the molecules `train`; None: nothing.
+
+    Raises InputError for what is not a number of every atom, and beside targets that turn.
+    """
+    if not (names := config.auxiliary_names):
+        return None
+    for target in molecules.describe(names):
+        if target.kind != "atom scalar":
+            raise InputError(
+                f"auxiliary: {target.name} is a {target.kind}, where numbers of every atom such "
+                "as charges are expected."
+            )
+    if task.kind != "scalar" or task.gradient:
+        raise InputError(
+            "auxiliary: only beside numbers or classes of molecules, not beside "
+            f"{task.targets[0].name}: leave it out."
+        )
+    made = of_molecules(molecules, names, train, "atom_values")
+    assert isinstance(made, AtomValues)
+    return made
 
 
 def unseen_classes(molecules: Molecules, parts: Split, targets: Sequence[Target]) -> Iterator[str]:
@@ -145,8 +177,12 @@ def place(
     config: TrainConfig,
     device: torch.device | str,
     rotate: bool = False,
+    auxiliary: Any = None,
 ) -> OnDevice:
-    """Molecules with the task's values on a device; `rotate` turns them all by Haar."""
+    """Molecules with the task's values on a device; `rotate` turns them all by Haar.
+
+    `auxiliary` are numbers (atoms, a) that batches have beside these.
+    """
     y, forces = task.labels(molecules)
     return OnDevice(
         molecules,
@@ -159,6 +195,7 @@ def place(
         kind=task.kind,
         forces=forces,
         features=config.taken,
+        auxiliary=auxiliary,
     )
 
 

@@ -24,7 +24,7 @@ from ..tasks import restore
 from ..tasks.base import Task
 from ..tasks.maps import Maps
 from ..tasks.numbers import Numbers
-from .build import make_network, make_picture_network, of_task
+from .build import AUXILIARY, make_network, make_picture_network, of_task
 from .config import RunConfig, TrainConfig
 from .picture_config import PictureConfig
 from .shipped import ENSEMBLE
@@ -77,7 +77,8 @@ def save(
     `build` are the network's settings, as `built` gives them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = {f"network.{k}": v for k, v in network.state_dict().items()} | task.state_dict()
+    kept = {k: v for k, v in network.state_dict().items() if not k.startswith(AUXILIARY)}
+    state = {f"network.{k}": v for k, v in kept.items()} | task.state_dict()
     # a copy each: tensors may share their memory
     weights = to_bytes({k: v.detach().cpu().contiguous().clone() for k, v in state.items()})
     card = {

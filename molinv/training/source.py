@@ -80,7 +80,9 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
         source = _with_descriptors(config, source, own.smiles, own.labels, workers)
     else:
         planted.check_center(config.data, config.center)
-        molecules = with_moments(load(config.data), config.target_names, config.units)
+        molecules = with_moments(
+            load(config.data), config.target_names + config.auxiliary_names, config.units
+        )
         _check_settings(config, molecules)
         source = Source(molecules, _split(config, molecules), [], (GIVEN,))
         source = _with_descriptors(config, source, molecules.smiles, None, workers)
@@ -153,10 +155,11 @@ def _with_geometries(config: TrainConfig, source: Source, workers: int) -> Sourc
     if not wanted and config.conformers == 1 and config.repeat == 1:
         return source
     turns = {t.kind for t in source.molecules.describe(config.target_names)} - {"scalar", "class"}
-    if turns or "forces" in config.target_names:
+    several_kinds = bool(wanted) or config.conformers > 1
+    if turns or "forces" in config.target_names or (config.auxiliary_names and several_kinds):
         raise InputError(
-            "geometries and conformers: these targets belong to the data's own geometries: leave "
-            "both out."
+            "geometries and conformers: these targets and values of atoms belong to the data's own "
+            "geometries: leave both out."
         )
     made = several(source, wanted, config.conformers, workers)
     repeated = made.copies is not None and config.small and config.repeat > 1
@@ -209,7 +212,8 @@ def file_digest(config: TrainConfig) -> str | None:
 def wanted(config: TrainConfig) -> list[Target]:
     """The targets of a user's file, as the settings describe them."""
     summed = config.atomwise_names
-    return [Target(n, u or "", "", n in summed) for n, u in config.units.items()]
+    units = config.units | dict.fromkeys(config.auxiliary_names)
+    return [Target(n, u or "", "", n in summed) for n, u in units.items()]
 
 
 def _read_as(config: TrainConfig) -> str | None:
