@@ -90,6 +90,15 @@ def test_broken_files(tmp_path):
         list(read(path))
 
 
+def test_a_line_cut_before_its_coordinates_is_rejected(tmp_path):
+    path = tmp_path / "a.pdb"
+    path.write_text(f"{WATER}END\n{WATER[:20]}")
+    good, bad = read(path)
+    assert isinstance(good, Structure)
+    assert isinstance(bad, Rejected)
+    assert "cannot read its atoms" in bad.reason
+
+
 def test_predict_takes_pdb_mol2_and_inchi_first(tmp_path, capsys):
     path = tmp_path / "w.pdb"
     path.write_text(WATER)
