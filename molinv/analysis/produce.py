@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..chem.descriptors import Descriptors
+from ..chem.descriptors import Descriptors, taken
 from ..chem.structure import Rejected
 from ..datasets.descriptors import numbered
 from ..errors import InputError, unknown
@@ -109,7 +109,7 @@ def _structures(
     from ..chem import read
 
     names = () if saved is None else asked(saved)
-    wanted = Descriptors.of_json(None if saved is None else saved.card["build"].get("descriptors"))
+    wanted = Descriptors() if saved is None else taken(saved.card["build"])
     items = (
         item if isinstance(item, Rejected) else numbered(item, wanted)
         for item in read([structures], descriptors=wanted)

@@ -1,4 +1,4 @@
-"""Descriptors of molecules: RDKit's 2-D descriptors, and columns of the input."""
+"""What a model asks to be computed or read of a molecule: descriptors, and what xTB says of it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .conformers import parse_smiles
 from .graph import Graph, molecule
 from .rdkit_log import quiet, reason
 from .structure import Rejected, Structure
+from .xtb import electronic
 
 if TYPE_CHECKING:
     from rdkit import Chem
@@ -26,13 +27,20 @@ LOGARITHMS = {"Ipc"}  # grow exponentially with the molecule: log(1 + x) is take
 
 @dataclass(frozen=True)
 class Descriptors:
-    """Names of the descriptors that a model takes: RDKit's, then columns of the input."""
+    """Names of the descriptors that a model takes: RDKit's, then columns of the input.
+
+    `xtb` says that it takes what GFN2-xTB says of a molecule too (see `chem.xtb`).
+    """
 
     rdkit: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    xtb: bool = False
 
     def __len__(self) -> int:
         return len(self.rdkit) + len(self.columns)
+
+    def __bool__(self) -> bool:
+        return len(self) > 0 or self.xtb
 
     @classmethod
     def of_json(cls, content: dict[str, Any] | None) -> Descriptors:
@@ -49,6 +57,12 @@ class Descriptors:
         """The setting that asks for these, as in "rdkit2d,'pH'"."""
         quoted = (f'"{c}"' if "'" in c else f"'{c}'" for c in self.columns)
         return ",".join([*[RDKIT] * bool(self.rdkit), *quoted])
+
+
+def taken(build: dict[str, Any]) -> Descriptors:
+    """What a model asks for, by the settings that its card has."""
+    made = Descriptors.of_json(build.get("descriptors"))
+    return replace(made, xtb="xtb" in build.get("features", ()))
 
 
 @lru_cache(maxsize=1)
@@ -110,8 +124,23 @@ def smiles_of(z: np.ndarray, graph: Graph) -> str:
             raise InputError(f"RDKit refuses its bonds: {reason(str(error))}") from None
 
 
-def with_rdkit(structure: Structure, wanted: Descriptors) -> Structure | Rejected:
-    """The structure with RDKit's descriptors among its `columns`, where they are wanted."""
+def computed(structure: Structure, wanted: Descriptors) -> Structure | Rejected:
+    """The structure with what is wanted of RDKit and xTB, where it does not have it yet.
+
+    RDKit's descriptors are among its `columns`, xTB's numbers of each conformer in `electronic`.
+    """
+    made = _with_rdkit(structure, wanted)
+    if isinstance(made, Rejected) or not wanted.xtb or made.electronic is not None:
+        return made
+    try:
+        places = [made.pos, *(() if made.others is None else made.others)]
+        found = tuple(electronic(made.z, pos, *made.state) for pos in places)
+    except InputError as error:
+        return Rejected(made.name, made.source, str(error))
+    return replace(made, electronic=found)
+
+
+def _with_rdkit(structure: Structure, wanted: Descriptors) -> Structure | Rejected:
     there = structure.columns or {}
     if not wanted.rdkit or RDKIT in there:
         return structure

@@ -68,7 +68,7 @@ def _geometry(block: str) -> Geometry:
             mol, said = Chem.MolFromPDBBlock(block, False, False, 0, False), why()
         except (RuntimeError, ValueError) as error:
             mol, said = None, reason(str(error))
-    if mol is None or mol.GetNumAtoms() and not mol.GetNumConformers():
+    if mol is None or (mol.GetNumAtoms() and not mol.GetNumConformers()):
         raise InputError(
             f"cannot read its atoms (RDKit: {said or 'no reason given'}): correct the file"
         )

@@ -18,6 +18,7 @@ from .state import settled, state_of
 
 if TYPE_CHECKING:
     from .descriptors import Descriptors
+    from .xtb import Electronic
 
 HEAVIEST = 118  # oganesson
 FEW = 64  # atoms
@@ -50,6 +51,7 @@ class Structure:
     electrons; both are None where the input does not say. `graph` is the bond graph, None where
     the input has no bonds. `columns` are the columns of the input that a model asked for, with
     RDKit's descriptors as "rdkit2d", and `descriptors` (d,) the numbers that it takes of them.
+    `electronic` is what xTB says of each conformer, where a model asked for it.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Structure:
     graph: Graph | None = None
     columns: Mapping[str, Any] | None = None
     descriptors: np.ndarray | None = None
+    electronic: tuple[Electronic, ...] | None = None
 
     @property
     def conformers(self) -> int:
@@ -132,9 +135,9 @@ def finish(item: Item, options: ReadOptions) -> Structure | Rejected:
     made = item.make(options) if isinstance(item, Pending) else item
     if not options.descriptors or isinstance(made, Rejected):
         return made
-    from .descriptors import with_rdkit
+    from .descriptors import computed
 
-    return with_rdkit(made, options.descriptors)
+    return computed(made, options.descriptors)
 
 
 def name_in(keys: Mapping[str, Any]) -> str:

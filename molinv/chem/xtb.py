@@ -85,7 +85,8 @@ def electronic(z: np.ndarray, pos: np.ndarray, charge: int = 0, unpaired: int = 
 
 def _run(z: np.ndarray, pos: np.ndarray, charge: int, unpaired: int) -> dict[str, Any]:
     """tblite's results. Small occupation is that of its default, 300 K."""
-    from tblite.interface import Calculator, TBLiteRuntimeError
+    from tblite.exceptions import TBLiteRuntimeError
+    from tblite.interface import Calculator
 
     try:
         with _one_thread():

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from ..chem.descriptor_columns import missing_columns
-from ..chem.descriptors import RDKIT, Descriptors, rdkit_values, with_rdkit
+from ..chem.descriptors import RDKIT, Descriptors, computed, rdkit_values
 from ..chem.structure import Pending, ReadOptions, Rejected, Structure
 from ..errors import InputError
 from . import storage
@@ -47,8 +47,8 @@ def numbered(structure: Structure, wanted: Descriptors) -> Structure | Rejected:
     """The structure with the numbers that a model takes; Rejected where they are not known."""
     if not wanted:
         return structure
-    made = with_rdkit(structure, wanted)
-    if isinstance(made, Rejected):
+    made = computed(structure, wanted)
+    if isinstance(made, Rejected) or not len(wanted):
         return made
     given = made.columns or {}
     try:

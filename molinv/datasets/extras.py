@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float32, Int8, Int64, UInt8
 
+from ..chem import xtb
 from ..chem.graph import ATOM, Graph
 from .ragged import pointers
 
@@ -61,6 +62,41 @@ class Graphs:
 
 
 @dataclass(frozen=True, eq=False)
+class Electronics:
+    """Numbers of n molecules; those of molecule i are from atom_start[i] and pair_start[i] on.
+
+    The starts are -1, and its row of `molecule` NaN, where nothing is known of it.
+    """
+
+    atoms: Float32[np.ndarray, "atoms 39"]
+    pairs: Float32[np.ndarray, "pairs 1"]
+    molecule: Float32[np.ndarray, "n 6"]
+    atom_start: Int64[np.ndarray, " n"]
+    pair_start: Int64[np.ndarray, " n"]
+
+    @classmethod
+    def of(cls, each: list[xtb.Electronic]) -> Electronics:
+        """Gather those of single molecules, at least one."""
+        sizes = np.array([len(e.atoms) for e in each], np.int64)
+        return cls(
+            np.concatenate([e.atoms for e in each]),
+            np.concatenate([e.pairs.reshape(-1, len(xtb.PAIRS)) for e in each]),
+            np.stack([e.molecule for e in each]),
+            pointers(sizes)[:-1],
+            pointers(sizes**2)[:-1],
+        )
+
+    def take(self, indices: Int64[np.ndarray, " m"]) -> Electronics:
+        """Those of the chosen molecules."""
+        return replace(
+            self,
+            molecule=self.molecule[indices],
+            atom_start=self.atom_start[indices],
+            pair_start=self.pair_start[indices],
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Extras:
     """Optional facts of n molecules; a field is None where it is unknown for all of them.
 
@@ -68,19 +104,20 @@ class Extras:
     kinds        index into `chem.structure.KINDS`: whose geometry it is
     state        total charge and number of unpaired electrons
     descriptors  (n, d) the descriptors that the settings name, NaN for rows that have none
+    electronic   what xTB says of each
     """
 
     graphs: Graphs | None = None
     kinds: UInt8[np.ndarray, " n"] | None = None
     state: Int8[np.ndarray, "n 2"] | None = None
     descriptors: Float32[np.ndarray, "n d"] | None = None
+    electronic: Electronics | None = None
 
     def take(self, indices: Int64[np.ndarray, " m"]) -> Extras:
         """Those of the chosen molecules."""
-        return Extras(
-            None if self.graphs is None else self.graphs.take(indices),
-            *(
-                None if each is None else each[indices]
-                for each in (self.kinds, self.state, self.descriptors)
-            ),
+        each = (self.kinds, self.state, self.descriptors)
+        kinds, state, descriptors = (None if a is None else a[indices] for a in each)
+        graphs, said = (
+            None if a is None else a.take(indices) for a in (self.graphs, self.electronic)
         )
+        return Extras(graphs, kinds, state, descriptors, said)

@@ -166,6 +166,13 @@ class Standardizer(nn.Module):
         each = self.references.numpy()[molecules.z[atoms]]
         return torch.from_numpy(np.add.reduceat(each, ptr[:-1], axis=0))
 
+    def of(
+        self, molecules: Molecules, chosen: Int64[np.ndarray, " m"]
+    ) -> Float64[np.ndarray, "m t"]:
+        """The standardised numbers of the chosen molecules."""
+        raw = torch.from_numpy(molecules.select([t.name for t in self.targets])[chosen])
+        return ((raw - self._sums(molecules, chosen) - self.mean) / self.scale).numpy()
+
     def forward(
         self, y: Float[Tensor, "b t *e"], z: Int64[Tensor, "b n"] | None = None
     ) -> Float32[Tensor, "b t *e"]:

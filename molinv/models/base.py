@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..actions import Action
 from ..datasets.batches import Batch
-from ..datasets.features import Sizes
+from ..datasets.features import Features, Sizes
 from ..errors import InputError
 from .known import Known
 from .readout import ATOMS, Readout
@@ -62,14 +62,17 @@ class Model(nn.Module, ABC):
         """Let `read_out` go by this."""
         self.readout = readout
 
-    def set_features(self, sizes: Sizes) -> None:
-        """Let it take features of these sizes; InputError for a model that takes none."""
+    def set_features(self, sizes: Sizes, outputs: int = 0) -> None:
+        """Let it take features of these sizes; InputError for a model that takes none.
+
+        `outputs` is the number of those that what xTB says of a molecule is mapped to.
+        """
         if self.widths is None:
             raise InputError(
                 f"model {type(self).__name__.lower()} takes positions and elements only: leave out "
                 "--features and --descriptors, or use point, painn, equivariant or graph."
             )
-        self.known = Known(sizes, *self.widths)
+        self.known = Known(sizes, *self.widths, outputs)
 
     def asked(self, batch: Batch) -> tuple[Any, ...]:
         """The batch's features where the model takes some: the last of its inputs."""
@@ -85,12 +88,22 @@ class Model(nn.Module, ABC):
             )
         return (batch.features,)
 
-    def read_out(self, total: Float[Tensor, "b t *e"], atoms: Float[Tensor, " b"]) -> Tensor:
+    def read_out(
+        self,
+        total: Float[Tensor, "b t *e"],
+        atoms: Float[Tensor, " b"],
+        features: Features | None = None,
+    ) -> Tensor:
         """The outputs, from the sum over a molecule's atoms and their number.
 
-        What `forward` ends in: over 20 to be of order one, unless `make` was told otherwise.
+        What `forward` ends in: over 20 to be of order one, unless `make` was told otherwise, and
+        with what follows from the xTB's numbers among the features.
         """
-        return total / ATOMS if self.readout is None else self.readout(total, atoms)
+        found = total / ATOMS if self.readout is None else self.readout(total, atoms)
+        if features is None or self.known is None or self.known.said is None:
+            return found
+        begun = self.known.from_xtb(features)
+        return found + (begun if self.readout is None else self.readout.shaped(begun))
 
     def set_auxiliary(self, count: int) -> None:
         """Let it give so many numbers of every atom beside its outputs while it trains.

@@ -198,7 +198,7 @@ class Equivariant(Model):
         found = self._read(x, from_centroid(pos, mask), mask)
         if self.output.startswith("atom"):
             return found
-        return self.beside(self.read_out(found, mask.sum(1)), x[0][:, :, 0])
+        return self.beside(self.read_out(found, mask.sum(1), features), x[0][:, :, 0])
 
     def _read(
         self, x: Features, r: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]

@@ -17,6 +17,7 @@ from .base import Model
 from .edges import graph_batch
 from .features import SOFT, Gaussians, safe_norm
 
+WHOLE = "known_whole"  # of each molecule
 KNOWN = ("known_atoms", "known_pairs", "known_molecules")  # of each node, edge and node
 
 
@@ -77,6 +78,7 @@ class Graph(Model):
             known = features.atoms[mask], pairs, features.molecule[at[:, 0]]
             for name, value in zip(KNOWN, known, strict=True):
                 setattr(graph, name, value)
+            graph[WHOLE] = features.molecule
         return (graph,)
 
     def forward(self, graph: Data) -> Float[Tensor, "b t"]:
@@ -84,7 +86,9 @@ class Graph(Model):
         vector = graph.pos[graph.edge_index[1]] - graph.pos[graph.edge_index[0]]  # pyright: ignore
         distance = safe_norm(vector)
         edge = torch.cat([self.radial(distance), vector / (distance[:, None] + SOFT)], -1)
+        whole = None
         if self.known is not None:
+            whole = Features(x[:0], x[:0], graph[WHOLE])
             known = Features(*(graph[name] for name in KNOWN))
             x, edge = self.known.nodes(x, known), self.known.pairs(edge, known.pairs)
         for message in self.messages:
@@ -92,7 +96,7 @@ class Graph(Model):
         size = 1 if graph.batch is None else graph.num_graphs  # pyright: ignore
         total = scatter(self.read(x), graph.batch, 0, size)  # pyright: ignore
         atoms = scatter(torch.ones_like(x[:, 0]), graph.batch, 0, size)  # pyright: ignore
-        outputs = self.read_out(total, atoms)
+        outputs = self.read_out(total, atoms, whole)
         if self.auxiliary is None or not self.training:
             return outputs
         return self.beside(outputs, to_dense_batch(x, graph.batch, batch_size=size)[0])  # pyright: ignore

@@ -163,7 +163,7 @@ class Painn(Model):
         found = self._read(self.norm(s), v, from_centroid(pos, mask), mask)
         if self.output.startswith("atom"):
             return found
-        return self.beside(self.read_out(found, mask.sum(1)), s)
+        return self.beside(self.read_out(found, mask.sum(1), features), s)
 
     def _read(
         self, s: Scalars, v: Vectors, r: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]

@@ -132,7 +132,8 @@ class Point(Model):
             parts = zip(*(t.split(max(1, ROOM // n**2)) for t in given), strict=True)
             x = torch.cat([_remade(self._states, *part) for part in parts])
         if self.output == "scalar":
-            outputs = self.read_out((self.read(x) * inside).sum(1), inside.sum((1, 2)))
+            total, atoms = (self.read(x) * inside).sum(1), inside.sum((1, 2))
+            outputs = self.read_out(total, atoms, features)
             return self.beside(outputs, x)
         each = (self.read(x) * inside).unflatten(-1, (-1, NUMBERS[self.output]))
         if self.output.startswith("atom"):

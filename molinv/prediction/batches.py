@@ -13,8 +13,8 @@ from jaxtyping import Int64
 from ..augment import Augmented
 from ..chem.structure import KINDS, Structure
 from ..datasets.batches import Batch, OnDevice
-from ..datasets.extras import Extras, Graphs
-from ..datasets.features import DESCRIPTORS, Features, FeatureStore
+from ..datasets.extras import Electronics, Extras, Graphs
+from ..datasets.features import DESCRIPTORS, XTB, Features, FeatureStore
 from ..datasets.ragged import pointers
 from ..errors import InputError
 from ..training.saved import Saved
@@ -80,7 +80,12 @@ def conformers_of(structure: Structure) -> list[Structure]:
     """A structure for each conformer."""
     if structure.others is None:
         return [structure]
-    return [replace(structure, pos=p, others=None) for p in (structure.pos, *structure.others)]
+    places = (structure.pos, *structure.others)
+    said = structure.electronic or [None] * len(places)
+    return [
+        replace(structure, pos=p, others=None, electronic=None if e is None else (e,))
+        for p, e in zip(places, said, strict=True)
+    ]
 
 
 def over_conformers(
@@ -126,8 +131,19 @@ def feature_store(structures: Sequence[Structure], names: Sequence[str]) -> Feat
         np.array([KINDS.index(s.kind) for s in structures], np.uint8),
         np.array([s.state for s in structures], np.int8),
         _descriptors(structures) if DESCRIPTORS in names else None,
+        _electronics(structures) if XTB in names else None,
     )
     return FeatureStore(extras, pointers(sizes), names, "cpu")
+
+
+def _electronics(structures: Sequence[Structure]) -> Electronics:
+    said = [s.electronic[0] for s in structures if s.electronic is not None]
+    if len(said) < len(structures):
+        raise InputError(
+            "the model takes what xTB says of a molecule, which is not there: use `molinv "
+            "predict`, or Predictor."
+        )
+    return Electronics.of(said)
 
 
 def _descriptors(structures: Sequence[Structure]) -> np.ndarray:

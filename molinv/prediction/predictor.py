@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..chem.descriptors import Descriptors, check_names
+from ..chem.descriptors import Descriptors, check_names, taken
 from ..chem.objects import is_object
 from ..chem.readers import read
 from ..chem.structure import EMBEDDED, GIVEN, HYDROGENS, KINDS, Rejected, Structure
@@ -89,7 +89,7 @@ class Predictor:
         self.copies = copies
         self._others: dict[str, Predictor] | None = {} if model is None else None
         self._settings = (copies, trust, targets, device, total)
-        self.descriptors = Descriptors.of_json(self.saved.card["build"].get("descriptors"))
+        self.descriptors = taken(self.saved.card["build"])
         check_names(self.descriptors)
         self.accepted = Accepted(self.saved, self.name, self.descriptors)
         all_targets = self.saved.task.predicted

@@ -60,7 +60,9 @@ def make_network(
         )
     network = models.make(model, targets, model_args, kind, readout, form)
     if features:
-        network.set_features(sizes(features, len(Descriptors.of_json(descriptors))))
+        there = sizes(features, len(Descriptors.of_json(descriptors)))
+        outputs = targets if kind == "scalar" else 0  # those that a rotation leaves as they are
+        network.set_features(there, outputs)
     mu = on_group(groups.find(group), distribution, distribution_args, regularizer)
     return Augmented(network, mu, network.action, of_kind(kind), copies, reduce)
 

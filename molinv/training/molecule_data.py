@@ -14,10 +14,12 @@ from jaxtyping import Int64
 from ..augment import Augmented
 from ..chem.state import MENTIONED, words
 from ..datasets.batches import Loader, OnDevice
+from ..datasets.features import described
 from ..datasets.molecules import Molecules
 from ..datasets.split import Split
 from ..datasets.targets import Target
 from ..errors import InputError
+from ..models.known import Known
 from ..tasks import of_molecules
 from ..tasks.atom_values import AtomValues
 from ..tasks.base import Task
@@ -89,14 +91,42 @@ class MoleculeData(RunData):
     def network(self) -> Augmented:
         made = seeded(self.config, self.task, self.readout)
         assert self.config.model is not None
-        if (values := self.molecules.extras.descriptors) is not None:
-            made.model.known.fit(values[self.train])  # pyright: ignore
+        self._fit_features(made.model.known)  # pyright: ignore
         if self.auxiliary is not None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.config.seed)
                 made.model.set_auxiliary(self.auxiliary.outputs)  # pyright: ignore
         check_sizes(self.config.model, made.model, self.molecules)
         return made
+
+    def _fit_features(self, known: Known | None) -> None:
+        """Standardise what the network takes; its outputs begin as what follows from xTB's numbers.
+
+        A target's scale is then the spread of what is left of it.
+        """
+        values = described(self.molecules.extras, self.config.taken)
+        if known is None or values is None:
+            return
+        known.fit(values[self.train])
+        if (said := self.molecules.extras.electronic) is None:
+            return
+        rows = np.concatenate(
+            [
+                np.arange(start, start + size)
+                for start, size in zip(
+                    said.atom_start[self.train], self.molecules.sizes[self.train], strict=True
+                )
+            ]
+        )
+        known.fit_atoms(said.atoms[rows])
+        if isinstance(self.task, Numbers) and known.said is not None:
+            standardizer = self.task.standardizer
+            y = standardizer.of(self.molecules, self.train)
+            left = known.fit_said(values[self.train], y)
+            standardizer.scale.mul_(torch.from_numpy(left))
+            with torch.no_grad():  # in units of the new scale
+                known.said.weight.div_(torch.from_numpy(left)[:, None])
+                known.said.bias.div_(torch.from_numpy(left))
 
     def stores(self, device: torch.device | str) -> tuple[OnDevice, list[OnDevice]]:
         beside = None if self.auxiliary is None else self.auxiliary.labels(self.molecules)[0]

@@ -17,6 +17,8 @@ from ..chem.descriptors import RDKIT
 from ..chem.structure import Rejected
 from ..datasets import load, planted
 from ..datasets.descriptors import described
+from ..datasets.electronic import electronics
+from ..datasets.features import XTB
 from ..datasets.folds import fold, joined, scaffolds
 from ..datasets.geometries import GIVEN, KINDS
 from ..datasets.molecules import Molecules, Target
@@ -100,7 +102,27 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
     kinds = np.zeros(n, np.uint8) if known.kinds is None else known.kinds
     extras = replace(known, kinds=kinds, state=states(source.molecules))
     source = source._replace(molecules=replace(source.molecules, extras=extras))
-    return _with_geometries(config, source, workers)
+    source = _with_geometries(config, source, workers)
+    return _with_xtb(config, source, workers) if XTB in config.taken else source
+
+
+def _with_xtb(config: TrainConfig, source: Source, workers: int) -> Source:
+    """The source with what xTB says of each molecule, without those of which it says nothing.
+
+    Raises InputError for several geometries of a molecule, and where a part has none left.
+    """
+    if geometry_fractions(config.geometries) or config.conformers > 1:
+        raise InputError(
+            "the feature xtb is of the data's own geometries: leave out --geometries and "
+            "--conformers, or xtb."
+        )
+    molecules, parts = source.molecules, source.parts
+    rows = np.concatenate([parts.test, parts.valid, parts.train])
+    assert molecules.extras.state is not None
+    found, wrong = electronics(molecules, rows, molecules.extras.state, workers)
+    made = _without(config, source, wrong, molecules.smiles, "what xTB says is")
+    extras = replace(molecules.extras, electronic=found)
+    return made._replace(molecules=replace(molecules, extras=extras))
 
 
 def _with_descriptors(
@@ -125,6 +147,19 @@ def _with_descriptors(
     found, wrong = described(rows, smiles, said, wanted, workers)
     values = np.full((len(molecules), len(wanted)), np.nan, np.float32)
     values[rows] = found
+    made = _without(config, source, wrong, smiles, "the descriptors are")
+    extras = replace(molecules.extras, descriptors=values)
+    return made._replace(molecules=replace(molecules, extras=extras))
+
+
+def _without(
+    config: TrainConfig, source: Source, wrong: dict[int, str], smiles: Sequence[str], what: str
+) -> Source:
+    """The source without the molecules `wrong`, listed with their reasons.
+
+    Raises InputError where a part has none left.
+    """
+    molecules, parts = source.molecules, source.parts
     three = (parts.train, parts.valid, parts.test)
     kept = [part[~np.isin(part, [*wrong])] for part in three]
     where = "" if len(config.files) > 1 else f"{Path(config.data)}:"  # of several, ids say it
@@ -134,12 +169,10 @@ def _with_descriptors(
     ]
     if not all(map(len, kept)):
         raise InputError(
-            f"the descriptors are not known of any molecule of a part; the first, "
+            f"{what} not known of any molecule of a part; the first, "
             f"{rejected[0].source}: {rejected[0].reason}."
         )
-    extras = replace(molecules.extras, descriptors=values)
     return source._replace(
-        molecules=replace(molecules, extras=extras),
         parts=Split(kept[0], kept[1], kept[2]) if wrong else parts,
         rejected=[*source.rejected, *rejected],
     )

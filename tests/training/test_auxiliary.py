@@ -59,9 +59,7 @@ def test_numbers_of_an_atom_stay_with_it_when_atoms_are_in_another_order(name):
     turned.pos[:, :smallest] = batch.pos[:, :smallest].flip(1)
     turned.z[:, :smallest] = batch.z[:, :smallest].flip(1)
     n = batch.z.shape[1]
-    (_, before), (_, after) = (
-        model.apart(model(*model.inputs(b)), n) for b in (batch, turned)
-    )
+    (_, before), (_, after) = (model.apart(model(*model.inputs(b)), n) for b in (batch, turned))
     expected = torch.cat([before[..., :smallest].flip(2), before[..., smallest:]], 2)
     there = (batch.z > 0)[:, None]
     torch.testing.assert_close(after * there, expected * there, atol=1e-4, rtol=1e-4)

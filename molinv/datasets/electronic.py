@@ -1,0 +1,118 @@
+"""What GFN2-xTB says of many molecules, kept in the cache in chunks that a run resumes from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from functools import partial
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int8, Int64
+
+from ..chem import xtb
+from ..chem.structure import Pending, ReadOptions, Rejected
+from ..errors import InputError
+from . import storage
+from .extras import Electronics
+from .molecules import Molecules
+from .qm9 import cache_root
+from .ragged import pointers, take
+
+CHUNK = 1024  # molecules of a folder in the cache
+FEW = 64  # molecules that one process computes before others would have started
+
+
+def electronics(
+    molecules: Molecules,
+    chosen: Int64[np.ndarray, " m"],
+    states: Int8[np.ndarray, "n 2"],
+    workers: int = 0,
+) -> tuple[Electronics, dict[int, str]]:
+    """The numbers of the chosen of n molecules, and the reasons of those that have none.
+
+    `states` are charge and unpaired electrons of all. `workers` processes compute what is not in
+    the cache, 0 this one. Raises InputError without tblite.
+    """
+    xtb.check_installed()
+    parts = [np.sort(chosen)[start : start + CHUNK] for start in range(0, len(chosen), CHUNK)]
+    folders = [_folder(molecules, part, states) for part in parts]
+    _compute(molecules, parts, folders, states, workers)
+    atoms, pairs, wrong = [], [], dict[int, str]()
+    n = len(molecules)
+    whole = np.full((n, len(xtb.MOLECULE)), np.nan, np.float32)
+    starts, ends = np.full((2, n), -1, np.int64), [0, 0]
+    for part, folder in zip(parts, folders, strict=True):
+        arrays, meta = storage.read(folder)
+        why = {int(part[i]): reason for i, reason in meta["rejected"]}
+        good = np.array([i for i in part.tolist() if i not in why], np.int64)
+        sizes = molecules.sizes[good].astype(np.int64)
+        starts[0, good] = ends[0] + pointers(sizes)[:-1]
+        starts[1, good] = ends[1] + pointers(sizes**2)[:-1]
+        ends = [ends[0] + int(sizes.sum()), ends[1] + int((sizes**2).sum())]
+        whole[good] = arrays["molecule"]
+        atoms.append(arrays["atoms"])
+        pairs.append(arrays["pairs"])
+        wrong |= why
+    return Electronics(np.concatenate(atoms), np.concatenate(pairs), whole, *starts), wrong
+
+
+def _folder(molecules: Molecules, part: Int64[np.ndarray, " m"], states: np.ndarray) -> Path:
+    """Where the numbers of these atoms at these places are kept, by this version of tblite."""
+    at, ptr = take(molecules.ptr, part)
+    digest = hashlib.sha256(f"{xtb.METHOD} {version('tblite')} {xtb.ATOMS}".encode())
+    for array in (molecules.z[at], molecules.pos[at], ptr, states[part]):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return cache_root() / "xtb" / digest.hexdigest()[:32]
+
+
+def _compute(
+    molecules: Molecules,
+    parts: list[np.ndarray],
+    folders: list[Path],
+    states: np.ndarray,
+    workers: int,
+) -> None:
+    """Fill the folders that are not there."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from ..chem.parallel import finish_all
+
+    missing = [k for k, folder in enumerate(folders) if not folder.exists()]
+    rows = [int(i) for k in missing for i in parts[k]]
+
+    def pending(i: int) -> Pending:
+        z, pos = molecules.molecule(i)[:2]
+        charge, unpaired = states[i].tolist()
+        given = (np.array(z, np.int64), np.array(pos, float), charge, unpaired)
+        make: Any = partial(_of_one, molecules.ids[i], *given)
+        return Pending(molecules.ids[i], "data", make)
+
+    made = finish_all(map(pending, rows), ReadOptions(), workers if len(rows) > FEW else 0)
+    screen = Console(stderr=True)
+    done: Iterator[Any] = iter(track(made, xtb.METHOD, len(rows), console=screen, transient=True))
+    for k in missing:
+        found = list(islice(done, len(parts[k])))
+        refused = [(i, f.reason) for i, f in enumerate(found) if isinstance(f, Rejected)]
+        good = [f for f in found if not isinstance(f, Rejected)]
+        empty = xtb.Electronic(
+            np.zeros((0, len(xtb.ATOMS)), np.float32),
+            np.zeros((0, 0, len(xtb.PAIRS)), np.float32),
+            np.zeros(len(xtb.MOLECULE), np.float32),
+        )
+        flat = Electronics.of(good or [empty])
+        arrays = {"atoms": flat.atoms, "pairs": flat.pairs, "molecule": flat.molecule[: len(good)]}
+        storage.write(folders[k], arrays, {"rejected": refused})
+
+
+def _of_one(
+    name: str, z: np.ndarray, pos: np.ndarray, charge: int, unpaired: int, options: ReadOptions
+) -> xtb.Electronic | Rejected:
+    try:
+        return xtb.electronic(z, pos, charge, unpaired)
+    except InputError as error:
+        return Rejected(name, "data", str(error))
