@@ -38,8 +38,7 @@ def electronics(
     the cache, 0 this one. Raises InputError without tblite.
     """
     xtb.check_installed()
-    parts = [np.sort(chosen)[start : start + CHUNK] for start in range(0, len(chosen), CHUNK)]
-    folders = [_folder(molecules, part, states) for part in parts]
+    parts, folders = _divided(molecules, np.sort(chosen), states)
     _compute(molecules, parts, folders, states, workers)
     atoms, pairs, wrong = [], [], dict[int, str]()
     n = len(molecules)
@@ -57,7 +56,26 @@ def electronics(
         atoms.append(arrays["atoms"])
         pairs.append(arrays["pairs"])
         wrong |= why
+    wrong = {i: why for i, why in wrong.items() if i in {*chosen.tolist()}}
     return Electronics(np.concatenate(atoms), np.concatenate(pairs), whole, *starts), wrong
+
+
+def _divided(
+    molecules: Molecules, chosen: Int64[np.ndarray, " m"], states: np.ndarray
+) -> tuple[list[np.ndarray], list[Path]]:
+    """Molecules with all the chosen among them, by folders of the cache.
+
+    Most of a set are divided as all of it, and whoever wants a few finds them there.
+    """
+    n = len(molecules)
+    blocks = [np.arange(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
+    made = [(block, _folder(molecules, block, states)) for block in blocks]
+    made = [each for each in made if 2 * len(chosen) > n or each[1].exists()]
+    there = np.concatenate([np.zeros(0, np.int64), *(block for block, _ in made)])
+    rest = np.setdiff1d(chosen, there)
+    more = [rest[start : start + CHUNK] for start in range(0, len(rest), CHUNK)]
+    made += [(part, _folder(molecules, part, states)) for part in more]
+    return [part for part, _ in made], [folder for _, folder in made]
 
 
 def _folder(molecules: Molecules, part: Int64[np.ndarray, " m"], states: np.ndarray) -> Path:

@@ -117,7 +117,6 @@ class Extras:
         """Those of the chosen molecules."""
         each = (self.kinds, self.state, self.descriptors)
         kinds, state, descriptors = (None if a is None else a[indices] for a in each)
-        graphs, said = (
-            None if a is None else a.take(indices) for a in (self.graphs, self.electronic)
-        )
+        graphs = None if self.graphs is None else self.graphs.take(indices)
+        said = None if self.electronic is None else self.electronic.take(indices)
         return Extras(graphs, kinds, state, descriptors, said)

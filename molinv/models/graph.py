@@ -78,7 +78,7 @@ class Graph(Model):
             known = features.atoms[mask], pairs, features.molecule[at[:, 0]]
             for name, value in zip(KNOWN, known, strict=True):
                 setattr(graph, name, value)
-            graph[WHOLE] = features.molecule
+            setattr(graph, WHOLE, features.molecule)
         return (graph,)
 
     def forward(self, graph: Data) -> Float[Tensor, "b t"]:

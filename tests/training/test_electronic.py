@@ -129,6 +129,16 @@ def test_the_cache_keeps_numbers_and_reasons(sample, own_cache, monkeypatch):
     assert np.isnan(found.molecule[7]).all()
 
 
+def test_a_few_are_found_among_all_and_most_are_computed_with_all(sample, own_cache, monkeypatch):
+    some, states = sample.take(np.arange(30)), np.zeros((30, 2), np.int8)
+    most, _ = electronics(some, np.arange(3, 25), states)
+    monkeypatch.setattr(xtb, "electronic", None)
+    few, _ = electronics(some, np.array([29, 1]), states)
+    assert np.array_equal(few.molecule[5], most.molecule[5])
+    monkeypatch.undo()
+    assert not np.isnan(few.molecule[[1, 29]]).any()
+
+
 def test_another_state_or_place_is_computed_anew(sample, own_cache):
     some = sample.take(np.arange(3))
     rows, neutral = np.arange(3), np.zeros((3, 2), np.int8)
