@@ -32,7 +32,16 @@ def main(arguments: list[str]) -> int:
             "--geometries embedded --conformers N`; what is in the cache already is kept",
         )
         parser.add_argument(
-            "--workers", type=int, default=os.cpu_count() or 1, help="processes that embed"
+            "--xtb",
+            action="store_true",
+            help="compute what GFN2-xTB says of every molecule, for `molinv train --features xtb`; "
+            "what is in the cache already is kept",
+        )
+        parser.add_argument(
+            "--workers",
+            type=int,
+            default=os.cpu_count() or 1,
+            help="processes that embed, or compute",
         )
 
     args = parse("data", SUMMARY, arguments, fill)
@@ -72,7 +81,26 @@ def main(arguments: list[str]) -> int:
     show(table)
     if args.conformers:
         _embed(molecules, args.conformers, args.workers)
+    if args.xtb:
+        _compute(molecules, args.workers)
     return 0
+
+
+def _compute(molecules, workers):
+    """Fill the cache with what xTB says of all molecules, and list the first that it refuses."""
+    import numpy as np
+
+    from ..chem.xtb import METHOD
+    from ..datasets.electronic import electronics
+    from ..training.source import states
+
+    every = np.arange(len(molecules))
+    _, wrong = electronics(molecules, every, states(molecules), workers)
+    print(f"{METHOD}: {len(every) - len(wrong):,} molecules")
+    for row, reason in [*wrong.items()][:SHOWN]:
+        print(f"  without it: {molecules.ids[row]} ({reason})")
+    if len(wrong) > SHOWN:
+        print(f"  and {len(wrong) - SHOWN:,} others")
 
 
 def _embed(molecules, conformers, workers):
