@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rdkit import Chem
 
 MOST_CONFORMERS = 1000  # of one molecule
+LONGEST = 5_000  # characters of a SMILES; RDKit can crash on 12,000
 MOST_ATOMS = 500  # with hydrogens; beyond it one search takes minutes
 SECONDS = 60  # for one attempt at an embedding
 WORK = 3 * 10**7  # pairs of atoms over a relaxation's steps: about a second
@@ -99,6 +100,10 @@ def parse_smiles(smiles: str) -> Chem.Mol:
 
     if not smiles.strip():
         raise InputError("expected a SMILES, got an empty string")
+    if len(smiles) > LONGEST:
+        raise InputError(
+            f"a SMILES of {len(smiles):,} characters is too long: expected at most {LONGEST:,}"
+        )
     inchi = smiles.startswith(INCHI)
     with quiet() as why:
         try:

@@ -3,7 +3,8 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdForceFieldHelpers
 
-from molinv.chem import check, conformers, embed
+from molinv.chem import check, conformers, embed, read
+from molinv.chem.structure import Rejected, Structure
 from molinv.errors import InputError
 
 
@@ -125,3 +126,10 @@ def test_a_large_molecules_relaxation_takes_fewer_steps(carbons, steps, monkeypa
     )
     conformers._relax(Chem.AddHs(Chem.MolFromSmiles("C" * carbons)))
     assert taken == [steps]
+
+
+def test_a_smiles_that_could_crash_rdkit_is_refused_unread():
+    long, usual = read(["c1" + "c" * 12_000, "C" * 40])
+    assert isinstance(long, Rejected)
+    assert long.reason == "a SMILES of 12,002 characters is too long: expected at most 5,000"
+    assert isinstance(usual, Structure)
