@@ -19,6 +19,7 @@ from .base import Model
 from .convolution import Convolution, Couplings, Features, Path, paths
 from .features import safe_norm
 from .pairs import Waves, from_centroid
+from .readout import exactly
 
 
 def _degrees(irreps: str) -> tuple[int, ...]:
@@ -203,7 +204,7 @@ class Equivariant(Model):
     def _read(
         self, x: Features, r: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]
     ) -> Float[Tensor, "b t *e"]:
-        s = self.read(x[0][:, :, 0]) * mask[..., None]
+        s = exactly(self.read, x[0][:, :, 0]) * mask[..., None]
         if self.terms is not None:
             return self.terms(x, s, r)
         if self.turn is None:

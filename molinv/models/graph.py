@@ -16,6 +16,7 @@ from ..datasets.features import Features
 from .base import Model
 from .edges import graph_batch
 from .features import SOFT, Gaussians, safe_norm
+from .readout import exactly
 
 WHOLE = "known_whole"  # of each molecule
 KNOWN = ("known_atoms", "known_pairs", "known_molecules")  # of each node, edge and node
@@ -94,7 +95,7 @@ class Graph(Model):
         for message in self.messages:
             x = message(x, graph.edge_index, edge)
         size = 1 if graph.batch is None else graph.num_graphs  # pyright: ignore
-        total = scatter(self.read(x), graph.batch, 0, size)  # pyright: ignore
+        total = scatter(exactly(self.read, x), graph.batch, 0, size)  # pyright: ignore
         atoms = scatter(torch.ones_like(x[:, 0]), graph.batch, 0, size)  # pyright: ignore
         outputs = self.read_out(total, atoms, whole)
         if self.auxiliary is None or not self.training:

@@ -15,6 +15,7 @@ from ..errors import unknown
 from .base import Model
 from .features import safe_norm
 from .pairs import Waves, from_centroid, in_parts
+from .readout import exactly
 
 Scalars = Float[Tensor, "b n f"]
 Vectors = Float[Tensor, "b n 3 f"]
@@ -169,7 +170,7 @@ class Painn(Model):
         self, s: Scalars, v: Vectors, r: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]
     ) -> Float[Tensor, "b t *e"]:
         if self.output in ("scalar", "atom scalar"):
-            each = self.read(s) * mask[..., None]
+            each = exactly(self.read, s) * mask[..., None]
             return each.sum(1) if self.output == "scalar" else each.mT
         s, v = self.narrow(s, v)
         q, v = self.last(nn.functional.silu(s), v)

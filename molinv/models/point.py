@@ -18,6 +18,7 @@ from ..datasets.kinds import SHAPES, Kinds
 from ..errors import InputError, unknown
 from .base import Model
 from .features import SOFT, Gaussians, safe_norm
+from .readout import exactly
 
 # what each atom gives for one target
 NUMBERS = Kinds(
@@ -132,10 +133,10 @@ class Point(Model):
             parts = zip(*(t.split(max(1, ROOM // n**2)) for t in given), strict=True)
             x = torch.cat([_remade(self._states, *part) for part in parts])
         if self.output == "scalar":
-            total, atoms = (self.read(x) * inside).sum(1), inside.sum((1, 2))
+            total, atoms = (exactly(self.read, x) * inside).sum(1), inside.sum((1, 2))
             outputs = self.read_out(total, atoms, features)
             return self.beside(outputs, x)
-        each = (self.read(x) * inside).unflatten(-1, (-1, NUMBERS[self.output]))
+        each = (exactly(self.read, x) * inside).unflatten(-1, (-1, NUMBERS[self.output]))
         if self.output.startswith("atom"):
             return each.transpose(1, 2).reshape(len(z), -1, z.shape[1], *SHAPES[self.output])
         total = each.sum(1) / 20
