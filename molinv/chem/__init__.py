@@ -7,6 +7,7 @@
     state        total charge and unpaired electrons, and how inputs say them
     labels       what a file says of each molecule beside its atoms; arrays: and of each atom
     objects      ase.Atoms and RDKit's Mol
+    graph        the bond graph; descriptors: what RDKit computes of it; xtb: what GFN2-xTB says
     classes      the rings and functional groups that a molecule has
     solid        whether an RDKit molecule's coordinates are a geometry, and what they lack
     parallel     records worked on in several processes, in their order

@@ -14,6 +14,8 @@
 | `repeats.py`, `oddities.py` | what it should say of itself: repeats, total energies, outliers |
 | `units.py` | one spelling of each unit |
 | `xtb.py` | perturbed geometries labelled with GFN2-xTB: energies, forces, dipoles |
+| `features.py`, `extras.py` | inputs of a model beside positions: bonds, state, xTB's numbers |
+| `electronic.py` | what GFN2-xTB says of each molecule, made once and kept in the cache |
 | `geometries.py` | conformers of many records, made once and kept in the cache |
 | `partition.py` | other splits: by scaffold, by time, by a column |
 | `split.py` | `split` into train, valid and test, with a hash to print beside results |

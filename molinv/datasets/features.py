@@ -170,7 +170,7 @@ def _where(known: Tensor, values: Tensor) -> Tensor:
     return values * known.view(*known.shape, *[1] * (values.ndim - known.ndim)).to(values.dtype)
 
 
-def described(extras: Extras, names: Sequence[str]) -> Float[np.ndarray, "n d"] | None:
+def molecule_numbers(extras: Extras, names: Sequence[str]) -> Float[np.ndarray, "n d"] | None:
     """The numbers of molecules that a network standardises; None where it takes none."""
     parts = []
     if DESCRIPTORS in names:
@@ -201,6 +201,6 @@ def _of_molecules(extras: Extras, n: int, names: Sequence[str]) -> Float[Tensor,
                 "the feature geometry needs molecules whose geometries are of known kinds."
             )
         parts.append(np.eye(len(KINDS), dtype=np.float32)[extras.kinds])
-    if (values := described(extras, names)) is not None:
+    if (values := molecule_numbers(extras, names)) is not None:
         parts.append(values)
     return torch.tensor(np.concatenate(parts, 1))

@@ -3,6 +3,7 @@
 config.py          the settings of a run on molecules, and those that every run has
 picture_config.py  the settings of a run on pictures
 source.py          molecules by settings: their parts, and what had to be left out
+extra_inputs.py    descriptors and what xTB says of the molecules of a source
 data.py            what the trainer asks of data; molecule_data.py, picture_data.py: either kind
 choosing.py        which validation molecules choose the epoch, and which calibrate
 build.py           from names to a network with its distribution

@@ -14,7 +14,7 @@ from jaxtyping import Int64
 from ..augment import Augmented
 from ..chem.state import MENTIONED, words
 from ..datasets.batches import Loader, OnDevice
-from ..datasets.features import described
+from ..datasets.features import molecule_numbers
 from ..datasets.molecules import Molecules
 from ..datasets.split import Split
 from ..datasets.targets import Target
@@ -104,7 +104,7 @@ class MoleculeData(RunData):
 
         A target's scale is then the spread of what is left of it.
         """
-        values = described(self.molecules.extras, self.config.taken)
+        values = molecule_numbers(self.molecules.extras, self.config.taken)
         if known is None or values is None:
             return
         known.fit(values[self.train])
