@@ -1,5 +1,6 @@
 """Training: a network and its distribution, jointly, on molecules or pictures.
 
+auxiliary.py       numbers of atoms that are learned beside the targets
 config.py          the settings of a run on molecules, and those that every run has
 picture_config.py  the settings of a run on pictures
 source.py          molecules by settings: their parts, and what had to be left out

@@ -183,8 +183,9 @@ class TrainConfig(RunConfig):
             energy and its forces, which are then its gradient: "energy,forces".
         weights: how much the errors of some targets count in the loss, each in units of its spread,
             e.g. {"forces": 10}; 1 if not given.
-        auxiliary: numbers of atoms that are learned beside the targets, separated by commas, e.g.
-            charges. They make the atoms' states better; predictions do not have them.
+        auxiliary: numbers of atoms that are learned beside the targets, separated by commas:
+            charges or others that the data has, and xtb for what GFN2-xTB says of them. They make
+            the atoms' states better; predictions do not need them.
         auxiliary_weight: how much their error counts beside that of the targets.
         readout: how a molecule's outputs are made of its atoms': sum, mean, a number to divide the
             sum by, or auto, which is the sum for targets that grow with the number of atoms and

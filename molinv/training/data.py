@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 
 from ..augment import Augmented
 from ..datasets.batches import Loader
@@ -34,7 +34,7 @@ class RunData(pl.LightningDataModule, ABC):
     best      whether the model of the best epoch is kept, or the last epoch's
     together  examples in a validation batch, at most
     readout   how outputs are made of those of atoms (see `models.make`)
-    auxiliary what is learned of the atoms beside the task, if anything
+    auxiliary numbers of atoms that are learned beside the task, standardised
     """
 
     config: RunConfig
@@ -48,7 +48,7 @@ class RunData(pl.LightningDataModule, ABC):
     best: ClassVar[bool] = True
     together: int = 256
     readout: list[Any] | None = None
-    auxiliary: Task | None = None
+    auxiliary: Float64[np.ndarray, "atoms a"] | None = None
 
     @abstractmethod
     def network(self) -> Augmented:

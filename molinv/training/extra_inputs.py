@@ -29,8 +29,8 @@ def with_xtb(config: TrainConfig, source: Source, workers: int) -> Source:
     """
     if geometry_fractions(config.geometries) or config.conformers > 1:
         raise InputError(
-            "the feature xtb is of the data's own geometries: leave out --geometries and "
-            "--conformers, or xtb."
+            "what xTB says is of the data's own geometries: leave out --geometries and "
+            "--conformers, or xtb in --features and --auxiliary."
         )
     molecules, parts = source.molecules, source.parts
     rows = np.concatenate([parts.test, parts.valid, parts.train])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -28,8 +27,8 @@ class Joint(pl.LightningModule):
     An example's group elements are keyed by (seed, epoch, example) and the loss is the mean over
     the examples of all processes, so that any number of processes gives the curve of one, and a
     run that is resumed that of one that never stopped. `examples` is the number in the data set
-    from which batches are numbered. What an `auxiliary` task learns of the atoms comes out of the
-    network beside its outputs while it trains (see `Model.beside`).
+    from which batches are numbered. With `auxiliary` the network gives numbers of atoms beside its
+    outputs while it trains (see `Model.beside`), which learn those of the batches.
     """
 
     def __init__(
@@ -38,7 +37,7 @@ class Joint(pl.LightningModule):
         task: Task,
         config: RunConfig,
         examples: int,
-        auxiliary: Task | None = None,
+        auxiliary: bool = False,
     ):
         super().__init__()
         self.auxiliary = auxiliary
@@ -124,20 +123,21 @@ class Joint(pl.LightningModule):
         return self._total(means), size
 
     def _losses(self, outputs: Tensor, batch: Any) -> list[Any]:
-        """The task's terms, then those of the auxiliary one."""
-        if self.auxiliary is None:
+        """The task's terms, then that of the numbers of atoms."""
+        if not self.auxiliary:
             return self.task.losses(outputs, batch)
         model: Any = self.network.model
         own, beside = model.apart(outputs, batch.z.shape[1])
-        truth = replace(batch, y=batch.auxiliary)
-        return [*self.task.losses(own, batch), *self.auxiliary.losses(beside, truth)]
+        truth = batch.auxiliary.to(beside)
+        there = ~truth.isnan()
+        return [*self.task.losses(own, batch), ((beside - truth.nan_to_num()).abs(), there)]
 
     def _total(self, means: Sequence[Tensor]) -> Tensor:
-        if self.auxiliary is None:
+        if not self.auxiliary:
             return self.task.total(means)
         *own, beside = means
         weight: float = self.config.auxiliary_weight  # pyright: ignore
-        return self.task.total(own) + weight * self.auxiliary.total([beside])
+        return self.task.total(own) + weight * beside
 
     def validation_step(self, batch: Any, step: int, dataloader_idx: int = 0) -> None:
         self.task.validate(self.metrics[VIEWS[dataloader_idx]], self.network, batch)

@@ -21,9 +21,9 @@ from ..datasets.targets import Target
 from ..errors import InputError
 from ..models.known import Known
 from ..tasks import of_molecules
-from ..tasks.atom_values import AtomValues
 from ..tasks.base import Task
 from ..tasks.numbers import Numbers
+from .auxiliary import auxiliary
 from .build import check_sizes, make_network, of_task, readouts
 from .choosing import choosing
 from .config import TrainConfig
@@ -95,7 +95,7 @@ class MoleculeData(RunData):
         if self.auxiliary is not None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.config.seed)
-                made.model.set_auxiliary(self.auxiliary.outputs)  # pyright: ignore
+                made.model.set_auxiliary(self.auxiliary.shape[1])  # pyright: ignore
         check_sizes(self.config.model, made.model, self.molecules)
         return made
 
@@ -129,8 +129,7 @@ class MoleculeData(RunData):
                 known.said.bias.div_(torch.from_numpy(left))
 
     def stores(self, device: torch.device | str) -> tuple[OnDevice, list[OnDevice]]:
-        beside = None if self.auxiliary is None else self.auxiliary.labels(self.molecules)[0]
-        stored = place(self.molecules, self.task, self.config, device, auxiliary=beside)
+        stored = place(self.molecules, self.task, self.config, device, auxiliary=self.auxiliary)
         return stored, [stored, place(self.molecules, self.task, self.config, device, rotate=True)]
 
     def extra(self, trainer: pl.Trainer, module: Any) -> dict[str, float]:
@@ -145,31 +144,6 @@ class MoleculeData(RunData):
     def begin(self, folder: Path) -> None:
         write_rejected(folder / "rejected.csv", self.source.rejected)
         write_split(folder / "split.csv", self.molecules, self.source.parts)
-
-
-def auxiliary(
-    config: TrainConfig, task: Task, molecules: Molecules, train: Any
-) -> AtomValues | None:
-    """What is learned of the atoms beside a task, fitted to the molecules `train`; None: nothing.
-
-    Raises InputError for what is not a number of every atom, and beside targets that turn.
-    """
-    if not (names := config.auxiliary_names):
-        return None
-    for target in molecules.describe(names):
-        if target.kind != "atom scalar":
-            raise InputError(
-                f"auxiliary: {target.name} is a {target.kind}, where numbers of every atom such "
-                "as charges are expected."
-            )
-    if task.kind != "scalar" or task.gradient:
-        raise InputError(
-            "auxiliary: only beside numbers or classes of molecules, not beside "
-            f"{task.targets[0].name}: leave it out."
-        )
-    made = of_molecules(molecules, names, train, "atom_values")
-    assert isinstance(made, AtomValues)
-    return made
 
 
 def unseen_classes(molecules: Molecules, parts: Split, targets: Sequence[Target]) -> Iterator[str]:

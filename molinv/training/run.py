@@ -120,7 +120,7 @@ def _train(
         anew = start_from(network, initial, task)
         if not anew and isinstance(task, Numbers):  # in the scale that the weights were learned in
             task.standardizer.keep(initial.standardizer, data.molecules, data.train)
-    module = Joint(network, task, config, data.examples, data.auxiliary)
+    module = Joint(network, task, config, data.examples, data.auxiliary is not None)
     own = {"molinv": __version__, "parameters": count_parameters(network)}
     if config.compile:
         network.model.compile()

@@ -81,7 +81,7 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
     else:
         planted.check_center(config.data, config.center)
         molecules = with_moments(
-            load(config.data), config.target_names + config.auxiliary_names, config.units
+            load(config.data), config.target_names + _read_beside(config), config.units
         )
         _check_settings(config, molecules)
         source = Source(molecules, _split(config, molecules), [], (GIVEN,))
@@ -101,7 +101,8 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
     extras = replace(known, kinds=kinds, state=states(source.molecules))
     source = source._replace(molecules=replace(source.molecules, extras=extras))
     source = _with_geometries(config, source, workers)
-    return with_xtb(config, source, workers) if XTB in config.taken else source
+    asked = XTB in config.taken or XTB in config.auxiliary_names
+    return with_xtb(config, source, workers) if asked else source
 
 
 def _with_geometries(config: TrainConfig, source: Source, workers: int) -> Source:
@@ -171,8 +172,13 @@ def file_digest(config: TrainConfig) -> str | None:
 def wanted(config: TrainConfig) -> list[Target]:
     """The targets of a user's file, as the settings describe them."""
     summed = config.atomwise_names
-    units = config.units | dict.fromkeys(config.auxiliary_names)
+    units = config.units | dict.fromkeys(_read_beside(config))
     return [Target(n, u or "", "", n in summed) for n, u in units.items()]
+
+
+def _read_beside(config: TrainConfig) -> list[str]:
+    """The numbers of atoms beside the targets that the data has."""
+    return [name for name in config.auxiliary_names if name != XTB]
 
 
 def _read_as(config: TrainConfig) -> str | None:

@@ -2,6 +2,7 @@
 
 import csv
 
+import numpy as np
 import pytest
 import torch
 from small_run import SAMPLE, small
@@ -81,7 +82,7 @@ def test_the_loss_is_the_targets_and_a_share_of_the_atoms_mean_error(tmp_path):
     )
     data = MoleculeData(prepare(config), config)
     network = data.network().train()
-    module = Joint(network, data.task, data.config, data.examples, data.auxiliary)
+    module = Joint(network, data.task, data.config, data.examples, data.auxiliary is not None)
     store, _ = data.stores("cpu")
     batch = store.gather(data.train[:9])
     outputs = network.model(*network.model.inputs(batch))
@@ -90,8 +91,7 @@ def test_the_loss_is_the_targets_and_a_share_of_the_atoms_mean_error(tmp_path):
     own, beside = network.model.apart(outputs, batch.z.shape[1])
     truth = batch.auxiliary
     there = ~truth.isnan()
-    scale, mean = data.auxiliary.standardizer.scale, data.auxiliary.standardizer.mean
-    away = (beside - (truth - mean) / scale)[there].abs().mean()
+    away = (beside - truth)[there].abs().mean()
     mine = (own - data.task.truth(batch)).abs().mean()
     torch.testing.assert_close(module._total(means), (mine + 0.7 * away).float())
 
@@ -118,8 +118,8 @@ def test_a_weight_of_zero_changes_nothing_and_half_of_it_teaches_charges(tmp_pat
     def error():
         outputs = network.model(*network.model.inputs(batch))
         _, beside = network.model.apart(outputs, batch.z.shape[1])
-        losses, there = data.auxiliary.losses(beside.detach(), Charges(batch))[0]
-        return float(losses.sum() / there.sum())
+        there = ~batch.auxiliary.isnan()
+        return float((beside.detach() - batch.auxiliary)[there].abs().mean())
 
     before = error()
     network.load_state_dict(
@@ -128,9 +128,27 @@ def test_a_weight_of_zero_changes_nothing_and_half_of_it_teaches_charges(tmp_pat
     assert error() < 0.95 * before
 
 
-class Charges:
-    def __init__(self, batch):
-        self.y, self.z = batch.auxiliary, batch.z
+def test_numbers_are_less_their_elements_mean_and_of_spread_one(tmp_path):
+    config = small(tmp_path, auxiliary="charges")
+    data = MoleculeData(prepare(config), config)
+    molecules, made = data.molecules, data.auxiliary[:, 0]
+    rows = np.concatenate([np.arange(*molecules.ptr[i : i + 2]) for i in data.train])
+    for element in (1, 6, 8):
+        own = rows[molecules.z[rows] == element]
+        q = molecules.charges[own].astype(float)
+        assert made[own].mean() == pytest.approx(0, abs=0.05)
+        assert np.corrcoef(q, made[own])[0, 1] > 0.99
+    assert made[rows].std() == pytest.approx(1, abs=0.1)
+
+
+def test_what_xtb_says_of_atoms_can_be_learned_beside(tmp_path, monkeypatch):
+    pytest.importorskip("tblite")
+    monkeypatch.setenv("MOLINV_CACHE", str(tmp_path / "cache"))
+    config = small(tmp_path / "a", auxiliary="xtb,charges", epochs=1, train_size=40)
+    data = MoleculeData(prepare(config), config)
+    assert data.auxiliary.shape[1] == 37  # no element of QM9 has d shells, and charges
+    run = train(config)
+    assert not load_run(run).card["build"].get("features")
 
 
 def test_an_interrupted_run_ends_as_one_that_never_stopped(tmp_path):
