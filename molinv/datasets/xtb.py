@@ -6,7 +6,6 @@ Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019), as tblite co
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import multiprocessing
 import os
@@ -20,6 +19,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from ..atomic import atomic_write
+from ..chem.xtb import check_installed
 from ..errors import InputError
 from .molecules import Molecules
 from .split import permutation
@@ -66,8 +66,7 @@ def label(
     up to xTB's convergence. Raises InputError without tblite, for more molecules than there are,
     and for a folder that holds another set.
     """
-    if importlib.util.find_spec("tblite") is None:
-        raise InputError("GFN2-xTB needs the package tblite: pip install 'molinv[xtb]'.")
+    check_installed()
     if settings.molecules > len(molecules):
         raise InputError(
             f"expected at most {len(molecules):,} molecules, got {settings.molecules}."

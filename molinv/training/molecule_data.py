@@ -16,6 +16,7 @@ from ..chem.state import MENTIONED, words
 from ..datasets.batches import Loader, OnDevice
 from ..datasets.features import molecule_numbers
 from ..datasets.molecules import Molecules
+from ..datasets.ragged import pointers
 from ..datasets.split import Split
 from ..datasets.targets import Target
 from ..errors import InputError
@@ -110,14 +111,9 @@ class MoleculeData(RunData):
         known.fit(values[self.train])
         if (said := self.molecules.extras.electronic) is None:
             return
-        rows = np.concatenate(
-            [
-                np.arange(start, start + size)
-                for start, size in zip(
-                    said.atom_start[self.train], self.molecules.sizes[self.train], strict=True
-                )
-            ]
-        )
+        sizes = self.molecules.sizes[self.train].astype(np.int64)
+        ptr = pointers(sizes)
+        rows = np.repeat(said.atom_start[self.train] - ptr[:-1], sizes) + np.arange(ptr[-1])
         known.fit_atoms(said.atoms[rows])
         if isinstance(self.task, Numbers) and known.said is not None:
             standardizer = self.task.standardizer
