@@ -7,6 +7,7 @@ in the docstrings. `molinv bench --help` lists them. The files are what they sha
 |---|---|
 | `grid.py` | many training runs: skip finished ones, resume, refuse other settings |
 | `networks.py`, `faenet.py` | the registry of networks and methods that are compared |
+| `environments.py`, `peers/` | other packages' networks, each in an environment of its own |
 | `flags.py` | lists of names, positive numbers and devices from flags |
 | `turns.py`, `steps.py`, `memory.py`, `batches.py` | what is timed, how, and on which molecules |
 | `report.py` | tables, figures, JSON, and the machine that numbers were measured on |
@@ -23,7 +24,9 @@ from ..errors import unknown
 def available() -> list[str]:
     """The names of the benchmarks, with dashes for the folders' underscores."""
     found = pkgutil.iter_modules(__path__)
-    return sorted(module.name.replace("_", "-") for module in found if module.ispkg)
+    return sorted(
+        module.name.replace("_", "-") for module in found if module.ispkg and module.name != "peers"
+    )
 
 
 def find(name: str):

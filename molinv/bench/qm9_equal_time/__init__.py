@@ -15,6 +15,8 @@ from ...training.run import train
 from ..flags import listed, positive
 from ..grid import Run, finish, history
 from ..networks import METHODS, Method
+from ..peers import PEERS, Peer, PeerConfig
+from ..peers import measure as measure_peer
 from ..report import facts, wide, write
 from .results import draw, show, summarise
 
@@ -38,8 +40,10 @@ def main(
     counts towards the minutes, the learning rates follow them, and the epoch with the least
     validation error is tested. Finished runs are skipped and an interrupted one is resumed, so the
     same command finishes an interrupted benchmark. The table is printed after every run. All
-    methods share one recipe: Muon with AdamW, at molinv's own settings. Raises InputError where
-    the folder holds runs with other settings.
+    methods share one recipe: Muon with AdamW, at molinv's own settings; but the peers at the end
+    (TorchMD-NET, SchNetPack, MACE, GotenNet) train by their packages' settings, each in an
+    environment of its own, which is made on first use (some minutes and 1 to 2 GB each). Raises
+    InputError where the folder holds runs with other settings.
 
     Args:
         out: output folder.
@@ -58,7 +62,8 @@ def main(
     positive(seeds=seeds)
     chosen = choose(methods)
     budget = minutes if minutes is not None else 20.0 if full else 5.0
-    console, folder, results = wide(160), Path(out), {method: [] for method in chosen}
+    console, folder = wide(160), Path(out)
+    results: dict[Method | Peer, list[dict[str, Any]]] = {method: [] for method in chosen}
     shared = {
         "data": data,
         "targets": targets,
@@ -70,8 +75,15 @@ def main(
     }
     plan = [(method, seed) for seed in range(seeds) for method in chosen]
 
-    def run(method: Method, seed: int) -> Run:
+    def run(method: Method | Peer, seed: int) -> Run:
         place = folder / method.folder / f"seed{seed}"
+        if isinstance(method, Peer):
+            names = ("data", "targets", "minutes", "train_size", "valid_size")
+            own = {name: shared[name] for name in names}
+            theirs = PeerConfig(peer=method.name, seed=seed, out=str(place), **own)
+            work = partial(measure_peer, theirs, test, console)
+            label = f"{method.name}, seed {seed}, {budget:g} minutes"
+            return Run(label, place / "result.json", theirs, work, {"test": test})
         config = TrainConfig(**shared, **method.settings(), seed=seed, out=str(place))
         label = f"{method.name}, seed {seed}, {budget:g} minutes"
         work = partial(_measure, config, test)
@@ -84,13 +96,10 @@ def main(
             _report(console, folder, results, budget, precision)
 
 
-def choose(names: str | None) -> list[Method]:
+def choose(names: str | None) -> list[Method | Peer]:
     """The methods in a list of names; raises InputError for one that does not exist."""
-    return (
-        [METHODS[name] for name in listed(names, "method", METHODS)]
-        if names
-        else [*METHODS.values()]
-    )
+    known: dict[str, Method | Peer] = {**METHODS, **PEERS}
+    return [known[n] for n in listed(names, "method", known)] if names else [*known.values()]
 
 
 def _measure(config: TrainConfig, test: int) -> dict[str, Any]:
@@ -110,7 +119,7 @@ def _measure(config: TrainConfig, test: int) -> dict[str, Any]:
 def _report(
     console: Console,
     folder: Path,
-    results: dict[Method, list[dict[str, Any]]],
+    results: dict[Method | Peer, list[dict[str, Any]]],
     minutes: float,
     precision: str,
 ) -> None:

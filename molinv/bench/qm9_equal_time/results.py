@@ -13,13 +13,14 @@ from rich.table import Table
 
 from ..grid import history
 from ..networks import Method
+from ..peers import Peer
 from ..report import save, table
 
 VIEWS = ("stored", "rotated")
 COLOURS = {"learned": "C0", "fixed": "C2", "none": "0.55", "peer": "C3"}
 
 
-def summarise(results: dict[Method, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def summarise(results: dict[Method | Peer, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """A row for each method that has a result: mean and standard deviation over seeds.
 
     The deviation is None where there is only one seed. Diverged runs are counted in `failed`.
@@ -60,7 +61,7 @@ def show(rows: list[dict[str, Any]], minutes: float) -> Table:
     return table(columns, made, title)
 
 
-def draw(folder: Path, methods: list[Method], rows: list[dict[str, Any]]) -> list[Path]:
+def draw(folder: Path, methods: list[Method | Peer], rows: list[dict[str, Any]]) -> list[Path]:
     """Write errors.png, a point a method, and curves.png, validation errors over the minutes."""
     made = []
     if done := [row for row in rows if row["errors"]][::-1]:
@@ -91,7 +92,7 @@ def _draw_errors(folder: Path, rows: list[dict[str, Any]]) -> Path:
     return save(figure, folder / "errors.png")
 
 
-def _draw_curves(folder: Path, curves: dict[Method, list[dict[str, str]]]) -> Path:
+def _draw_curves(folder: Path, curves: dict[Method | Peer, list[dict[str, str]]]) -> Path:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     first = next(iter(curves.values()))[0]

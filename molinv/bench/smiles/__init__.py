@@ -124,6 +124,6 @@ def _report(console: Console, plan: Plan, parts: list[Part]) -> None:
         console.print(f"{len(lost)} failures, with their reasons: {plan.out / 'failures.csv'}")
     if sentence := crowded(results):
         console.print(f"note: {sentence}", highlight=False)
-    found = facts(**plan.where.versions(), ensemble=plan.ensemble)
+    found = facts(**plan.where.decisive(), ensemble=plan.ensemble)
     write(plan.out / "table.json", {"facts": found, "rows": rows})
     console.print(f"wrote {draw(plan.out, rows)}", highlight=False)

@@ -97,7 +97,7 @@ class Plan:
         label, test = f"{cell}: {part.program}{number}", {}
         if part.program == "chemprop":
             config: Any = self._chemprop(part)
-            work, test = partial(chemprop.measure, self.where, cell), self.where.versions()
+            work, test = partial(chemprop.measure, self.where, cell), self.where.decisive()
         elif part.program == "shipped":
             config = ours.ShippedConfig(str(cell.file), str(part.path.parent), self.model)
             work = partial(ours.shipped, cell)

@@ -1,0 +1,93 @@
+"""Virtual environments in molinv's cache for other packages, which molinv itself never imports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from importlib.metadata import distributions, version
+from pathlib import Path
+
+from filelock import FileLock
+from rich.console import Console
+
+from ..atomic import atomic_write
+from ..datasets.qm9 import cache_root
+from ..errors import InputError
+
+READY = "installed.txt"  # written last: without it the installation was interrupted
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The folder of a virtual environment, and what is installed there.
+
+    pins    requirements that pip installs with all that they require
+    alone   requirements that pip installs without it: some ask for what they do not need
+    """
+
+    folder: Path
+    pins: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+
+    @property
+    def python(self) -> Path:
+        """The interpreter; raises InputError where it is not there."""
+        return self.see(self.path("scripts") / "python")
+
+    def versions(self, *names: str) -> dict[str, str]:
+        """The installed versions of the distributions `names` that are there."""
+        found = {d.name: d.version for d in distributions(path=[str(self.path("purelib"))])}
+        return {name: found[name] for name in names if name in found}
+
+    def path(self, kind: str) -> Path:
+        """One of its folders, such as scripts or purelib."""
+        return Path(sysconfig.get_path(kind, "venv", {"base": str(self.folder)}))
+
+    def see(self, path: Path) -> Path:
+        """The path; raises InputError where nothing is there."""
+        if path.exists() or path.with_suffix(".exe").exists():
+            return path
+        raise InputError(
+            f"no {path.name} in the environment {self.folder}: expected a virtual environment of "
+            f"Python {sys.version_info.major}.{sys.version_info.minor} with "
+            f"{' and '.join((*self.pins, *self.alone))}."
+        )
+
+    def make(self, console: Console) -> None:
+        """Install what is not there yet: some minutes and 1 to 2 GB.
+
+        torch has the version that molinv uses. Raises InputError where pip fails, with the last
+        line of what it said.
+        """
+        lock = cache_root() / "locks" / f"{self.folder.name}.lock"
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        wanted = "\n".join((*self.pins, *self.alone)) + "\n"
+        with FileLock(lock):
+            ready = self.folder / READY
+            if ready.is_file() and ready.read_text(encoding="utf-8") == wanted:
+                return
+            names = " and ".join(self.alone or self.pins)
+            console.print(f"installing {names} into {self.folder}", highlight=False)
+            with console.status("installing, some minutes"):
+                self._install(names)
+            with atomic_write(ready) as temporary:
+                temporary.write_text(wanted, encoding="utf-8")
+
+    def _install(self, names: str) -> None:
+        torch = f"torch=={version('torch').split('+')[0]}"
+        pip = [str(self.path("scripts") / "python"), "-m", "pip", "install", "-q"]
+        commands = [[sys.executable, "-m", "venv", str(self.folder)], [*pip, torch, *self.pins]]
+        if self.alone:
+            commands.append([*pip, "--no-deps", *self.alone])
+        for command in commands:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                said = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+                raise InputError(f"cannot install {names}: {said[-1]}")
+
+
+def cached(first: str, pins: tuple[str, ...] = (), alone: tuple[str, ...] = ()) -> Environment:
+    """The environment in the cache that is named after its first requirement."""
+    return Environment(cache_root() / first.replace("==", "-"), pins, alone)
