@@ -5,8 +5,6 @@ Packages are imported when a network is made, so that an environment needs one o
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -14,45 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from .graph import Graph
+from .peer import Peer, module, readout
 
 ELEMENTS = (1, 6, 7, 8, 9)
-
-
-class Peer(nn.Module):
-    """Features of atoms by a package's network, and its readout: numbers that are summed.
-
-    Attributes that the package's own settings for QM9 give: `lr`, `batch_size`, `weight_decay`,
-    `clip` (of the gradient's norm, or None), `amsgrad`, `ema` (decay of the mean of weights that
-    is tested, or None).
-    """
-
-    lr = 1e-4
-    batch_size = 32
-    weight_decay = 0.0
-    clip: float | None = None
-    amsgrad = False
-    ema: float | None = None
-    cutoff = 5.0
-
-    def atoms(self, graph: Graph) -> Tensor:
-        """Each atom's part of the outputs, (n, targets)."""
-        raise NotImplementedError
-
-    def forward(self, graph: Graph) -> Tensor:
-        values = self.atoms(graph)
-        return values.new_zeros(graph.count, values.shape[1]).index_add_(0, graph.batch, values)
-
-
-def _module(name: str, **contents: Any) -> None:
-    """Let `import name` find these contents."""
-    made = ModuleType(name)
-    made.__dict__.update(contents)
-    sys.modules[name] = made
-
-
-def _readout(width: int, targets: int, hidden: int | None = None) -> nn.Module:
-    hidden = hidden or width // 2
-    return nn.Sequential(nn.Linear(width, hidden), nn.SiLU(), nn.Linear(hidden, targets))
 
 
 class _TorchMD(Peer):
@@ -70,7 +32,7 @@ class _TorchMD(Peer):
         self.readout = self._readout(made.output_model, targets)
 
     def _readout(self, made: Any, targets: int) -> Any:
-        return _readout(256, targets)
+        return readout(256, targets)
 
     def _stand_in(self) -> None:
         """Modules in the places of those that load the extension."""
@@ -83,8 +45,8 @@ class _TorchMD(Peer):
             length = torch.linalg.vector_norm(vector, dim=-1)
             return edges, vector, length, torch.tensor([edges.shape[1]])
 
-        _module("torchmdnet.extensions")
-        _module(
+        module("torchmdnet.extensions")
+        module(
             "torchmdnet.extensions.ops",
             get_neighbor_pairs_kernel=pairs,
             is_current_stream_capturing=lambda: False,
@@ -180,7 +142,7 @@ class PaiNN(Peer):
             radial_basis=parts.GaussianRBF(n_rbf=20, cutoff=self.cutoff),
             cutoff_fn=parts.CosineCutoff(self.cutoff),
         )
-        self.readout = _readout(128, targets)
+        self.readout = readout(128, targets)
 
     def atoms(self, graph: Graph) -> Tensor:
         i, j = graph.edges
@@ -235,7 +197,7 @@ class MACE(Peer):
             atomic_inter_shift=0.0,
         )
         self.net.readouts = nn.ModuleList()  # of one target; in their places:
-        self.first, self.last = nn.Linear(128, targets), _readout(128, targets, 16)
+        self.first, self.last = nn.Linear(128, targets), readout(128, targets, 16)
         place = torch.zeros(119, dtype=torch.long)
         place[list(ELEMENTS)] = torch.arange(len(ELEMENTS))
         self.register_buffer("place", place)
@@ -272,8 +234,8 @@ class GotenNet(Peer):
         super().__init__()
         import torch_geometric  # noqa: F401  # pyright: ignore  # first: it looks for both
 
-        _module("torch_cluster", radius_graph=None)
-        _module("torch_scatter", scatter=None)
+        module("torch_cluster", radius_graph=None)
+        module("torch_scatter", scatter=None)
         import gotennet  # pyright: ignore[reportMissingImports]
         from gotennet.models.components.layers import (  # pyright: ignore[reportMissingImports]
             CosineCutoff,
@@ -294,7 +256,7 @@ class GotenNet(Peer):
             sep_dir=True,
             sep_tensor=True,
         )
-        self.readout = _readout(256, targets, 256)
+        self.readout = readout(256, targets, 256)
 
     def atoms(self, graph: Graph) -> Tensor:
         itself = torch.arange(len(graph.z)).expand(2, -1)
