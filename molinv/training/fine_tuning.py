@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import fields, replace
 
+import torch
+
 from ..augment import Augmented
 from ..chem.descriptors import Descriptors
 from ..datasets.features import DESCRIPTORS
@@ -17,6 +19,7 @@ from .saved import Saved, load_molecules, rebuilt
 from .shipped import locate
 
 FEATURES = "model.known."  # weights that start at 0, so that further features change nothing
+SAID = "model.known.said."  # weights fitted to the values, which a trained last layer has learned
 TAKEN = ("model", "model_args", "group", "distribution", "distribution_args")
 
 
@@ -79,6 +82,8 @@ def start_from(network: Augmented, saved: Saved, task: Task) -> list[str]:
     anew = set() if same else _of_targets(saved)
     for name, value in state.items():
         if name in anew or (name not in there and name.startswith((FEATURES, AUXILIARY))):
+            if name.startswith(SAID) and not anew:
+                state[name] = torch.zeros_like(value)
             continue
         if name not in there or there[name].shape != value.shape:
             got = "none" if name not in there else str(tuple(there[name].shape))

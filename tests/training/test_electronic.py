@@ -17,6 +17,7 @@ from molinv.datasets.electronic import electronics
 from molinv.datasets.features import sizes
 from molinv.prediction.batches import pad
 from molinv.prediction.predictor import Predictor
+from molinv.training.fine_tuning import like_initial, start_from
 from molinv.training.molecule_data import MoleculeData
 from molinv.training.run import train
 from molinv.training.source import prepare
@@ -224,6 +225,22 @@ def test_a_run_predicts_files_as_it_was_validated(own_cache, tmp_path):
     assert "element 92" in bad.reason
     more = train(small(tmp_path / "more", init=str(run), model_args={}, targets="homo,lumo"))
     assert Predictor(str(more)).descriptors.xtb
+
+
+def test_a_run_that_starts_from_one_without_begins_as_that_one(own_cache, tmp_path):
+    first = train(small(tmp_path / "first", epochs=1, targets="homo,U0"))
+    wanted = small(tmp_path / "more", init=str(first), features="xtb", targets="homo,U0")
+    config, initial = like_initial(wanted)
+    assert initial is not None
+    data = MoleculeData(prepare(config), config)
+    network = data.network()
+    assert start_from(network, initial, data.task) == []
+    store, _ = data.stores("cpu")
+    batch = store.gather(data.valid)
+    with torch.no_grad():
+        before = initial.network.model(*initial.network.model.inputs(batch))
+        now = network.model(*network.model.inputs(batch))
+    torch.testing.assert_close(now, before, atol=1e-4, rtol=1e-4)
 
 
 def test_several_geometries_are_refused(tmp_path):
