@@ -14,7 +14,7 @@ from ..errors import InputError
 from .conformers import parse_smiles
 from .graph import Graph, molecule
 from .rdkit_log import quiet, reason
-from .structure import Rejected, Structure
+from .structure import KINDS, Rejected, Structure
 from .xtb import electronic
 
 if TYPE_CHECKING:
@@ -29,12 +29,14 @@ LOGARITHMS = {"Ipc"}  # grow exponentially with the molecule: log(1 + x) is take
 class Descriptors:
     """Names of the descriptors that a model takes: RDKit's, then columns of the input.
 
-    `xtb` says that it takes what GFN2-xTB says of a molecule too (see `chem.xtb`).
+    `xtb` says that it takes what GFN2-xTB says of a molecule too (see `chem.xtb`), of those of the
+    kinds of geometry `xtb_kinds`.
     """
 
     rdkit: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     xtb: bool = False
+    xtb_kinds: tuple[str, ...] = KINDS
 
     def __len__(self) -> int:
         return len(self.rdkit) + len(self.columns)
@@ -131,6 +133,8 @@ def computed(structure: Structure, wanted: Descriptors) -> Structure | Rejected:
     """
     made = _with_rdkit(structure, wanted)
     if isinstance(made, Rejected) or not wanted.xtb or made.electronic is not None:
+        return made
+    if made.kind not in wanted.xtb_kinds:
         return made
     try:
         places = [made.pos, *(() if made.others is None else made.others)]

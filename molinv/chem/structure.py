@@ -7,7 +7,7 @@ conformer search, a parser) is `finish`, which any process can do.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -31,6 +31,7 @@ PERIODIC = (
 # hydrogens that were added
 GIVEN, EMBEDDED, HYDROGENS = "given", "embedded", "hydrogens"
 KINDS = (GIVEN, EMBEDDED, HYDROGENS)
+AHEAD = 100  # atoms; xTB of more is slow, and waits until a model has accepted the molecule
 NAMES = ("name", "title", "label")  # keys that ASE's files may have
 
 Coordinates = tuple[np.ndarray, np.ndarray]
@@ -137,7 +138,10 @@ def finish(item: Item, options: ReadOptions) -> Structure | Rejected:
         return made
     from .descriptors import computed
 
-    return computed(made, options.descriptors)
+    wanted = options.descriptors
+    if len(made.z) > AHEAD:
+        wanted = replace(wanted, xtb=False)
+    return computed(made, wanted)
 
 
 def name_in(keys: Mapping[str, Any]) -> str:

@@ -44,9 +44,14 @@ class Electronic(NamedTuple):
     molecule: Float32[np.ndarray, " 6"]
 
 
+def is_installed() -> bool:
+    """Whether tblite is there."""
+    return importlib.util.find_spec("tblite") is not None
+
+
 def check_installed() -> None:
     """Raise InputError without tblite."""
-    if importlib.util.find_spec("tblite") is None:
+    if not is_installed():
         raise InputError(f"{METHOD} needs the package tblite: pip install 'molinv[xtb]'.")
 
 

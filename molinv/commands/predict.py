@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> int:
     from ..chem import Rejected, read
     from ..chem.structure import EMBEDDED, KINDS, Structure
     from ..prediction import output
-    from ..prediction.predictor import GEOMETRY, Predictor
+    from ..prediction.predictor import GEOMETRY, Predictor, usual_descriptors
     from ..prediction.sdf import write_sdf
     from ..pretrained.choose import choose
 
@@ -102,7 +102,7 @@ def main(arguments: list[str]) -> int:
         seed=args.seed,
         conformers=args.conformers,
         workers=args.workers,
-        descriptors=None if predictor is None else predictor.descriptors,
+        descriptors=usual_descriptors() if predictor is None else predictor.descriptors,
     )
     if predictor is None:  # loads only the shipped model that the first structure needs
         first = list(islice(structures, 1))

@@ -19,7 +19,7 @@ from ..errors import InputError, unknown
 from ..sharing import choose_device, share_cores
 from ..training.members import load_model
 from ..training.saved import Saved, evaluated
-from ..training.shipped import BY_GEOMETRY, available, locate, shipped_name
+from ..training.shipped import BY_XTB, available, by_geometry, locate, shipped_name
 from .acceptance import Accepted
 from .applicability_domain import Composition
 from .batches import PAIRS, asked, budget, by_size, conformers_of, over_conformers, pad
@@ -62,7 +62,8 @@ class Predictor:
     says how far it still depends on orientation, not how wrong it is: that is `errors`.
     `targets` keeps the named ones only; `device` is where it computes (see `choose_device`).
     `total` adds the atom references to atomwise energies, which are relative to them otherwise.
-    `descriptors` are those that the model takes; `chem.read` is given them.
+    `descriptors` are those that the model takes, or without one those that the shipped models take;
+    `chem.read` is given them.
     Raises InputError where there is no model (see `molinv.training.saved.load`), for a target or a
     device that is not there, and for total energies of a model without atomwise ones.
     """
@@ -77,7 +78,7 @@ class Predictor:
         total: bool = False,
         kind: str = GIVEN,
     ):
-        usual = BY_GEOMETRY[kind]
+        usual = by_geometry(kind)
         folder = locate(usual if model is None and usual in available() else model)
         self.device = choose_device(device)
         self.saved: Saved = load_model(folder, trust).to(self.device)
@@ -89,9 +90,10 @@ class Predictor:
         self.copies = copies
         self._others: dict[str, Predictor] | None = {} if model is None else None
         self._settings = (copies, trust, targets, device, total)
-        self.descriptors = taken(self.saved.card["build"])
-        check_names(self.descriptors)
-        self.accepted = Accepted(self.saved, self.name, self.descriptors)
+        takes = taken(self.saved.card["build"])
+        check_names(takes)
+        self.accepted = Accepted(self.saved, self.name, takes)
+        self.descriptors = takes if model is not None else usual_descriptors()
         all_targets = self.saved.task.predicted
         names = [t.name for t in all_targets]
         for name in targets or ():
@@ -111,7 +113,7 @@ class Predictor:
 
         This one, or another shipped model's where no model was named.
         """
-        name = None if self._others is None else BY_GEOMETRY[kind]
+        name = None if self._others is None else by_geometry(kind)
         if self._others is None or name == self.shipped or name not in available():
             return self
         if name not in self._others:
@@ -337,6 +339,11 @@ class Predictor:
                 row |= columns(target, values[i][j], *known, among)
             rows.append(row | slopes[i])
         return rows
+
+
+def usual_descriptors() -> Descriptors:
+    """What the shipped models take where none is named: what xTB says of given coordinates."""
+    return Descriptors(xtb=by_geometry(GIVEN) == BY_XTB, xtb_kinds=(GIVEN,))
 
 
 def tested(result: dict[str, Any]) -> Sequence[str]:

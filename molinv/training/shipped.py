@@ -6,13 +6,15 @@ import json
 import os
 from pathlib import Path
 
+from ..chem import xtb
 from ..chem.structure import EMBEDDED, GIVEN, HYDROGENS
 from ..errors import InputError, unknown
 
 ROOT = Path(__file__).parents[1] / "pretrained"
 DEFAULT = "qm9"
+BY_XTB = "qm9-xtb"  # knows what GFN2-xTB says, which needs tblite
 # the shipped models that predict where none is named, by where coordinates came from
-BY_GEOMETRY = {GIVEN: DEFAULT, EMBEDDED: "qm9-smiles", HYDROGENS: "qm9-smiles"}
+_BY_GEOMETRY = {GIVEN: DEFAULT, EMBEDDED: "qm9-smiles", HYDROGENS: "qm9-smiles"}
 ENSEMBLE = "ensemble.json"  # of a folder whose models are in folders of their own: `ensemble`
 FILES = (
     ENSEMBLE,
@@ -31,6 +33,15 @@ def available() -> list[str]:
     """The names of the shipped models."""
     described = (ROOT.glob(f"[a-z]*/{name}") for name in ("model.json", ENSEMBLE))
     return sorted({path.parent.name for paths in described for path in paths})
+
+
+def by_geometry(kind: str) -> str:
+    """The shipped model that predicts structures of this kind of geometry where none is named.
+
+    Of given coordinates the one that asks GFN2-xTB too, where tblite is installed.
+    """
+    name = _BY_GEOMETRY[kind]
+    return BY_XTB if name == DEFAULT and BY_XTB in available() and xtb.is_installed() else name
 
 
 def find(name: str = DEFAULT) -> Path:

@@ -101,6 +101,21 @@ def test_only_the_model_that_is_needed_is_loaded(shipped, tmp_path, monkeypatch)
         assert [row["model"] for row in csv.DictReader(file)] == ["qm9-smiles", "qm9"]
 
 
+def test_the_model_that_asks_xtb_predicts_given_coordinates_where_tblite_is(
+    shipped, tmp_path, monkeypatch
+):
+    for name in ("qm9", "qm9-smiles", "qm9-xtb"):
+        shutil.copytree(shipped, tmp_path / name)
+    monkeypatch.setattr(places, "ROOT", tmp_path)
+    path = tmp_path / "water.xyz"
+    path.write_text("3\n\nO 0 0 0.12\nH 0 0.76 -0.47\nH 0 -0.76 -0.47\n")
+    for there, name in ((True, "qm9-xtb"), (False, "qm9")):
+        monkeypatch.setattr("molinv.chem.xtb.is_installed", lambda there=there: there)
+        water, ethanol = Predictor().predict([str(path), "CCO"])
+        assert (water["model"], ethanol["model"]) == (name, "qm9-smiles")
+    assert next(iter(Predictor("qm9").predict(str(path))))["model"] == "qm9"
+
+
 def test_targets_choose_what_is_written(shipped, tmp_path, capsys):
     out = tmp_path / "out.csv"
     assert main(["predict", "CCO", "--targets", "U0", "-o", str(out)]) == 0
