@@ -89,20 +89,25 @@ DISTRIBUTIONS |= {"learned box": "UniformBox", "learned HaarBall": "HaarBall"}
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """A row of `qm9-equal-time`: a network, and a distribution on SO3."""
+    """A row of `qm9-equal-time`: a network, and a distribution on SO3.
+
+    `more` are further settings of its training, which `plus` names.
+    """
 
     network: Network
     over: str = "none"
+    plus: str = ""
+    more: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The method's name in the table."""
-        return f"{self.network.name}, {self.over}"
+        return f"{self.network.name}, {self.over}{self.plus and f' + {self.plus}'}"
 
     @property
     def folder(self) -> str:
         """The name of its folder."""
-        return self.name.lower().replace(", ", "-").replace(" ", "-")
+        return self.name.lower().replace(", ", "-").replace(" + ", "-").replace(" ", "-")
 
     @property
     def kind(self) -> str:
@@ -116,6 +121,7 @@ class Method:
             "model_args": self.network.settings,
             "group": "SO3",
             "distribution": DISTRIBUTIONS.get(self.over, "Identity"),
+            **self.more,
         }
 
 
@@ -125,10 +131,15 @@ _FREE = (
     Network("point displacement", "point", {"geometry": "displacement"}),
     Network("graph", "graph"),
 )
+_XTB = {  # xTB's numbers of the data's own geometries; computing them is not counted
+    "xTB labels": {"auxiliary": "charges,xtb", "auxiliary_weight": 0.6},
+    "xTB inputs": {"features": "xtb"},
+}
 METHODS = {
     method.name: method
     for method in (
         *(Method(network, over) for network in _FREE for over in DISTRIBUTIONS),
+        *(Method(_FREE[0], "learned HaarBall", plus, more) for plus, more in _XTB.items()),
         Method(Network("point distance", "point", {"geometry": "distance"})),
         Method(Network("painn", "painn")),
         Method(Network("equivariant", "equivariant")),

@@ -69,7 +69,7 @@ def test_an_invariant_network_has_equal_errors_as_stored_and_rotated(bench):
 def test_unknown_methods_suggest_and_names_are_different():
     with pytest.raises(InputError, match="point distance, none"):
         qm9_equal_time.choose("point distances, none")
-    assert len({method.folder for method in METHODS.values()}) == len(METHODS) == 18
+    assert len({method.folder for method in METHODS.values()}) == len(METHODS) == 20
 
 
 def test_a_method_that_diverged_stays_in_the_table(tmp_path):

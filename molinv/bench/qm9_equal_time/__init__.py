@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from ...chem import xtb
 from ...prediction.evaluate import evaluate
 from ...training.config import TrainConfig
 from ...training.run import train
@@ -42,7 +43,8 @@ def main(
     same command finishes an interrupted benchmark. The table is printed after every run. All
     methods share one recipe: Muon with AdamW, at molinv's own settings; but the peers at the end
     (TorchMD-NET, SchNetPack, MACE, GotenNet) train by their packages' settings, each in an
-    environment of its own, which is made on first use (some minutes and 1 to 2 GB each). Raises
+    environment of its own, which is made on first use (some minutes and 1 to 2 GB each). Two rows
+    learn GFN2-xTB's numbers of atoms too, or see them; computing these is not counted. Raises
     InputError where the folder holds runs with other settings.
 
     Args:
@@ -97,9 +99,14 @@ def main(
 
 
 def choose(names: str | None) -> list[Method | Peer]:
-    """The methods in a list of names; raises InputError for one that does not exist."""
+    """The methods in a list of names; raises InputError for one that does not exist.
+
+    By default all, but for those that need tblite where it is not installed.
+    """
     known: dict[str, Method | Peer] = {**METHODS, **PEERS}
-    return [known[n] for n in listed(names, "method", known)] if names else [*known.values()]
+    if names:
+        return [known[n] for n in listed(names, "method", known)]
+    return [m for m in known.values() if xtb.is_installed() or not getattr(m, "plus", "")]
 
 
 def _measure(config: TrainConfig, test: int) -> dict[str, Any]:
