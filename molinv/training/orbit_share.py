@@ -32,10 +32,13 @@ def orbit_share(
     Means over molecules of Var_g f(g x), unbiased, and of |f(g x) - y|^2 over rotations about
     the centroid drawn from Haar, f turned back; of values by atom the means over atoms. Rotations
     depend on the seed and the order of the molecules alone, so that all epochs see the same ones.
+    All is computed outside of autocast, as predictions are: half of single precision would round
+    coordinates to three digits, and that depends on orientation.
     """
     key = np.random.SeedSequence([seed, _STREAM]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(key >> np.uint64(1)))
-    sums = torch.stack([_sums(network, task, batch, generator) for batch in batches]).sum(0)
+    with torch.autocast(network.distribution.group.generators.device.type, enabled=False):
+        sums = torch.stack([_sums(network, task, batch, generator) for batch in batches]).sum(0)
     variance, square = (sums[:2] / sums[2:]).tolist()
     row = {}
     for target, *both in zip(task.standardizer.targets, variance, square, strict=True):

@@ -22,9 +22,9 @@ def rows(folder):
         return [{k: v for k, v in row.items() if v} for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.9])
-def test_it_is_that_of_the_model_that_is_saved(tmp_path, ema):
-    config = small(tmp_path, epochs=2, ema=ema, targets="homo,U0")
+@pytest.mark.parametrize(("ema", "precision"), [(0.0, "32-true"), (0.9, "bf16-mixed")])
+def test_it_is_that_of_the_model_that_is_saved(tmp_path, ema, precision):
+    config = small(tmp_path, epochs=2, ema=ema, targets="homo,U0", precision=precision)
     train(config)
     saved = load(tmp_path)
     row = next(r for r in rows(tmp_path) if float(r["epoch"]) == saved.card["epoch"])
@@ -47,6 +47,14 @@ def test_it_is_that_of_the_model_that_is_saved(tmp_path, ema):
         assert variance == pytest.approx(float(found.variance[:, i].mean()), rel=0.35)
         assert square == pytest.approx(float(found.total[:, i].mean()), rel=0.1)
         assert 0 < variance < square
+
+
+def test_an_invariant_network_has_none_in_half_precision_either(tmp_path):
+    shape = {"width": 32, "layers": 2, "geometry": "distance"}
+    train(small(tmp_path, epochs=1, targets="U0", precision="bf16-mixed", model_args=shape))
+    last = rows(tmp_path)[-1]
+    variance, square = (float(last[f"U0_orbit_{k}"]) for k in ("variance", "square"))
+    assert variance < 1e-8 * square
 
 
 def test_a_run_that_began_without_it_goes_on(tmp_path, monkeypatch):
