@@ -30,7 +30,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from .. import __version__
 from ..atomic import atomic_write
 from ..errors import InputError, Terminated
-from ..sharing import share_cores
+from ..sharing import has_bf16, share_cores
 from ..tasks.energy_forces import check_gradient
 from ..tasks.numbers import Numbers
 from . import presets
@@ -130,6 +130,11 @@ def _train(
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", module="torch.utils.tensorboard")
         trainer = make_trainer(config, folder, schedule, history, task.gradient)
+        if "bf16" in config.precision and not has_bf16(trainer.strategy.root_device):
+            notes.append(
+                f"{config.precision} is slow on this processor, which has no instructions for "
+                "bf16: --precision 32-true is faster here."
+            )
         if watch is not None:
             trainer.callbacks.append(_Watch(watch))  # pyright: ignore[reportAttributeAccessIssue]
         if trainer.is_global_zero:

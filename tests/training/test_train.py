@@ -247,3 +247,14 @@ def test_matrices_decay():
     weight.grad = torch.zeros(3, 3)
     MuonAdamW([{"params": [weight], "method": "muon", "lr": 0.1, "weight_decay": 0.5}]).step()
     assert weight.detach().unique().tolist() == pytest.approx([0.95])
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_half_precision_without_instructions_for_it_is_noted(there, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        torch.cpu,
+        "get_capabilities",
+        lambda: {"architecture": "x86_64", "avx2": True, "avx512_bf16": there},
+    )
+    train(small(tmp_path, epochs=1, precision="bf16-mixed"))
+    assert ("--precision 32-true is faster" in " ".join(capsys.readouterr().err.split())) != there
