@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from ..errors import InputError, unknown
 from ..sharing import share_cores
-from .orbits import Orbits, sweep
+from .orbits import Orbits
+from .orbits.resolved import resolved
 from .section import Section
 from .settings import Settings
 from .subject import Structures, Subject
@@ -24,6 +25,7 @@ PARTS = {
     "maps": ("orbits.maps", "The prediction from every side"),
     "audit": ("audit.section", "How the stored molecules are oriented"),
 }
+STILL = ("orbit", "learned", "audit")  # of a function that no orientation changes
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,7 @@ def analyse(
 ) -> Analysis:
     """Run the subject over molecules and orientations, and make the named parts (all).
 
+    Where nothing changes beyond rounding, rounding is not drawn: by default only `STILL` are made.
     Raises InputError for a part that does not exist, and where the subject cannot be run at
     all; a single part that cannot be made is there with a sentence in `missing`.
     """
@@ -56,11 +59,10 @@ def analyse(
     for name in parts or ():
         if name not in PARTS:
             raise unknown("part of an analysis:", name, PARTS)
-    calls = len(structures) * orientations(settings.degree)
-    tick = settings.progress(f"{calls:,} orientations of {len(structures):,} molecules", calls)
-    orbits = sweep(subject, structures, settings.degree, settings.batch_size, tick)
+    orbits = resolved(subject, structures, settings)
+    usual = STILL if bool(orbits.still.all()) else PARTS
     sections = []
-    for name in PARTS if parts is None else parts:
+    for name in usual if parts is None else parts:
         module, title = PARTS[name]
         make = importlib.import_module(f".{module}", __package__).section
         try:
@@ -68,10 +70,3 @@ def analyse(
         except InputError as error:
             sections.append(Section(name, title, missing=str(error)))
     return Analysis(subject, structures, orbits, sections)
-
-
-def orientations(degree: int) -> int:
-    """How many rotations the rule of this degree has."""
-    from ..quadrature import so3
-
-    return len(so3(degree)[1])

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..training.orbit_share import MOLECULES, ROTATIONS
-from .bootstrap import means, of_means
+from .intervals import alone, median, short
 from .orbits import Orbits, length_squared
-from .section import Section, over_epochs
+from .section import Section, over_epochs, plain
 from .settings import Settings
 from .subject import Subject
 from .wording import capital, measured_on, mentioned
@@ -67,48 +67,57 @@ def section(orbits: Orbits, settings: Settings) -> Section:
         )
     average = length_squared(orbits.mean - structures.y.double(), orbits.entries)
     terms = torch.stack([orbits.square, average, orbits.variance], -1)
-    sums = means(terms, settings)
-    share = of_means(lambda v: _share(v[..., 2], v[..., 0]), terms, settings)
+    sums = terms.mean(0)
+    pooled = _share(sums[:, 2], sums[:, 0])
+    share = median(_share(terms[..., 2], terms[..., 0]))
     lengths = torch.stack([orbits.error, average.sqrt()], -1)
-    absolute = means(lengths, settings)
-    saved = of_means(lambda v: v[..., 0] - v[..., 1], lengths, settings)
+    absolute = lengths.mean(0)
+    saved, mean_saved = median(lengths[..., 0] - lengths[..., 1]), absolute[:, 0] - absolute[:, 1]
     made = Section("loss", "What broken symmetry costs")
-    made.findings.append(measured_on(orbits, settings))
-    for q in mentioned(share.value):
+    made.findings.append(measured_on(orbits))
+    for q in mentioned(pooled):
         unit = subject.units[q]
         made.findings.append(
-            f"{subject.names[q]}: {share.text(q, unit='%', scale=100)} of the squared error on "
+            f"{subject.names[q]}: {short(100 * float(pooled[q]))} % of the squared error on "
             "rotated molecules is variance over orientations, which averaging over all of them "
-            f"would remove; it would lower the mean absolute error, "
-            f"{absolute.text(q, 0, unit=unit)}, by {saved.text(q, unit=unit)}."
+            f"would remove ({share.text(q, unit='%', scale=100)} of a molecule's, median); it "
+            f"would lower the mean absolute error, {short(float(absolute[q, 0]))} {unit}, by "
+            f"{short(float(mean_saved[q]))} {unit}."
         )
     made.chart(
         "loss_share",
         "Share of the squared error that is variance over orientations",
         "quantity",
         "share (%)",
-        [share.series("share", subject.names, "bar", 100)],
+        [
+            alone(pooled).series("of all molecules' together", subject.names, "bar", 100),
+            share.series("of a molecule's, median", subject.names, "bar", 100),
+        ],
     )
+    shares = [share.text(q, scale=100) for q in range(len(pooled))]
     rows = [
-        [n.name, f"({n.unit})^2", *(sums.text(q, i) for i in range(3)), share.text(q, scale=100)]
+        [n.name, f"({n.unit})^2", *sums[q].tolist(), 100 * float(pooled[q]), shares[q]]
         for q, n in enumerate(subject.quantities)
     ]
     columns = ["quantity", "unit", "E|f(gx) - y|^2", "E|mean f - y|^2", "E Var f", "share, %"]
-    made.table("The squared error, split", columns, rows)
+    columns += ["share of a molecule's, %, median"]
+    made.table("The squared error, split; means over molecules", columns, rows)
     rows = [
-        [n.name, n.unit, absolute.text(q, 0), absolute.text(q, 1), saved.text(q)]
+        [n.name, n.unit, *absolute[q].tolist(), float(mean_saved[q]), saved.text(q)]
         for q, n in enumerate(subject.quantities)
     ]
-    columns = ["quantity", "unit", "E|f(gx) - y|", "E|mean f - y|", "difference"]
+    columns = ["quantity", "unit", "E|f(gx) - y|", "E|mean f - y|", "difference", "median"]
     title = "The absolute error, of one orientation and of the average over all"
     made.table(title, columns, rows)
     made.numbers = {
         "quantities": subject.names,
         "units": subject.units,
-        "square_of_total_average_variance": sums.numbers(),
-        "share": share.numbers(),
-        "absolute_of_single_average": absolute.numbers(),
-        "absolute_saved": saved.numbers(),
+        "square_of_total_average_variance": plain(sums),
+        "share": plain(pooled),
+        "share_of_a_molecule": share.numbers(),
+        "absolute_of_single_average": plain(absolute),
+        "absolute_saved": plain(mean_saved),
+        "absolute_saved_of_a_molecule": saved.numbers(),
     }
     _over_training(subject, made)
     return made

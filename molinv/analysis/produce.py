@@ -28,20 +28,22 @@ def produce(
     unit: str = "",
     kind: str = "scalar",
     molecules: int = 1000,
-    degree: int = 9,
+    degree: int | None = None,
     parts: Sequence[str] | None = None,
     seed: int = 0,
     out: Path | None = None,
     trust: bool = False,
     targets: Sequence[str] | None = None,
     device: str = "cpu",
+    threshold: float | None = None,
 ) -> tuple[Path, list[str]]:
     """Analyse runs, a function or a calculator and write the report; returns its path and verdict.
 
     One subject makes a page of its own, two stand side by side, three or more runs of one kind
     make a figure of what they learned against lambda and seed. `targets` keeps some of a run's, in
-    their order. Networks run on `device`. Nothing is written where the input is bad, for which
-    InputError is raised.
+    their order. `threshold`, in the quantities' unit, is what counts as nearly invariant. `degree`
+    is that of the quadrature, None as high as is needed. Networks run on `device`. Nothing is
+    written where the input is bad, for which InputError is raised.
     """
     for name in parts or ():
         if name not in PARTS:
@@ -68,7 +70,7 @@ def produce(
     with bars() as progress:
         settings = Settings(degree=degree, seed=seed, progress=progress)
         found = [analyse(subject, given, settings, parts) for subject, given in chosen]
-    pages = [_page(analysis) for analysis in found]
+    pages = [_page(analysis, threshold) for analysis in found]
     folder = _folder(chosen[0][0]) if out is None else out
     if len(pages) == 1:
         name, lines, facts, sections = pages[0]
@@ -80,11 +82,12 @@ def produce(
     return folder / "report.html", lines
 
 
-def _page(analysis: Analysis):
+def _page(analysis: Analysis, threshold: float | None):
     subject = analysis.subject
     facts = subject.facts | {"molecules": f"{len(analysis.structures):,}"}
-    facts["orientations"] = f"{len(analysis.orbits.nodes)}, a quadrature over all rotations"
-    return subject.name, verdict(analysis), facts, analysis.sections
+    kind = "a quadrature over all rotations" if analysis.orbits.degree else "random"
+    facts["orientations"] = f"{len(analysis.orbits.nodes)}, {kind}"
+    return subject.name, verdict(analysis, threshold), facts, analysis.sections
 
 
 def _subject(

@@ -1,7 +1,6 @@
 """What every part of an analysis is made of: sentences, figures, tables, numbers.
 
-One description serves three times: analysis.json holds its numbers, the PNGs and the page's
-interactive figures draw them.
+One description serves twice: analysis.json holds its numbers, the page draws them.
 """
 
 from __future__ import annotations
@@ -48,8 +47,11 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Sphere:
-    """Values over viewing directions: `values[i][j]` at latitude i and longitude j (degrees)."""
+class Globe:
+    """Values over directions on a sphere: `values[i][j]` at latitude i and longitude j (degrees).
+
+    Longitude 0 is x, latitude 90 z. `pos` (n, 3) in angstrom and `z` (n,) are atoms inside.
+    """
 
     name: str
     title: str
@@ -58,20 +60,11 @@ class Sphere:
     longitude: Sequence[float]
     values: Sequence[Sequence[float]]
     caption: str = ""
-    marks: Sequence[tuple[float, float, str]] = ()  # latitude, longitude, label
+    pos: Sequence[Sequence[float]] = ()
+    z: Sequence[int] = ()
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """Molecules side by side, seen along the negative z axis, x to the right and y up.
-
-    Each has a title, coordinates (n, 3) in angstrom and atomic numbers.
-    """
-
-    name: str
-    title: str
-    molecules: Sequence[tuple[str, Sequence[Sequence[float]], Sequence[int]]]
-    caption: str = ""
+Figure = Chart | Globe
 
 
 @dataclass(frozen=True)
@@ -94,7 +87,7 @@ class Section:
     name: str
     title: str
     findings: list[str] = field(default_factory=list)
-    figures: list[Chart | Sphere | Drawing] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
     tables: list[Grid] = field(default_factory=list)
     numbers: dict[str, Any] = field(default_factory=dict)
     missing: str | None = None

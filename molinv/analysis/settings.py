@@ -15,17 +15,16 @@ def _silent(what: str, total: int) -> Callable[[int], None]:
 class Settings:
     """Settings that every part of an analysis shares.
 
-    degree      of the quadrature rule: powers are known up to degree // 2
+    degree      of the quadrature rule: powers are known up to degree // 2; None: as high as is
+                needed, as far as `budget` molecules times orientations allow
     batch_size  molecules a call
-    confidence  of every interval, from `bootstrap` resamples of the molecules
     progress    called with a description of the work and its total; returns a function that is
                 called with the size of each step
     """
 
-    degree: int = 9
+    degree: int | None = None
+    budget: int = 400_000
     batch_size: int = 256
-    confidence: float = 0.95
-    bootstrap: int = 1000
     seed: int = 0
     progress: Callable[[str, int], Callable[[int], None]] = _silent
 

@@ -1,27 +1,79 @@
-"""Five lines in plain words, made from the numbers of the parts."""
+"""Yes, almost or no, and why: five lines in plain words, made from the numbers of the parts."""
 
 from __future__ import annotations
 
-import torch
+from dataclasses import dataclass
+from math import inf, isfinite
 
-from .analyse import Analysis
-from .orbits.statistics import invariant
+from .analyse import STILL, Analysis
+from .intervals import median
+from .orbits import Orbits
+from .orbits.maps import label
+
+OF_ERROR = 0.2  # fractions of the model's error, and of what molecules differ by, that are small
+OF_DIFFERENCES = 0.05
 
 
-def verdict(analysis: Analysis) -> list[str]:
+@dataclass(frozen=True)
+class Judged:
+    """Whether a quantity is invariant: `answer` is "yes", "almost" or "no".
+
+    "yes" where no orientation changes it beyond rounding, "almost" where the median over molecules
+    of the standard deviation, `std`, is at most `limit`, which `basis` says in words; NaN and ""
+    where nothing is known to judge by.
+    """
+
+    answer: str
+    std: float
+    limit: float
+    basis: str
+
+    @property
+    def ratio(self) -> float:
+        """How far from invariant, to compare quantities by."""
+        if self.answer == "yes":
+            return 0.0
+        return self.std / self.limit if self.limit > 0 else inf
+
+
+def judge(orbits: Orbits, q: int, threshold: float | None = None) -> Judged:
+    """By the threshold if there is one, else the model's error, else what molecules differ by.
+
+    `threshold` is in the quantity's unit. All are medians: no single molecule decides.
+    """
+    std, unit = float(orbits.std[:, q].median()), orbits.subject.units[q]
+    differ = float(orbits.differences[q])
+    limit, basis = float("nan"), ""
+    if threshold is not None:
+        limit, basis = threshold, "the threshold that was given"
+    elif orbits.structures.y is not None:
+        limit = OF_ERROR * float(orbits.error[:, q].median())
+        basis = f"{OF_ERROR:.0%} of its median error"
+    elif isfinite(differ):
+        limit, what = OF_DIFFERENCES * differ, "what molecules of one composition differ by"
+        basis = f"{OF_DIFFERENCES:.0%} of {'its length' if orbits.entries else what}"
+    if isfinite(limit):
+        basis = f"{basis}, {limit:.3g} {unit}".rstrip()
+    answer = "yes" if orbits.still[q] else "almost" if std <= limit else "no"
+    return Judged(answer, std, limit, basis)
+
+
+def verdict(analysis: Analysis, threshold: float | None = None) -> list[str]:
     """Is it invariant, what does that cost, which rotations, which layers, does mu agree.
 
     A part that was not made is named as such. Of several quantities, the lines are about the one
-    whose orbit is widest relative to the differences between molecules.
+    that is farthest from invariant. Of what nothing changes there is one line.
     """
     orbits = analysis.orbits
-    between = orbits.mean.view(*orbits.variance.shape, -1).var(0, correction=0).sum(-1)
-    size = torch.where(between > 0, between, orbits.power[..., 0].mean(0)).clamp_min(1e-300)
-    q = int((orbits.variance.mean(0) / size).argmax())
+    each = [judge(orbits, q, threshold) for q in range(len(orbits.subject.quantities))]
+    q = max(range(len(each)), key=lambda i: each[i].ratio)
+    first = _invariance(analysis, q, each[q])
+    if each[q].answer == "yes" and {s.name for s in analysis.sections} <= {*STILL}:
+        return [first]
     cost, degrees = _cost(analysis, q), _degrees(analysis, q)
     where, agreement = (analysis.numbers(part).get("verdict") for part in ("lie", "tolerance"))
     return [
-        _invariance(analysis, q, float(between[q].sqrt())),
+        first,
         cost or _missing(analysis, "loss", "What broken symmetry costs"),
         degrees or _missing(analysis, "spectrum", "Which rotations it depends on"),
         where or _missing(analysis, "lie", "Where in the network it is made"),
@@ -35,28 +87,30 @@ def _missing(analysis: Analysis, part: str, what: str) -> str:
     return f"{what}: not measured" + (f" ({reason.rstrip('.')})." if reason else ".")
 
 
-def _invariance(analysis: Analysis, q: int, spread: float) -> str:
+def _invariance(analysis: Analysis, q: int, found: Judged) -> str:
     subject, orbits = analysis.subject, analysis.orbits
-    quantity, word = subject.quantities[q], subject.symmetry
-    size = float(orbits.power[:, q, 0].mean().sqrt())
-    std = float(orbits.variance[:, q].mean().sqrt())
-    where = f"{len(orbits.variance):,} molecules in {len(orbits.weights)} orientations"
-    where += ", the length over all atoms of each" if subject.by_atom else ""
+    quantity, word, m = subject.quantities[q], subject.symmetry, len(orbits.variance)
     unit = f" {quantity.unit}".rstrip()
-    if invariant(orbits)[q]:
+    where = f"{m:,} molecule{'s' * (m > 1)} in {len(orbits.weights):,} orientations"
+    where += ", the length over all atoms of each" if subject.by_atom else ""
+    if found.answer == "yes":
+        size = float(orbits.power[:, q, 0].sqrt().median())
         return (
-            f"{subject.name} is {word} under all rotations to rounding: {quantity.name} of a "
-            f"molecule varies by {std:.2g}{unit} beside {size:.3g}{unit} ({where})."
+            f"Yes: {subject.name} is {word} under rotations to rounding; turning a molecule "
+            f"changes {quantity.name} by {found.std:.2g}{unit} of {size:.3g}{unit} ({where})."
         )
     among = "" if len(subject.quantities) == 1 else f" (of {len(subject.quantities)} the widest)"
-    share = f", {std / spread:.2g} times what molecules differ by" if spread > 0 else ""
-    error = float(orbits.error[:, q].mean())
-    if error == error:
-        share = f", {100 * std / error:.2g} % of its mean absolute error of {error:.3g}{unit}"
+    worst = int(orbits.std[:, q].argmax())
+    most = f"{float(orbits.std[worst, q]):.3g}{unit} of {label(orbits.structures, worst)}"
+    text = median(orbits.std[:, q : q + 1]).text(0, unit=quantity.unit)
+    limit = (
+        f"; the limit is {found.basis}" if found.basis else "; nothing is known to judge that by"
+    )
+    answer = {"almost": "Almost", "no": "No"}[found.answer]
     return (
-        f"{subject.name} is {'nearly' if std < 0.2 * spread else 'not'} {word}: turning a "
-        f"molecule changes {quantity.name}{among} by {std:.3g}{unit} (standard deviation{share}; "
-        f"{where})."
+        f"{answer}: {subject.name} is {'nearly' if answer == 'Almost' else 'not'} {word}. Turning "
+        f"a molecule changes {quantity.name}{among} by {text} (standard deviation, median; at "
+        f"most {most}{limit}; {where})."
     )
 
 
@@ -64,25 +118,32 @@ def _cost(analysis: Analysis, q: int) -> str | None:
     found = analysis.numbers("loss")
     if not found:
         return None
-    value, low, high = (found["share"][k][q] for k in ("value", "low", "high"))
-    interval = "" if low is None or high is None else f" [{100 * low:.2g}, {100 * high:.2g}]"
     quantity = analysis.subject.quantities[q]
     return (
-        f"Broken symmetry makes {100 * value:.2g}{interval} % of the squared error of "
+        f"Broken symmetry makes {100 * found['share'][q]:.2g} % of the squared error of "
         f"{quantity.name} on rotated molecules; averaging over orientations would lower its mean "
-        f"absolute error by {found['absolute_saved']['value'][q]:.2g} {quantity.unit}."
+        f"absolute error by {found['absolute_saved'][q]:.2g} {quantity.unit}."
     )
 
 
 def _degrees(analysis: Analysis, q: int) -> str | None:
-    found = analysis.numbers("spectrum")
+    found, orbits = analysis.numbers("spectrum"), analysis.orbits
     if not found:
         return None
     if found["invariant"][q]:
         return "No degree of rotation holds any power above rounding."
-    shares, left = found["share"]["value"][q], found["residual"]["value"][q]
+    if not found["resolved"][q]:
+        return (
+            f"It changes faster with orientation than degrees up to l = {orbits.degree} follow, so "
+            "which rotations matter is not known: raise --degree."
+        )
+    shares = found["share"]["value"][q]
     top = max(range(len(shares)), key=lambda i: shares[i])
     return (
         f"Of that change {100 * shares[top]:.3g} % is of degree l = {top + 1}, "
-        f"{found['like'][q]}; {100 * left:.2g} % lies above l = {len(shares)}."
+        f"{found['like'][q]}; {_percent(float(orbits.left[q]))} lies above l = {len(shares)}."
     )
+
+
+def _percent(share: float) -> str:
+    return "nothing" if share < 1e-6 else f"{100 * share:.2g} %"

@@ -7,24 +7,21 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor
 
+from .intervals import CONFIDENCE, FEWEST
 from .orbits import Orbits
-from .settings import Settings
 
 EACH = 4  # up to so many quantities have a sentence and a chart of their own
 
 
-def measured_on(orbits: Orbits, settings: Settings) -> str:
+def measured_on(orbits: Orbits) -> str:
     """How many molecules and orientations there were, and what the brackets are."""
-    m = len(orbits.variance)
-    brackets = (
-        f"brackets are {100 * settings.confidence:g} % intervals over molecules "
-        f"({settings.bootstrap:,} resamples)"
-    )
-    return (
-        f"Measured on {m:,} molecule{'s' * (m > 1)} in {len(orbits.weights):,} orientations each, "
-        f"whose average is exact over all rotations up to degree {settings.degree}; "
-        f"{brackets if m > 1 else 'one molecule gives no intervals'}."
-    )
+    m, n = len(orbits.variance), len(orbits.weights)
+    average = f", whose average is exact up to degree {2 * orbits.degree}" if orbits.degree else ""
+    brackets = f"brackets are {100 * CONFIDENCE:g} % intervals of medians over molecules"
+    if m < FEWEST:
+        brackets = f"fewer than {FEWEST} molecules give no intervals"
+    what = f"{m:,} molecule{'s' * (m > 1)} in {n:,} orientations each{average}"
+    return f"Measured on {what}; {brackets}."
 
 
 def mentioned(measure: Float[Tensor, " t"]) -> list[int]:

@@ -48,8 +48,16 @@ def main(arguments: list[str]) -> int:
         parser.add_argument(
             "--degree",
             type=int,
-            default=9,
-            help="of the quadrature: 9 takes 380 orientations and knows powers up to degree 4",
+            default=None,
+            help="of the quadrature: 9 takes 380 orientations and knows powers up to degree 4; "
+            "by default it rises from there as far as the model needs",
+        )
+        parser.add_argument(
+            "--threshold",
+            type=float,
+            default=None,
+            help="a change with orientation, in the quantity's unit, up to which it counts as "
+            "nearly invariant; by default judged by the model's error",
         )
         parser.add_argument("--parts", help="parts to make, such as orbit,spectrum (all)")
         parser.add_argument(

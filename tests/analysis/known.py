@@ -3,8 +3,10 @@
 import torch
 
 from molinv.analysis.orbits import sweep
+from molinv.analysis.orbits.resolved import probe
 from molinv.analysis.settings import Settings
 from molinv.analysis.subject import Quantity, Structures, Subject
+from molinv.groups import SO3
 
 
 def molecules(m=12, dtype=torch.float64, seed=0, y=None):
@@ -40,6 +42,8 @@ def harmonic(l, axis=(0.0, 0.0, 1.0)):
 
 
 def made(section, subject, structures, degree=9, **settings):
-    """A section, with the orbits that it was made from."""
-    orbits = sweep(subject, structures, degree)
+    """A section, with the orbits by a rule of this degree that it was made from."""
+    turns = SO3().double().haar(16, torch.Generator().manual_seed(0))
+    outside = turns, probe(subject, structures, turns)[1]
+    orbits = sweep(subject, structures, degree, outside=outside)
     return section(orbits, Settings(degree=degree, **settings)), orbits

@@ -4,7 +4,7 @@ from math import cos, nan, pi
 
 import torch
 
-from molinv.analysis.section import Chart, Drawing, Grid, Section, Series, Sphere
+from molinv.analysis.section import Chart, Globe, Grid, Section, Series
 
 EVIL = "</script><script>window.hacked=1</script><img src=x onerror=hacked=1>"
 LONG = "an unreasonably long name of a molecule " * 12
@@ -31,13 +31,11 @@ def chart(name="curve", height=10.0):
     )
 
 
-def sphere(name="map", scale=1.0):
+def globe(name="map", scale=1.0):
     latitude = [float(v) for v in range(-90, 91, 15)]
     longitude = [float(v) for v in range(-180, 180, 15)]
     values = [[scale * cos(pi * b / 180) * cos(pi * a / 180) for b in longitude] for a in latitude]
-    return Sphere(
-        name, "From everywhere", "meV", latitude, longitude, values, marks=[(90.0, 0.0, EVIL)]
-    )
+    return Globe(name, "From everywhere", EVIL, latitude, longitude, values, EVIL, *WATER)
 
 
 def sections():
@@ -48,12 +46,9 @@ def sections():
     named = Chart("bars", LONG, MATH, EVIL, [bars, other])
     logs = Series("power", [1.0, 2.0, 3.0], [1.0, 0.0, 1e-6])
     grid = Grid("Rows", ["name", "value", EVIL], [[LONG, 1234.5678, nan], [EVIL, 12, None]])
-    drawing = Drawing("drawn", "Best and worst", [("Best: 1 meV", *WATER), (EVIL, *WATER)])
     return [
         Section("curves", "Tolerance", [EVIL], [chart(), named], [grid], {"x": nan, "y": [1.5]}),
-        Section(
-            "space", "From every side", ["One."], [sphere(), drawing], numbers={"n": torch.ones(2)}
-        ),
+        Section("space", "From every side", ["One."], [globe()], numbers={"n": torch.ones(2)}),
         Section("power", "By degree", [], [Chart("log", "Power", "l", "p", [logs], log_y=True)]),
         Section("empty", "Nothing at all"),
         Section("audit", "Audit", missing=f"there were too few molecules in {EVIL}."),

@@ -56,7 +56,7 @@ def test_a_run_has_every_part(report):
     assert "not measured" not in " ".join(found["verdict"])
     for _, title in PARTS.values():
         assert title in page
-    assert len(list(report.glob("*.png"))) > len(PARTS)
+    assert {path.name for path in report.iterdir()} == {"report.html", "analysis.json"}
 
 
 def test_a_run_s_own_folder_takes_the_report(run, tmp_path, capsys):
@@ -101,7 +101,7 @@ def test_a_module_that_is_linear_in_z_is_caught(water, tmp_path, monkeypatch, ca
 def test_a_calculator_is_invariant(water, tmp_path, capsys):
     arguments = ["--calculator", "ase.calculators.emt:EMT", "--structures", water, *QUICK]
     assert main(["analyse", *arguments, "-o", str(tmp_path / "out")]) == 0
-    assert "EMT is invariant under all rotations to rounding" in capsys.readouterr().out
+    assert "Yes: EMT is invariant under rotations to rounding" in capsys.readouterr().out
 
 
 def test_gfn2_is_invariant_and_equivariant_to_rounding(water, tmp_path, capsys):

@@ -10,7 +10,7 @@ import torch
 from molinv import InputError, groups
 from molinv.analysis.audit.section import audit, section
 from molinv.analysis.audit.uniformity import atom_directions, bingham, principal_axes, rayleigh
-from molinv.analysis.section import Sphere
+from molinv.analysis.section import Globe
 from molinv.analysis.settings import Settings
 from molinv.analysis.subject import Structures
 from molinv.datasets import load
@@ -113,18 +113,18 @@ def test_the_stored_orientations_of_qm9_are_not_uniform():
     assert abs(first["along"][1]) > 0.9
     assert first["along_x_y_z"]["low"][0] > 0.4
     assert tests["long axis"]["along_x_y_z"]["low"][2] > 0.4
-    (density,) = (figure for figure in found.figures if isinstance(figure, Sphere))
+    (density,) = (figure for figure in found.figures if isinstance(figure, Globe))
     assert max(map(max, density.values)) > 3
     json.dumps(found.numbers, allow_nan=False)
 
 
 @pytest.mark.skipif(not (cache_root() / FOLDER).exists(), reason="the QM9 cache is not built")
 def test_nor_are_those_of_its_first_five_thousand():
-    tests = audit(structures("qm9", 5000), Settings(bootstrap=200))
+    tests = audit(structures("qm9", 5000), Settings())
     assert len(tests) == 8
     assert all(test.p < 1e-20 for test in tests)
     assert max(test.excess for test in tests) > 0.5
-    tests = audit(turned(structures("qm9", 5000), 1), Settings(bootstrap=200))
+    tests = audit(turned(structures("qm9", 5000), 1), Settings())
     assert min(test.p for test in tests) > 0.05 / 8
     assert max(test.excess for test in tests) < 0.05
 
@@ -134,7 +134,7 @@ def test_turned_by_haar_nothing_is_found():
     seeds = 80
     p = []
     for seed in range(seeds):
-        p.append([test.p for test in audit(turned(given, seed), Settings(bootstrap=2))])
+        p.append([test.p for test in audit(turned(given, seed), Settings())])
     values = torch.tensor(p)
     assert values.shape[1] == 8
     # of all tests at 5 %, and of all audits at 5 % over their tests
@@ -148,7 +148,7 @@ def test_turned_by_haar_nothing_is_found():
     found = make(turned(given, int(uniform.int().argmax())))
     assert len(found.findings) == 1
     assert found.findings[0].startswith("Nothing speaks against")
-    assert not any(isinstance(figure, Sphere) for figure in found.figures)
+    assert not any(isinstance(figure, Globe) for figure in found.figures)
 
 
 def test_effects_have_intervals_that_hold_the_truth():
@@ -163,7 +163,7 @@ def test_effects_have_intervals_that_hold_the_truth():
 
 def test_a_density_of_one_is_uniform():
     found = make(structures(SAMPLE, 1000))
-    (density,) = (figure for figure in found.figures if isinstance(figure, Sphere))
+    (density,) = (figure for figure in found.figures if isinstance(figure, Globe))
     values = torch.tensor(density.values, dtype=torch.float64)[:, :-1]
     weight = torch.tensor(density.latitude).double().deg2rad().cos()[:, None].expand_as(values)
     assert float((weight * values).sum() / weight.sum()) == pytest.approx(1, abs=0.01)

@@ -29,7 +29,7 @@ from molinv.groups.wigner import wigner_d
 
 GROUP = groups.SO3().double()
 VECTOR = by_degree(1, axis=-1)
-SETTINGS = Settings(bootstrap=100, degree=4)
+SETTINGS = Settings(degree=4)
 
 
 def turned(structures):

@@ -1,10 +1,8 @@
 """Numbers, names and axes as a reader sees them."""
 
-import re
-
 import pytest
 
-from molinv.analysis.report.content import file_names, logarithmic, show, tabs
+from molinv.analysis.report.content import logarithmic, show, tabs
 from molinv.analysis.section import Chart, Series, plain
 
 
@@ -26,13 +24,6 @@ def test_tabs_leave_out_what_all_titles_begin_with():
     assert tabs([start]) == [start]
     assert tabs([start, start]) == [start, start]
     assert tabs([]) == []
-
-
-def test_file_names_are_safe_and_different():
-    made = file_names(["a/b", "a b", "../../etc", "", "x" * 300, "A-B"])
-    assert len({name.lower() for name in made.values()}) == 6
-    assert all(re.fullmatch(r"[A-Za-z0-9_.-]{1,90}\.png", name) for name in made.values())
-    assert not any(name.startswith(".") for name in made.values())
 
 
 @pytest.mark.parametrize(

@@ -125,14 +125,19 @@ def test_hover_shows_a_point_with_its_interval(opened):
     assert any(character.isdigit() for character in (label.text_content() or ""))
 
 
-def test_map_tells_where_one_is(opened):
+def test_a_sphere_is_turned_by_hand(opened):
     page = opened()
     page.locator("#section-2").scroll_into_view_if_needed()
-    page.wait_for_selector("#section-2 .plot .main-svg")
-    page.locator("#section-2 .plot .nsewdrag").first.hover()
-    label = page.wait_for_selector("#section-2 .hoverlayer .hovertext")
-    assert label is not None
-    assert "latitude 0°" in (label.text_content() or "").replace("\N{MINUS SIGN}0", "0")
+    page.wait_for_selector("#section-2 .plot canvas")
+    where = "document.querySelector('#section-2 .plot')._fullLayout.scene.camera.eye"
+    before = page.evaluate(f"JSON.stringify({where})")
+    box = page.locator("#section-2 .plot").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 80, y + 30, steps=5)
+    page.mouse.up()
+    page.wait_for_function(f"before => JSON.stringify({where}) !== before", arg=before)
 
 
 def test_dark_mode_recolours_the_figures(opened):

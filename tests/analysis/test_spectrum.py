@@ -5,7 +5,9 @@ import torch
 from known import harmonic, made, molecules, subject
 
 from molinv import models, quadrature
-from molinv.analysis.orbits.spectrum import section, suggested_degree
+from molinv.analysis.orbits.resolved import PROBES, resolved
+from molinv.analysis.orbits.spectrum import section
+from molinv.analysis.settings import Settings
 from molinv.datasets.batches import Batch
 
 
@@ -27,7 +29,8 @@ def test_harmonics_of_a_fixed_direction_have_all_power_in_their_degree(dtype, bo
     f = subject(lambda pos, z: torch.cat([f(pos, z) for f in functions], 1), n=4, dtype=dtype)
     found, orbits = spectrum(f, molecules(dtype=dtype))
     torch.testing.assert_close(shares(found), torch.eye(4), atol=bound, rtol=0)
-    assert max(map(abs, found.numbers["residual"]["value"])) < bound
+    assert max(map(abs, found.numbers["beyond"]["value"])) < bound
+    assert found.numbers["resolved"] == [True] * 4
     expected = 1 / (2 * torch.arange(1, 5, dtype=torch.float64) + 1)
     torch.testing.assert_close(orbits.variance.mean(0), expected, rtol=bound, atol=0)
     assert [f"l = {l}," in found.findings[l] for l in (1, 2, 3, 4)] == [True] * 4
@@ -53,21 +56,23 @@ def test_a_small_part_is_found_beside_a_large_one():
     r2 = torch.stack([p[0].square().sum() for p in molecules().pos]).square().mean() * 4 / 4500
     torch.testing.assert_close(orbits.power[:, 0, 2].mean(), r2)
     assert "field" in found.findings[1]
-    assert found.numbers["parseval"][0] == pytest.approx(found.numbers["variance"][0])
+    known = sum(found.numbers["power"][0][1:])
+    assert known == pytest.approx(found.numbers["variance"][0])
 
 
-def test_shares_are_of_the_mean_over_molecules_with_intervals():
-    def f(pos, z):  # degree 1 in small molecules, 2 in large ones, both of variance 1
-        direction = pos[:, 0] / pos[:, 0].norm(dim=1, keepdim=True)
+def test_shares_are_medians_over_molecules_with_intervals():
+    def f(pos, z):  # of degrees 1 and 2, of which the second grows with the molecule
+        direction, away = pos[:, 0] / pos[:, 0].norm(dim=1, keepdim=True), pos[:, 1].norm(dim=1)
         one, two = 3**0.5 * direction[:, 2], 5**0.5 * (1.5 * direction[:, 2] ** 2 - 0.5)
-        return torch.where((z > 0).sum(1) < 4, one, two)[:, None]
+        return (one + away * two)[:, None]
 
-    found, _ = spectrum(subject(f), molecules(40), degree=5)
+    given = molecules(40)
+    found, _ = spectrum(subject(f), given, degree=5)
     share = {k: v[0][0] for k, v in found.numbers["share"].items()}
-    assert share["value"] == pytest.approx(0.25)
-    # a quarter of 40: a binomial's interval
-    assert share["low"] == pytest.approx(0.25 - 0.134, abs=0.03)
-    assert share["high"] == pytest.approx(0.25 + 0.134, abs=0.03)
+    each = torch.stack([1 / (1 + p[1].square().sum()) for p in given.pos])
+    assert share["value"] == pytest.approx(float(each.quantile(0.5)))
+    assert share["low"] < share["value"] < share["high"]
+    assert 0.25 < float(((each > share["low"]) & (each < share["high"])).double().mean()) < 0.45
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
@@ -121,14 +126,13 @@ def test_power_above_what_is_known_is_warned_of_and_the_degree_named_resolves_it
 
     found, _ = spectrum(subject(f, n=2), molecules(4))
     (warning,) = warned(found)
-    degree = found.numbers["suggested_degree"]
-    assert f"--degree {degree} " in warning
-    assert "(b)" in warning
+    assert found.numbers["resolved"] == [True, False]
+    assert "changes faster" in found.findings[2]
+    assert "how b changes" in warning
     assert "l = 4" in warning
-    assert degree >= 10
+    degree = int(warning.split("--degree ")[1].split()[0])
     found, _ = spectrum(subject(f, n=2), molecules(4), degree=degree)
     assert not warned(found)
-    assert found.numbers["suggested_degree"] is None
     assert float(shares(found)[1, 4]) == pytest.approx((1 / 11) / (1 / 3 + 1 / 11))
 
 
@@ -137,16 +141,51 @@ def test_less_than_a_twentieth_above_is_not_warned_of():
         return harmonic(1)(pos, z) + 0.35 * harmonic(5)(pos, z)
 
     found, _ = spectrum(subject(f), molecules(4))
-    assert 0.02 < found.numbers["residual"]["value"][0] < 0.05
+    assert 0.02 < found.numbers["beyond"]["value"][0] < 0.05
     assert not warned(found)
 
 
-def test_the_degree_asked_for_follows_how_the_power_falls():
-    # left after l = 1 to 4: a half each time, 1/16; one more degree is below a twentieth
-    assert suggested_degree(torch.tensor([1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 16])) == 11
-    # nothing known falls: twice as many
-    assert suggested_degree(torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0])) == 17
-    assert suggested_degree(torch.tensor([0.0] * 60 + [1.0])) == 131
+def fast(pos, z):
+    """cos(12 u) of the angle of the first atom about z: no degree below 12."""
+    u = torch.atan2(pos[:, 0, 1], pos[:, 0, 0])
+    return torch.cos(12 * u)[:, None]
+
+
+def test_what_changes_faster_than_the_rule_follows_is_not_named():
+    # the rule of degree 5 takes it for a quadrupole
+    found, orbits = spectrum(subject(fast), molecules(4), degree=5)
+    assert found.numbers["resolved"] == [False]
+    assert "quadrupole" not in found.findings[1]
+    assert "changes faster" in found.findings[1]
+    assert float(orbits.left[0]) > 0.5
+
+
+def test_the_degree_rises_as_far_as_is_needed_and_allowed():
+    def f(pos, z):
+        return harmonic(1)(pos, z) + harmonic(6)(pos, z)
+
+    found = resolved(subject(f), molecules(4), Settings())
+    assert found.degree >= 6
+    assert bool(found.resolved.all())
+    assert float(found.power[:, 0, 6].mean()) == pytest.approx(1 / 13)
+    few = resolved(subject(f), molecules(4), Settings(budget=4 * 400))
+    assert few.degree == 4
+    assert not bool(few.resolved.any())
+    assert resolved(subject(f), molecules(4), Settings(degree=3)).degree == 1
+
+
+def test_what_nothing_changes_is_seen_in_few_orientations():
+    def f(pos, z):
+        return pos.square().sum((1, 2))[:, None]
+
+    found = resolved(subject(f), molecules(8), Settings())
+    assert found.degree == 0
+    assert len(found.nodes) == PROBES
+    assert bool(found.still.all())
+    one = resolved(
+        subject(lambda p, z: f(p, z) + (len(z[0]) > 5) * p[:, :1, 2]), molecules(8), Settings()
+    )
+    assert not bool(one.still.any())
 
 
 @pytest.mark.parametrize("kind", ["vector", "tensor"])
@@ -188,7 +227,7 @@ def test_a_constant_and_a_single_molecule():
     assert found.numbers["invariant"] == [True, False]
     assert found.numbers["share"]["low"][1][0] is None
     assert shares(found)[1, 0] == pytest.approx(1)
-    assert "one molecule" in found.findings[0]
+    assert "fewer than 6 molecules" in found.findings[0]
 
 
 def test_many_quantities_get_two_sentences():

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ...errors import InputError
-from ..bootstrap import Estimate, of_means
+from ..intervals import CONFIDENCE, Estimate, median
 from ..orbits import Orbits
-from ..section import Section, Series, Sphere, plain
+from ..section import Globe, Section, Series, plain
 from ..settings import Settings
 from ..subject import Structures
 from .uniformity import atom_directions, bingham, principal_axes, rayleigh
@@ -25,8 +25,9 @@ _FEWEST = 20  # molecules, for the chi-squared laws to hold
 class Tested:
     """A test of unit vectors u (n, 3), or of axes, whose sign has no meaning.
 
-    `along` is the direction in which they crowd. `found` holds their mean cosine with it and with
-    x, y and z (0 if uniform), for axes the mean squares (1/3 if uniform).
+    `along` is the direction in which a random half of them crowd. `found` holds the median cosine
+    of the other half with it, as a direction fits the vectors that it was found from too well, and
+    that of all with x, y and z (0 if uniform); for axes of its absolute value (1/2 if uniform).
     """
 
     name: str
@@ -43,7 +44,7 @@ class Tested:
     @property
     def level(self) -> float:
         """The mean of the found values if orientations are uniform."""
-        return 1 / 3 if self.axial else 0.0
+        return 1 / 2 if self.axial else 0.0
 
     @property
     def excess(self) -> float:
@@ -55,12 +56,12 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     """Bingham's test on principal axes and Rayleigh's on the directions of the first atoms.
 
     Uses only the structures. A test finds something where its p-value, times the number of tests
-    (Bonferroni), is below 1 - confidence. Raises InputError where too few molecules are left for
+    (Bonferroni), is below 0.05. Raises InputError where too few molecules are left for
     any test.
     """
     structures = orbits.structures
     tests = audit(structures, settings)
-    limit = (1 - settings.confidence) / len(tests)
+    limit = (1 - CONFIDENCE) / len(tests)
     hits = [test for test in tests if test.p < limit]
     made = Section("audit", "How the stored molecules are oriented")
     basis = f"{len(tests)} tests on {len(structures):,} molecules, p below {limit:.2g} each"
@@ -73,15 +74,15 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     made.findings += [_sentence(test) for test in hits]
     axes, atoms = [t for t in tests if t.axial], [t for t in tests if not t.axial]
     if axes:
-        _means(made, "axes", "Principal axes: mean squares", axes)
+        _medians(made, "axes", "Principal axes: absolute cosines", axes)
     if atoms:
-        _means(made, "atoms", "From the centroid to the first atoms: means", atoms)
+        _medians(made, "atoms", "From the centroid to the first atoms: cosines", atoms)
     if hits:
         made.figures.append(_density(max(hits, key=lambda test: test.excess)))
     rows = [
         [t.name, t.test, len(t.u), t.p, "yes" if t not in hits else "no", t.found.text(0), level]
         for t in tests
-        for level in ["1/3" if t.axial else "0"]
+        for level in ["1/2" if t.axial else "0"]
     ]
     columns = ["what", "test", "molecules", "p", "uniform?", "strength", "if uniform"]
     made.table("Tests of uniform orientation", columns, rows)
@@ -117,52 +118,51 @@ def audit(structures: Structures, settings: Settings) -> list[Tested]:
         )
     axial = torch.tensor([k < len(AXES) for k in kept])
     u = u[:, kept] * there[:, kept, None]
-    outer = u[..., None] * u[..., None, :]
-    count = there[:, kept].double()
-    first = (u.sum(0) / count.sum(0)[:, None])[..., None]
-    # an axis' direction of most squares, a direction's mean
-    most = torch.linalg.eigh(outer.sum(0)).eigenvectors[..., -1:]
-    most = most * most.take_along_dim(most.abs().argmax(1, keepdim=True), 1).sign()
-    # 0 / 0 where all cancel: then any direction serves
-    mean = first / first.norm(dim=1, keepdim=True).clamp_min(torch.finfo(u.dtype).tiny)
-    along = torch.where(axial[:, None, None], most, mean)
-    frame = torch.cat([along, torch.eye(3).to(u).expand(len(kept), 3, 3)], 2)
-
-    def moments(means: Float[Tensor, "*n k c"]) -> Float[Tensor, "*n k 4"]:
-        linear, square = (means[..., :12] / means[..., 12:]).split([3, 9], -1)
-        second = torch.einsum("...ij,...ia,...ja->...a", square.unflatten(-1, (3, 3)), frame, frame)
-        return torch.where(axial[:, None], second, (linear[..., None] * frame).sum(-2))
-
-    found = of_means(moments, torch.cat([u, outer.flatten(2), count[..., None]], 2), settings)
     tests = []
     for i, k in enumerate(kept):
         mine = u[there[:, k], i]
         p = bingham(mine) if axial[i] else rayleigh(mine)
-        tests.append(Tested(names[k], bool(axial[i]), mine, float(p), along[i, :, 0], found[i]))
+        order = torch.randperm(len(mine), generator=torch.Generator().manual_seed(settings.seed))
+        one, other = (mine[half] for half in order.chunk(2))
+        along = crowded(one, bool(axial[i]))
+        cosines = [other @ along, *mine.T]
+        if axial[i]:
+            cosines = [c.abs() for c in cosines]
+        found = Estimate.stack([median(c) for c in cosines])
+        tests.append(Tested(names[k], bool(axial[i]), mine, float(p), along, found))
     return tests
+
+
+def crowded(u: Float[Tensor, "n 3"], axial: bool) -> Float[Tensor, " 3"]:
+    """The direction of most squares of axes, of the mean of directions."""
+    if axial:
+        most = torch.linalg.eigh(u.T @ u).eigenvectors[:, -1]
+        return most * most[most.abs().argmax()].sign()
+    # 0 / 0 where all cancel: then any direction serves
+    return u.mean(0) / u.mean(0).norm().clamp_min(torch.finfo(u.dtype).tiny)
 
 
 def _sentence(test: Tested) -> str:
     where = ", ".join(f"{c:.2f}" for c in test.along.tolist())
     p = f"p = {test.p:.2g}" if test.p > 1e-300 else "p below 1e-300"
-    crowds, level = "The direction from the centroid to {} crowds about ({}) with mean", "0"
+    crowds, level = "The direction from the centroid to {} crowds about ({}): median", "0"
     if test.axial:
-        crowds, level = "The {} of the inertia tensor lies along ({}) with mean square", "1/3"
+        crowds, level = "The {} of the inertia tensor lies along ({}): median absolute", "1/2"
     return (
         f"{crowds.format(test.name, where)} cosine {test.found.text(0)}, {level} for uniform "
         f"orientations ({len(test.u):,} molecules, {test.test}'s test, {p})."
     )
 
 
-def _means(made: Section, name: str, title: str, tests: list[Tested]) -> None:
+def _medians(made: Section, name: str, title: str, tests: list[Tested]) -> None:
     names, found = [test.name for test in tests], Estimate.stack([test.found for test in tests])
     lines = [found[:, i].series(label, names, "bar") for i, label in enumerate("xyz", 1)]
     lines.append(Series("uniform", names, [tests[0].level] * len(names), style="dashed"))
-    y = "mean square of the coordinate" if tests[0].axial else "mean of the coordinate"
+    y = "median of the coordinate" + "'s absolute value" * tests[0].axial
     made.chart(f"audit_{name}", title, "", y, lines)
 
 
-def _density(test: Tested) -> Sphere:
+def _density(test: Tested) -> Globe:
     """Smoothed by exp(k (cos - 1)), k = 30, about 10 degrees wide; 1 everywhere if uniform."""
     latitude, longitude = torch.arange(-90, 91, 6), torch.arange(-180, 181, 6)
     up, around = latitude.double().deg2rad()[:, None], longitude.double().deg2rad()
@@ -170,7 +170,7 @@ def _density(test: Tested) -> Sphere:
     cosines = torch.stack([x, y, z], -1) @ test.u.mT
     lobes = [cosines, -cosines] if test.axial else [cosines]
     values = sum(60 * (30 * (c - 1)).exp().mean(-1) for c in lobes) / len(lobes)
-    return Sphere(
+    return Globe(
         "audit_density",
         f"Where the {test.name} points as stored",
         "density, 1 if uniform",

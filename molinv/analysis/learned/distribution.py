@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...distributions import Conditional, Distribution
 from ...errors import InputError
-from ..bootstrap import Estimate
+from ..intervals import Estimate
 from ..orbits import Orbits
 from ..section import Section, Series, over_epochs
 from ..settings import Settings

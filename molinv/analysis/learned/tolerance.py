@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ...errors import InputError
-from ..bootstrap import Estimate, means, of_means
+from ..intervals import Estimate, of_halves, short
 from ..orbits import Orbits
-from ..section import Section, Series
+from ..section import Section, Series, plain
 from ..settings import Settings
 from ..wording import EACH, capital, listed
 from .agreement import AXES, NEVER, Reach, agrees, compared, reach
@@ -29,12 +29,11 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     def mean_growth(mean: Tensor) -> Tensor:
         return growth(mean).mean(-3)
 
-    curves = means(errors, settings)
+    curves = errors.mean(0)
     # (t, 3, 3): each axis in the negative, the positive and the worse direction
-    angles = of_means(lambda v: tolerated(growth(v)), errors, settings)
-    mean = of_means(lambda v: tolerated(mean_growth(v)), errors, settings)
-    rise = of_means(mean_growth, errors, settings)
-    top = of_means(lambda v: mean_growth(v).amax((-2, -1)), errors, settings)
+    angles = of_halves(lambda v: tolerated(growth(v)), errors, settings.seed)
+    mean = of_halves(lambda v: tolerated(mean_growth(v)), errors, settings.seed)
+    rise = mean_growth(curves)
     learned = reach(subject.distribution)
     known = bool((errors[:, 0, ZERO].mean(0) > 0).all())
     basis = "the error unturned" if known else "the standard deviation over molecules"
@@ -45,9 +44,9 @@ def section(orbits: Orbits, settings: Settings) -> Section:
         "quantities": subject.names,
         "molecules": len(structures),
         "criterion": f"growth under {GROWTH:.0%} of {basis}",
-        "error": curves.numbers(),
-        "growth": rise.numbers(),
-        "largest_growth": top.numbers(),
+        "error": plain(curves),
+        "growth": plain(rise),
+        "largest_growth": float(rise.max()),
         "tolerated_degrees": angles.numbers(),
         "tolerated_degrees_mean": mean.numbers(),
         "learned_degrees": {a: v.degrees for a, v in learned.items()},
@@ -60,8 +59,8 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     ]
     columns = ["quantity", *(f"about {a}, {way}" for a in AXES for way in ("back", "forth"))]
     title = f"Largest angle (degrees) at which the error grows by less than {GROWTH:.0%} of {basis}"
-    made.table(title, columns, rows)
-    _sentences(made, orbits, mean, top, learned, basis)
+    made.table(f"{title}; in brackets of two halves of the molecules", columns, rows)
+    _sentences(made, orbits, mean, float(rise.max()), learned, basis)
     return made
 
 
@@ -82,15 +81,15 @@ def _scale(errors: Tensor, orbits: Orbits) -> Float[Tensor, " t"]:
 def _figures(
     made: Section,
     orbits: Orbits,
-    curves: Estimate,
-    rise: Estimate,
+    curves: Tensor,
+    rise: Tensor,
     learned: dict[str, Reach],
     basis: str,
 ) -> None:
     x, subject = ANGLES.tolist(), orbits.subject
     marks = sorted({round(v.degrees, 1) for v in learned.values() if v.degrees < NEVER - 1})
     ends = [(s * end, f"learned: {s * end:.3g}") for end in marks for s in (-1, 1)]
-    lines = [rise[i].series(f"about {axis}", x, scale=100) for i, axis in enumerate(AXES)]
+    lines = [Series(f"about {a}", x, (100 * rise[i]).tolist()) for i, a in enumerate(AXES)]
     limit = Series(f"{GROWTH:.0%}", [-180.0, 180.0], [100 * GROWTH] * 2, style="dashed")
     made.chart(
         "tolerance",
@@ -98,7 +97,7 @@ def _figures(
         "angle (degrees)",
         f"growth (% of {basis}{subject.several})",
         [*lines, limit],
-        caption="Molecules as stored, turned about x, y and z; bands are bootstrap intervals.",
+        caption="Molecules as stored, turned about x, y and z; means over molecules.",
         vertical=ends,
     )
     truth = orbits.structures.y is not None
@@ -108,7 +107,7 @@ def _figures(
             f"{q.name} as molecules are turned",
             "angle (degrees)",
             q.axis("mean absolute error" if truth else "mean |f(g x) - f(x)|"),
-            [curves[j, :, i].series(f"about {a}", x) for j, a in enumerate(AXES)],
+            [Series(f"about {a}", x, curves[j, :, i].tolist()) for j, a in enumerate(AXES)],
             vertical=ends,
         )
 
@@ -117,13 +116,13 @@ def _sentences(
     made: Section,
     orbits: Orbits,
     mean: Estimate,
-    top: Estimate,
+    top: float,
     learned: dict[str, Reach],
     basis: str,
 ) -> None:
     if bool((mean.value[:, 2] >= NEVER).all()):
-        most = top.text(unit="%", scale=100)
-        behaviour = f"the error grows by at most {most} of {basis} at any angle about x, y or z"
+        most = short(100 * top)
+        behaviour = f"the error grows by at most {most} % of {basis} at any angle about x, y or z"
     else:
         parts = [f"{_degrees(mean, a, 2)} degrees about {AXES[a]}" for a in range(3)]
         behaviour = f"the error grows by less than {GROWTH:.0%} of {basis} up to {listed(parts)}"

@@ -20,7 +20,7 @@ from torch import Tensor
 from ...actions import Points
 from ...errors import InputError
 from ...groups import SO3, Group
-from ..bootstrap import Estimate, of_means
+from ..intervals import Estimate, median
 from ..orbits import length_squared
 from ..settings import Settings
 from ..subject import Structures, Subject
@@ -44,48 +44,24 @@ class Rates:
     total: Float[Tensor, "m t e"]
     square: Float[Tensor, "m t"]
 
-    def relative(self, settings: Settings) -> Estimate:
-        """(k, t): E|L_X f|^2 / Var f, Var over molecules as stored, with intervals.
+    def relative(self) -> Float[Tensor, "k t"]:
+        """E|L_X f|^2 / Var f, Var over molecules as stored; NaN where f is the same for all."""
+        variance = self.variance()
+        slope = self.slope.sum(0) / self.count.sum()
+        return torch.where(variance > 0, slope / variance, torch.nan)
 
-        NaN where f is the same for all molecules.
-        """
-        return self._of(settings, _share)
-
-    def steepness(self, settings: Settings) -> Estimate:
-        """(k, t): the root of E|L_X f|^2, in the quantity's unit per rad, with intervals."""
-        return self._of(settings, lambda slope, variance: slope.sqrt())
-
-    def mean_relative(self, settings: Settings) -> Estimate:
-        """(k,): `relative`, mean of the quantities that differ between molecules."""
-        return self._of(settings, lambda slope, variance: _share(slope, variance).nanmean(-1))
+    def steepness(self) -> Estimate:
+        """(k, t): the median over molecules of |L_X f|, in the quantity's unit per rad."""
+        return median((self.slope / self.count[:, None, None]).sqrt())
 
     def variance(self) -> Float[Tensor, " t"]:
-        """Var f over molecules as stored."""
-        count = self.count.sum()
-        return self.square.sum(0) / count - (self.total.sum(0) / count).square().sum(-1)
-
-    def _of(self, settings: Settings, function: Callable[[Tensor, Tensor], Tensor]) -> Estimate:
-        _, k, t = self.slope.shape
+        """Var f over molecules as stored, 0 where it is rounding."""
         # about the mean: what all values share costs the variance no digits
         mean = self.total.sum(0) / self.count.sum()
         size, count = mean.square().sum(-1), self.count[:, None]
-        centred = self.total - count[..., None] * mean
         square = self.square - 2 * (self.total * mean).sum(-1) + count * size
-        parts = [self.slope.flatten(1), count, centred.flatten(1), square]
-
-        def ratio(means: Tensor) -> Tensor:
-            slope, count, total, square = means.split([part.shape[1] for part in parts], -1)
-            away = (total.unflatten(-1, (t, -1)) / count[..., None]).square().sum(-1)
-            variance = square / count - away
-            # one molecule, or the same value for all: the rest is rounding
-            variance = torch.where(variance > size * _FLAT, variance, 0.0)
-            return function((slope / count).unflatten(-1, (k, t)), variance[..., None, :])
-
-        return of_means(ratio, torch.cat(parts, -1), settings)
-
-
-def _share(slope: Tensor, variance: Tensor) -> Tensor:
-    return torch.where(variance > 0, slope / variance, torch.nan)
+        found = square.sum(0) / self.count.sum()
+        return torch.where(found > size * _FLAT, found, 0.0)
 
 
 def per_square(group: Group) -> list[str]:
@@ -144,10 +120,12 @@ def measure(
     settings: Settings,
     orientations: int = 0,
     tick: Callable[[int], None] = lambda molecules: None,
+    derivative: Callable[[Subject, Tensor, Tensor, Group], tuple[Tensor, Tensor]] = derivatives,
 ) -> Rates:
     """Lie derivatives of all molecules as stored, or each in so many Haar-random orientations.
 
-    Molecules pass in blocks; only their sums are kept.
+    Molecules pass in blocks; only their sums are kept. `derivative` is `derivatives`, or those of
+    `differences` for a function that cannot be differentiated.
     """
     e = len(subject.entries(1))
     turns = drawn_rotations(len(structures), orientations, settings.seed)
@@ -156,7 +134,7 @@ def measure(
         value = subject(pos, z).double()
         slope = torch.zeros(len(pos), group.k, len(subject.quantities), dtype=torch.float64)
         for g in turns[:, index]:
-            _, found = derivatives(subject, pos @ g.to(pos).mT, z, group)
+            _, found = derivative(subject, pos @ g.to(pos).mT, z, group)
             slope += length_squared(found, e).transpose(0, 1) / len(turns)
             tick(len(pos))
         atoms = (z > 0).sum(1).double() if subject.by_atom else torch.ones(len(z)).double()

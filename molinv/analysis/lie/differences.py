@@ -1,4 +1,4 @@
-"""A check of forward-mode derivatives against finite differences, on a few molecules."""
+"""Lie derivatives by finite differences: a check of exact ones, and what takes their place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...actions import Points
 from ...errors import InputError
 from ...groups import Group
 from ..subject import Structures, Subject
-from .derivatives import along
+from .derivatives import derivatives
 
 _STEP = 0.02  # in the generators' units: rad, angstrom
 
@@ -23,23 +23,41 @@ def check(subject: Subject, structures: Structures, group: Group, molecules: int
     then lacks that path. Raises InputError where finite differences show that.
     """
     pos, z = structures.batch(range(min(molecules, len(structures))))
-    exact, near, doubt = [], [], []
-    for i, generator in enumerate(group.generators.detach()):
-        value, slope = along(subject, pos, z, group, generator)
-        one, two = (difference(subject, pos, z, group, i, h) for h in (_STEP, 2 * _STEP))
-        exact.append(slope)
-        near.append((4 * one - two) / 3)
-        rounding = 10 * torch.finfo(subject.dtype).eps * value.abs() / _STEP
-        doubt.append((one - two).abs() / 3 + rounding)
-    away = float((torch.stack(exact) - torch.stack(near)).square().mean().sqrt())
-    size = max(float(torch.stack(part).square().mean().sqrt()) for part in (exact, near))
-    if away > 0.1 * size + 3 * float(torch.stack(doubt).square().mean().sqrt()):
+    value, exact = derivatives(subject, pos, z, group)
+    _, near, doubt = doubted(subject, pos, z, group)
+    doubt = doubt + 10 * torch.finfo(subject.dtype).eps * value.abs() / _STEP
+    away = float((exact - near).square().mean().sqrt())
+    size = max(float(part.square().mean().sqrt()) for part in (exact, near))
+    if away > 0.1 * size + 3 * float(doubt.square().mean().sqrt()):
         raise InputError(
             f"{subject.name} hides part of its coordinates' way from differentiation (detach, "
             f"NumPy or inference mode inside it): its derivatives are {away / size:.0%} from "
             "finite differences; let derivatives pass."
         )
     return away / size if size > 0 else 0.0
+
+
+@torch.no_grad()
+def doubted(
+    subject: Subject, pos: Float[Tensor, "b n 3"], z: Tensor, group: Group
+) -> tuple[Float[Tensor, "b t *e"], Float[Tensor, "k b t *e"], Float[Tensor, "k b t *e"]]:
+    """f, L_X f along every generator by central differences, and how far these may be off.
+
+    By Richardson's extrapolation from steps of 0.02 and 0.04 rad (or angstrom).
+    """
+    near, doubt = [], []
+    for i in range(group.k):
+        one, two = (difference(subject, pos, z, group, i, h) for h in (_STEP, 2 * _STEP))
+        near.append((4 * one - two) / 3)
+        doubt.append((one - two).abs() / 3)
+    return subject(pos, z).double(), torch.stack(near), torch.stack(doubt)
+
+
+def numerical(
+    subject: Subject, pos: Tensor, z: Tensor, group: Group
+) -> tuple[Float[Tensor, "b t *e"], Float[Tensor, "k b t *e"]]:
+    """f and L_X f by central differences: `derivatives` of what cannot be differentiated."""
+    return doubted(subject, pos, z, group)[:2]
 
 
 def difference(

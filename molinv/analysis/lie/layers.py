@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from ...groups import Group
-from ..bootstrap import Estimate, of_means
+from ..intervals import Estimate, median
 from ..section import Section, Series, plain
-from ..settings import Settings
 from ..wording import listed
 from .derivatives import per_square
 from .flow import Flow
@@ -18,9 +17,7 @@ from .flow import Flow
 _SEEN = 12  # the largest number of stages that a sentence names
 
 
-def layers(
-    made: Section, group: Group, found: Flow, settings: Settings, quiet: Sequence[int]
-) -> None:
+def layers(made: Section, group: Group, found: Flow, quiet: Sequence[int]) -> None:
     """Charts and sentences of the stages, for each unit of the generators that are not quiet."""
     made.numbers["layers"] = {
         "molecules": len(found.total),
@@ -49,8 +46,8 @@ def layers(
     )
     for unit in dict.fromkeys(group.units):
         chosen = [k for k, u in enumerate(group.units) if u == unit]
-        through = _relative(found.through, found.total, chosen, settings)
-        share = _relative(found.shared, found.total, chosen, settings)
+        through = _relative(found.through, found.total, chosen)
+        share = _relative(found.shared, found.total, chosen)
         made.numbers["layers"][f"through, per {unit}"] = through.numbers()
         made.numbers["layers"][f"share, per {unit}"] = share.numbers()
         if set(chosen) <= set(quiet):
@@ -65,7 +62,8 @@ def layers(
                 share.series("made by the layer itself", [*found.names, "outside"], "bar", 100),
                 through.series("comes through it", found.names, "points", 100),
             ],
-            caption="Bars add up to 100 % (below 0: a layer undoes what others make); points: "
+            caption="Medians over molecules, of each of which the bars add up to 100 % (below 0: a "
+            "layer undoes what others make); points: "
             "squared length of what comes through a layer, relative to that of L_X f. "
             f"{assumed}.",
         )
@@ -102,12 +100,7 @@ def _sentence(found: Flow, share: Estimate, chosen: list[int], along: str) -> st
     )
 
 
-def _relative(part: Tensor, total: Tensor, chosen: list[int], settings: Settings) -> Estimate:
-    """(s,): a part (m, s, k, t) of E|L_X f|^2 over some generators, mean of the quantities."""
-    both = torch.cat([part[:, :, chosen].sum(2), total[:, chosen].sum(1)[:, None]], 1)
-
-    def ratio(means: Tensor) -> Tensor:
-        top, bottom = means[..., :-1, :], means[..., -1:, :]
-        return (top / torch.where(bottom == 0, 1.0, bottom)).mean(-1)
-
-    return of_means(ratio, both, settings)
+def _relative(part: Tensor, total: Tensor, chosen: list[int]) -> Estimate:
+    """(s,): a part (m, s, k, t) of |L_X f|^2 over some generators, mean of the quantities."""
+    top, bottom = part[:, :, chosen].sum(2), total[:, chosen].sum(1)[:, None]
+    return median((top / torch.where(bottom == 0, 1.0, bottom)).mean(-1))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from ... import quadrature
@@ -16,6 +16,9 @@ from ..subject import Structures, Subject
 
 _KEPT = 16  # orientations whose values are held before they are summed
 _SO3 = SO3()
+TOLERATED = 0.05  # share of a variance that may lie above the degrees that a rule knows
+# rounding of a result: fractions of its size, and of what molecules differ by
+ROUNDING = {torch.float32: (1e-6, 1e-5), torch.float64: (1e-10, 1e-5)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +33,8 @@ class Orbits:
     square     (m, t) mean over g of |f(g x) - y|^2
     best, worst  (m,) index of the orientation where the first quantity is nearest to its true
                value and farthest from it; without one, to and from its value as stored
+    beyond     (m, t) share of the variance over orientations outside of the rule that the known
+               degrees do not explain, NaN where it was not looked at
     nodes, weights  the orientations
     """
 
@@ -42,6 +47,7 @@ class Orbits:
     square: Float[Tensor, "m t"]
     best: Int64[Tensor, " m"]
     worst: Int64[Tensor, " m"]
+    beyond: Float[Tensor, "m t"]
     nodes: Float[Tensor, "k 3 3"]
     weights: Float[Tensor, " k"]
 
@@ -55,6 +61,59 @@ class Orbits:
         """The number of axes of one value: 0 for scalars, 1 for vectors."""
         return self.mean.ndim - 2
 
+    @property
+    def std(self) -> Float[Tensor, "m t"]:
+        """Over orientations, in the quantity's unit."""
+        return self.variance.sqrt()
+
+    @property
+    def left(self) -> Float[Tensor, " t"]:
+        """The median of `beyond` over molecules."""
+        return self.beyond.nanmedian(0).values.nan_to_num(0)
+
+    @property
+    def resolved(self) -> Bool[Tensor, " t"]:
+        """Whether the known degrees explain all but 5 % of what orientation changes."""
+        return self.still | (self.left <= TOLERATED)
+
+    @property
+    def still(self) -> Bool[Tensor, " t"]:
+        """Whether no orientation changes it, beyond rounding."""
+        size, scale = ROUNDING.get(self.subject.dtype, ROUNDING[torch.float32])
+        length = self.power[..., 0].sqrt().median(0).values
+        least = size * length + scale * self.differences.nan_to_num(0)
+        ratio = self.std / least.clamp_min(1e-300)
+        return (ratio.median(0).values <= 1) & (ratio.amax(0) <= 10)
+
+    @property
+    def differences(self) -> Float[Tensor, " t"]:
+        """What molecules differ by: 1.48 median |f - median f|, a normal law's deviation.
+
+        Of scalars it is that of what is left of f after a linear function of the numbers of atoms
+        of each element, as total energies differ mostly by these; of vectors and tensors, whose
+        directions are arbitrary, the median length. NaN of too few molecules.
+        """
+        if self.entries:
+            return length_squared(self.mean, self.entries).sqrt().median(0).values
+        left = of_composition(self.structures, self.mean)
+        if left is None:
+            return torch.full(self.mean.shape[1:], torch.nan, dtype=self.mean.dtype)
+        return 1.4826 * (left - left.median(0).values).abs().median(0).values
+
+
+def of_composition(
+    structures: Structures, values: Float[Tensor, "m t"]
+) -> Float[Tensor, "m t"] | None:
+    """What least squares by the numbers of atoms leave; None of too few molecules."""
+    found = torch.stack([torch.bincount(z, minlength=120) for z in structures.z]).double()
+    x = torch.cat([found[:, found.any(0)], torch.ones(len(found), 1).double()], 1)
+    rank = int(torch.linalg.matrix_rank(x))
+    if len(values) < 2 * rank + 2:
+        return None
+    solved = torch.linalg.lstsq(x, values, driver="gelsd").solution
+    # as much as the fit takes away of independent values
+    return (values - x @ solved) * (len(x) / (len(x) - rank)) ** 0.5
+
 
 @torch.no_grad()
 def sweep(
@@ -63,13 +122,15 @@ def sweep(
     degree: int = 9,
     batch_size: int = 256,
     tick: Callable[[int], None] = lambda molecules: None,
+    outside: tuple[Tensor, Tensor] | None = None,
 ) -> Orbits:
     """Run the subject on every molecule in every orientation of a quadrature rule.
 
     The rule averages Wigner-D functions exactly up to `degree`, so powers are known up to
-    degree // 2. Molecules pass in blocks, orientations one after the other: memory depends on
-    the block only. `tick` gets the number of molecules of each call. Raises InputError for a
-    degree under 2.
+    degree // 2, and the variance too where there is no power above. Molecules pass in blocks,
+    orientations one after the other: memory depends on the block only. `outside` are orientations
+    (r, 3, 3) that the rule does not have, and the values (r, m, t, *e) there: `beyond` comes of
+    them. `tick` gets the number of molecules of each call. Raises InputError for a degree under 2.
     """
     if degree < 2:
         raise InputError(f"expected a degree of at least 2, got {degree}.")
@@ -77,10 +138,12 @@ def sweep(
     nodes, weights = quadrature.so3(degree)
     columns, l_of = _SO3.basis(nodes, degree // 2)
     rule = nodes, weights, columns, l_of
+    there = None if outside is None else _SO3.basis(outside[0], degree // 2)[0]
 
     def block(index: Tensor, pos: Tensor, z: Tensor) -> tuple[Tensor, ...]:
         y = None if structures.y is None else structures.y[index].double()
-        return _block(subject, pos, z, y, rule, tick)
+        seen = None if outside is None or there is None else (there, outside[1][:, index])
+        return _block(subject, pos, z, y, rule, tick, seen)
 
     blocks = structures.blocks(batch_size)
     fields = structures.each(block, blocks, width(subject, structures))
@@ -94,11 +157,12 @@ def _block(
     y: Float[Tensor, "b t *e"] | None,
     rule: tuple[Tensor, Tensor, Tensor, Tensor],
     tick: Callable[[int], None],
+    seen: tuple[Tensor, Tensor] | None,
 ) -> tuple[Tensor, ...]:
     """The statistics of some molecules, in the order of the fields of `Orbits`.
 
     `rule` holds nodes (k, 3, 3), weights (k,), the Wigner-D functions (k, f) there and their
-    degrees (f,).
+    degrees (f,); `seen` these functions (r, f) and values (r, b, t, *e) in other orientations.
     """
     nodes, weights, columns, l_of = rule
     base = values_at(subject, pos, z, torch.eye(3, dtype=torch.float64))
@@ -133,7 +197,12 @@ def _block(
     power[..., 0] = length_squared(base + shift, e)
     if y is None:
         error, square = error * torch.nan, square * torch.nan
-    return base + shift, variance, power, error, square, best, worst
+    beyond = base.new_full((b, t), torch.nan)
+    if seen is not None:
+        away = seen[1] - base - (seen[0] @ coefficients).view(-1, *base.shape)
+        around = length_squared(seen[1] - base - shift, e).mean(0)
+        beyond = length_squared(away, e).mean(0) / around.clamp_min(1e-300)
+    return base + shift, variance, power, error, square, best, worst, beyond
 
 
 def width(subject: Subject, structures: Structures) -> int | None:

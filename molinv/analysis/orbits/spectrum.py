@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from math import ceil, log
-
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
+from ...errors import InputError
 from ...quadrature import so3
-from ..bootstrap import Estimate, of_means
+from ..intervals import Estimate, median
 from ..section import Section, plain
 from ..settings import Settings
 from ..subject import Subject
 from ..wording import EACH, measured_on, mentioned
 from .orbits import Orbits
-from .statistics import invariant
-
-TOLERATED = 0.05  # fraction of the variance above the largest known degree
-_HIGHEST = 131  # the largest degree that has a rule
+from .resolved import higher
 
 _LIKE = {
     1: "like the component of a vector along an axis fixed in space: a field",
@@ -34,106 +26,99 @@ _TURNED_BACK = {
 
 
 def section(orbits: Orbits, settings: Settings) -> Section:
-    """Power by degree as a fraction of the variance, and the rest above the largest known degree.
+    """Power by degree as a fraction of each molecule's variance, and what lies above.
 
-    Parseval: the powers of all degrees from 1 sum to the variance. Both are the rule's, so the
-    missing part is the power above its largest known degree L; where that is not small, its
-    power is partly ascribed to degrees near L and the variance itself is not exact.
+    Parseval: the powers of all degrees from 1 sum to the variance. What the known degrees leave is
+    measured in orientations that the rule does not have: power above them is partly ascribed to
+    lower degrees by the rule itself, which its own numbers do not show.
     """
-    subject, known = orbits.subject, orbits.degree
-    powers = torch.cat([orbits.power[..., 1:], orbits.variance[..., None]], -1)
-    share = of_means(_shares, powers, settings)
-    still = invariant(orbits)
-    variance, parseval = orbits.variance.mean(0), orbits.power[..., 1:].sum(-1).mean(0)
-    residual = torch.where(still, 0.0, share.value[:, -1])
+    subject, known, still = orbits.subject, orbits.degree, orbits.still
+    variance = orbits.variance.mean(0)
     made = Section("spectrum", "Which rotations it depends on, by degree")
-    made.findings.append(measured_on(orbits, settings))
+    if known == 0:
+        raise InputError("no orientation changes anything beyond rounding: no degree has power.")
+    share = median(orbits.power[..., 1:] / orbits.variance[..., None].clamp_min(1e-300))
+    left = median(orbits.beyond)
+    made.findings.append(measured_on(orbits))
     for q in mentioned(variance / orbits.power[..., 0].mean(0)):
-        made.findings.append(_sentence(subject, q, share, bool(still[q])))
-    worst = int(residual.argmax())
-    suggestion = suggested_degree(share.value[worst])
-    if residual[worst] > TOLERATED:
-        names = [n for n, r in zip(subject.names, residual, strict=True) if r > TOLERATED]
-        made.findings.append(_warning(names, float(residual[worst]), known, suggestion))
-    bars = [f"l = {l}" for l in range(1, known + 1)] + [f"l > {known}"]
+        made.findings.append(_sentence(orbits, q, share))
+    if unresolved := [n for n, r in zip(subject.names, orbits.resolved, strict=True) if not r]:
+        made.findings.append(_warning(unresolved, orbits))
+    bars = [f"l = {l}" for l in range(1, known + 1)]
     style = "bar" if len(subject.quantities) <= EACH else "points"
+    lines = [
+        Estimate.stack([*share[q], left[q]]) if orbits.beyond.isfinite().any() else share[q]
+        for q in range(len(subject.names))
+    ]
     made.chart(
         "spectrum",
         "Variance over orientations by degree",
         "degree of the Wigner-D functions",
-        "share of the variance (%)",
-        [share[q].series(name, bars, style, 100) for q, name in enumerate(subject.names)],
-        caption="l = 1 is a direction fixed in space, l = 2 an axis; an invariant output has none.",
+        "share of the variance (%), median of the molecules",
+        [
+            line.series(name, [*bars, f"l > {known}"][: len(line.value)], style, 100)
+            for name, line in zip(subject.names, lines, strict=True)
+        ],
+        caption="l = 1 is a direction fixed in space, l = 2 an axis; an invariant output has none. "
+        "Medians need not add up to 100 %.",
     )
     rows = [
-        [n.name, f"({n.unit})^2", float(parseval[q]), float(variance[q])]
-        + [share.text(q, l, scale=100) for l in range(known + 1)]
+        [n.name, f"({n.unit})^2", float(variance[q])]
+        + [share.text(q, l, scale=100) for l in range(known)]
+        + [left.text(q, scale=100)]
         for q, n in enumerate(subject.quantities)
     ]
-    columns = ["quantity", "unit", "sum of powers", "variance", *(f"{bar}, %" for bar in bars)]
-    made.table("Power by degree, means over molecules", columns, rows)
+    columns = ["quantity", "unit", "variance, mean", *(f"{b}, %" for b in bars), f"l > {known}, %"]
+    made.table("Power by degree, medians of the molecules' shares", columns, rows)
     made.numbers = {
         "quantities": subject.names,
         "degree_known": known,
         "degrees": list(range(1, known + 1)),
-        "share": share[:, :-1].numbers(),
-        "residual": share[:, -1].numbers(),
+        "share": share.numbers(),
+        "beyond": left.numbers(),
+        "resolved": orbits.resolved.tolist(),
         "power": plain(orbits.power.mean(0)),
-        "parseval": plain(parseval),
         "variance": plain(variance),
         "invariant": still.tolist(),
-        "like": [_like(subject, int(row[:-1].argmax()) + 1) for row in share.value],
-        "suggested_degree": suggestion if residual[worst] > TOLERATED else None,
+        "like": [like(subject, int(row.argmax()) + 1) for row in share.value],
     }
     return made
 
 
-def suggested_degree(shares: Float[Tensor, " l"]) -> int:
-    """The degree of a rule that leaves less than 5 % above what it knows.
-
-    From the shares of l = 1 to L and the residual, which is assumed to fall from one degree to the
-    next as it last did. At most twice as many degrees are asked for at once.
-    """
-    known = len(shares) - 1
-    left = float(shares[-1])
-    before = left + float(shares[-2])
-    fall = left / before if 0 < left < before else 1.0
-    steps = ceil(log(TOLERATED / left) / log(fall)) if fall < 1 and left > TOLERATED else known
-    return min(_HIGHEST, 2 * (known + min(max(1, steps), known)) + 1)
-
-
-def _shares(powers: Float[Tensor, "*n t l"]) -> Float[Tensor, "*n t l"]:
-    """Each degree's share of the variance, which comes last and is replaced by the residual."""
-    whole = powers[..., -1:]
-    shares = powers[..., :-1] / torch.where(whole == 0, 1.0, whole)
-    left = torch.where(whole[..., 0] == 0, 0.0, 1 - shares.sum(-1))
-    return torch.cat([shares, left[..., None]], -1)
-
-
-def _sentence(subject: Subject, q: int, share: Estimate, still: bool) -> str:
-    name = subject.names[q]
-    if still:
+def _sentence(orbits: Orbits, q: int, share: Estimate) -> str:
+    subject, name = orbits.subject, orbits.subject.names[q]
+    if orbits.still[q]:
         return (
             f"{name} has no power in any degree from 1 beyond rounding: it is {subject.symmetry}."
         )
-    l = int(share.value[q, :-1].argmax()) + 1
+    if not orbits.resolved[q]:
+        return (
+            f"{name} changes faster with orientation than degrees up to {orbits.degree} can "
+            f"follow: these explain {100 * (1 - min(1.0, float(orbits.left[q]))):.0f} % of its "
+            "variance in other orientations."
+        )
+    l = int(share.value[q].argmax()) + 1
     return (
         f"{name} depends on orientation most by degree l = {l}, with "
-        f"{share.text(q, l - 1, unit='%', scale=100)} of the variance over orientations: "
-        f"{_like(subject, l)}."
+        f"{share.text(q, l - 1, unit='%', scale=100)} of a molecule's variance over orientations: "
+        f"{like(subject, l)}."
     )
 
 
-def _like(subject: Subject, l: int) -> str:
+def like(subject: Subject, l: int) -> str:
+    """What a degree of rotation is like, in words."""
     finer = f"finer detail than a quadrupole: it changes sign within about {180 / l:.0f} degrees"
     return _TURNED_BACK.get((subject.kind, l)) or _LIKE.get(l, finer)
 
 
-def _warning(names: list[str], residual: float, known: int, suggestion: int) -> str:
+def _warning(names: list[str], orbits: Orbits) -> str:
     shown = ", ".join(names[:EACH]) + (f" and {len(names) - EACH} more" if names[EACH:] else "")
-    count = len(so3(suggestion)[1])
-    return (
-        f"Warning: up to {100 * residual:.2g} % of the variance ({shown}) lies above l = {known}, "
-        f"the largest degree known here, so shares near l = {known} are uncertain: pass "
-        f"--degree {suggestion} ({count:,} orientations) to resolve it."
+    text = (
+        f"Warning: degrees up to l = {orbits.degree} do not explain how {shown} changes, so no "
+        "share is certain"
     )
+    more = higher(2 * orbits.degree)
+    if more is None:
+        return f"{text}."
+    count = len(so3(more)[1])
+    return f"{text}: pass --degree {more} ({count:,} orientations), or fewer molecules."

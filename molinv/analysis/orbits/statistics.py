@@ -7,63 +7,65 @@ from itertools import pairwise
 import numpy as np
 import torch
 from ase.data import chemical_symbols
-from jaxtyping import Bool, Float
-from torch import Tensor
+from jaxtyping import Bool
 
-from ..bootstrap import Estimate, means, medians, of_means
+from ..intervals import Estimate, median
 from ..section import Section, Series, plain
 from ..settings import Settings
 from ..subject import Structures
 from ..wording import EACH, measured_on, mentioned
-from .orbits import Orbits, length_squared
+from .orbits import Orbits
 
 _BINS = 8  # groups by number of atoms, at most
-# rounding of a result: fractions of the size of the values and of the difference of molecules
-_ROUNDING = {torch.float32: (1e-6, 1e-5), torch.float64: (1e-10, 1e-10)}
 
 
 def section(orbits: Orbits, settings: Settings) -> Section:
-    """Standard deviations over Haar, by molecule: root mean square, median, by size and element."""
-    subject = orbits.subject
-    rms = of_means(torch.sqrt, orbits.variance, settings)
-    middle = medians(orbits.variance.sqrt(), settings)
-    mae = None if orbits.structures.y is None else means(orbits.error, settings)
-    scale, still = spread(orbits), invariant(orbits)
+    """Standard deviations over Haar, by molecule: their median, by size and by element."""
+    subject, std = orbits.subject, orbits.std
+    middle, differ, still = median(std), orbits.differences, orbits.still
+    known = orbits.structures.y is not None
+    error, mae = median(orbits.error), orbits.error.mean(0)
     made = Section("orbit", "How much the prediction changes with orientation")
-    made.findings.append(measured_on(orbits, settings))
-    for q in mentioned(rms.value / (scale if mae is None else mae.value)):
-        made.findings.append(_sentence(orbits, q, rms, middle, mae))
+    made.findings.append(measured_on(orbits))
+    basis = error.value if known else differ.nan_to_num(1.0)
+    for q in mentioned(middle.value / basis.clamp_min(1e-300)):
+        made.findings.append(_sentence(orbits, q, middle, error))
+    what = "what molecules differ by" if orbits.entries == 0 else "median length"
+    columns = ["quantity", "unit", "std over orientations, median", "mean", "largest"]
+    columns += ["absolute error, median", "mean"] * known + [what]
     rows = [
-        [n.name, n.unit, rms.text(q), middle.text(q), mae.text(q) if mae else "", float(scale[q])]
+        [n.name, n.unit, middle.text(q), float(std[:, q].mean()), float(std[:, q].max())]
+        + [error.text(q), float(mae[q])] * known
+        + [float(differ[q])]
         for q, n in enumerate(subject.quantities)
     ]
-    last = "between molecules" if subject.kind == "scalar" else "own size"
-    columns = ["quantity", "unit", "orbit std, rms", "median", "MAE over Haar", last]
     made.table("Standard deviation over orientations", columns, rows)
     made.numbers = {
         "quantities": subject.names,
         "units": subject.units,
-        "rms": rms.numbers(),
         "median": middle.numbers(),
-        "mae": None if mae is None else mae.numbers(),
-        "spread": plain(scale),
+        "error": error.numbers() if known else None,
+        "mae": plain(mae) if known else None,
+        "differences": plain(differ),
         "invariant": still.tolist(),
-        "std": plain(orbits.variance.sqrt()),
+        "std": plain(std),
     }
+    if bool(still.all()):
+        return made
     groups = {
         "size": ("number of atoms", _by_size(orbits.structures)),
         "element": ("element present", _by_element(orbits.structures)),
     }
     found: dict[str, Estimate] = {}
     for name, (_, sets) in groups.items():
-        each = [of_means(torch.sqrt, orbits.variance[group], settings) for group in sets.values()]
+        each = [median(std[group]) for group in sets.values()]
         found[name] = Estimate.stack(each)
         made.numbers[f"by_{name}"] = {
-            label: {"molecules": int(group.sum()), "rms": rms_.numbers()}
-            for (label, group), rms_ in zip(sets.items(), each, strict=True)
+            label: {"molecules": int(group.sum()), "median": m.numbers()}
+            for (label, group), m in zip(sets.items(), each, strict=True)
         }
     for q, quantity in enumerate(subject.quantities[:EACH]):
-        _histogram(made, orbits, q, rms, middle)
+        _histogram(made, orbits, q, middle)
         for group, (what, sets) in groups.items():
             names = [f"{label} ({int(members.sum())})" for label, members in sets.items()]
             bars = found[group][:, q].series(quantity.name, names, "bar")
@@ -71,31 +73,13 @@ def section(orbits: Orbits, settings: Settings) -> Section:
                 f"orbit_{group}_{quantity.name}",
                 f"Standard deviation over orientations by {what}: {quantity.name}",
                 f"{what} (molecules)",
-                quantity.axis("root mean square"),
+                quantity.axis("median"),
                 [bars],
             )
     return made
 
 
-def spread(orbits: Orbits) -> Float[Tensor, " t"]:
-    """The scale of an orbit's standard deviation, in the quantity's unit.
-
-    The standard deviation of the predictions over molecules; the root mean square of their length
-    for vectors and tensors, whose directions are arbitrary, and for one molecule.
-    """
-    centred = orbits.entries == 0 and len(orbits.mean) > 1
-    about = orbits.mean.mean(0) if centred else torch.zeros(())
-    return length_squared(orbits.mean - about, orbits.entries).mean(0).sqrt()
-
-
-def invariant(orbits: Orbits) -> Bool[Tensor, " t"]:
-    """Whether the spread over orientations is within rounding."""
-    size, scale = _ROUNDING.get(orbits.subject.dtype, _ROUNDING[torch.float32])
-    length = orbits.power[..., 0].mean(0).sqrt()
-    return orbits.variance.mean(0).sqrt() <= size * length + scale * spread(orbits)
-
-
-def _by_size(structures: Structures) -> dict[str, Bool[Tensor, " m"]]:
+def _by_size(structures: Structures) -> dict[str, Bool[torch.Tensor, " m"]]:
     """Molecules in groups of about equal number, by their number of atoms."""
     sizes = structures.sizes
     ends = np.unique(np.quantile(sizes.numpy(), np.linspace(0, 1, _BINS + 1), method="lower"))
@@ -104,7 +88,7 @@ def _by_size(structures: Structures) -> dict[str, Bool[Tensor, " m"]]:
     return {label[e]: (sizes >= e) & (sizes < f) for e, f in pairwise(edges)}
 
 
-def _by_element(structures: Structures) -> dict[str, Bool[Tensor, " m"]]:
+def _by_element(structures: Structures) -> dict[str, Bool[torch.Tensor, " m"]]:
     """The molecules that have an atom of each element; one molecule is in several groups."""
     there = torch.zeros(len(structures), len(chemical_symbols), dtype=torch.bool)
     for row, z in zip(there, structures.z, strict=True):
@@ -112,29 +96,34 @@ def _by_element(structures: Structures) -> dict[str, Bool[Tensor, " m"]]:
     return {chemical_symbols[k]: there[:, k] for k in there.any(0).nonzero()[:, 0].tolist()}
 
 
-def _sentence(orbits: Orbits, q: int, rms: Estimate, middle: Estimate, mae: Estimate | None) -> str:
-    subject, scale = orbits.subject, spread(orbits)[q]
+def _sentence(orbits: Orbits, q: int, middle: Estimate, error: Estimate) -> str:
+    subject, differ = orbits.subject, float(orbits.differences[q])
     name, unit = subject.names[q], subject.units[q]
-    size, value = rms.text(q, unit=unit), rms.value[q]
-    several = subject.kind == "scalar" and len(orbits.variance) > 1
-    what = "by which molecules differ" if several else "that it measures itself"
-    beside = f"the {f'{scale:.3g} {unit}'.rstrip()} {what}"
-    if invariant(orbits)[q]:
-        return f"{name} does not change with orientation beyond rounding: {size} beside {beside}."
-    share = f"{100 * value / scale:.2g} % of {beside}"
-    if mae is not None:
-        error = f"the mean absolute error {mae.text(q, unit=unit)}"
-        share = f"{100 * value / mae.value[q]:.2g} % of {error}, {share}"
-    moved = "" if subject.kind == "scalar" else ", rotated back,"
+    size, value = middle.text(q, unit=unit), float(middle.value[q])
+    if orbits.still[q]:
+        return f"{name} does not change with orientation beyond rounding: {size}."
+    shares = []
+    if orbits.structures.y is not None:
+        of = float(error.value[q])
+        text = f"the median absolute error, {error.text(q, unit=unit)}"
+        shares.append(f"{100 * value / of:.2g} % of {text}" if of else f"beside {text}")
+    if differ > 0:
+        what = "molecules differ by beyond their composition"
+        if orbits.entries:
+            what = "it measures itself"
+        shares.append(
+            f"{100 * value / differ:.2g} % of the {differ:.3g} {unit}".rstrip() + f" that {what}"
+        )
+    moved = "" if subject.kind == "scalar" else ", turned back,"
     return (
         f"{name} of a molecule{moved} has a standard deviation over its orientations of {size} "
-        f"(root mean square over molecules; median {middle.text(q, unit=unit)}): {share}."
+        f"(median of the molecules)" + (f": {', '.join(shares)}." if shares else ".")
     )
 
 
-def _histogram(made: Section, orbits: Orbits, q: int, rms: Estimate, middle: Estimate) -> None:
+def _histogram(made: Section, orbits: Orbits, q: int, middle: Estimate) -> None:
     """Drawn as steps, so that the axis keeps its unit."""
-    quantity, each = orbits.subject.quantities[q], orbits.variance[:, q].sqrt().numpy()
+    quantity, each = orbits.subject.quantities[q], orbits.std[:, q].numpy()
     counts, edges = np.histogram(each, bins=30, range=(0, float(each.max()) or 1.0))
     steps = [0, *np.repeat(counts, 2).tolist(), 0]
     made.chart(
@@ -143,5 +132,5 @@ def _histogram(made: Section, orbits: Orbits, q: int, rms: Estimate, middle: Est
         quantity.axis("standard deviation"),
         "molecules",
         [Series(quantity.name, np.repeat(edges, 2).tolist(), steps)],
-        vertical=[(float(rms.value[q]), "rms"), (float(middle.value[q]), "median")],
+        vertical=[(float(middle.value[q]), "median")],
     )

@@ -1,25 +1,27 @@
-"""The prediction for a molecule seen from every direction.
+"""What a function says as directions of a molecule are turned to an axis of space.
 
-A molecule is seen from direction u when u points to the eye, along z. The rotations that bring u
-there differ by a rotation in the plane of view, over which predictions are averaged.
+The rotations that bring a direction of the molecule to the axis differ by turns about the axis,
+over which values are averaged. All comes from the coefficients of Wigner's functions, without
+another call of the function.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
 import torch
-from jaxtyping import Float
-from numpy.polynomial.legendre import legvander
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from ... import quadrature
-from .orbits import Orbits, length_squared, values_at, width
+from ...groups import SO3
+from ...groups.wigner import wigner_d
+from ...quadrature import super_fibonacci
 
-LATITUDES = torch.linspace(-90, 90, 13, dtype=torch.float64)
-LONGITUDES = torch.linspace(-180, 165, 24, dtype=torch.float64)
-TURNS = 8  # in the plane of view: averages in-plane harmonics up to order 7 away
+LATITUDES = torch.linspace(-90, 90, 37, dtype=torch.float64)
+LONGITUDES = torch.linspace(-180, 180, 73, dtype=torch.float64)
+AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
+OTHERS = 200  # axes that are tried beside x, y and z
+BETTER = 1.05  # so much more of the variance must another axis than x, y and z have
+_HELD = 1 << 22  # numbers of Wigner's functions at once
+_SO3 = SO3()
 
 
 def views(latitude: Tensor, longitude: Tensor) -> Float[Tensor, "*d 3 3"]:
@@ -33,36 +35,59 @@ def views(latitude: Tensor, longitude: Tensor) -> Float[Tensor, "*d 3 3"]:
     return torch.stack([east, north, torch.linalg.cross(east, north)], -2)
 
 
-@torch.no_grad()
+def about(
+    coefficients: Float[Tensor, f * e], degree: int, axis: Float[Tensor, " 3"]
+) -> Float[Tensor, f * e]:
+    """The coefficients of the average over turns about an axis of space."""
+    angles = 2 * torch.pi * torch.arange(2 * degree + 1, dtype=torch.float64) / (2 * degree + 1)
+    turns = wigner_d(_SO3.double().exp(angles[:, None] * axis.double()), degree)
+    made, start = [], 0
+    for l, d in enumerate(turns):
+        size = (2 * l + 1) ** 2
+        part = coefficients[start : start + size].view(2 * l + 1, 2 * l + 1, -1)
+        made.append(torch.einsum("mj,mke->jke", d.mean(0), part).reshape(size, -1))
+        start += size
+    return torch.cat(made).view(coefficients.shape)
+
+
+def power(coefficients: Float[Tensor, f * e]) -> float:
+    """The variance over rotations that coefficients of degree 1 and above have."""
+    return float(coefficients[1:].square().sum())
+
+
+def best_axis(
+    coefficients: Float[Tensor, f * e], degree: int
+) -> tuple[str, Float[Tensor, " 3"], Float[Tensor, f * e]]:
+    """The axis whose turns matter least: its name, itself, and the coefficients averaged about it.
+
+    x, y or z unless another axis leaves clearly more of the variance.
+    """
+    usual = {name: torch.tensor(axis).double() for name, axis in AXES.items()}
+    found = {name: about(coefficients, degree, axis) for name, axis in usual.items()}
+    name = max(found, key=lambda n: power(found[n]))
+    best, kept, axis = found[name], power(found[name]), usual[name]
+    for other in super_fibonacci(OTHERS)[:, 2]:
+        made = about(coefficients, degree, other)
+        if power(made) > BETTER * kept:
+            kept, best, axis = power(made), made, other
+            name = f"({', '.join(f'{c:.2f}' for c in other.tolist())})"
+    return name, axis, best
+
+
 def over_directions(
-    orbits: Orbits, i: int, batch_size: int, tick: Callable[[int], None]
-) -> Float[Tensor, "lat lon"]:
-    """The first quantity of molecule i minus its mean over rotations, by direction.
+    coefficients: Float[Tensor, f * e], l_of: Int64[Tensor, " f"], axis: Float[Tensor, " 3"]
+) -> Float[Tensor, "lat lon *e"]:
+    """The function that coefficients describe, by the molecule's direction that lies along an axis.
 
-    In the quantity's unit; lengths of the difference where it is not one number. At the poles all
-    longitudes are one direction and get one value.
+    At 37 latitudes and 73 longitudes of the molecule, in degrees.
     """
-    spin = torch.eye(3, dtype=torch.float64).repeat(TURNS, 1, 1)
-    spin[:, :2, :2] = quadrature.so2(TURNS - 1)[0]
-    seen = views(LATITUDES[:, None], LONGITUDES[None])
-    pos, z = orbits.structures.batch([i], width(orbits.subject, orbits.structures))
-    parts = []
-    for g in (spin @ seen[:, :, None]).flatten(0, 2).split(batch_size):
-        n = len(g)
-        parts.append(values_at(orbits.subject, pos.expand(n, -1, -1), z.expand(n, -1), g)[:, 0])
-        tick(n)
-    found = torch.cat(parts).unflatten(0, (*seen.shape[:2], TURNS)).mean(2) - orbits.mean[i, 0]
-    for pole in (0, -1):
-        found[pole] = found[pole].mean(0)
-    return length_squared(found, orbits.entries).sqrt() if orbits.entries else found
-
-
-def mean_square(away: Float[Tensor, "lat lon"]) -> float:
-    """The mean of squares over the sphere.
-
-    Evenly spaced rings get the weights of Clenshaw and Curtis: exact for maps up to degree 6.
-    """
-    order = len(LATITUDES) - 1
-    legendre = legvander(LATITUDES.deg2rad().sin().numpy(), order)
-    weights = np.linalg.solve(legendre.T, np.eye(order + 1)[0])
-    return float(weights @ away.square().mean(1).numpy())
+    degree = int(l_of[-1])
+    east = torch.eye(3, dtype=torch.float64)[int(axis.abs().argmin())]
+    one = torch.linalg.cross(axis, east)
+    one = one / one.norm()
+    to_axis = torch.stack([torch.linalg.cross(one, axis), one, axis], 1)
+    g = to_axis @ views(LATITUDES[:, None], LONGITUDES[None]).flatten(0, 1)
+    parts = g.split(max(1, _HELD // len(l_of)))
+    columns = (_SO3.basis(part, degree)[0] for part in parts)
+    flat = torch.cat([c @ coefficients.reshape(len(l_of), -1) for c in columns])
+    return flat.view(len(LATITUDES), len(LONGITUDES), *coefficients.shape[1:])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from math import isfinite, nan
@@ -12,9 +11,8 @@ import numpy as np
 from torch import Tensor
 
 from ...errors import InputError
-from ..section import Chart, Drawing, Section, Series, Sphere, plain
+from ..section import Chart, Figure, Globe, Section, Series, plain
 
-Figure = Chart | Sphere | Drawing
 Cell = tuple[str, Figure]  # the name of a part, and its figure
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -47,19 +45,13 @@ def _number(value: float) -> str:
 
 
 def as_json(
-    verdict: Sequence[str],
-    facts: Mapping[str, str],
-    sections: Sequence[Section],
-    files: Mapping[str, str],
+    verdict: Sequence[str], facts: Mapping[str, str], sections: Sequence[Section]
 ) -> dict[str, Any]:
-    """Everything a report shows: numbers, figures with their points and files, tables."""
+    """Everything a report shows: numbers, figures with their points, tables."""
     described = {}
     for key, section in named(sections):
         described[key] = asdict(section) | {
-            "figures": [
-                {"kind": type(f).__name__.lower(), "file": files[f.name], **asdict(f)}
-                for f in section.figures
-            ]
+            "figures": [{"kind": type(f).__name__.lower(), **asdict(f)} for f in section.figures]
         }
     return plain({"verdict": list(verdict), "facts": dict(facts), "sections": described})
 
@@ -77,8 +69,8 @@ def named(sections: Sequence[Section]) -> Iterator[tuple[str, Section]]:
 def together(parts: Sequence[tuple[str, Sequence[Section]]]) -> dict[str, list[Cell]]:
     """Figures by name, each with the part it belongs to.
 
-    Raises InputError where a part has two of one name (they would be one file), where figures of
-    one name have different kinds, and where the lists of a chart differ in length.
+    Raises InputError where a part has two of one name, where figures of one name have different
+    kinds, and where the lists of a chart differ in length.
     """
     drawn: dict[str, list[Cell]] = {}
     for part, sections in parts:
@@ -105,22 +97,11 @@ def _check(name: str, s: Series) -> None:
         )
 
 
-def scales(cells: Sequence[Cell]) -> tuple[tuple[float, float], float]:
-    """The scales that figures of one name share.
-
-    The smallest and the largest value on any map, and half the side in angstrom of the squares that
-    molecules are drawn in.
-    """
-    maps = [figure for _, figure in cells if isinstance(figure, Sphere)]
-    values = [v for m in maps for row in m.values for v in row if isfinite(v)]
-    drawings = [figure for _, figure in cells if isinstance(figure, Drawing)]
-    sides = [
-        np.ptp(np.asarray(pos, float)[:, :2], axis=0).max()
-        for figure in drawings
-        for _, pos, _ in figure.molecules
-    ]
-    limits = (min(values), max(values)) if values else (0.0, 0.0)
-    return limits, max([side / 2 for side in sides] + [1.0]) + 0.7
+def limits(cells: Sequence[Cell]) -> tuple[float, float]:
+    """The smallest and the largest value on any sphere of figures of one name."""
+    globes = [figure for _, figure in cells if isinstance(figure, Globe)]
+    values = [v for g in globes for row in g.values for v in row if isfinite(v)]
+    return (min(values), max(values)) if values else (0.0, 0.0)
 
 
 def categories(chart: Chart) -> list[str]:
@@ -149,18 +130,6 @@ def logarithmic(chart: Chart) -> Chart:
             s = replace(s, y=positive(s.y), low=low, high=high)
         made.append(replace(s, x=positive(s.x)) if chart.log_x else s)
     return replace(chart, series=made)
-
-
-def file_names(names: Sequence[str]) -> dict[str, str]:
-    """The PNG of each figure: letters, digits, dots and dashes of its name, all different."""
-    made: dict[str, str] = {}
-    for name in names:
-        stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[:80] or "figure"
-        number, chosen = 2, stem
-        while f"{chosen}.png".lower() in (taken.lower() for taken in made.values()):
-            chosen, number = f"{stem}-{number}", number + 1
-        made[name] = f"{chosen}.png"
-    return made
 
 
 def tabs(titles: Sequence[str]) -> list[str]:

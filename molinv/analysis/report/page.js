@@ -24,7 +24,6 @@ function painted(value, key) {
     return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, painted(v, k)]));
   }
   if (typeof value !== "string") return value;
-  if (key === "customdata" && value === "degrees") return data.degrees;
   if (key === "colorscale") {
     const stops = color(value).split(" ");
     return stops.map((stop, i) => [i / (stops.length - 1), stop]);
@@ -32,7 +31,7 @@ function painted(value, key) {
   return /color$/.test(key) ? color(value) : value;
 }
 
-function layoutOf(spec, width, room) {
+function layoutOf(spec, width) {
   const axis = { gridcolor: "grid", zerolinecolor: "rule", linecolor: "rule", tickcolor: "rule", ticks: "outside", ticklen: 4, title: { font: { size: 13 } } };
   const small = (width || window.innerWidth) < 640;
   const legend = spec.layout.showlegend ? 20 * Math.ceil(spec.rows / (small ? 1 : 3)) : 0;
@@ -41,17 +40,18 @@ function layoutOf(spec, width, room) {
     font: { family: getComputedStyle(document.body).fontFamily, size: small ? 12 : 13, color: "text" },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
-    margin: spec.map ? { l: 26, r: 12, t: 6, b: 62 } : { l: 62, r: 14, t: 18, b: 56 },
+    margin: spec.globe ? { l: 0, r: 0, t: 0, b: 0 } : { l: 62, r: 14, t: 18, b: 56 },
     hovermode: "closest",
     hoverlabel: { bgcolor: "surface", bordercolor: "muted", font: { color: "text", size: 13 }, namelength: -1, align: "left" },
     legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom", font: { size: 12.5 } },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: "muted", activecolor: "accent" },
     dragmode: coarse.matches ? false : "zoom",
     uirevision: "kept",
-    height: spec.map ? 80 + Math.round(0.54 * Math.min(room, 860)) : (small ? 340 : 410) + legend,
+    height: spec.globe ? (small ? 380 : 520) : (small ? 340 : 410) + legend,
   };
   if (width) base.width = width;
   const layout = { ...base, ...spec.layout };
+  if (spec.globe) return painted({ ...layout, dragmode: "orbit" }, "");
   for (const name of ["xaxis", "yaxis"]) {
     const own = spec.layout[name];
     layout[name] = { ...axis, ...own, title: { ...axis.title, ...own.title }, ...ranges(spec, name) };
@@ -76,14 +76,14 @@ function draw(id, width) {
   const element = document.getElementById("plot-" + id);
   const spec = data.figures[id];
   const options = { ...settings, toImageButtonOptions: { filename: spec.file, scale: 2 } };
-  const made = Plotly.react(element, painted(spec.data, ""), layoutOf(spec, width, width || element.clientWidth), options);
+  const made = Plotly.react(element, painted(spec.data, ""), layoutOf(spec, width), options);
   drawn.set(id, element);
   return made;
 }
 
 // Charts of one name stand side by side: they get the same axes.
 function align(ids) {
-  if (ids.length < 2 || data.figures[ids[0]].map || data.figures[ids[0]].shared) return;
+  if (ids.length < 2 || data.figures[ids[0]].globe || data.figures[ids[0]].shared) return;
   const shared = {};
   for (const name of ["xaxis", "yaxis"]) {
     const axes = ids.map((id) => drawn.get(id).layout[name]);
@@ -158,11 +158,6 @@ button.addEventListener("click", () => {
 });
 dark.addEventListener("change", repaint);
 narrow.addEventListener("change", repaint);
-let settled;
-window.addEventListener("resize", () => { // a map is as high as its width asks for
-  clearTimeout(settled);
-  settled = setTimeout(() => [...drawn.keys()].filter((id) => data.figures[id].map).forEach((id) => draw(id)), 200);
-});
 repaint();
 
 // Paper: light, every tab, as wide as a page.

@@ -1,4 +1,4 @@
-"""A report as files: report.html, analysis.json and one PNG a figure."""
+"""A report as files: report.html and analysis.json."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 
 from ...atomic import atomic_write
 from ...errors import InputError
-from ..section import Drawing, Section, Sphere, plain
-from . import molecule, palette, png, traces, traces_map
-from .content import Cell, as_json, file_names, named, scales, show, tabs, together
+from ..section import Globe, Section, plain
+from . import globe, palette, traces
+from .content import Cell, as_json, limits, named, show, tabs, together
 
 Part = tuple[str, Sequence[str], Mapping[str, str], Sequence[Section]]
 
@@ -27,7 +27,7 @@ def write(
     facts: Mapping[str, str],
     sections: Sequence[Section],
 ) -> list[Path]:
-    """Write report.html, analysis.json and a PNG for every figure; returns their paths.
+    """Write report.html and analysis.json; returns their paths.
 
     The page is one file that works offline. analysis.json has the verdict, the facts and, by
     section, findings, numbers, tables and every figure with its points, NaN as null. Writes are
@@ -54,9 +54,7 @@ def write_comparison(folder: Path, title: str, parts: Sequence[Part]) -> list[Pa
 def _write(folder: Path, title: str, parts: Sequence[Part]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     drawn = together([(name, sections) for name, _, _, sections in parts])
-    pngs = file_names(list(drawn))
-    made = [png.draw(cells, folder / pngs[name]) for name, cells in drawn.items()]
-    found = [as_json(verdict, facts, sections, pngs) for _, verdict, facts, sections in parts]
+    found = [as_json(verdict, facts, sections) for _, verdict, facts, sections in parts]
     content: dict[str, Any] = {"title": title}
     if len(parts) > 1:
         content["parts"] = [{"name": p[0], **f} for p, f in zip(parts, found, strict=True)]
@@ -64,22 +62,19 @@ def _write(folder: Path, title: str, parts: Sequence[Part]) -> list[Path]:
         content |= found[0]
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     page = _save(folder / "report.html", _page(title, parts, drawn))
-    return [page, _save(folder / "analysis.json", text), *made]
+    return [page, _save(folder / "analysis.json", text)]
 
 
 def _page(title: str, parts: Sequence[Part], drawn: Mapping[str, list[Cell]]) -> str:
     specs: list[dict[str, Any]] = []  # what plotly.js draws; a figure's id is its place here
     cells = {name: _cells(group, specs) for name, group in drawn.items()}
     script, plotly = _resource("page.js"), _plotly()
-    data: dict[str, Any] = {"figures": specs}
-    if any(spec.get("map") for spec in specs):
-        data["degrees"] = traces_map.coordinates()
     return _template().render(
         title=title,
         parts=[{"name": n, "verdict": v, "facts": f} for n, v, f, _ in parts],
         facts=list(dict.fromkeys(key for _, _, facts, _ in parts for key in facts)),
         sections=_sections(parts, cells),
-        data=data,
+        data={"figures": specs},
         script=script,
         plotly=plotly,
         hashes=[_hash(script), _hash(plotly)],
@@ -90,20 +85,11 @@ def _page(title: str, parts: Sequence[Part], drawn: Mapping[str, list[Cell]]) ->
 
 
 def _cells(group: list[Cell], specs: list[dict[str, Any]]) -> dict[str, Any]:
-    """One figure of every part that has it: plotly.js's or, for molecules, SVG."""
-    limits, half = scales(group)
-    by_part: dict[str, Any] = {}
+    """One figure of every part that has it; figures of one name have one scale."""
+    ends, by_part = limits(group), dict[str, Any]()
     for part, figure in group:
-        cell: dict[str, Any] = {"figure": figure}
-        by_part[part] = cell
-        if isinstance(figure, Drawing):
-            cell["molecules"] = [
-                (name, molecule.svg(pos, z, half, name)) for name, pos, z in figure.molecules
-            ]
-            continue
-        is_map = isinstance(figure, Sphere)
-        spec = traces_map.sphere(figure, limits) if is_map else traces.chart(figure)
-        cell["id"] = len(specs)
+        spec = globe.traces(figure, ends) if isinstance(figure, Globe) else traces.chart(figure)
+        by_part[part] = {"figure": figure, "id": len(specs)}
         specs.append(spec | {"group": figure.name, "file": figure.name})
     return by_part
 
