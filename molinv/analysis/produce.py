@@ -17,7 +17,7 @@ from .device import place
 from .runs import given_structures, held_out, of_run
 from .settings import Settings, bars
 from .subject import Structures, Subject, only
-from .verdict import verdict
+from .verdict import at_one_look, verdict
 
 
 def produce(
@@ -87,7 +87,8 @@ def _page(analysis: Analysis, threshold: float | None):
     facts = subject.facts | {"molecules": f"{len(analysis.structures):,}"}
     kind = "a quadrature over all rotations" if analysis.orbits.degree else "random"
     facts["orientations"] = f"{len(analysis.orbits.nodes)}, {kind}"
-    return subject.name, verdict(analysis, threshold), facts, analysis.sections
+    sections = [at_one_look(analysis.orbits, threshold), *analysis.sections]
+    return subject.name, verdict(analysis, threshold), facts, sections
 
 
 def _subject(

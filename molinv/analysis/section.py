@@ -33,7 +33,10 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """Series on common axes; `name` is the file's name, `x` and `y` label the axes with units."""
+    """Series on common axes; `x` and `y` label them with units.
+
+    Figures of one `name`, each of another `quantity`, are shown one at a time.
+    """
 
     name: str
     title: str
@@ -44,6 +47,7 @@ class Chart:
     log_x: bool = False
     log_y: bool = False
     vertical: Sequence[tuple[float, str]] = ()  # marked places on the x axis
+    quantity: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class Globe:
     caption: str = ""
     pos: Sequence[Sequence[float]] = ()
     z: Sequence[int] = ()
+    quantity: str = ""
 
 
 Figure = Chart | Globe
@@ -81,7 +86,8 @@ class Section:
     """One part of a report.
 
     `name` is its key in analysis.json, `findings` are sentences in plain words, `numbers` what
-    JSON can hold. `missing` says in one sentence what could not be made, and why.
+    JSON can hold. `missing` says in one sentence what could not be made, and why, `reading` how to
+    read its figures. Those of a `top` section stand beside the verdict.
     """
 
     name: str
@@ -91,6 +97,8 @@ class Section:
     tables: list[Grid] = field(default_factory=list)
     numbers: dict[str, Any] = field(default_factory=dict)
     missing: str | None = None
+    reading: str = ""
+    top: bool = False
 
     def chart(
         self, name: str, title: str, x: str, y: str, series: Sequence[Series], **rest: Any

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from math import inf, isfinite
 
 from .analyse import STILL, Analysis
-from .intervals import median
+from .intervals import Estimate, alone, median
 from .orbits import Orbits
 from .orbits.maps import label
+from .section import Section
 
 OF_ERROR = 0.2  # fractions of the model's error, and of what molecules differ by, that are small
 OF_DIFFERENCES = 0.05
@@ -56,6 +57,38 @@ def judge(orbits: Orbits, q: int, threshold: float | None = None) -> Judged:
         basis = f"{basis}, {limit:.3g} {unit}".rstrip()
     answer = "yes" if orbits.still[q] else "almost" if std <= limit else "no"
     return Judged(answer, std, limit, basis)
+
+
+def at_one_look(orbits: Orbits, threshold: float | None = None) -> Section:
+    """Bars for each quantity: what orientation changes, the error, what molecules differ by."""
+    made = Section("answer", "At one look", top=True)
+    made.reading = "Orientation matters little where its bar is far below the others."
+    std, error = median(orbits.std), median(orbits.error)
+    for q, quantity in enumerate(orbits.subject.quantities):
+        found = judge(orbits, q, threshold)
+        bars = {"orientation changes": std[q]}
+        if orbits.structures.y is not None:
+            bars["the model's error"] = error[q]
+        if isfinite(differ := float(orbits.differences[q])):
+            what = "its length" if orbits.entries else "molecules differ by"
+            bars[what] = alone(orbits.differences[q])
+        made.chart(
+            "answer",
+            "What orientation changes, beside what matters",
+            "",
+            quantity.axis(f"{quantity.name}, median"),
+            [Estimate.stack([*bars.values()]).series(quantity.name, [*bars], "bar")],
+            caption=f"Judged by {found.basis}." if found.basis else "",
+            log_y=True,
+            quantity=quantity.name,
+        )
+        made.numbers[quantity.name] = {
+            "answer": found.answer,
+            "std": found.std,
+            "limit": found.limit if isfinite(found.limit) else None,
+            "differences": differ if isfinite(differ) else None,
+        }
+    return made
 
 
 def verdict(analysis: Analysis, threshold: float | None = None) -> list[str]:

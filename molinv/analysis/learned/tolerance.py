@@ -11,7 +11,7 @@ from ..intervals import Estimate, of_halves, short
 from ..orbits import Orbits
 from ..section import Section, Series, plain
 from ..settings import Settings
-from ..wording import EACH, capital, listed
+from ..wording import capital, listed
 from .agreement import AXES, NEVER, Reach, agrees, compared, reach
 from .turning import ANGLES, GROWTH, ZERO, calls, over_angles, tolerated
 
@@ -101,14 +101,16 @@ def _figures(
         vertical=ends,
     )
     truth = orbits.structures.y is not None
-    for i, q in enumerate(subject.quantities[:EACH]):
+    for i, q in enumerate(subject.quantities):
+        what = "mean absolute error" if truth else "mean |f(g x) - f(x)|"
         made.chart(
-            f"tolerance_{q.name}",
-            f"{q.name} as molecules are turned",
+            "tolerance_of",
+            "One quantity as molecules are turned",
             "angle (degrees)",
-            q.axis("mean absolute error" if truth else "mean |f(g x) - f(x)|"),
+            q.axis(f"{q.name}, {what}"),
             [Series(f"about {a}", x, curves[j, :, i].tolist()) for j, a in enumerate(AXES)],
             vertical=ends,
+            quantity=q.name,
         )
 
 

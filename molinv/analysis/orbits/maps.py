@@ -13,7 +13,6 @@ from ..intervals import short
 from ..section import Globe, Section
 from ..settings import Settings
 from ..subject import Structures
-from ..wording import EACH
 from .orbits import Orbits, length_squared, values_at, width
 from .views import LATITUDES, LONGITUDES, best_axis, over_directions, power
 
@@ -30,8 +29,8 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     i = int(orbits.variance[:, 0].argmax())
     name = label(structures, i)
     found, l_of = coefficients(orbits, i, settings)
-    made = Section("maps", "The prediction from every side")
-    for q, quantity in enumerate(subject.quantities[:EACH]):
+    made = Section("maps", "The prediction from every side", top=True)
+    for q, quantity in enumerate(subject.quantities):
         if orbits.still[q]:
             continue
         variance = float(orbits.variance[i, q])
@@ -44,7 +43,7 @@ def section(orbits: Orbits, settings: Settings) -> Section:
         ends = [float(away.min()), float(away.max())]
         made.figures.append(
             Globe(
-                f"map-{quantity.name}",
+                "map",
                 f"{name}: {quantity.name} by the side that is turned along {axis}",
                 quantity.unit,
                 LATITUDES.tolist(),
@@ -58,6 +57,7 @@ def section(orbits: Orbits, settings: Settings) -> Section:
                 f"{len(structures):,}.",
                 structures.pos[i].tolist(),
                 structures.z[i].tolist(),
+                quantity.name,
             )
         )
         made.findings.append(

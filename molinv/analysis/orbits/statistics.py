@@ -13,7 +13,7 @@ from ..intervals import Estimate, median
 from ..section import Section, Series, plain
 from ..settings import Settings
 from ..subject import Structures
-from ..wording import EACH, measured_on, mentioned
+from ..wording import measured_on, mentioned
 from .orbits import Orbits
 
 _BINS = 8  # groups by number of atoms, at most
@@ -64,17 +64,18 @@ def section(orbits: Orbits, settings: Settings) -> Section:
             label: {"molecules": int(group.sum()), "median": m.numbers()}
             for (label, group), m in zip(sets.items(), each, strict=True)
         }
-    for q, quantity in enumerate(subject.quantities[:EACH]):
+    for q, quantity in enumerate(subject.quantities):
         _histogram(made, orbits, q, middle)
         for group, (what, sets) in groups.items():
             names = [f"{label} ({int(members.sum())})" for label, members in sets.items()]
             bars = found[group][:, q].series(quantity.name, names, "bar")
             made.chart(
-                f"orbit_{group}_{quantity.name}",
-                f"Standard deviation over orientations by {what}: {quantity.name}",
+                f"orbit_{group}",
+                f"Standard deviation over orientations by {what}",
                 f"{what} (molecules)",
-                quantity.axis("median"),
+                quantity.axis(f"{quantity.name}, median"),
                 [bars],
+                quantity=quantity.name,
             )
     return made
 
@@ -127,10 +128,11 @@ def _histogram(made: Section, orbits: Orbits, q: int, middle: Estimate) -> None:
     counts, edges = np.histogram(each, bins=30, range=(0, float(each.max()) or 1.0))
     steps = [0, *np.repeat(counts, 2).tolist(), 0]
     made.chart(
-        f"orbit_histogram_{quantity.name}",
-        f"Standard deviation over orientations, molecule by molecule: {quantity.name}",
-        quantity.axis("standard deviation"),
+        "orbit_histogram",
+        "Standard deviation over orientations, molecule by molecule",
+        quantity.axis(f"{quantity.name}, standard deviation"),
         "molecules",
         [Series(quantity.name, np.repeat(edges, 2).tolist(), steps)],
         vertical=[(float(middle.value[q]), "median")],
+        quantity=quantity.name,
     )

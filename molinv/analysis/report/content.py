@@ -11,15 +11,17 @@ import numpy as np
 from torch import Tensor
 
 from ...errors import InputError
+from ..intervals import short
 from ..section import Chart, Figure, Globe, Section, Series, plain
 
 Cell = tuple[str, Figure]  # the name of a part, and its figure
+Key = tuple[str, str]  # a figure's name and quantity
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def show(value: Any) -> str:
-    """A table's cell: numbers with four digits, nothing as a dash."""
+    """A table's cell: numbers with three digits, nothing as a dash."""
     match value:
         case None:
             return DASH
@@ -37,11 +39,10 @@ def show(value: Any) -> str:
 
 
 def _number(value: float) -> str:
-    if value and not 1e-3 <= abs(value) < 1e7:
-        digits, exponent = f"{value:.3e}".split("e")
+    if value and not 1e-3 <= abs(value) < 1e6:
+        digits, exponent = f"{value:.2e}".split("e")
         return f"{digits} · 10{str(int(exponent)).translate(_SUPERSCRIPT)}".replace("-", MINUS)
-    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return text.replace("-", MINUS)
+    return short(value).replace("-", MINUS)
 
 
 def as_json(
@@ -66,19 +67,20 @@ def named(sections: Sequence[Section]) -> Iterator[tuple[str, Section]]:
         yield section.name, section
 
 
-def together(parts: Sequence[tuple[str, Sequence[Section]]]) -> dict[str, list[Cell]]:
-    """Figures by name, each with the part it belongs to.
+def together(parts: Sequence[tuple[str, Sequence[Section]]]) -> dict[Key, list[Cell]]:
+    """Figures by name and quantity, each with the part it belongs to.
 
-    Raises InputError where a part has two of one name, where figures of one name have different
-    kinds, and where the lists of a chart differ in length.
+    Raises InputError where a part has two of one name and quantity, where figures of one name have
+    different kinds, and where the lists of a chart differ in length.
     """
-    drawn: dict[str, list[Cell]] = {}
+    drawn: dict[Key, list[Cell]] = {}
+    kinds: dict[str, type] = {}
     for part, sections in parts:
         for figure in (figure for _, section in named(sections) for figure in section.figures):
-            cells = drawn.setdefault(figure.name, [])
+            cells = drawn.setdefault((figure.name, figure.quantity), [])
             if any(name == part for name, _ in cells):
                 raise InputError(f"expected figures of different names, got {figure.name!r} twice.")
-            if cells and type(cells[0][1]) is not type(figure):
+            if kinds.setdefault(figure.name, type(figure)) is not type(figure):
                 raise InputError(
                     f"expected figures {figure.name!r} of one kind, got different ones."
                 )

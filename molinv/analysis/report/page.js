@@ -143,6 +143,19 @@ for (const list of document.querySelectorAll("[role=tablist]")) {
   });
 }
 
+// One quantity at a time.
+const chosen = document.getElementById("quantity");
+const byQuantity = [...document.querySelectorAll("[data-quantity]")];
+function chooseQuantity() {
+  if (!chosen) return;
+  for (const element of byQuantity) {
+    element.hidden = element.dataset.quantity !== chosen.value;
+    if (!element.hidden) element.querySelectorAll(".js-plotly-plot").forEach((plot) => Plotly.Plots.resize(plot));
+  }
+}
+if (chosen) chosen.addEventListener("change", chooseQuantity);
+chooseQuantity();
+
 // Light and dark: the system's choice until the button is pressed.
 const button = document.getElementById("theme");
 const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
@@ -166,6 +179,7 @@ window.addEventListener("beforeprint", () => {
   before = root.dataset.theme;
   root.dataset.theme = "light";
   const columns = Number(getComputedStyle(document.body).getPropertyValue("--parts")) || 1;
+  document.querySelectorAll("details").forEach((element) => { element.open = true; });
   plots.forEach((element) => draw(idOf(element), Math.floor(PRINTED / columns)));
 });
 window.addEventListener("afterprint", () => {

@@ -15,7 +15,7 @@ from ...atomic import atomic_write
 from ...errors import InputError
 from ..section import Globe, Section, plain
 from . import globe, palette, traces
-from .content import Cell, as_json, limits, named, show, tabs, together
+from .content import Cell, Key, as_json, limits, named, show, tabs, together
 
 Part = tuple[str, Sequence[str], Mapping[str, str], Sequence[Section]]
 
@@ -65,14 +65,15 @@ def _write(folder: Path, title: str, parts: Sequence[Part]) -> list[Path]:
     return [page, _save(folder / "analysis.json", text)]
 
 
-def _page(title: str, parts: Sequence[Part], drawn: Mapping[str, list[Cell]]) -> str:
+def _page(title: str, parts: Sequence[Part], drawn: Mapping[Key, list[Cell]]) -> str:
     specs: list[dict[str, Any]] = []  # what plotly.js draws; a figure's id is its place here
-    cells = {name: _cells(group, specs) for name, group in drawn.items()}
+    cells = {key: _cells(key, group, specs) for key, group in drawn.items()}
     script, plotly = _resource("page.js"), _plotly()
     return _template().render(
         title=title,
         parts=[{"name": n, "verdict": v, "facts": f} for n, v, f, _ in parts],
         facts=list(dict.fromkeys(key for _, _, facts, _ in parts for key in facts)),
+        quantities=list(dict.fromkeys(quantity for _, quantity in drawn if quantity)),
         sections=_sections(parts, cells),
         data={"figures": specs},
         script=script,
@@ -84,18 +85,22 @@ def _page(title: str, parts: Sequence[Part], drawn: Mapping[str, list[Cell]]) ->
     )
 
 
-def _cells(group: list[Cell], specs: list[dict[str, Any]]) -> dict[str, Any]:
-    """One figure of every part that has it; figures of one name have one scale."""
+def _cells(key: Key, group: list[Cell], specs: list[dict[str, Any]]) -> dict[str, Any]:
+    """One figure of every part that has it; figures of one name and quantity have one scale."""
     ends, by_part = limits(group), dict[str, Any]()
     for part, figure in group:
         spec = globe.traces(figure, ends) if isinstance(figure, Globe) else traces.chart(figure)
         by_part[part] = {"figure": figure, "id": len(specs)}
-        specs.append(spec | {"group": figure.name, "file": figure.name})
+        file = " ".join(filter(None, key))
+        specs.append(spec | {"group": "/".join(key), "file": file})
     return by_part
 
 
-def _sections(parts: Sequence[Part], cells: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Sections by name, in the order of their first appearance, with a column for each part."""
+def _sections(parts: Sequence[Part], cells: Mapping[Key, Any]) -> list[dict[str, Any]]:
+    """Sections by name, in the order of their first appearance, with a column for each part.
+
+    Figures of one name are one tab, with those of each quantity in it.
+    """
     columns = [(name, dict(named(sections))) for name, _, _, sections in parts]
     order = dict.fromkeys(key for _, column in columns for key in column)
     made = []
@@ -103,14 +108,20 @@ def _sections(parts: Sequence[Part], cells: Mapping[str, Any]) -> list[dict[str,
         here = [(name, column.get(key)) for name, column in columns]
         there = [section for _, section in here if section is not None]
         titles: dict[str, str] = {}
+        figures: dict[str, dict[str, Any]] = {}
         for figure in (figure for section in there for figure in section.figures):
             titles.setdefault(figure.name, figure.title)
+            group = figures.setdefault(figure.name, {})
+            group[figure.quantity] = cells[figure.name, figure.quantity]
         made.append(
             {
                 "title": there[0].title,
+                "reading": there[0].reading,
+                "top": there[0].top,
+                "told": any(s.findings or s.missing or s.tables or not s.top for s in there),
                 "columns": here,
                 "missing": all(s.missing for s in there),
-                "figures": [cells[name] for name in titles],
+                "figures": list(figures.values()),
                 "tabs": tabs(list(titles.values())),
             }
         )

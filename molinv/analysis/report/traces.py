@@ -42,6 +42,12 @@ def chart(figure: Chart) -> dict[str, Any]:
         "showlegend": len(figure.series) > 1,
         "barmode": "group",
     }
+    if figure.log_y and any(s.style == "bar" for s in figure.series):
+        low = min((v for s in figure.series for v in (*s.y, *(s.low or ())) if v > 0), default=1.0)
+        high = max(
+            (v for s in figure.series for v in (*s.y, *(s.high or ())) if v > 0), default=1.0
+        )
+        layout["yaxis"]["range"] = [log10(low) - 1, log10(high) + 0.2]  # a bar of any length
     if names := categories(figure):
         ticks = {"tickvals": [text(n) for n in names], "tickmode": "array"}
         ticks["ticktext"] = [text(shorten(n, TICK)) for n in names]

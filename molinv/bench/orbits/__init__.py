@@ -21,11 +21,11 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from ...analysis.analyse import orientations
 from ...analysis.orbits import sweep
 from ...analysis.runs import held_out, of_run
 from ...analysis.subject import Structures, Subject
 from ...datasets.batches import Batch
+from ...quadrature import so3
 from ..flags import positive
 from ..memory import in_fresh_process, largest_size
 from ..report import interval, table, write
@@ -53,7 +53,7 @@ def main(
     positive(molecules=molecules, rounds=rounds, batch=batch)
     subject, config, saved = of_run(run)
     structures = held_out(config, saved, molecules)
-    count = orientations(degree)
+    count = len(so3(degree)[1])
     batches = []
     for index in structures.blocks(batch):
         pos, z = structures.batch(index)
@@ -77,7 +77,7 @@ def main(
     Console().print(table(columns, rows, left=range(3)))
     for (few, d), size in memory.items():
         text = "not measured" if size is None else f"{size:,.0f} MiB"
-        many = f"degree {d} ({orientations(d)} orientations)"
+        many = f"degree {d} ({len(so3(d)[1])} orientations)"
         print(f"peak memory of {few:,} molecules, {many}: {text}")
     result = {
         "run": run,
