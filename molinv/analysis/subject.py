@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from ..actions import Action
@@ -22,6 +22,13 @@ Function = Callable[[Float[Tensor, "b n 3"], Int64[Tensor, "b n"]], Tensor]
 
 
 NUMBER = 1000  # added to z so often as the molecule's number, counted from 1
+CELL = 900  # z of the rows of a batch that are vectors of a cell; PERIODIC, if it repeats along it
+PERIODIC = 901
+
+
+def of_atoms(z: Int64[Tensor, "*b n"]) -> Bool[Tensor, "*b n"]:
+    """Which rows of a batch are atoms: neither padding nor vectors of a cell."""
+    return (z > 0) & (z % NUMBER < CELL)
 
 
 def named_in(z: Int64[Tensor, "b n"]) -> tuple[Int64[Tensor, " b"], Int64[Tensor, "b n"]]:
@@ -48,6 +55,8 @@ class Structures:
     `pos` and `z` hold one tensor (n_i, 3) and (n_i,) for each molecule. `y` holds the true values
     (m, t, *e) in the quantities' units, or is None. `features(index, atoms)` gives what a model
     takes beside them, for a model that does: batches then name each molecule (see `named_in`).
+    `cells` holds the vectors (3, 3) of crystals' cells, in rows, and `periodic` (3,) along which of
+    them each repeats: a batch has them as its last three rows, so that they turn with the atoms.
     """
 
     pos: Sequence[Float[Tensor, "_ 3"]]
@@ -55,6 +64,8 @@ class Structures:
     y: Float[Tensor, "m t *e"] | None = None
     names: Sequence[str] = ()
     features: Callable[[Int64[Tensor, " b"], int], Features] | None = None
+    cells: Sequence[Float[Tensor, "3 3"]] = ()
+    periodic: Sequence[Bool[Tensor, " 3"]] = ()
 
     def __post_init__(self):
         if not self.pos or len(self.pos) != len(self.z):
@@ -76,14 +87,17 @@ class Structures:
     def batch(
         self, index: Sequence[int] | Int64[Tensor, " b"], atoms: int | None = None
     ) -> tuple[Float[Tensor, "b n 3"], Int64[Tensor, "b n"]]:
-        """Coordinates and atomic numbers, padded with zeros to the largest, or to `atoms`."""
+        """Coordinates and atomic numbers, padded with zeros to the largest, or to `atoms` rows."""
         chosen = [int(i) for i in index]
-        n = max(len(self.z[i]) for i in chosen) if atoms is None else atoms
+        n = max(len(self.z[i]) for i in chosen) + 3 * bool(self.cells) if atoms is None else atoms
         pos = self.pos[0].new_zeros(len(chosen), n, 3)
         z = self.z[0].new_zeros(len(chosen), n)
         for row, i in enumerate(chosen):
             named = 0 if self.features is None else NUMBER * (i + 1)
             pos[row, : len(self.z[i])], z[row, : len(self.z[i])] = self.pos[i], self.z[i] + named
+            if self.cells:
+                pos[row, -3:] = self.cells[i].to(pos)
+                z[row, -3:] = CELL + self.periodic[i].long()
         return pos, z
 
     def blocks(self, size: int) -> list[Int64[Tensor, " b"]]:

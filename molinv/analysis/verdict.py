@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf, isfinite
 
-from .analyse import STILL, Analysis
 from .intervals import Estimate, alone, median
 from .orbits import Orbits
 from .orbits.maps import label
+from .parts import STILL, Analysis
 from .section import Section
 
 OF_ERROR = 0.2  # fractions of the model's error, and of what molecules differ by, that are small
@@ -113,6 +113,27 @@ def verdict(analysis: Analysis, threshold: float | None = None) -> list[str]:
         agreement
         or _missing(analysis, "tolerance", "Whether the learned distribution agrees with that"),
     ]
+
+
+def differences(one: Analysis, other: Analysis) -> list[str]:
+    """Whose orientation matters more, molecule by molecule; nothing where the molecules differ."""
+    a, b = one.structures, other.structures
+    same = len(a) == len(b) and all(
+        p.shape == q.shape and bool((p - q).abs().max() < 1e-3)
+        for p, q in zip(a.pos, b.pos, strict=True)
+    )
+    made = []
+    for q, quantity in enumerate(one.subject.quantities if same else ()):
+        if quantity not in other.subject.quantities:
+            continue
+        k = other.subject.quantities.index(quantity)
+        text = median((other.orbits.std[:, k] - one.orbits.std[:, q])[:, None])
+        made.append(
+            f"On the same molecules the standard deviation of {quantity.name} over orientations is "
+            f"by {text.text(0, unit=quantity.unit)} larger of {other.subject.name} than of "
+            f"{one.subject.name} (median of the differences)."
+        )
+    return made
 
 
 def _missing(analysis: Analysis, part: str, what: str) -> str:

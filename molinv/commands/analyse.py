@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ Writes report.html (one file, works offline), analysis.json and a PNG of every f
     molinv analyse runs/lam*                    several seeds or lambdas in one figure
     molinv analyse mine.nets:Net --structures mols.xyz --unit eV
     molinv analyse --calculator tblite.ase:TBLite --structures mols.xyz --property dipole
+    molinv analyse --calculator mace.calculators:mace_mp --calculator_args '{"model": "small"}'
+        --structures crystals.extxyz --property forces
     molinv analyse runs/digits --pictures 200   a run on pictures, moved along each generator
 
 A run is a folder that `molinv train` made or the name of a shipped model; package.module:Name
@@ -36,7 +40,14 @@ def main(arguments: list[str]) -> int:
         parser.usage = "molinv analyse [options] [RUN ...]"
         parser.add_argument("runs", nargs="*", metavar="RUN", help="what to analyse, see above")
         parser.add_argument("--calculator", help="an ASE calculator, as package.module:Name")
-        parser.add_argument("--property", default="energy", help="energy, forces, dipole, charges")
+        parser.add_argument(
+            "--calculator_args", help='what it is made with, as JSON: \'{"model": "small"}\''
+        )
+        parser.add_argument(
+            "--property",
+            default="energy",
+            help="energy, energy_per_atom, forces, stress, dipole or charges",
+        )
         parser.add_argument(
             "--structures", help="a file of molecules, of those that predict reads, or a SMILES"
         )
@@ -77,13 +88,43 @@ def main(arguments: list[str]) -> int:
         )
     if args.molecules < 1:
         raise InputError(f"--molecules: expected at least 1, got {args.molecules}.")
-    from ..analysis.produce import produce
+    from ..analysis.produce import of_ase, of_names, produce, sweep_of_runs
 
-    parts = None if args.parts is None else [p.strip() for p in args.parts.split(",")]
-    targets = None if args.targets is None else [t.strip() for t in args.targets.split(",")]
-    given: dict[str, Any] = args.as_dict() | {"parts": parts, "targets": targets}
-    given["out"] = None if args.out is None else Path(args.out)
-    page, verdict = produce(**given)
-    print("\n".join(verdict))
-    print(f"wrote {page}")
+    out = None if args.out is None else Path(args.out)
+    if len(args.runs) > 2:
+        report = sweep_of_runs(args.runs, out)
+    else:
+        if args.calculator:
+            made = _arguments(args.calculator_args)
+            sources = [
+                of_ase(args.calculator, made, args.property, args.structures, args.molecules)
+            ]
+        else:
+            how = args.structures, args.molecules, args.unit, args.kind, args.trust
+            sources = [of_names(run, *how) for run in args.runs]
+        names = [
+            None if t is None else [n.strip() for n in t.split(",")]
+            for t in (args.parts, args.targets)
+        ]
+        how = args.degree, names[0], args.seed, out, names[1], args.device, args.threshold
+        report = produce(sources, *how)
+    for note in report.notes:
+        print(f"note: {note}", file=sys.stderr)
+    print("\n".join(report.lines))
+    print(f"wrote {report.page}")
     return 0
+
+
+def _arguments(text: str | None) -> dict[str, Any] | None:
+    """JSON's object; raises InputError for anything else."""
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(
+            f"""--calculator_args: expected JSON such as '{{"model": "small"}}', got {text[:80]}."""
+        )
+    return found

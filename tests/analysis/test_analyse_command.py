@@ -10,8 +10,8 @@ from ase import Atoms
 from ase.build import molecule
 from ase.io import write as write_atoms
 
-from molinv.analysis.analyse import PARTS, analyse
 from molinv.analysis.callables import of_callable
+from molinv.analysis.parts import PARTS, analyse_all
 from molinv.analysis.section import Section
 from molinv.analysis.settings import Settings
 from molinv.analysis.subject import Structures
@@ -117,7 +117,7 @@ def test_a_part_that_fails_leaves_the_others(water):
     subject = of_callable(lambda pos, z: distances(pos.detach().clone(), z))
     atoms = molecule("H2O")
     given = Structures([torch.tensor(atoms.positions)], [torch.tensor(atoms.numbers)])
-    found = analyse(subject, given, Settings(degree=3), ["loss", "orbit", "learned"])
+    found = analyse_all(subject, given, Settings(degree=3), ["loss", "orbit", "learned"])
     missing = {s.name: s.missing for s in found.sections}
     assert "true values" in missing["loss"]
     assert missing["learned"]

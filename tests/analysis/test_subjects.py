@@ -7,7 +7,8 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 
 from molinv import InputError
-from molinv.analysis.callables import load_calculator, of_calculator, of_callable
+from molinv.analysis.calculators import load_calculator, of_calculator
+from molinv.analysis.callables import of_callable
 from molinv.analysis.orbits import sweep
 from molinv.analysis.runs import held_out, of_run, read_history
 from molinv.analysis.subject import Structures, only
@@ -62,7 +63,7 @@ def test_what_a_calculator_cannot_do_is_said():
     with pytest.raises(InputError, match="cannot import 'nowhere:Calc'"):
         load_calculator("nowhere:Calc")
     with pytest.raises(InputError, match="not an ASE calculator"):
-        load_calculator("ase.build:molecule")
+        load_calculator("ase.build:molecule", {"name": "H2O"})
 
 
 def test_any_module_is_a_subject():

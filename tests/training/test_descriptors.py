@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from molinv import cli, models
-from molinv.analysis.produce import _subject
+from molinv.analysis.produce import of_names
 from molinv.analysis.runs import held_out, of_run
 from molinv.chem import read
 from molinv.chem.descriptors import Descriptors, rdkit_functions, rdkit_values, smiles_of
@@ -156,7 +156,7 @@ def test_predictions_take_the_numbers_that_training_took(run, table):
     checked = [predictor.usable(s) for s in read(table, descriptors=predictor.descriptors)]
     good = [s for s in checked if isinstance(s, Structure)]
     assert len(good) == len(checked) - 3
-    _, given = _subject(str(run), table, 2, "", "scalar", False)
+    given = of_names(str(run), table, 2).structures
     assert given.features is not None
     assert torch.isfinite(given.features(torch.arange(2), 30).molecule).all()
     for s in good:

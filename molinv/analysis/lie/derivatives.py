@@ -23,7 +23,7 @@ from ...groups import SO3, Group
 from ..intervals import Estimate, median
 from ..orbits import length_squared
 from ..settings import Settings
-from ..subject import Structures, Subject
+from ..subject import Structures, Subject, of_atoms
 from .forward import directional, tangent_of
 
 _FLAT = 1e-13  # of a squared mean: no variance is known below this
@@ -137,7 +137,7 @@ def measure(
             _, found = derivative(subject, pos @ g.to(pos).mT, z, group)
             slope += length_squared(found, e).transpose(0, 1) / len(turns)
             tick(len(pos))
-        atoms = (z > 0).sum(1).double() if subject.by_atom else torch.ones(len(z)).double()
+        atoms = of_atoms(z).sum(1).double() if subject.by_atom else torch.ones(len(z)).double()
         total = value.sum(2) if subject.by_atom else value
         return slope, atoms, total.reshape(*value.shape[:2], -1), length_squared(value, e)
 

@@ -207,7 +207,8 @@ def _block(
 
 def width(subject: Subject, structures: Structures) -> int | None:
     """The atoms that blocks are padded to, so that values by atom fit together."""
-    return int(structures.sizes.max()) if subject.by_atom else None
+    rows = int(structures.sizes.max()) + 3 * bool(structures.cells)
+    return rows if subject.by_atom else None
 
 
 def values_at(

@@ -37,41 +37,51 @@ def write(
     return _write(folder, title, [("", verdict, facts, sections)])
 
 
-def write_comparison(folder: Path, title: str, parts: Sequence[Part]) -> list[Path]:
+def write_comparison(
+    folder: Path, title: str, parts: Sequence[Part], shared: Sequence[str] = ()
+) -> list[Path]:
     """The same files for several analyses, each (name, verdict, facts, sections).
 
     Figures, findings and tables of the same name stand side by side, figures on the same scale.
-    Parts of one name are numbered. Raises InputError as `write` does, and for fewer than two parts.
+    Parts of one name are numbered; `shared` are sentences on all of them. Raises InputError as
+    `write` does, and for fewer than two parts.
     """
     if len(parts) < 2:
         raise InputError(f"expected at least two parts to compare, got {len(parts)}.")
     names: list[str] = []
     for i, (name, *_) in enumerate(parts, 1):
         names.append(name if name and name not in names else f"{name} ({i})".strip())
-    return _write(folder, title, [(n, p[1], p[2], p[3]) for n, p in zip(names, parts, strict=True)])
+    renamed = [(n, p[1], p[2], p[3]) for n, p in zip(names, parts, strict=True)]
+    return _write(folder, title, renamed, shared)
 
 
-def _write(folder: Path, title: str, parts: Sequence[Part]) -> list[Path]:
+def _write(
+    folder: Path, title: str, parts: Sequence[Part], shared: Sequence[str] = ()
+) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     drawn = together([(name, sections) for name, _, _, sections in parts])
     found = [as_json(verdict, facts, sections) for _, verdict, facts, sections in parts]
     content: dict[str, Any] = {"title": title}
     if len(parts) > 1:
+        content["shared"] = list(shared)
         content["parts"] = [{"name": p[0], **f} for p, f in zip(parts, found, strict=True)]
     else:
         content |= found[0]
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    page = _save(folder / "report.html", _page(title, parts, drawn))
+    page = _save(folder / "report.html", _page(title, parts, drawn, shared))
     return [page, _save(folder / "analysis.json", text)]
 
 
-def _page(title: str, parts: Sequence[Part], drawn: Mapping[Key, list[Cell]]) -> str:
+def _page(
+    title: str, parts: Sequence[Part], drawn: Mapping[Key, list[Cell]], shared: Sequence[str]
+) -> str:
     specs: list[dict[str, Any]] = []  # what plotly.js draws; a figure's id is its place here
     cells = {key: _cells(key, group, specs) for key, group in drawn.items()}
     script, plotly = _resource("page.js"), _plotly()
     return _template().render(
         title=title,
         parts=[{"name": n, "verdict": v, "facts": f} for n, v, f, _ in parts],
+        shared=shared,
         facts=list(dict.fromkeys(key for _, _, facts, _ in parts for key in facts)),
         quantities=list(dict.fromkeys(quantity for _, quantity in drawn if quantity)),
         sections=_sections(parts, cells),

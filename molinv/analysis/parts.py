@@ -82,7 +82,7 @@ class Analysis:
 
 
 @share_cores()
-def analyse(
+def analyse_all(
     subject: Subject,
     structures: Structures,
     settings: Settings | None = None,

@@ -1,0 +1,161 @@
+"""ASE calculators on molecules and crystals, as their user calls them."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.build import bulk, molecule
+from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
+
+from molinv import InputError
+from molinv.analysis import analyse
+from molinv.analysis.calculators import (
+    as_structures,
+    atoms_of,
+    check_cell,
+    load_calculator,
+    structures_for,
+)
+from molinv.cli import main
+
+
+class Laboratory(Calculator):
+    """EMT with a term in the cell's first vector along x of the laboratory; it prints a lot."""
+
+    implemented_properties = ["energy", "forces", "stress"]  # noqa: RUF012
+
+    def __init__(self, strength=0.0, offset=0.0):
+        super().__init__()
+        self.strength, self.offset = strength, offset
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        print("SCF converged")
+        atoms = atoms.copy()
+        atoms.calc = EMT()
+        energy = atoms.get_potential_energy() + self.strength * atoms.cell[0, 0] + self.offset
+        stress = atoms.get_stress() if atoms.cell.rank == 3 else np.zeros(6)
+        self.results = {"energy": energy, "forces": atoms.get_forces(), "stress": stress}
+
+
+def crystals(m=6):
+    """Copper in cells of their own, strained and shaken."""
+    draw, made = np.random.default_rng(0), []
+    for i in range(m):
+        atoms = bulk("Cu", cubic=True)
+        atoms.set_cell(atoms.cell.array * [1, 1.02, 1.05], scale_atoms=True)
+        atoms.rattle(0.05, seed=i)
+        atoms.info["name"] = f"Cu {i}"
+        atoms.set_cell(atoms.cell.array @ np.linalg.qr(draw.normal(size=(3, 3)))[0] * 1.0, True)
+        made.append(atoms)
+    return made
+
+
+@pytest.mark.parametrize("name", ["energy", "energy_per_atom", "forces", "stress"])
+def test_a_crystal_turns_with_its_cell(name):
+    report = analyse(EMT(), crystals(), property=name)
+    assert report.answer == "yes"
+    assert report.page is None
+    assert len(report.lines) == 1
+    assert float(report.analyses[0].orbits.power[..., 0].max()) > 1e-6
+
+
+def test_a_term_of_the_cell_alone_is_found():
+    report = analyse(Laboratory(0.01), crystals(), property="energy_per_atom", parts=["orbit"])
+    assert report.answer == "no"
+    assert "spectrum" not in [s.name for s in report.analyses[0].sections]
+    assert analyse(Laboratory(0.0), crystals(), parts=["orbit"]).answer == "yes"
+
+
+def test_rows_of_the_cell_come_back_as_the_cell():
+    (atoms, *_) = given = crystals(2)
+    pos, z = as_structures(given).batch([0, 1])
+    back = atoms_of(pos[0], z[0])
+    np.testing.assert_allclose(back.cell.array, atoms.cell.array)
+    np.testing.assert_allclose(
+        back.get_all_distances(mic=True), atoms.get_all_distances(mic=True), atol=1e-12
+    )
+    assert back.pbc.all()
+    slab = atoms.copy()
+    slab.pbc = [True, True, False]
+    pos, z = as_structures([slab]).batch([0])
+    assert atoms_of(pos[0], z[0]).pbc.tolist() == [True, True, False]
+
+
+def test_true_values_that_structures_bring_count(tmp_path):
+    given = crystals(7)
+    for atoms in given:
+        made = atoms.copy()
+        made.calc = EMT()
+        brought = {"energy": made.get_potential_energy() + 0.3, "forces": made.get_forces()}
+        atoms.calc = SinglePointCalculator(atoms, **brought)
+    write(tmp_path / "cu.extxyz", given)
+    report = analyse(EMT(), str(tmp_path / "cu.extxyz"), parts=["orbit"])
+    assert report.analyses[0].numbers("orbit")["error"]["value"] == pytest.approx([0.3], rel=1e-5)
+    forces = analyse(EMT(), given, property="forces", parts=["orbit"])
+    assert forces.analyses[0].numbers("orbit")["error"]["value"][0] < 1e-6
+    given[0].calc = None
+    assert analyse(EMT(), given, parts=["orbit"]).analyses[0].numbers("orbit")["error"] is None
+
+
+def test_what_it_cannot_take_is_left_out_and_named():
+    flat = Atoms("Cu", cell=[3.6, 3.6, 0], pbc=True)
+    turned = bulk("Cu", cubic=True)
+    turned.rotate(30, "z")  # and not its cell
+    others = [molecule("SiH4"), flat, turned, *crystals(2)]
+    found = structures_for(EMT(), "energy", others)
+    assert len(found.structures) == 2
+    assert [
+        words in note
+        for words, note in zip(
+            ("No EMT-potential", "no volume", "cell not"), found.notes, strict=True
+        )
+    ] == [True] * 3
+    with pytest.raises(InputError, match="the first was left out H4Si"):
+        structures_for(EMT(), "energy", others[:2])
+    check_cell(crystals(1)[0])
+
+
+def test_arguments_reach_the_calculator_and_what_it_prints_does_not(tmp_path, monkeypatch, capfd):
+    monkeypatch.syspath_prepend(str(__file__).rpartition("/")[0])
+    write(tmp_path / "cu.extxyz", crystals(3))
+    arguments = ["analyse", "--calculator", "test_calculators:Laboratory", "--structures"]
+    arguments += [str(tmp_path / "cu.extxyz"), "--parts", "orbit", "-o", str(tmp_path / "out")]
+    assert main([*arguments, "--calculator_args", '{"strength": 0.05}']) == 0
+    shown = capfd.readouterr()
+    assert shown.out.startswith("No: Laboratory is not invariant")
+    assert "SCF converged" not in shown.out + shown.err
+    facts = json.loads((tmp_path / "out" / "analysis.json").read_text())["facts"]
+    assert "0.05" in facts["calculator"]
+    assert main([*arguments, "--calculator_args", "small"]) == 2
+    assert "expected JSON" in capfd.readouterr().err
+    with pytest.raises(InputError, match="give them as --calculator_args"):
+        load_calculator("test_calculators:Laboratory", {"power": 2})
+
+
+def test_two_calculators_are_compared_on_the_same_structures(tmp_path):
+    report = analyse(EMT(), crystals(8), beside=Laboratory(0.01), out=tmp_path, parts=["orbit"])
+    (line,) = [line for line in report.lines if line.startswith("On the same")]
+    assert "larger of Laboratory than of EMT" in line
+    content = json.loads((tmp_path / "analysis.json").read_text())
+    assert content["shared"] == [line]
+
+
+def test_modules_and_their_precision():
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
+
+        def forward(self, pos, z):
+            return self.w * (pos.square().sum(-1) * z).sum(1, keepdim=True)
+
+    report = analyse(Net(), [molecule("H2O"), molecule("CH4")], unit="eV", parts=["orbit"])
+    assert report.answer == "yes"
+    assert report.analyses[0].subject.dtype == torch.float64
+    with pytest.raises(InputError, match="needs structures"):
+        analyse(Net())
