@@ -39,7 +39,7 @@ __all__ = ["analyse"]
 
 def analyse(
     what: str | Path | nn.Module | Callable[..., Any] | Calculator,
-    structures: str | Path | Sequence[Atoms] | Structures | None = None,
+    structures: str | Path | Sequence[str] | Sequence[Atoms] | Structures | None = None,
     *,
     beside: Any = None,
     out: str | Path | None = None,
@@ -65,8 +65,8 @@ def analyse(
         what: a run folder or a shipped model's name; a torch module or function from coordinates
             (b, n, 3) in angstrom and atomic numbers (b, n), 0 where padded, to (b, t), (b, t, 3) or
             (b, t, 3, 3); or an ASE calculator.
-        structures: a file or a SMILES, a list of ase.Atoms, or `Structures`. A run has its own test
-            molecules.
+        structures: a file or a SMILES, a list of SMILES or of ase.Atoms, or `Structures`. A run has
+            its own test molecules.
         beside: a second one, on the same structures, to stand beside the first.
         out: the folder that report.html and analysis.json are written to; None writes nothing.
         unit: of a function's outputs; `kind` how they turn: scalar, vector or tensor.

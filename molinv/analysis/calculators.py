@@ -210,8 +210,8 @@ def check_cell(atoms: Atoms) -> None:
         )
 
 
-def read_atoms(source: str, limit: int) -> list[Atoms]:
-    """Structures of a file that ASE reads, or of a SMILES or a file that `predict` reads.
+def read_atoms(given: Any, limit: int) -> list[Atoms]:
+    """The first structures of a file that ASE reads, or of whatever `chem.read` reads.
 
     Raises InputError for what cannot be read.
     """
@@ -220,15 +220,18 @@ def read_atoms(source: str, limit: int) -> list[Atoms]:
 
     from ..chem import read
 
-    path = Path(source)
-    if path.is_file() and path.suffix.lower() not in (".smi", ".csv", ".tsv", ".sdf", ".mol"):
-        try:
-            return list(islice(ase.io.iread(path), limit))
-        except Exception as error:  # ASE's readers raise anything
-            text = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"{source}: ASE cannot read it: {text}.") from error
+    if isinstance(given, str | Path):
+        path = Path(given)
+        if path.is_file() and path.suffix.lower() not in (".smi", ".csv", ".tsv", ".sdf", ".mol"):
+            try:
+                return list(islice(ase.io.iread(path), limit))
+            except Exception as error:  # ASE's readers raise anything
+                text = " ".join(str(error).split()) or type(error).__name__
+                raise InputError(f"{path}: ASE cannot read it: {text}.") from error
+    elif not isinstance(given, Atoms) and all(isinstance(item, Atoms) for item in given):
+        return list(islice(given, limit))  # with what `chem.read` would drop: cells and results
     made = []
-    for item in islice(read([source]), limit):
+    for item in islice(read(given), limit):
         if isinstance(item, Rejected):
             raise InputError(f"{item.source}: {item.name}: {item.reason}")
         made.append(Atoms(numbers=item.z, positions=item.pos, info={"name": item.name}))

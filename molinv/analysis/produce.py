@@ -20,7 +20,6 @@ from ..prediction.batches import asked
 from ..training.saved import Saved
 from .calculators import (
     PROPERTIES,
-    as_structures,
     load_calculator,
     of_calculator,
     read_atoms,
@@ -35,7 +34,6 @@ from .subject import Structures, Subject, only
 from .verdict import Judged, at_one_look, differences, judge, verdict
 
 if TYPE_CHECKING:
-    from ase import Atoms
     from ase.calculators.calculator import Calculator
 
 
@@ -171,13 +169,16 @@ def _command() -> str:
 
 def of_names(
     run: str,
-    structures: str | None,
+    structures: Any = None,
     molecules: int = 1000,
     unit: str = "",
     kind: str = "scalar",
     trust: bool = False,
 ) -> Source:
-    """A run folder, a shipped model, or a function named as "package.module:Name"."""
+    """A run folder, a shipped model, or a function named as "package.module:Name".
+
+    `structures` are whatever `chem.read` reads; a run has its own.
+    """
     if ":" in run and not Path(run).exists():
         given = _structures(run, structures, molecules)
         return Source(named(run, given, unit, kind), given)
@@ -193,7 +194,7 @@ def of_ase(
     calculator: str | Calculator,
     arguments: dict[str, Any] | None,
     property: str,
-    structures: str | Sequence[Atoms] | None,
+    structures: Any,
     molecules: int = 1000,
 ) -> Source:
     """An ASE calculator, made or named ("package.module:Name"), on structures or a file of them."""
@@ -201,11 +202,10 @@ def of_ase(
         raise unknown("property", property, PROPERTIES)
     if structures is None:
         raise InputError(f"{calculator}: name structures with --structures, a file or a SMILES.")
-    if isinstance(structures, str):
-        structures = read_atoms(structures, molecules)
+    structures = read_atoms(structures, molecules)
     made = load_calculator(calculator, arguments) if isinstance(calculator, str) else calculator
     subject = of_calculator(made, property)
-    given = structures_for(made, property, structures[:molecules])
+    given = structures_for(made, property, structures)
     named_with = f", {arguments}" if arguments else ""
     text = calculator if isinstance(calculator, str) else type(made).__name__
     subject = replace(subject, facts={"calculator": f"{text}{named_with}", "property": property})
@@ -214,7 +214,7 @@ def of_ase(
 
 def of_objects(
     what: str | Path | nn.Module | Callable[..., Any] | Calculator,
-    structures: str | Sequence[Atoms] | Structures | None,
+    structures: Any,
     molecules: int,
     unit: str,
     kind: str,
@@ -223,23 +223,15 @@ def of_objects(
 ) -> Source:
     """Whatever `molinv.analysis.analyse` takes."""
     if isinstance(what, str | Path):
-        if structures is not None and not isinstance(structures, str | Path):
-            raise InputError("a run takes structures as a file or a SMILES.")
-        return of_names(
-            str(what), None if structures is None else str(structures), molecules, unit, kind, trust
-        )
+        return of_names(str(what), structures, molecules, unit, kind, trust)
     if hasattr(what, "calculate") and hasattr(what, "implemented_properties"):
         if isinstance(structures, Structures):
             return Source(of_calculator(what, property), structures)  # pyright: ignore
-        given = str(structures) if isinstance(structures, Path) else structures
-        return of_ase(what, None, property, given, molecules)  # pyright: ignore
+        return of_ase(what, None, property, structures, molecules)  # pyright: ignore
     if structures is None:
         raise InputError("a function needs structures: a file, a SMILES, or a list of ase.Atoms.")
     if not isinstance(structures, Structures):
-        if isinstance(structures, str | Path):
-            structures = _structures("the function", str(structures), molecules)
-        else:
-            structures = as_structures(structures[:molecules])
+        structures = _structures("the function", structures, molecules)
     return Source(_function(what, structures, unit, kind), structures)
 
 
@@ -256,9 +248,7 @@ def _function(what: Any, structures: Structures, unit: str, kind: str) -> Subjec
     return of_callable(what, names, [unit] * count, kind, dtype=dtype)
 
 
-def _structures(
-    what: str, structures: str | None, limit: int, saved: Saved | None = None
-) -> Structures:
+def _structures(what: str, structures: Any, limit: int, saved: Saved | None = None) -> Structures:
     if structures is None:
         raise InputError(f"{what}: name molecules with --structures, a file or a SMILES.")
     from ..chem import read
@@ -267,7 +257,7 @@ def _structures(
     wanted = Descriptors() if saved is None else taken(saved.card["build"])
     items = (
         item if isinstance(item, Rejected) else numbered(item, wanted)
-        for item in read([structures], descriptors=wanted)
+        for item in read(structures, descriptors=wanted)
     )
     return given_structures(items, limit, names)
 
