@@ -67,7 +67,24 @@ def of_calculator(calculator: Calculator, name: str = "energy") -> Subject:
             values[(i, 0, slice(len(found))) if subject.by_atom else (i, 0)] = found
         return torch.from_numpy(values)
 
-    subject = Subject(title, call, (Quantity(name, unit),), kind, dtype=torch.float64)
+    def potential(pos: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        energy, forces = torch.zeros(len(z)).double(), torch.zeros(*z.shape, 3).double()
+        for i in range(len(z)):
+            atoms = atoms_of(pos[i], z[i])
+            energy[i] = float(calculate(calculator, "energy", atoms))
+            found = torch.from_numpy(calculate(calculator, "forces", atoms))
+            forces[i, : len(found)] = found
+        return energy, forces
+
+    both = {"energy", "forces"} <= set(implemented) and name in ("energy", "forces", PER_ATOM)
+    subject = Subject(
+        title,
+        call,
+        (Quantity(name, unit),),
+        kind,
+        dtype=torch.float64,
+        potential=potential if both else None,
+    )
     return subject
 
 

@@ -57,6 +57,19 @@ PARTS = {
         "The prediction from every side",
         "One colour all over is an invariant prediction. Drag the sphere to turn it.",
     ),
+    "symmetries": (
+        "symmetries",
+        "More than rotations",
+        "The same question of other operations that no energy depends on. Reflection may change a "
+        "model that is meant for rotations alone; forces that are no gradient do not conserve "
+        "energy.",
+    ),
+    "algebra": (
+        "algebra",
+        "Which symmetries it has, found and not assumed",
+        "Every way to stretch, turn and shift a molecule is tried; those that change nothing are "
+        "the model's own symmetries, whether anybody meant them or not.",
+    ),
     "audit": (
         "audit.section",
         "How the stored molecules are oriented",
@@ -64,7 +77,7 @@ PARTS = {
         "molecules in other orientations.",
     ),
 }
-STILL = ("orbit", "learned", "audit")  # of a function that no orientation changes
+STILL = ("orbit", "learned", "symmetries", "audit")  # of a function that no orientation changes
 
 
 @dataclass(frozen=True, eq=False)

@@ -127,6 +127,7 @@ class Subject:
              metrics.csv and its folder
     dtype, device   of the coordinates that the function gets
     bind     for a function that takes features: the same function of the given structures
+    potential  energies (b,) in eV and forces (b, n, 3) in eV/angstrom, of a calculator of both
     facts    for the head of a report
     """
 
@@ -142,6 +143,7 @@ class Subject:
     facts: dict[str, Any] = field(default_factory=dict)
     device: torch.device = _CPU
     bind: Callable[[Structures], Function] | None = None
+    potential: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
 
     def __post_init__(self):
         if self.kind not in ACTIONS:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf, isfinite
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from .intervals import Estimate, alone, median
 from .orbits import Orbits
 from .orbits.maps import label
@@ -57,6 +61,19 @@ def judge(orbits: Orbits, q: int, threshold: float | None = None) -> Judged:
         basis = f"{basis}, {limit:.3g} {unit}".rstrip()
     answer = "yes" if orbits.still[q] else "almost" if std <= limit else "no"
     return Judged(answer, std, limit, basis)
+
+
+def judge_change(
+    orbits: Orbits, q: int, away: Float[Tensor, " m"], threshold: float | None = None
+) -> tuple[str, float | None]:
+    """ "yes", "almost" or "no" of what another operation changes, and the limit that decides."""
+    limit = judge(orbits, q, threshold).limit
+    changed = torch.zeros(len(away), orbits.std.shape[1], dtype=torch.float64)
+    changed[:, q] = away
+    if bool(orbits.within_rounding(changed)[q]):
+        return "yes", limit if isfinite(limit) else None
+    small = float(away.median()) <= limit
+    return "almost" if small else "no", limit if isfinite(limit) else None
 
 
 def at_one_look(orbits: Orbits, threshold: float | None = None) -> Section:

@@ -79,10 +79,14 @@ class Orbits:
     @property
     def still(self) -> Bool[Tensor, " t"]:
         """Whether no orientation changes it, beyond rounding."""
+        return self.within_rounding(self.std)
+
+    def within_rounding(self, changes: Float[Tensor, "m t"]) -> Bool[Tensor, " t"]:
+        """Whether changes of each molecule's values are no more than rounding."""
         size, scale = ROUNDING.get(self.subject.dtype, ROUNDING[torch.float32])
         length = self.power[..., 0].sqrt().median(0).values
         least = size * length + scale * self.differences.nan_to_num(0)
-        ratio = self.std / least.clamp_min(1e-300)
+        ratio = changes / least.clamp_min(1e-300)
         return (ratio.median(0).values <= 1) & (ratio.amax(0) <= 10)
 
     @property
