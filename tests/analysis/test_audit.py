@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from molinv import InputError, groups
+from molinv.analysis.audit import learners
 from molinv.analysis.audit.section import audit, section
 from molinv.analysis.audit.uniformity import atom_directions, bingham, principal_axes, rayleigh
 from molinv.analysis.section import Globe
@@ -146,7 +147,8 @@ def test_turned_by_haar_nothing_is_found():
     for seed in (0, 1):
         assert make(turned(given, seed)).numbers["uniform"] == bool(uniform[seed])
     found = make(turned(given, int(uniform.int().argmax())))
-    assert len(found.findings) == 1
+    assert len(found.findings) == 2
+    assert "50 % is what chance gives" in found.findings[1]
     assert found.findings[0].startswith("Nothing speaks against")
     assert not any(isinstance(figure, Globe) for figure in found.figures)
 
@@ -183,3 +185,26 @@ def test_what_has_no_direction_is_left_out():
     assert found["long axis"]["molecules"] <= 30
     with pytest.raises(InputError, match="of the 30 given"):
         make(Structures(atoms, [torch.ones(1).long()] * 30))
+
+
+def test_a_classifier_tells_stored_molecules_from_turned_ones():
+    given = structures(SAMPLE, 600)
+    found = learners.told_apart(given, 5, 0)
+    assert found is not None
+    assert found.low > 0.8
+    assert found.p < 1e-20
+    held = [learners.told_apart(turned(given, seed), 5, 100 + seed) for seed in range(6)]
+    assert sum(h is not None and h.low <= 0.5 <= h.high for h in held) >= 5
+    assert learners.told_apart(structures(SAMPLE, 50), 5, 0) is None
+
+
+def test_a_regressor_sees_what_the_orientation_says_and_no_more():
+    given = turned(structures(SAMPLE, 600), 0)
+    axes, _ = principal_axes(given)
+    draw = torch.Generator().manual_seed(0)
+    noise = torch.randn(len(given), generator=draw).double()
+    found = learners.from_axes(given, axes[:, 0, 2].square() + 0.1 * noise, 0)
+    assert found is not None
+    assert found.low > 0.8
+    chance = [learners.from_axes(given, noise.roll(k), k) for k in range(8)]
+    assert sum(c is not None and c.p > 0.05 for c in chance) >= 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from ..orbits import Orbits
 from ..section import Globe, Section, Series, plain
 from ..settings import Settings
 from ..subject import Structures
+from .learners import from_axes, told_apart
 from .uniformity import atom_directions, bingham, principal_axes, rayleigh
 
 AXES = ("long axis", "middle axis", "short axis")  # by moment of inertia, least first
@@ -79,6 +81,7 @@ def section(orbits: Orbits, settings: Settings) -> Section:
         _medians(made, "atoms", "From the centroid to the first atoms: cosines", atoms)
     if hits:
         made.figures.append(_density(max(hits, key=lambda test: test.excess)))
+    _learned(made, structures, orbits.subject.names if structures.y is not None else (), settings)
     rows = [
         [t.name, t.test, len(t.u), t.p, "yes" if t not in hits else "no", t.found.text(0), level]
         for t in tests
@@ -103,6 +106,33 @@ def section(orbits: Orbits, settings: Settings) -> Section:
         },
     }
     return made
+
+
+def _learned(
+    made: Section, structures: Structures, names: Sequence[str], settings: Settings
+) -> None:
+    """What a classifier and a regressor make of the orientations alone."""
+    seed, chance = settings.seed, "what chance gives"
+    if (found := told_apart(structures, ATOMS, seed)) is not None:
+        made.numbers["told_apart"] = found._asdict()
+        made.findings.append(
+            f"A classifier tells a stored molecule from itself turned in {100 * found.value:.0f} "
+            f"[{100 * found.low:.0f}, {100 * found.high:.0f}] % of {found.molecules:,} held-out "
+            f"molecules; 50 % is {chance}."
+        )
+    if structures.y is None or structures.y.ndim > 2:
+        return
+    made.numbers["from_axes"] = {}
+    for q, name in enumerate(names):
+        if (found := from_axes(structures, structures.y[:, q], seed)) is None:
+            continue
+        made.numbers["from_axes"][name] = found._asdict()
+        if found.p < (1 - CONFIDENCE) / len(names):
+            made.findings.append(
+                f"{name} can be predicted from the orientation alone: a regressor that sees only "
+                f"the principal axes has a correlation of {found.value:.2f} [{found.low:.2f}, "
+                f"{found.high:.2f}] with it on {found.molecules:,} held-out molecules."
+            )
 
 
 def audit(structures: Structures, settings: Settings) -> list[Tested]:
