@@ -70,6 +70,12 @@ PARTS = {
         "Every way to stretch, turn and shift a molecule is tried; those that change nothing are "
         "the model's own symmetries, whether anybody meant them or not.",
     ),
+    "walk": (
+        "walk",
+        "A walk through orientations",
+        "The differences that ml-peg reports, here of the first ten structures: each point is one "
+        "step between two orientations.",
+    ),
     "audit": (
         "audit.section",
         "How the stored molecules are oriented",

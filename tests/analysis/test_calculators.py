@@ -21,6 +21,8 @@ from molinv.analysis.calculators import (
     load_calculator,
     structures_for,
 )
+from molinv.analysis.learned.measures import angles
+from molinv.analysis.walk import walk
 from molinv.cli import main
 
 
@@ -159,3 +161,23 @@ def test_modules_and_their_precision():
     assert report.analyses[0].subject.dtype == torch.float64
     with pytest.raises(InputError, match="needs structures"):
         analyse(Net())
+
+
+def test_the_walk_is_that_of_ml_peg():
+    turns = walk(0)
+    assert turns.shape == (115, 3, 3)
+    between = torch.rad2deg(angles(turns[1:15] @ turns[:14].mT))
+    torch.testing.assert_close(between, torch.linspace(1, 40, 14).double())
+    given = crystals(11)
+    sound = analyse(EMT(), given, parts=["walk"]).analyses[0].numbers("walk")
+    assert sound["pairs"] == 1140
+    assert sound["max_energy"] < 1e-10
+    assert sound["max_forces"] < 1e-8
+    assert len(sound["structures"]) == 10
+    broken = analyse(Laboratory(0.04), given[:2], parts=["walk"]).analyses[0].numbers("walk")
+    g, cell = walk(0)[:2], given[0].cell.array
+    expected = abs(0.04 * ((cell @ g[1].numpy().T)[0, 0] - cell[0, 0])) / 4
+    assert broken["energy"][0][0] == pytest.approx(expected, rel=1e-6)
+    assert broken["max_forces"] < 1e-8
+    none = analyse(EMT(), given[:2], property="stress", parts=["walk"]).analyses[0].sections
+    assert "has both" in (none[0].missing or "")
