@@ -12,12 +12,13 @@ orbits/       the one pass over orientations; standard deviations, power by degr
 loss_share.py what broken symmetry costs
 learned/      the learned distribution, and the angles that the network tolerates; several runs
 lie/          Lie derivatives, layer by layer
+symmetries.py more than rotations; algebra.py symmetries that are found and not assumed
+walk.py       the numbers by which ml-peg compares potentials
 audit/        the stored orientations of the data
 pictures/     the same for models of pictures
 
 settings.py, section.py, intervals.py, wording.py   what the parts share
-report/       sections as one page, JSON and PNGs
-curves.py     losses and extents of a run over time
+report/       sections as one page, and JSON
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def main(arguments: list[str]) -> int:
 
 def _finish(folder: Path, config: Any, workers: int) -> None:
     """Intervals, curves, and what was left out."""
-    from ..analysis.curves import draw_curves
+    from ..training.curves import draw_curves
 
     _calibrate(folder, workers)
     draw_curves(folder)

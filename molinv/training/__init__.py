@@ -15,6 +15,7 @@ allowance.py       the reward's weight steered by what moving costs
 optim.py           Muon with AdamW
 averaging.py       an exponential average of the weights
 history.py         metrics.csv and the screen, a row an epoch; which model is kept
+curves.py          figures of a run: its errors and extents over time
 orbit_share.py     what the network still makes of orientation, in the log
 run.py             a run from its settings to its folder
 checkpoint.py      checkpoints, written whole and read without pickle

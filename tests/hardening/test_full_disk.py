@@ -81,7 +81,7 @@ def page(folder, size):
 def picture(folder, size):
     from matplotlib.figure import Figure
 
-    from molinv.analysis.curves import _save
+    from molinv.training.curves import _save
 
     figure = Figure()
     figure.text(0, 0, str(size))

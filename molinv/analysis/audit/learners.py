@@ -8,7 +8,7 @@ judged on molecules that they were not fitted to. Source of the tests: "Are my m
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -56,7 +56,7 @@ def told_apart(structures: Structures, atoms: int, seed: int) -> Learned | None:
     fit = torch.cat([views[0][one], views[1][one]])
     stored, turned = (predicted(fit, labels[:, None], v[other])[:, 0] for v in views)
     wins = int((stored > turned).sum())
-    found = binomtest(wins, len(other))
+    found: Any = binomtest(wins, len(other))
     ends = found.proportion_ci()
     return Learned(wins / len(other), ends.low, ends.high, found.pvalue, len(other))
 
@@ -71,9 +71,11 @@ def from_axes(structures: Structures, y: Float[Tensor, " m"], seed: int) -> Lear
     one, other = torch.randperm(m, generator=torch.Generator().manual_seed(seed)).chunk(2)
     scaled = ((y[:m] - y[one].mean()) / y[one].std().clamp_min(1e-300))[:, None].double()
     found = predicted(seen[one], scaled[one], seen[other])[:, 0]
-    result = pearsonr(found.numpy(), scaled[other, 0].numpy(), alternative="greater")
-    ends = pearsonr(found.numpy(), scaled[other, 0].numpy()).confidence_interval()
-    return Learned(float(result.statistic), ends.low, ends.high, float(result.pvalue), len(other))
+    both = found.numpy(), scaled[other, 0].numpy()
+    result: Any = pearsonr(*both)
+    above: Any = pearsonr(*both, alternative="greater")
+    ends = result.confidence_interval()
+    return Learned(float(result.statistic), ends.low, ends.high, above.pvalue, len(other))
 
 
 def features(structures: Structures, atoms: int) -> Float[Tensor, "m d"]:

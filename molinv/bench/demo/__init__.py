@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ...analysis.curves import draw_curves
+from ...training.curves import draw_curves
 from ...chem import read
 from ...datasets import load
 from ...datasets.split import split
