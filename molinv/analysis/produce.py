@@ -137,7 +137,7 @@ def _write(
     seed: int,
     threshold: float | None,
 ) -> Path:
-    from .report import write, write_comparison
+    from .report import chemiscope, write, write_comparison
 
     how = {"made by": f"molinv {__version__}, {date.today().isoformat()}, seed {seed}"}
     if command := _command():
@@ -153,7 +153,9 @@ def _write(
         pages.append((analysis.subject.name, each, facts | how, sections))
     if len(pages) == 1:
         name, each, facts, sections = pages[0]
-        write(folder, f"Rotational invariance of {name}", each, facts, sections)
+        title = f"Rotational invariance of {name}"
+        write(folder, title, each, facts, sections)
+        chemiscope.write(folder, title, found[0].orbits)
     else:
         names = [name for name, *_ in pages]
         both = differences(found[0], found[1])

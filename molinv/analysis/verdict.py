@@ -1,4 +1,4 @@
-"""Yes, almost or no, and why: five lines in plain words, made from the numbers of the parts."""
+"""Yes, almost or no, and why: some lines in plain words, made from the numbers of the parts."""
 
 from __future__ import annotations
 
@@ -109,9 +109,9 @@ def at_one_look(orbits: Orbits, threshold: float | None = None) -> Section:
 
 
 def verdict(analysis: Analysis, threshold: float | None = None) -> list[str]:
-    """Is it invariant, what does that cost, which rotations, which layers, does mu agree.
+    """Is it invariant, what does that cost, which rotations, which symmetries, which layers.
 
-    A part that was not made is named as such. Of several quantities, the lines are about the one
+    Last whether the learned distribution agrees. Of several quantities, the lines are about the one
     that is farthest from invariant. Of what nothing changes there is one line.
     """
     orbits = analysis.orbits
@@ -120,16 +120,9 @@ def verdict(analysis: Analysis, threshold: float | None = None) -> list[str]:
     first = _invariance(analysis, q, each[q])
     if each[q].answer == "yes" and {s.name for s in analysis.sections} <= {*STILL}:
         return [first]
-    cost, degrees = _cost(analysis, q), _degrees(analysis, q)
-    where, agreement = (analysis.numbers(part).get("verdict") for part in ("lie", "tolerance"))
-    return [
-        first,
-        cost or _missing(analysis, "loss", "What broken symmetry costs"),
-        degrees or _missing(analysis, "spectrum", "Which rotations it depends on"),
-        where or _missing(analysis, "lie", "Where in the network it is made"),
-        agreement
-        or _missing(analysis, "tolerance", "Whether the learned distribution agrees with that"),
-    ]
+    parts = [_cost(analysis, q), _degrees(analysis, q), _symmetries(analysis, q)]
+    parts += [analysis.numbers(part).get("verdict") for part in ("lie", "tolerance")]
+    return [first, *(line for line in parts if line)]
 
 
 def differences(one: Analysis, other: Analysis) -> list[str]:
@@ -151,11 +144,6 @@ def differences(one: Analysis, other: Analysis) -> list[str]:
             f"{one.subject.name} (median of the differences)."
         )
     return made
-
-
-def _missing(analysis: Analysis, part: str, what: str) -> str:
-    reason = next((s.missing for s in analysis.sections if s.name == part), None)
-    return f"{what}: not measured" + (f" ({reason.rstrip('.')})." if reason else ".")
 
 
 def _invariance(analysis: Analysis, q: int, found: Judged) -> str:
@@ -218,3 +206,11 @@ def _degrees(analysis: Analysis, q: int) -> str | None:
 
 def _percent(share: float) -> str:
     return "nothing" if share < 1e-6 else f"{100 * share:.2g} %"
+
+
+def _symmetries(analysis: Analysis, q: int) -> str | None:
+    found = analysis.numbers("algebra").get(analysis.subject.names[q])
+    if not found:
+        return None
+    named = found["in random orientations"]["named"]
+    return f"The symmetries that were found without assuming any: {named}."

@@ -144,7 +144,6 @@ def _whole(
             f"{steep.text(top, 0, unit=first.unit)} per {unit}."
         )
     made.findings += sentences
-    made.numbers["verdict"] = sentences[-1]
 
 
 def _spectrum(made: Section, turned: Rates, orbits: Orbits) -> None:
