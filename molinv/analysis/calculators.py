@@ -18,6 +18,7 @@ from torch import Tensor
 from ..chem.structure import Rejected
 from ..errors import InputError, unknown
 from ..names import external
+from .elsewhere import Elsewhere
 from .subject import CELL, PERIODIC, Quantity, Structures, Subject, of_atoms
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def of_calculator(calculator: Calculator, name: str = "energy") -> Subject:
     """
     if name not in PROPERTIES:
         raise unknown("property", name, PROPERTIES)
-    title = type(calculator).__name__
+    title = called(calculator)
     implemented = list(getattr(calculator, "implemented_properties", ()))
     if _asked(name) not in implemented:
         has = ", ".join(p for p in PROPERTIES if p in implemented) or "none of those known here"
@@ -113,8 +114,13 @@ def calculate(calculator: Calculator, name: str, atoms: Atoms) -> Any:
     except Exception as error:  # a calculator may raise anything
         text = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{type(calculator).__name__} failed on {atoms.get_chemical_formula()}: {text}"
+            f"{called(calculator)} failed on {atoms.get_chemical_formula()}: {text.rstrip('.')}."
         ) from error
+
+
+def called(calculator: Any) -> str:
+    """The name of a calculator's class."""
+    return calculator.name if isinstance(calculator, Elsewhere) else type(calculator).__name__
 
 
 def _asked(name: str) -> str:
@@ -132,8 +138,15 @@ def _shaped(name: str, value: Any, atoms: int) -> np.ndarray:
     return found
 
 
-def load_calculator(spec: str, arguments: dict[str, Any] | None = None) -> Calculator:
-    """The calculator that "package.module:Name" names, a class or function made with arguments."""
+def load_calculator(
+    spec: str, arguments: dict[str, Any] | None = None, python: str | None = None
+) -> Calculator:
+    """The calculator that "package.module:Name" names, a class or function made with arguments.
+
+    With `python`, the interpreter of another environment, it runs there (see `Elsewhere`).
+    """
+    if python is not None:
+        return Elsewhere(python, spec, arguments)  # pyright: ignore[reportReturnType]
     found = external(spec)
     if isinstance(found, type) or not hasattr(found, "calculate"):
         try:

@@ -20,6 +20,7 @@ from ..prediction.batches import asked
 from ..training.saved import Saved
 from .calculators import (
     PROPERTIES,
+    called,
     load_calculator,
     of_calculator,
     read_atoms,
@@ -198,6 +199,7 @@ def of_ase(
     property: str,
     structures: Any,
     molecules: int = 1000,
+    python: str | None = None,
 ) -> Source:
     """An ASE calculator, made or named ("package.module:Name"), on structures or a file of them."""
     if property not in PROPERTIES:
@@ -205,11 +207,13 @@ def of_ase(
     if structures is None:
         raise InputError(f"{calculator}: name structures with --structures, a file or a SMILES.")
     structures = read_atoms(structures, molecules)
-    made = load_calculator(calculator, arguments) if isinstance(calculator, str) else calculator
+    made = calculator
+    if isinstance(made, str):
+        made = load_calculator(made, arguments, python)
     subject = of_calculator(made, property)
     given = structures_for(made, property, structures)
     named_with = f", {arguments}" if arguments else ""
-    text = calculator if isinstance(calculator, str) else type(made).__name__
+    text = calculator if isinstance(calculator, str) else called(made)
     subject = replace(subject, facts={"calculator": f"{text}{named_with}", "property": property})
     return Source(subject, given.structures, given.notes)
 

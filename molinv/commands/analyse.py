@@ -44,6 +44,11 @@ def main(arguments: list[str]) -> int:
             "--calculator_args", help='what it is made with, as JSON: \'{"model": "small"}\''
         )
         parser.add_argument(
+            "--python",
+            help="the interpreter of another environment to run the calculator in, such as "
+            "envs/mace/bin/python",
+        )
+        parser.add_argument(
             "--property",
             default="energy",
             help="energy, energy_per_atom, forces, stress, dipole or charges",
@@ -96,9 +101,8 @@ def main(arguments: list[str]) -> int:
     else:
         if args.calculator:
             made = _arguments(args.calculator_args)
-            sources = [
-                of_ase(args.calculator, made, args.property, args.structures, args.molecules)
-            ]
+            where = args.property, args.structures, args.molecules, args.python
+            sources = [of_ase(args.calculator, made, *where)]
         else:
             how = args.structures, args.molecules, args.unit, args.kind, args.trust
             sources = [of_names(run, *how) for run in args.runs]

@@ -181,3 +181,36 @@ def test_the_walk_is_that_of_ml_peg():
     assert broken["max_forces"] < 1e-8
     none = analyse(EMT(), given[:2], property="stress", parts=["walk"]).analyses[0].sections
     assert "has both" in (none[0].missing or "")
+
+
+def test_a_calculator_runs_in_another_environment(tmp_path, monkeypatch, capfd):
+    import sys
+
+    (tmp_path / "foreign.py").write_text(
+        "from ase.calculators.emt import EMT\n"
+        "class Foreign(EMT):\n"
+        "    def __init__(self, factor):\n"
+        "        super().__init__()\n"
+        "        self.factor = factor\n"
+        "    def calculate(self, atoms, properties, changes):\n"
+        "        print('noise')\n"
+        "        super().calculate(atoms, properties, changes)\n"
+        "        self.results['energy'] *= self.factor\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = load_calculator("foreign:Foreign", {"factor": 2.0}, sys.executable)
+    given = crystals(3)
+    report = analyse(found, given, parts=["orbit"])
+    assert report.answer == "yes"
+    assert report.analyses[0].subject.name == "Foreign"
+    here = given[0].copy()
+    here.calc = EMT()
+    energy = float(report.analyses[0].orbits.mean[0, 0])
+    assert energy == pytest.approx(2 * here.get_potential_energy())
+    assert "noise" not in capfd.readouterr().out
+    with pytest.raises(InputError, match="No EMT-potential"):
+        analyse(found, [molecule("SiH4")])
+    with pytest.raises(InputError, match="cannot make foreign:Foreign"):
+        load_calculator("foreign:Foreign", {}, sys.executable)
+    with pytest.raises(InputError, match="cannot start"):
+        load_calculator("foreign:Foreign", {}, str(tmp_path / "none"))

@@ -1,0 +1,85 @@
+"""An ASE calculator in another Python, where its package is installed: in a process of its own.
+
+Structures and results cross as JSON, a line each. `elsewhere_worker.py` runs there, and needs ASE.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+WORKER = Path(__file__).parent / "elsewhere_worker.py"
+
+
+class Elsewhere:
+    """A calculator of another environment, with as much of ASE's interface as an analysis needs.
+
+    `python` is that environment's interpreter, `spec` and `arguments` as in `load_calculator`.
+    Raises InputError where it cannot be started, with what it said.
+    """
+
+    def __init__(self, python: str | Path, spec: str, arguments: dict[str, Any] | None = None):
+        self.spec, self.results = spec, dict[str, Any]()
+        given = json.dumps({"spec": spec, "arguments": arguments or {}})
+        command = [str(python), str(WORKER), given]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        except OSError as error:
+            raise InputError(f"cannot start {python}: {error.strerror}.") from error
+        weakref.finalize(self, _end, self._process)
+        told = self._answer()
+        self.name, self.implemented_properties = told["name"], told["properties"]
+
+    def calculate(
+        self, atoms: Atoms, properties: list[str], system_changes: list[str] | None = None
+    ) -> None:
+        """The properties of atoms, in `results`; InputError with what the calculator said."""
+        asked = {
+            "numbers": atoms.numbers.tolist(),
+            "positions": atoms.positions.tolist(),
+            "cell": atoms.cell.array.tolist(),
+            "pbc": atoms.pbc.tolist(),
+            "properties": properties,
+        }
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(asked) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # what it said on its end is read next
+        found = self._answer()["results"]
+        self.results = {name: np.asarray(value) for name, value in found.items()}
+
+    def _answer(self) -> dict[str, Any]:
+        process = self._process
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            _, said = process.communicate()
+            last = said.strip().splitlines() or ["it ended without a word"]
+            raise InputError(f"{self.spec}: {last[-1]}")
+        told = json.loads(line)
+        if "error" in told:
+            raise InputError(told["error"])
+        return told
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.kill()
+    process.communicate()

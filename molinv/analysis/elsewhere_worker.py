@@ -1,0 +1,52 @@
+"""Runs in another environment: makes a calculator and answers what it is asked. See elsewhere.py.
+
+Imports nothing of molinv, which that environment does not have.
+"""
+
+import importlib
+import json
+import os
+import sys
+
+
+def main(given):
+    """Answer one JSON line for each line of standard input, on the first standard output."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is no answer
+
+    def answer(content):
+        answers.write(json.dumps(content) + "\n")
+        answers.flush()
+
+    from ase import Atoms
+
+    try:
+        module, name = given["spec"].split(":")
+        found = getattr(importlib.import_module(module), name)
+        if isinstance(found, type) or not hasattr(found, "calculate"):
+            found = found(**given["arguments"])
+        has = list(found.implemented_properties)
+        answer({"name": type(found).__name__, "properties": has})
+    except Exception as error:  # a calculator's package may raise anything
+        answer({"error": f"cannot make {given['spec']}: {_words(error)}"})
+        return
+    for line in sys.stdin:
+        asked = json.loads(line)
+        properties = asked.pop("properties")
+        try:
+            atoms = Atoms(**asked)
+            found.calculate(atoms, properties, ["positions", "numbers", "cell", "pbc"])
+            results = {p: found.results[p] for p in properties}
+            answer(
+                {"results": {p: getattr(v, "tolist", lambda v=v: v)() for p, v in results.items()}}
+            )
+        except Exception as error:
+            answer({"error": _words(error)})
+
+
+def _words(error):
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
