@@ -177,11 +177,13 @@ def _cost(analysis: Analysis, q: int) -> str | None:
     found = analysis.numbers("loss")
     if not found:
         return None
-    quantity = analysis.subject.quantities[q]
+    quantity, saved = analysis.subject.quantities[q], found["absolute_saved"][q]
+    of = found["absolute_of_single_average"][q][0]
+    less = f"{saved:.2g} {quantity.unit} of {of:.3g}" if saved > 1e-6 * of else "nothing"
     return (
         f"Broken symmetry makes {100 * found['share'][q]:.2g} % of the squared error of "
         f"{quantity.name} on rotated molecules; averaging over orientations would lower its mean "
-        f"absolute error by {found['absolute_saved'][q]:.2g} {quantity.unit}."
+        f"absolute error by {less}."
     )
 
 

@@ -82,7 +82,7 @@ def test_names_stay_text(page):
     assert not [a for _, a in page.found if any(name.startswith("on") for name in a)]
     assert any(given.EVIL in text for text in page.text["li"])
     figures = json.loads(page.text["script"][0])["figures"]
-    assert [f["group"] for f in figures] == ["curve", "bars", "map", "log"]
+    assert [f["group"] for f in figures] == ["curve/", "bars/", "map/", "log/"]
     # plotly.js reads markup out of its texts
     shown = json.dumps([[f["layout"], [t.get("name") for t in f["data"]]] for f in figures])
     assert "<script" not in shown
@@ -93,7 +93,7 @@ def test_names_of_figures_stay_text_too(tmp_path):
     write(tmp_path, "t", [], {}, [Section("a", "A", figures=[given.chart(given.EVIL)])])
     page = Elements((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert [tag for tag, _ in page.found].count("script") == 3
-    assert json.loads(page.text["script"][0])["figures"][0]["group"] == given.EVIL
+    assert json.loads(page.text["script"][0])["figures"][0]["group"] == f"{given.EVIL}/"
 
 
 def test_every_number_is_in_the_json(folder):
@@ -134,7 +134,7 @@ def test_comparison_puts_the_same_names_together(tmp_path):
     assert {p.name for p in paths} == {p.name for p in tmp_path.iterdir()}
     page = Elements((tmp_path / "report.html").read_text(encoding="utf-8"))
     figures = json.loads(page.text["script"][0])["figures"]
-    assert [f["group"] for f in figures] == ["curve", "bars", "map", "map", "log", "log"]
+    assert [f["group"] for f in figures] == ["curve/", "bars/", "map/", "map/", "log/", "log/"]
     maps = [f["data"][0] for f in figures if f.get("globe")]
     assert maps[0]["cmax"] == maps[1]["cmax"] == pytest.approx(3.0), "one scale for both"
     assert any("Not part of this analysis" in text for text in page.text["p"])

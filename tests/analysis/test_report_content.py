@@ -30,9 +30,9 @@ def test_tabs_leave_out_what_all_titles_begin_with():
     ("value", "shown"),
     [
         (0.0, "0"),
-        (1234.5678, "1,235"),
-        (-0.012345, "\N{MINUS SIGN}0.01235"),
-        (1.5e-7, "1.500 · 10⁻⁷"),
+        (1234.5678, "1,230"),
+        (-0.012345, "\N{MINUS SIGN}0.0123"),
+        (1.5e-7, "1.50 · 10⁻⁷"),
         (12_345, "12,345"),
         (True, "yes"),
         (None, "\N{EN DASH}"),
@@ -41,5 +41,5 @@ def test_tabs_leave_out_what_all_titles_begin_with():
         ("<b>", "<b>"),
     ],
 )
-def test_numbers_have_four_digits(value, shown):
+def test_numbers_have_three_digits(value, shown):
     assert show(value) == shown
