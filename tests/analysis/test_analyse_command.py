@@ -55,7 +55,7 @@ def test_a_run_has_every_part(report):
     assert len(found["verdict"]) == 6
     assert all(line in page or line.partition(": ")[2] in page for line in found["verdict"])
     assert found["verdict"][0].startswith(("Yes", "Almost", "No"))
-    for _, title in PARTS.values():
+    for _, title, _ in PARTS.values():
         assert title in page
     files = {"report.html", "analysis.json", "structures.chemiscope.json"}
     assert {path.name for path in report.iterdir()} == files
