@@ -25,7 +25,7 @@ from ...errors import InputError
 from ...training.saved import write_json
 from ..environments import cached
 from ..flags import listed, positive
-from ..report import facts, table, write
+from ..report import facts, table, wide, write
 from .structures import SETS
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def main(
     positive(count=count)
     chosen = list(POTENTIALS) if models is None else listed(models, "model", POTENTIALS)
     kinds = list(SETS) if structures is None else listed(structures, "set", SETS)
-    console, folder, rows = Console(), Path(out), []
+    console, folder, rows = wide(160), Path(out), []
     for name in chosen:
         for kind in (k for k in POTENTIALS[name].sets if k in kinds):
             path = folder / f"{name}-{kind}".replace(" ", "-").replace(",", "") / "result.json"
