@@ -83,8 +83,8 @@ def test_by_size_and_by_element():
         float(each[given.sizes == 6].quantile(0.5))
     )
     charts = {figure.name: figure for figure in found.figures if isinstance(figure, Chart)}
-    assert charts["orbit_element_a"].series[0].x[0] == "H (40)"
-    assert len(charts["orbit_size_a"].series[0].y) == len(by_size)
+    assert charts["orbit_element"].series[0].x[0] == "H (40)"
+    assert len(charts["orbit_size"].series[0].y) == len(by_size)
 
 
 def test_sizes_are_gathered_in_few_groups_that_hold_every_molecule_once():
@@ -100,7 +100,7 @@ def test_sizes_are_gathered_in_few_groups_that_hold_every_molecule_once():
 
 def test_the_histogram_holds_every_molecule_once():
     found, orbits = statistics(subject(line), molecules(), degree=3)
-    (chart,) = (f for f in found.figures if f.name == "orbit_histogram_a")
+    (chart,) = (f for f in found.figures if f.name == "orbit_histogram")
     (steps,) = chart.series
     assert sum(steps.y[1:-1:2]) == 12
     assert (steps.x[0], steps.x[-1]) == (0, pytest.approx(float(orbits.variance.sqrt().max())))

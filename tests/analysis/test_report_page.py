@@ -94,7 +94,8 @@ def test_opens_and_runs_no_name_as_a_script(opened):
     see_all(page)
     assert page.evaluate("window.hacked") is None
     assert page.locator("img").count() == 0
-    assert page.locator(".verdict li").count() == 5
+    assert page.locator(".why").count() == 1
+    assert page.locator(".verdict li").count() == 4
     assert page.locator(".contents li").count() == 1 + len(given.sections())
 
 
