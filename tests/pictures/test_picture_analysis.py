@@ -142,7 +142,6 @@ def test_a_run_makes_a_report(kind, tmp_path, capsys):
     names = {"classes": "shear", "maps": "angle", "hue": "hue"}
     numbers = found["sections"]["equivariance"]["numbers"][names[kind]]
     assert set(numbers) == {"network alone", "averaged over 2 copies"}
-    assert (tmp_path / "run" / "analysis" / f"change_{names[kind]}.png").stat().st_size > 5000
     assert (tmp_path / "run" / "analysis" / "report.html").stat().st_size > 1e5
     assert main(["analyse", out, "--places", "0"]) == 2
     assert "--places" in capsys.readouterr().err
