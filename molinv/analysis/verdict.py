@@ -81,8 +81,10 @@ def at_one_look(orbits: Orbits, threshold: float | None = None) -> Section:
     made = Section("answer", "At one look", top=True)
     made.reading = "Orientation matters little where its bar is far below the others."
     std, error = median(orbits.std), median(orbits.error)
-    for q, quantity in enumerate(orbits.subject.quantities):
-        found = judge(orbits, q, threshold)
+    judged = [judge(orbits, q, threshold) for q in range(len(orbits.subject.quantities))]
+    # the page shows the first, the one that the verdict is about
+    for q in sorted(range(len(judged)), key=lambda q: -judged[q].ratio):
+        found, quantity = judged[q], orbits.subject.quantities[q]
         bars = {"orientation changes": std[q]}
         if orbits.structures.y is not None:
             bars["the model's error"] = error[q]
