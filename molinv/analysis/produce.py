@@ -103,12 +103,14 @@ def produce(
     for name in parts or ():
         if name not in PARTS:
             raise unknown("part of an analysis:", name, PARTS)
+    if threshold is not None and not threshold > 0:
+        raise InputError(f"threshold: expected a number above 0, got {threshold}.")
     chosen = [(s.subject, s.structures) for s in sources]
     if targets is not None:
         chosen = [only(subject, given, targets) for subject, given in chosen]
     chosen = [(place(subject, given, device), given) for subject, given in chosen]
     with bars() as progress:
-        settings = Settings(degree=degree, seed=seed, progress=progress)
+        settings = Settings(degree=degree, seed=seed, threshold=threshold, progress=progress)
         found = [analyse_all(subject, given, settings, parts) for subject, given in chosen]
     notes = [note for source in sources for note in source.notes]
     judged = {

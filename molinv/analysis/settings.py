@@ -18,6 +18,7 @@ class Settings:
     degree      of the quadrature rule: powers are known up to degree // 2; None: as high as is
                 needed, as far as `budget` molecules times orientations allow
     batch_size  molecules a call
+    threshold   a change that counts as nearly none, in the quantities' unit
     progress    called with a description of the work and its total; returns a function that is
                 called with the size of each step
     """
@@ -25,6 +26,7 @@ class Settings:
     degree: int | None = None
     budget: int = 400_000
     batch_size: int = 256
+    threshold: float | None = None
     seed: int = 0
     progress: Callable[[str, int], Callable[[int], None]] = _silent
 

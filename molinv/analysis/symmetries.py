@@ -50,7 +50,7 @@ def section(orbits: Orbits, settings: Settings) -> Section:
             continue
         middle = median(change.away)
         for q, quantity in enumerate(subject.quantities):
-            answer, limit = judge_change(orbits, q, change.away[:, q])
+            answer, limit = judge_change(orbits, q, change.away[:, q], settings.threshold)
             most = float(change.away[:, q].max())
             text = middle.text(q, unit=quantity.unit)
             rows.append([change.name, quantity.name, answer, text, most, limit])

@@ -91,6 +91,8 @@ def main(arguments: list[str]) -> int:
         raise InputError(
             "analyse: expected one or more runs, or --calculator (see `molinv analyse --help`)."
         )
+    if not args.calculator and (args.calculator_args or args.python):
+        raise InputError("--calculator_args and --python are of --calculator: name one.")
     if args.molecules < 1:
         raise InputError(f"--molecules: expected at least 1, got {args.molecules}.")
     from ..analysis.produce import of_ase, of_names, produce, sweep_of_runs

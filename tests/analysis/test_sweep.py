@@ -89,7 +89,7 @@ def test_what_turns_along_has_no_variance(kind):
     assert (turned.variance > 1e-3).all()
 
 
-def test_errors_and_the_orientations_that_make_them():
+def test_errors_are_means_over_orientations():
     def f(pos, z):
         return pos[:, :1, 2]
 
@@ -100,8 +100,6 @@ def test_errors_and_the_orientations_that_make_them():
     errors = torch.stack([(values_at(subject(f), pos, z, g) - y)[:, 0].abs() for g in found.nodes])
     torch.testing.assert_close(found.error[:, 0], found.weights @ errors)
     torch.testing.assert_close(found.square[:, 0], found.weights @ errors.square())
-    assert torch.equal(errors.argmin(0), found.best)
-    assert torch.equal(errors.argmax(0), found.worst)
     assert sweep(subject(f), given).error.isnan().all()
 
 

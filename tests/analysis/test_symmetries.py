@@ -128,3 +128,9 @@ def test_a_crystal_is_moved_without_its_cell():
     moved = numbers["translation by 40 angstrom"]["energy_per_atom"]
     assert moved["answer"] == "yes"
     assert numbers["permutation"]["energy_per_atom"]["answer"] == "yes"
+
+
+def test_the_threshold_that_is_given_decides():
+    away = "translation by 1 angstrom"
+    assert answers(Placed())[away] == "no"
+    assert answers(Placed(), threshold=1e6)[away] == "almost"

@@ -31,8 +31,6 @@ class Orbits:
     power      (m, t, L + 1) of each Wigner-D degree, unit^2; l = 0 is |mean|^2
     error      (m, t) mean over g of |f(g x) - y|, the vectors' length; NaN without true values
     square     (m, t) mean over g of |f(g x) - y|^2
-    best, worst  (m,) index of the orientation where the first quantity is nearest to its true
-               value and farthest from it; without one, to and from its value as stored
     beyond     (m, t) share of the variance over orientations outside of the rule that the known
                degrees do not explain, NaN where it was not looked at
     nodes, weights  the orientations
@@ -45,8 +43,6 @@ class Orbits:
     power: Float[Tensor, "m t l"]
     error: Float[Tensor, "m t"]
     square: Float[Tensor, "m t"]
-    best: Int64[Tensor, " m"]
-    worst: Int64[Tensor, " m"]
     beyond: Float[Tensor, "m t"]
     nodes: Float[Tensor, "k 3 3"]
     weights: Float[Tensor, " k"]
@@ -176,8 +172,6 @@ def _block(
     # sums of f - base: no digits are spent on what all orientations share
     coefficients, second = base.new_zeros(len(l_of), base.numel()), base.new_zeros(b, t)
     error, square = base.new_zeros(b, t), base.new_zeros(b, t)
-    low, high = base.new_full((b,), torch.inf), base.new_full((b,), -torch.inf)
-    best, worst = torch.zeros(b, dtype=torch.long), torch.zeros(b, dtype=torch.long)
     for part in torch.arange(len(nodes)).split(_KEPT):
         rows = []
         for k in part.tolist():
@@ -186,8 +180,6 @@ def _block(
             away = length_squared(value - reference, e)
             error += weights[k] * away.sqrt()
             square += weights[k] * away
-            best[away[:, 0] < low], worst[away[:, 0] > high] = k, k
-            low, high = torch.minimum(low, away[:, 0]), torch.maximum(high, away[:, 0])
             tick(b)
         held = torch.stack(rows)
         coefficients += (columns[part] * weights[part, None]).mT @ held
@@ -206,7 +198,7 @@ def _block(
         away = seen[1] - base - (seen[0] @ coefficients).view(-1, *base.shape)
         around = length_squared(seen[1] - base - shift, e).mean(0)
         beyond = length_squared(away, e).mean(0) / around.clamp_min(1e-300)
-    return base + shift, variance, power, error, square, best, worst, beyond
+    return base + shift, variance, power, error, square, beyond
 
 
 def width(subject: Subject, structures: Structures) -> int | None:

@@ -76,11 +76,10 @@ def probe(
         mean = base + (values - base).mean(0)
         variance = length_squared(values - mean, e).sum(0) / (len(values) - 1)
         unknown = torch.nan if structures.y is None else 1.0
-        best, worst = away[..., 0].argmin(0), away[..., 0].argmax(0)
         error, square = (x.mean(0) * unknown for x in (away.sqrt(), away))
         power = length_squared(mean, e)[..., None]
         beyond = torch.full_like(variance, torch.nan)
-        all_of = mean, variance, power, error, square, best, worst, beyond
+        all_of = mean, variance, power, error, square, beyond
         return *all_of, values.movedim(0, 1)
 
     blocks = structures.blocks(batch_size)
