@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import signal
+import time
 import sys
 import threading
 import warnings
@@ -69,14 +70,15 @@ def train(
     workers: int = 0,
     given: Collection[str] = (),
     watch: Callable[[int, float], None] | None = None,
+    now: Callable[[], float] = time.monotonic,
 ) -> Path:
     """Run `config`, on molecules or pictures, or resume it from its folder's last checkpoint.
 
     `workers` processes search conformers where the data needs them; `trust` lets the model that
     `init` names need code outside molinv; `given` are the settings that were named explicitly,
     which `init` may then not change. `watch` is called after each epoch with its number, from 1,
-    and its validation error, and may end the run by raising. The folder is locked while the run
-    lasts.
+    and its validation error, and may end the run by raising. `now` is the clock, in seconds, that
+    `config.minutes` refers to. The folder is locked while the run lasts.
 
     Returns the run folder, which holds config.yaml, metrics.csv, checkpoints/, split.csv (the
     parts), model.safetensors and model.json, rejected.csv (rows of a user's file that could not be
@@ -84,7 +86,7 @@ def train(
     settings that do not fit the data or the folder, and if the loss diverges.
     """
     with locked(Path(config.out)):
-        return _train(config, trust, workers, given, watch)
+        return _train(config, trust, workers, given, watch, now)
 
 
 def _train(
@@ -93,6 +95,7 @@ def _train(
     workers: int,
     given: Collection[str],
     watch: Callable[[int, float], None] | None,
+    now: Callable[[], float],
 ) -> Path:
     folder = Path(config.out)
     if (folder / ENSEMBLE).is_file():
@@ -124,7 +127,7 @@ def _train(
     own = {"molinv": __version__, "parameters": count_parameters(network)}
     if config.compile:
         network.model.compile()
-    schedule = Schedule(config)
+    schedule = Schedule(config, now)
     history = History(folder, data, data.facts | own, schedule)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")

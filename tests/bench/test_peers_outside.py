@@ -68,7 +68,7 @@ def test_a_peer_trains_in_its_own_process_and_has_a_row(bench, capsys):
     result = json.loads((folder / "result.json").read_text())
     rows = history(folder)
     assert len(rows) == peers.CHECKS
-    assert float(rows[-1]["homo_rotated"]) < float(rows[0]["homo_rotated"])
+    assert float(rows[-1]["homo_rotated"]) < 1_000  # about 11,000 before it learns
     assert result["train_seconds"] >= 1.2
     assert result["seen"] == 32 * result["steps"]
     homo = result["targets"]["homo"]

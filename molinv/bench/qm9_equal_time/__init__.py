@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from ...chem import xtb
@@ -37,9 +39,10 @@ def main(
 ) -> None:
     """Train every method for the same time, one after the other, and compare them.
 
-    Each run has one group element a molecule and step, in training and in the test. Only training
-    counts towards the minutes, the learning rates follow them, and the epoch with the least
-    validation error is tested. Finished runs are skipped and an interrupted one is resumed, so the
+    Each run draws one group element per molecule and step, in training and in the test. Minutes are
+    processor time on a CPU, so other programs on the machine do not change what a method gets, and
+    two threads use a minute in half a minute. Only training counts towards them, the learning rates
+    follow them, and the epoch with the lowest validation error is tested. Finished runs are skipped and an interrupted one is resumed, so the
     same command finishes an interrupted benchmark. The table is printed after every run. All
     methods share one recipe: Muon with AdamW, at molinv's own settings; but the peers at the end
     (TorchMD-NET, SchNetPack, MACE, GotenNet) train by their packages' settings, each in an
@@ -111,7 +114,8 @@ def choose(names: str | None) -> list[Method | Peer]:
 
 def _measure(config: TrainConfig, test: int) -> dict[str, Any]:
     """Train and test."""
-    run = train(config)
+    now = time.monotonic if torch.accelerator.is_available() else time.process_time
+    run = train(config, now=now)
     found = evaluate(run, copies=0, limit=test, trust=True)
     card = json.loads((run / "model.json").read_text(encoding="utf-8"))
     last = history(run)[-1]

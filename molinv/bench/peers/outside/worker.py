@@ -1,4 +1,4 @@
-"""Train one published network for so many minutes, in the environment that has its package.
+"""Train one published network for some minutes of processor time, in its package's environment.
 
     python -m outside.worker FOLDER
 
@@ -87,7 +87,7 @@ def main(folder: Path) -> None:
             mean.values = state["mean"]
     train, used = parts["train"], None
     while spent < budget:
-        begin = time.perf_counter()
+        begin = time.process_time()
         if len(order) < net.batch_size:
             order = torch.randperm(len(train))
         graph, y = train.take(order[: net.batch_size])
@@ -105,7 +105,7 @@ def main(folder: Path) -> None:
         if not math.isfinite(loss.item()):
             write(folder / "done.json", {"failed": f"the loss of {task['peer']} is {loss.item()}"})
             return
-        spent, step = spent + time.perf_counter() - begin, step + 1
+        spent, step = spent + time.process_time() - begin, step + 1
         if spent < budget and int(CHECKS * spent / budget) <= len(rows):
             continue
         used = tested(net, mean)
