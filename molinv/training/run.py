@@ -6,9 +6,9 @@ import importlib.util
 import logging
 import os
 import signal
-import time
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager

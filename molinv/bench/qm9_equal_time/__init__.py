@@ -39,16 +39,17 @@ def main(
 ) -> None:
     """Train every method for the same time, one after the other, and compare them.
 
-    Each run draws one group element per molecule and step, in training and in the test. Minutes are
-    processor time on a CPU, so other programs on the machine do not change what a method gets, and
-    two threads use a minute in half a minute. Only training counts towards them, the learning rates
-    follow them, and the epoch with the lowest validation error is tested. Finished runs are skipped and an interrupted one is resumed, so the
-    same command finishes an interrupted benchmark. The table is printed after every run. All
-    methods share one recipe: Muon with AdamW, at molinv's own settings; but the peers at the end
-    (TorchMD-NET, SchNetPack, MACE, GotenNet) train by their packages' settings, each in an
-    environment of its own, which is made on first use (some minutes and 1 to 2 GB each). Two rows
-    learn GFN2-xTB's numbers of atoms too, or see them; computing these is not counted. Raises
-    InputError where the folder holds runs with other settings.
+    Each run draws one group element per molecule and step, in training and in the test. On a CPU,
+    minutes are processor time: other programs do not change what a method gets, and two threads use
+    up a minute in half a minute. Only training counts towards them. The learning rates follow them,
+    and the epoch with the lowest validation error is tested. The table is printed after every run.
+    The same command resumes an interrupted benchmark.
+
+    All methods share one recipe, Muon with AdamW at molinv's own settings, except for the peers at
+    the end (TorchMD-NET, SchNetPack, MACE, GotenNet). These train by their packages' settings, each
+    in its own environment, which is made on first use (some minutes and 1 to 2 GB each). Two rows
+    learn GFN2-xTB's atomic values as well, or take them as inputs; computing these is not counted.
+    Raises InputError where the folder holds runs with other settings.
 
     Args:
         out: output folder.
