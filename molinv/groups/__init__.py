@@ -1,21 +1,22 @@
-"""Groups: what can be sampled, and what acts.
+"""Matrix Lie groups and finite groups, with their Haar measures and quadrature rules.
 
     SO2, SO3              rotations of the plane and of space
     About(x, y, z)        rotations of space about one axis
     T(n)                  translations
     SE2, SE3              rigid motions (translation first, rotation last)
-    E2, E3                the same with reflections
+    E2, E3                rigid motions and reflections
     Scaling(n)            uniform scaling
     Affine2, Affine3      all affine maps near the identity
-    Finite, Cyclic(n), Reflection(dim)    finitely many elements
-    PointGroup(symbol)    the point groups of crystals and molecules; closure of any matrices
+    Finite, Cyclic(n), Reflection(dim)    finite groups
+    PointGroup(symbol)    point groups of crystals and molecules
+    closure(matrices)     the elements of the finite group that some matrices generate
     O3                    rotations and inversion
-    Hue, ColourJitter     of the (red, green, blue) of a pixel
-    Compose(A, B)         both on the same object
-    MatrixGroup(G)        from your own generators
-    LearnedBasis(k, d)    generators found from data
+    Hue, ColourJitter     colour changes of (red, green, blue) pixels
+    Compose(A, B)         products of elements of two groups on the same space
+    MatrixGroup(G)        a group from your own generators
+    LearnedBasis(k, d)    generators learned from data
 
-A file in this folder that defines a Group is found by its class name, and tested.
+A Group defined in a file of this folder is found by its class name, and the tests check it.
 """
 
 import sys
@@ -44,13 +45,13 @@ __all__ = [
 
 
 def available() -> dict[str, type[Group]]:
-    """Every group in this folder, by name."""
+    """All group classes in this folder, by name."""
     return classes(sys.modules[__name__], Group)
 
 
 def find(name: str) -> Group:
-    """A group from text: "SO3", "T(3)", "Compose(SO3, Scaling(3))" or "package.module:Name".
+    """Build a group from "SO3", "T(3)", "Compose(SO3, Scaling(3))" or "package.module:Name".
 
-    Reads what `str(group)` prints. Raises InputError for text that names no group.
+    This is the inverse of `str(group)`. Raises InputError if the text does not name a group.
     """
     return make("group", name, sys.modules[__name__], Group)

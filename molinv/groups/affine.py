@@ -1,4 +1,4 @@
-"""Affine maps: translations, scaling, and all that are near the identity."""
+"""Translations, scaling, and general affine maps near the identity."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from .so3 import rotation_generators
 
 
 class T(Group):
-    """Translations of n-dimensional space, as (n + 1, n + 1) matrices; not compact."""
+    """Translations of n-dimensional space, as homogeneous (n + 1, n + 1) matrices; not compact.
+
+    Coefficients are the offsets, in `unit`. Raises InputError for n below 1.
+    """
 
     EXAMPLES = ((1,), (2,), (3,))
 
@@ -27,7 +30,7 @@ class T(Group):
         super().__init__(generators, names, [unit] * n, [cap] * n, compact=False, homogeneous=True)
 
     def exp(self, xi: Float[Tensor, "*b n"]) -> Float[Tensor, "*b d d"]:
-        """[[1, xi], [0, 1]]."""
+        """[[I, xi], [0, 1]]."""
         return torch.eye(self.d, dtype=xi.dtype, device=xi.device) + self.algebra(xi)
 
     def log(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b n"]:
@@ -36,7 +39,10 @@ class T(Group):
 
 
 class Scaling(Group):
-    """Scaling of n-dimensional space by exp(xi); the coefficient is the log of the factor."""
+    """Uniform scaling of n-dimensional space; the coefficient is the log of the factor.
+
+    Raises InputError for n below 1.
+    """
 
     EXAMPLES = ((2,), (3,))
 
@@ -57,8 +63,9 @@ class Scaling(Group):
 class Affine2(Group):
     """Affine maps of the plane: tx, ty, rotation, scale, stretch diag(1, -1), shear.
 
-    Half-widths of the last three are logs of factors along the axes or, for the shear, along
-    the diagonals. No logarithm in closed form.
+    Translations are in `unit`, the rotation in rad. Scale, stretch and shear coefficients are
+    logs of factors: scale and stretch along the axes, shear along the diagonals. The logarithm
+    is the general matrix logarithm.
     """
 
     def __init__(self, unit: str = "angstrom", cap: float = 5.0):
@@ -75,15 +82,19 @@ class Affine2(Group):
         super().__init__(stacked, names, units, caps, compact=False, homogeneous=True)
 
     def exp(self, xi: Float[Tensor, "*b 6"]) -> Float[Tensor, "*b 3 3"]:
-        """[[exp A, V v], [0, 1]], V the integral of exp(t A) over t from 0 to 1."""
-        rate = self.algebra(xi.double())[..., :2, :]  # each doubling of the integral costs digits
+        """[[exp A, V v], [0, 1]], where V is the integral of exp(t A) over t from 0 to 1."""
+        # float64, because each doubling in `integral` loses digits
+        rate = self.algebra(xi.double())[..., :2, :]
         moved = (integral(rate[..., :2]) @ rate).to(xi.dtype)
         eye = torch.eye(2, dtype=xi.dtype, device=xi.device)
         return assemble(eye + moved[..., :2], moved[..., 2:])
 
 
 class Affine3(Group):
-    """Affine maps of space: 3 translations, 3 rotations, 3 shears, 2 squeezes, 1 scale."""
+    """Affine maps of space: 3 translations, 3 rotations, 3 shears, 2 squeezes, 1 scale.
+
+    Translations are in `unit`, rotations in rad; the others are logs of factors.
+    """
 
     def __init__(self, unit: str = "angstrom", cap: float = 5.0):
         shears = [unit_matrix(4, (i, j, 1.0), (j, i, 1.0)) for i, j in ((1, 2), (0, 2), (0, 1))]

@@ -1,4 +1,4 @@
-"""What a group is: generators, an exponential, and what is known beyond that."""
+"""The base class of groups: generators, an exponential, and optional closed forms."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ Elements = Float[Tensor, "*b d d"]
 Coefficients = Float[Tensor, "*b k"]
 Rule = tuple[Float[Tensor, "n d d"], Float[Tensor, " n"]]
 
-# largest deviation, relative to the largest entry, at which a matrix still counts as an element
+# tolerance, relative to the largest entry, within which a matrix counts as an element
 SAME = {torch.float32: 1e-4, torch.float64: 1e-9}
 
 
 class Group(nn.Module):
     """A matrix Lie group, given by its generators.
 
-    Elements are (..., d, d) matrices that act on columns; coefficients are (..., k). A new
-    group passes its generators to this constructor and overrides what it knows in closed form.
-    It is a module so that generators follow the model to its device, and may be parameters.
+    Elements are (..., d, d) matrices that act on columns; coefficients are (..., k). A subclass
+    passes its generators to this constructor and overrides the methods for which it has a closed
+    form. A group is a torch module, so that its generators move to the model's device and may
+    be parameters.
 
     generators  (k, d, d)
     names       what each generator does, e.g. ("wx", "wy", "wz")
@@ -34,15 +35,16 @@ class Group(nn.Module):
     caps        the largest useful half-width of each coefficient, in that unit
     compact     whether a Haar probability measure exists
     homogeneous whether elements carry an offset in their last column, d = dim + 1
-    orthogonal  whether linear blocks are, so that they are inverted by transposing; on the class
+    orthogonal  class attribute: whether linear blocks are orthogonal, so that `inverse`
+                transposes them
 
     Raises InputError for shapes that do not agree and for names that are not distinct.
     """
 
     # arguments of the instances that the law tests run on
     EXAMPLES: ClassVar[Sequence[tuple]] = ((),)
-    # length of the coefficients out to which exp covers the group once, where the Haar density
-    # depends on that length alone: what HaarBall needs. None elsewhere.
+    # exp maps the ball of coefficients of this radius onto the group once. HaarBall needs it.
+    # None if unknown, or if the Haar density does not depend on the length of xi alone.
     radius: float | None = None
     orthogonal: bool = False
 
@@ -50,7 +52,7 @@ class Group(nn.Module):
 
     def __new__(cls, *args: Any, **kwargs: Any):
         group = super().__new__(cls)
-        group.__dict__["_given"] = (args, kwargs)  # what it is printed as
+        group.__dict__["_given"] = (args, kwargs)  # for __repr__
         return group
 
     def __init__(
@@ -86,7 +88,7 @@ class Group(nn.Module):
         self.compact, self.homogeneous = compact, homogeneous
 
     def _constant(self, name: str, value: Tensor) -> None:
-        """A buffer that is rounded anew, from float64, whenever the module changes its type."""
+        """Register a buffer that is rounded from float64 whenever the module's dtype changes."""
         self._exact[name] = value.detach().double()
         self.register_buffer(name, value, persistent=False)
 
@@ -98,16 +100,16 @@ class Group(nn.Module):
 
     @property
     def dim(self) -> int:
-        """The dimension of the space that is acted on."""
+        """The dimension of the space that the group acts on."""
         return self.d - self.homogeneous
 
     @property
     def elements(self) -> Float[Tensor, "m d d"] | None:
-        """One element of each connected component, the identity first; None for a single one."""
+        """One element of each connected component, identity first; None if there is only one."""
         return None
 
     def algebra(self, xi: Coefficients) -> Elements:
-        """sum_i xi_i G_i; raises InputError where the last axis is not k long."""
+        """The matrix sum_i xi_i G_i; raises InputError unless xi is (..., k)."""
         if xi.ndim == 0 or xi.shape[-1] != self.k:
             raise InputError(
                 f"{self}: expected coefficients (..., {self.k}), got {tuple(xi.shape)}."
@@ -116,11 +118,11 @@ class Group(nn.Module):
         return (xi @ basis).unflatten(-1, (self.d, self.d))
 
     def vee(self, a: Elements) -> Coefficients:
-        """Coefficients of the matrix of the algebra that is nearest to a: undoes `algebra`."""
+        """Coefficients of the Lie algebra's matrix nearest to `a`: the inverse of `algebra`."""
         return a.flatten(-2) @ torch.linalg.pinv(self.generators.to(a.dtype).flatten(1))
 
     def bracket(self, a: Coefficients, b: Coefficients) -> Coefficients:
-        """Coefficients of the commutator [A, B] = A B - B A of two matrices of the algebra."""
+        """Coefficients of the commutator [A, B] = A B - B A, with A and B given by coefficients."""
         left, right = self.algebra(a), self.algebra(b)
         return self.vee(left @ right - right @ left)
 
@@ -131,32 +133,32 @@ class Group(nn.Module):
 
     def exp(self, xi: Coefficients) -> Elements:
         """The element exp(sum_i xi_i G_i)."""
-        # in float32 torch's series stops at 2e-5: too early for a group law
+        # float64, because torch's float32 series is off by 2e-5: too much for the group laws
         return matrix_exp(self.algebra(xi).double()).to(xi.dtype)
 
     def log(self, g: Elements) -> Coefficients:
         """Coefficients of g on the principal branch: g = exp(log g) component(g).
 
-        By default the principal matrix logarithm: NaN, or another matrix's, where g has an
-        eigenvalue at or below 0. Raises InputError where no logarithm is known.
+        The default is the principal matrix logarithm, which is NaN or wrong if g has an
+        eigenvalue at or below 0. Raises InputError if no logarithm is known.
         """
         return self.vee(matrix_log(g.double())).to(g.dtype)
 
     def component(self, g: Elements) -> Elements:
-        """The one of `elements` on whose connected component g lies; the identity without them."""
+        """The one of `elements` in the connected component of g; the identity if there are none."""
         return self.identity(*g.shape[:-2]).to(g)
 
     def normalize(self, g: Elements) -> Elements:
-        """The element of the group near g, without the rounding that many products gather."""
+        """The element of the group near g: removes rounding errors of many products."""
         return self.exp(self.log(g)) @ self.component(g)
 
     def contains(self, g: Elements, tolerance: float | None = None) -> Bool[Tensor, "*b"]:
         """Whether each matrix is an element of the group.
 
-        `tolerance` bounds its distance from `normalize(g)`, relative to its largest entry: by
-        default 1e-4 in float32, 1e-9 in float64. An element without a principal logarithm is
-        found as the neighbour of one that has it. Raises InputError for another shape, and where
-        no logarithm is known.
+        A matrix is an element if it differs from `normalize(g)` by at most `tolerance` times its
+        largest entry (default: 1e-4 in float32, 1e-9 in float64). A nearby product is tested as
+        well, because g itself may have no principal logarithm. Raises InputError unless g is
+        (..., d, d), and if no logarithm is known.
         """
         if g.shape[-2:] != (self.d, self.d):
             raise InputError(
@@ -170,7 +172,7 @@ class Group(nn.Module):
         return (miss <= limit * scale).any(0)  # NaN is not an element
 
     def inverse(self, g: Elements) -> Elements:
-        """g^-1, without a linear system to solve where the linear block is orthogonal."""
+        """The inverse of g, by transposing if the group is orthogonal."""
         if not self.orthogonal:
             return torch.linalg.inv(g)
         if not self.homogeneous:
@@ -179,7 +181,7 @@ class Group(nn.Module):
         return assemble(back, -(back @ g[..., :-1, -1:]))
 
     def linear(self, g: Elements) -> Float[Tensor, "*b n n"]:
-        """The block of g that acts on vectors, which have no origin."""
+        """The linear block of g, without its offset: this is what acts on vectors."""
         return g[..., : self.dim, : self.dim]
 
     def identity(self, *batch: int) -> Elements:
@@ -188,38 +190,40 @@ class Group(nn.Module):
         return eye.expand(*batch, self.d, self.d)
 
     def haar(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n d d"]:
-        """n elements drawn from the Haar measure; raises InputError on a group without one."""
+        """Draw n elements from the Haar measure; raises InputError if the group has none."""
         raise InputError(
             f"{self} has no uniform distribution that can be drawn from: Haar needs a compact "
             "group such as SO2, SO3 or O3."
         )
 
     def rule(self, degree: int) -> Rule:
-        """Elements (n, d, d) and weights (n,) in float64: an exact average over the group.
+        """A quadrature rule: elements (n, d, d) and weights (n,), in float64.
 
-        It is exact for polynomials up to `degree` in the entries of g, which on SO3 are all
-        Wigner-D functions up to that degree. Raises InputError where no rule is known.
+        The weighted mean is the exact Haar average of polynomials of up to `degree` in the
+        entries of g. On SO3 these are the Wigner-D functions up to that degree. Raises
+        InputError if no rule is known.
         """
         raise InputError(
             f"no quadrature is known on {self}: exact averages exist for SO2, SO3, O3, finite "
-            "groups and what is composed of them; a compact group of your own overrides rule."
+            "groups and their compositions; your own compact group can override rule."
         )
 
     def basis(self, g: Float[Tensor, "n d d"], degree: int) -> tuple[Tensor, Tensor]:
-        """Functions on the group up to a degree, orthonormal under Haar, at n elements.
+        """Values at n elements of functions on the group that are orthonormal under Haar.
 
-        Returns their values (n, f) and degrees (f,). Raises InputError where none are known.
+        Returns the values (n, f) and the degree of each function (f,), from 0 to `degree`.
+        Raises InputError if no such functions are known.
         """
         raise InputError(f"{self}: no orthonormal functions are known; SO2 and SO3 have them.")
 
     def preimages(self, xi: Coefficients, reach: float) -> Float[Tensor, "m *b k"]:
-        """All xi of the same element out to the length `reach`; some beyond may be among them."""
+        """All coefficients of the same element of length up to `reach`, and maybe longer ones."""
         return xi[None]
 
     def haar_density(self, xi: Coefficients) -> Float[Tensor, "*b"]:
-        """Haar's density per unit of each coefficient; raises InputError where none is known."""
+        """The Haar density per unit of each coefficient; raises InputError if unknown."""
         raise InputError(
-            f"{self}: no Haar density is known; a compact group of your own overrides "
+            f"{self}: no Haar density is known; your own compact group can override "
             "haar, haar_density and preimages."
         )
 
@@ -247,13 +251,13 @@ class Group(nn.Module):
 
 
 def drawn_on(group: Group, generator: torch.Generator | None) -> dict[str, Any]:
-    """Where random numbers are drawn: on the generator's device, or the group's."""
+    """Keyword arguments of torch.rand: the generator, and its device (else the group's)."""
     device = group.generators.device if generator is None else generator.device
     return {"generator": generator, "device": device}
 
 
 def assemble(linear: Tensor, offset: Tensor) -> Tensor:
-    """[[L, t], [0, 1]] of linear blocks (..., n, n) and offsets (..., n, 1)."""
+    """[[L, t], [0, 1]] from linear blocks L (..., n, n) and offsets t (..., n, 1)."""
     top = torch.cat([linear, offset], -1)
     bottom = torch.zeros_like(top[..., :1, :])
     bottom[..., -1] = 1
@@ -261,20 +265,20 @@ def assemble(linear: Tensor, offset: Tensor) -> Tensor:
 
 
 def exactly(value: Tensor | Sequence) -> tuple[Tensor, torch.dtype]:
-    """A tensor with all digits, and the type that it is to have: lists are read in float64."""
+    """The value as a tensor with all its digits (lists in float64), and its final dtype."""
     if isinstance(value, Tensor) and value.is_floating_point():
         return value, value.dtype
     return torch.as_tensor(value, dtype=torch.float64), torch.get_default_dtype()
 
 
 def bracket_residual(generators: Float[Tensor, "k d d"]) -> Float[Tensor, "k k"]:
-    """How far each bracket [G_i, G_j] lies from the span of the generators (max norm)."""
+    """Distance of each bracket [G_i, G_j] from the span of the generators (max norm)."""
     g = generators.detach().double()
     return outside(g[:, None] @ g[None] - g[None] @ g[:, None], g)
 
 
 def outside(matrices: Elements, generators: Float[Tensor, "k d d"]) -> Float[Tensor, "*b"]:
-    """How far matrices lie from the span of the generators (max norm)."""
+    """Distance of matrices from the span of the generators (max norm)."""
     basis, flat = generators.flatten(1), matrices.flatten(-2)
     nearest = flat @ torch.linalg.pinv(basis) @ basis
     return (nearest - flat).abs().amax(-1)

@@ -1,4 +1,4 @@
-"""Two groups that act on the same object."""
+"""Products of two groups that act on the same space."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from .so3 import SO3
 
 
 class Compose(Group):
-    """Products a b of elements of two groups on the same space, a b(x) = a(b(x)).
+    """Products a b of elements of two groups on the same space: (a b)(x) = a(b(x)).
 
-    exp(xi_a, xi_b) = exp(xi_a) exp(xi_b): where the parts commute (rotation with scale) this is
-    the exponential of the sum, elsewhere it is said to be of the second kind. Generators that
-    share a name are called a.NAME and b.NAME. The group is compact where both parts are and
-    their products close. `overlap` is the number of elements that the parts share, None where
-    both have generators. Raises InputError for groups on different spaces, and for finite ones
-    whose products do not close.
+    exp(xi_a, xi_b) = exp(xi_a) exp(xi_b). If the parts commute (rotation with scale), this is
+    the ordinary exponential; if not, xi are canonical coordinates of the second kind. If the
+    parts share a generator's name, all generators are called a.NAME and b.NAME. The group is
+    compact if both parts are compact and the products are closed under multiplication.
+    `overlap` is the number of elements that both parts contain, None if both have generators.
+    Raises InputError for groups on different spaces, and for finite groups whose products do
+    not form a group.
     """
 
     _elements: Tensor
@@ -61,7 +62,7 @@ class Compose(Group):
 
     @property
     def generators(self) -> Float[Tensor, "k d d"]:  # pyright: ignore
-        """The parts' own, which may be parameters."""
+        """The generators of a, then those of b; they may be parameters."""
         return torch.cat([self.a.generators, self.b.generators.to(self.a.generators)])
 
     @property
@@ -71,7 +72,7 @@ class Compose(Group):
 
     @property
     def commuting(self) -> bool:
-        """Whether every generator of one part commutes with every one of the other."""
+        """Whether every generator of one part commutes with every generator of the other."""
         a, b = self.a.generators.double()[:, None], self.b.generators.double()[None]
         return not (a @ b - b @ a).any()
 
@@ -80,15 +81,15 @@ class Compose(Group):
         return self.a.exp(xi[..., : self.a.k]) @ self.b.exp(xi[..., self.a.k :])
 
     def log(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b k"]:
-        """Coefficients of g component(g)^-1; InputError where the parts do not commute."""
+        """Coefficients of g component(g)^-1; raises InputError if the parts do not commute."""
         return part(g, self._elements, self._log, self.exp)[0]
 
     def component(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
-        """The one of `elements` on whose connected component g lies."""
+        """The one of `elements` in the connected component of g."""
         return part(g, self._elements, self._log, self.exp)[1]
 
     def _log(self, g: Tensor) -> Tensor:
-        """Coefficients of elements on the identity's component."""
+        """Coefficients of elements in the identity's component."""
         if self.a.k and self.b.k and not self.commuting:
             raise InputError(f"{self}: no logarithm is known where the parts do not commute.")
         continuous = self._continuous
@@ -96,25 +97,25 @@ class Compose(Group):
 
     @property
     def _continuous(self) -> Group | None:
-        """The one part that has generators; None where both have."""
+        """The part that has generators; None if both have."""
         return None if self.a.k and self.b.k else self.a if self.a.k else self.b
 
     def _connected(self, g: Float[Tensor, "m d d"]) -> Tensor:
-        """Whether elements lie on the identity's component; False where both parts have one."""
+        """Whether elements are in the identity's component; False if both parts have generators."""
         if self._continuous is None or self.k == 0:
             return torch.zeros(len(g), dtype=torch.bool)
         miss = (self._continuous.exp(self._continuous.log(g)) - g).abs().amax((-1, -2))
         return miss < SAME[torch.float32]
 
     def haar(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n d d"]:
-        """Products of the parts' own draws."""
+        """Products of independent Haar draws from the parts; the group must be compact."""
         if not self.compact:
             return super().haar(n, generator)
         a = self.a.haar(n, generator)
         return a @ self.b.haar(n, generator).to(a)
 
     def rule(self, degree: int) -> Rule:
-        """Products of the parts' rules; a finite part counts once for each component."""
+        """Products of the parts' rules, with one finite element for each connected component."""
         if not self.compact:
             return super().rule(degree)
         whole, finite = self._continuous, equally(self._exact["_elements"])
@@ -127,15 +128,15 @@ class Compose(Group):
         return (a[:, None] @ b[None]).flatten(0, 1), (wa[:, None] * wb).flatten()
 
     def preimages(self, xi: Float[Tensor, "*b k"], reach: float) -> Float[Tensor, "m *b k"]:
-        """Every pair of the parts' preimages."""
+        """All pairs of the parts' preimages."""
         a = self.a.preimages(xi[..., : self.a.k], reach)
         b = self.b.preimages(xi[..., self.a.k :], reach)
         return torch.stack([torch.cat([x, y], -1) for x in a for y in b])
 
     def haar_density(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b"]:
-        """The continuous part's, shared among the components.
+        """The Haar density of the continuous part, divided among the components.
 
-        Raises InputError where both parts have generators: how often they meet is not known.
+        Raises InputError if both parts have generators, because their overlap is not known.
         """
         whole = self._continuous
         if not self.compact or whole is None:
@@ -162,7 +163,10 @@ class O3(Compose):
 
 
 def _closed(generators: Float[Tensor, "k d d"], elements: Float[Tensor, "m d d"]) -> bool:
-    """Whether brackets and conjugates stay in the span, and products of the elements do."""
+    """Whether brackets and conjugates of the generators stay in their span.
+
+    Without generators: whether all products of the elements are elements.
+    """
     if len(generators):
         turned = elements[:, None] @ generators @ torch.linalg.inv(elements)[:, None]
         away = max(bracket_residual(generators).max(), outside(turned, generators).max())

@@ -1,7 +1,7 @@
-"""The exponential and the logarithm of matrices, and the functions in their closed forms.
+"""The matrix exponential and logarithm, and the scalar functions in their closed forms.
 
-These functions are smooth at the identity: below 0.25 a Taylor series stands in for a quotient
-whose digits cancel there. Those of an angle take its *square*, so that no square root is
+The scalar functions are smooth at 0: below 0.25 a Taylor series replaces the quotient, whose
+digits would cancel. Functions of an angle take its *square*, so that no square root is
 differentiated at 0.
 """
 
@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 _ROOTS = 5  # square roots taken before the series of the logarithm
-_DOUBLINGS = 4  # serve norms up to 16, that is two and a half turns
-_ORDER = 4  # the series has the powers 0 to 15, in four groups of four
+_DOUBLINGS = 4  # in `integral`: enough for norms up to 16, two and a half turns
+_ORDER = 4  # the series of `integral` has the powers 0 to 15, in four groups of four
 _TERMS = torch.tensor(
     [[1 / factorial(_ORDER * j + i + 1) for j in range(_ORDER)] for i in range(_ORDER)],
     dtype=torch.float64,
@@ -24,9 +24,9 @@ _TERMS = torch.tensor(
 
 
 def matrix_exp(a: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
-    """torch's exponential, of one matrix as exact as of several.
+    """torch.linalg.matrix_exp, as accurate for one matrix as for a batch.
 
-    For a single one torch 2.13 stops its series too early, off by up to 1e-10 in float64.
+    For a single float64 matrix, torch 2.13 stops its series too early: errors reach 1e-10.
     """
     if a[..., 0, 0].numel() == 1:
         return torch.linalg.matrix_exp(torch.stack([a, a]))[0]
@@ -36,8 +36,9 @@ def matrix_exp(a: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
 def matrix_log(g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
     """The principal logarithm, by inverse scaling and squaring (Higham 2008, section 11.5).
 
-    The roots are Denman and Beavers' (1976), then log g = 2 artanh((g - 1) (g + 1)^-1). Exact to
-    about 1e-13 in float64 where no eigenvalue of g is at or below 0; NaN or wrong elsewhere.
+    Square roots are taken by the iteration of Denman and Beavers (1976), then log g =
+    2 artanh((g - 1) (g + 1)^-1). Accurate to about 1e-13 in float64 if no eigenvalue of g is at
+    or below 0; NaN or wrong otherwise.
     """
     eye = torch.eye(g.shape[-1], dtype=g.dtype, device=g.device).expand_as(g)
     for _ in range(_ROOTS):
@@ -53,16 +54,16 @@ def matrix_log(g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
 
 
 def _inverse(g: Tensor) -> Tensor:
-    """g^-1, not finite where g is singular."""
+    """The inverse of g, infinite or NaN if g is singular."""
     return torch.linalg.inv_ex(g)[0]
 
 
 def integral(a: Float[Tensor, "*b 2 2"]) -> Float[Tensor, "*b 2 2"]:
     """V(A), the integral of exp(t A) over t from 0 to 1, exact to the rounding of A's entries.
 
-    V is an entire function: nothing has to be divided by a determinant that may vanish. It is
-    summed at A / 2^n and doubled n times by V(2 A) = V(A) + A V(A)^2 / 2, in fewer and plainer
-    operations than torch's exponential; exp(A) = 1 + A V(A).
+    V is an entire function, so its series needs no division by a determinant that may vanish.
+    The series is summed at A / 2^n and doubled n times by V(2 A) = V(A) + A V(A)^2 / 2. This
+    takes fewer operations than torch's matrix exponential. exp(A) = 1 + A V(A).
     """
     largest = float(a.detach().abs().sum(-1).max()) if a.numel() else 0.0
     far = largest if 16 < largest < inf else 16.0
@@ -71,11 +72,11 @@ def integral(a: Float[Tensor, "*b 2 2"]) -> Float[Tensor, "*b 2 2"]:
     square = m @ m
     fourth = square @ square
     powers = torch.stack([torch.eye(2).to(m).expand_as(m), m, square, square @ m], -1)
-    *parts, v = (powers @ _TERMS.to(m)).unbind(-1)  # of m^0, m^4, m^8 and m^12
+    *parts, v = (powers @ _TERMS.to(m)).unbind(-1)  # factors of m^0, m^4, m^8 and m^12
     for part in reversed(parts):
         v = torch.baddbmm(part, fourth, v)
     for i in range(doublings):
-        v = torch.baddbmm(v, m, v @ v, alpha=2 ** (i - 1))  # m here is not doubled itself
+        v = torch.baddbmm(v, m, v @ v, alpha=2 ** (i - 1))  # m stays A / 2^n
     return v.view_as(a)
 
 
@@ -101,7 +102,7 @@ def expm1_over(x: Tensor) -> Tensor:
 
 
 def _of_angle(square: Tensor, offset: int, quotient: Callable[[Tensor], Tensor]) -> Tensor:
-    series = [(-1) ** n / factorial(2 * n + offset) for n in range(7)]  # left out: under 1e-20
+    series = [(-1) ** n / factorial(2 * n + offset) for n in range(7)]  # remainder under 1e-20
     return _smooth(square, square < 0.0625, series, lambda square: quotient(square.sqrt()))
 
 

@@ -1,4 +1,4 @@
-"""Groups with finitely many elements, and no generator at all."""
+"""Finite groups, which have elements but no generators."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from .so2 import SO2
 from .so3 import About
 
 _LIMIT = SAME[torch.float32]
-# the rotations of space that only change signs, the identity not first
+# the rotations of space that only change signs; the identity is not the first, on purpose
 _FLIPS = torch.tensor([[-1.0, -1, 1], [1, -1, -1], [-1, 1, -1], [1, 1, 1]]).diag_embed()
 
 
 class Finite(Group):
-    """A finite group, given by its (m, d, d) elements in any order; `elements` has 1 first.
+    """A finite group, given by its elements (m, d, d) in any order.
 
-    exp of the empty coefficient vector is the identity; Haar is a fair draw of an element. With
-    `homogeneous` the last row and column of the elements are an offset's. Raises InputError
-    unless they are square, distinct, closed under multiplication and have the identity among
-    them; `check` set to False leaves out the check of distinctness and closure.
+    `elements` lists them with the identity first. exp of the empty coefficient vector is the
+    identity; `haar` draws every element with the same probability. With `homogeneous`, the
+    last column of an element is its offset. Raises InputError unless the elements are square,
+    distinct, closed under multiplication and include the identity. check=False skips the
+    checks of distinctness and closure.
     """
 
     EXAMPLES = ((_FLIPS,),)
@@ -43,11 +44,11 @@ class Finite(Group):
         super().__init__(elements[:0].detach(), [], [], [], compact=True, homogeneous=homogeneous)
         away = (elements - torch.eye(self.d).to(elements)).abs().amax((-1, -2))
         first = int(away.argmin())
-        if not away[first] < _LIMIT:  # NaN, too
+        if not away[first] < _LIMIT:  # true for NaN as well
             raise InputError(f"{name}: the identity is not among the elements.")
         exact = elements.detach().double()
         if check and len(unlike(exact, exact[:0])) < len(exact):
-            raise InputError(f"{name}: two of the elements are the same: expected each once.")
+            raise InputError(f"{name}: two of the elements are the same; expected each only once.")
         for g in exact if check else ():
             if len(missing := unlike(g @ exact, exact)):
                 raise InputError(
@@ -68,11 +69,11 @@ class Finite(Group):
         return self.identity(*xi.shape[:-1]).to(xi)
 
     def log(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b 0"]:
-        """No coefficients: every element is a component."""
+        """Empty coefficients (..., 0), since every element is a component of its own."""
         return g.new_zeros(*g.shape[:-2], 0)
 
     def component(self, g: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
-        """The nearest element."""
+        """The element nearest to g."""
         return part(g, self.elements, self.log, self.exp)[1]
 
     def haar(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n d d"]:
@@ -81,7 +82,7 @@ class Finite(Group):
         return self.elements[index.to(self.elements.device)]
 
     def rule(self, degree: int) -> Rule:
-        """All elements, exact for every function."""
+        """All elements with equal weights: exact for every function."""
         return equally(self._exact["_elements"])
 
     def haar_density(self, xi: Float[Tensor, "*b 0"]) -> Float[Tensor, "*b"]:
@@ -90,7 +91,10 @@ class Finite(Group):
 
 
 class Cyclic(Finite):
-    """The n rotations of the plane by multiples of 2 pi / n; with dim=3, about the z axis."""
+    """The n rotations of the plane by multiples of 2 pi / n; with dim=3, about the z axis.
+
+    Raises InputError for n below 1 and for another dim.
+    """
 
     EXAMPLES = ((1,), (4,), (5,), (6, 3))
     orthogonal = True
@@ -106,7 +110,8 @@ class Cyclic(Finite):
 class Reflection(Finite):
     """The identity and one reflection: diag(1, -1) in the plane, -I (inversion) in space.
 
-    With `homogeneous` as (dim + 1, dim + 1) matrices, which go with translations.
+    With `homogeneous`, elements are (dim + 1, dim + 1) matrices, to compose with translations.
+    Raises InputError for another dim.
     """
 
     EXAMPLES = ((2,), (3,), (3, True))
@@ -121,7 +126,7 @@ class Reflection(Finite):
 
 
 def equally(elements: Float[Tensor, "m d d"]) -> tuple[Float[Tensor, "m d d"], Float[Tensor, " m"]]:
-    """The elements, with weights that are all the same."""
+    """The elements, with equal weights that sum to 1."""
     return elements, elements.new_full((len(elements),), 1 / len(elements))
 
 
@@ -131,7 +136,7 @@ def part(
     log: Callable[[Tensor], Tensor],
     exp: Callable[[Tensor], Tensor],
 ) -> tuple[Float[Tensor, "*b k"], Float[Tensor, "*b d d"]]:
-    """xi and the element e with g = exp(xi) e; where several fit to rounding, the first."""
+    """xi and the element e with g = exp(xi) e; the first e if several fit to within rounding."""
     elements = elements.to(g)
     near = g[..., None, :, :] @ torch.linalg.inv(elements)
     xi = log(near)
@@ -145,9 +150,9 @@ def part(
 def unlike(
     new: Float[Tensor, "n d d"], known: Float[Tensor, "m d d"], limit: float = _LIMIT
 ) -> Float[Tensor, "l d d"]:
-    """The new matrices that differ by more than `limit` from the known ones, each once."""
+    """The new matrices that differ by more than `limit` from all known ones, each only once."""
     flat = new.flatten(1)
     seen = (torch.cdist(flat, known.flatten(1), p=float("inf")) < limit).any(1)
     alike = torch.cdist(flat, flat, p=float("inf")) < limit
-    earlier = (alike & ~seen).tril(-1).any(1)  # an equal one comes before it
+    earlier = (alike & ~seen).tril(-1).any(1)  # equal to an earlier new matrix
     return new[~seen & ~earlier]

@@ -1,4 +1,4 @@
-"""A group whose generators are found from data."""
+"""A group whose generators are learned from data."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from .base import Group
 class LearnedBasis(Group):
     """k learnable generators among all d x d matrices; exp is the matrix exponential.
 
-    They are kept orthogonal, so that two of them never become one, and of Frobenius norm
-    sqrt 2: a generator that has become a rotation's has its coefficient in rad. With `compact`
-    they are antisymmetric, with `homogeneous` their last row is 0. Where they do not close
-    under the bracket, their exponentials are a set of maps rather than a group. The start is
-    random, from `generator`.
+    Generators are kept orthogonal, so that no two become equal, and have Frobenius norm sqrt 2,
+    so that the coefficient of a rotation's generator is in rad. With `compact` they are
+    antisymmetric; with `homogeneous` their last row is 0. If they are not closed under the
+    bracket, their exponentials are a set of maps but not a group. Initial generators are
+    random, drawn from `generator`.
 
-    Give it more generators than the symmetry has, all d^2 at best: those in use are what
-    `span` finds. With no more than needed one of them can stay shut, its direction unfound:
-    tried on so(3) in 3 x 3 matrices, 3 generators came to rank 2 from one of four starts, and 9
-    to rank 3 from each. A Gaussian finds the span where a box may not: two generators of equal
-    width share a direction between them for as long as they are equal, which a covariance does
-    not. Raises InputError where there are fewer than k such matrices.
+    Use more generators than the symmetry has, up to all d^2, and let `span` find the directions
+    in use. With only as many as needed, the width of one can stay at 0 and its direction is not
+    found: for so(3) in 3 x 3 matrices, 3 generators reached rank 2 from one of four starts, and
+    9 generators reached rank 3 from each. Prefer a Gaussian to a box. In a box, two generators
+    of equal width can share one direction as long as their widths are equal; a full covariance
+    separates them. Raises InputError if k is below 1 or exceeds the number of independent
+    matrices of this kind, and for `compact` with `homogeneous`.
     """
 
     def __init__(
@@ -60,19 +61,20 @@ class LearnedBasis(Group):
         if self.homogeneous:
             raw = torch.cat([raw[:, :-1], torch.zeros_like(raw[:, -1:])], 1)
         q, r = torch.linalg.qr(raw.flatten(1).mT)
-        sign = torch.where(r.diagonal() < 0, -1.0, 1.0)  # the first is along directions[0]
+        # QR leaves the signs open: the first generator points along directions[0]
+        sign = torch.where(r.diagonal() < 0, -1.0, 1.0)
         return sqrt(2) * (q * sign).mT.reshape(raw.shape)
 
     def span(
         self, extents: Float[Tensor, " k"] | Float[Tensor, "k k"], share: float = 0.01
     ) -> Float[Tensor, "r d d"]:
-        """The directions that are in use: see `span`."""
+        """The directions in use (r, d, d): see the function `span`."""
         return span(self.generators, extents, share)
 
     @classmethod
     def examples(cls) -> Sequence[Group]:
-        """One generator, and all there are of 2 x 2 matrices."""
-        # of those that are random only one, or all there are, close under the bracket
+        """One random generator, and a basis of all 2 x 2 matrices."""
+        # random generators are closed under the bracket only if they are one, or all
         seed = torch.Generator().manual_seed(0)
         return [cls(1, 3, generator=seed), cls(4, 2, cap=1.0, generator=seed)]
 
@@ -84,8 +86,9 @@ def span(
 ) -> Float[Tensor, "r d d"]:
     """Orthonormal directions in the algebra along which a distribution is spread, widest first.
 
-    Eigenvectors of sum_ij C_ij vec(G_i) vec(G_j)^T whose eigenvalue is above `share` of the
-    largest; C is diag(extents^2), or the covariance itself where extents are (k, k). In float64.
+    They are the eigenvectors of sum_ij C_ij vec(G_i) vec(G_j)^T whose eigenvalue is above
+    `share` times the largest. C is diag(extents^2) for extents (k,); extents (k, k) are the
+    covariance C itself. Returns (r, d, d) in float64.
     """
     w = torch.as_tensor(extents).detach().double()
     covariance = torch.diag(w**2) if w.ndim == 1 else w
@@ -98,8 +101,8 @@ def span(
 def cosines(a: Float[Tensor, "r d d"], b: Float[Tensor, "s d d"]) -> Float[Tensor, " m"]:
     """Cosines of the principal angles between the spans of two sets of matrices, largest first.
 
-    There are min(r, s) of them: the spans are equal if r = s and all are 1 (Bjorck and Golub
-    1973).
+    Returns min(r, s) numbers. The spans are equal if r = s and all cosines are 1 (Bjorck and
+    Golub 1973).
     """
     bases = [torch.linalg.qr(x.detach().double().flatten(1).mT.cpu())[0] for x in (a, b)]
     return torch.linalg.svdvals(bases[0].mT @ bases[1]).clamp(max=1.0)

@@ -1,4 +1,4 @@
-"""The user's own group."""
+"""A group from the user's own generators."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from .base import Group, bracket_residual, exactly
 
 
 class MatrixGroup(Group):
-    """A group from generators (k, d, d); exp is the matrix exponential unless one is given.
+    """A group from generators (k, d, d); exp is the matrix exponential unless `exp` is given.
 
-    `compact` is the user's word. With `closed`, the brackets of the generators have to stay in
-    their span, or InputError names the pair that leaves it.
+    By default generators are called xi0, xi1, ..., units are "1" and caps 1. `compact` is
+    taken on trust. With `closed`, brackets of generators must stay in the generators' span.
+    Raises InputError for generators of another shape, for entries that are not finite, and
+    with `closed` for a bracket that leaves the span.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class MatrixGroup(Group):
             )
 
     def exp(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b d d"]:
-        """The exponential given, or the matrix exponential."""
+        """The `exp` that was given, or the matrix exponential."""
         return super().exp(xi) if self._exp is None else self._exp(xi)
 
     @classmethod

@@ -33,12 +33,12 @@ class SO2(Group):
         return torch.atan2(g[..., 1, 0], g[..., 0, 0])[..., None]
 
     def haar(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n d d"]:
-        """n rotations by angles uniform on the circle."""
+        """Draw n rotations by angles uniform on the circle."""
         angle = torch.rand(n, 1, **drawn_on(self, generator)).to(self.generators) * 2 * pi
         return self.exp(angle)
 
     def rule(self, degree: int) -> Rule:
-        """degree + 1 equispaced turns; raises InputError below degree 0."""
+        """degree + 1 equispaced rotations; raises InputError below degree 0."""
         if degree < 0:
             raise InputError(f"{self}: expected a degree of 0 or more, got {degree}.")
         n = degree + 1
@@ -47,7 +47,7 @@ class SO2(Group):
         return g, torch.full((n,), 1 / n, dtype=torch.float64)
 
     def basis(self, g: Float[Tensor, "n d d"], degree: int) -> tuple[Tensor, Tensor]:
-        """1, sqrt(2) cos(l angle) and sqrt(2) sin(l angle)."""
+        """1, sqrt(2) cos(l angle) and sqrt(2) sin(l angle), for l from 1 to `degree`."""
         angle = torch.arange(1, degree + 1).to(g) * self.log(g)
         columns = torch.stack([angle.cos(), angle.sin()], -1).flatten(1) * 2**0.5
         degrees = torch.arange(1, degree + 1).repeat_interleave(2)
@@ -55,7 +55,7 @@ class SO2(Group):
         return values, torch.cat([torch.zeros(1, dtype=torch.long), degrees])
 
     def preimages(self, xi: Float[Tensor, "*b 1"], reach: float) -> Float[Tensor, "m *b 1"]:
-        """xi + 2 pi j."""
+        """xi + 2 pi j, for whole j."""
         return xi + full_turns(xi, reach)
 
     def haar_density(self, xi: Float[Tensor, "*b 1"]) -> Float[Tensor, "*b"]:

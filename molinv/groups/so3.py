@@ -1,4 +1,4 @@
-"""Rotations of space, all of them or those about one axis."""
+"""All rotations of space, and rotations about one axis."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .so2 import SO2, full_turns
 
 
 def rotation_generators(d: int = 3) -> Float[Tensor, "3 d d"]:
-    """so(3) about x, y and z in the upper left block of (d, d) matrices."""
+    """Generators of rotations about x, y and z, in the upper left block of (d, d) matrices."""
     planes = [(1, 2), (2, 0), (0, 1)]
     return torch.stack([unit_matrix(d, (i, j, -1.0), (j, i, 1.0)) for i, j in planes])
 
@@ -31,7 +31,7 @@ def from_quaternion(q: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 3 3"]:
 def to_quaternion(g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 4"]:
     """The unit quaternion (w, x, y, z) of a rotation, with w >= 0.
 
-    Reads 4 q q^T off the matrix and takes its longest row, which is never short (Shepperd 1978).
+    The entries of g give 4 q q^T; its longest row is never close to 0 (Shepperd 1978).
     """
     a, b, c = g[..., 0, 0], g[..., 1, 1], g[..., 2, 2]
     wx, wy, wz = (g[..., j, i] - g[..., i, j] for i, j in ((1, 2), (2, 0), (0, 1)))
@@ -61,7 +61,7 @@ class SO3(Group):
         )
 
     def exp(self, xi: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
-        """Rodrigues' formula; exact at 0 and its derivatives too."""
+        """Rodrigues' formula; its value and derivatives are exact at 0."""
         square = xi.square().sum(-1)[..., None, None]
         versine = versine_over(square)
         eye = torch.eye(3, dtype=xi.dtype, device=xi.device)
@@ -80,11 +80,11 @@ class SO3(Group):
         return v * 2 * torch.where(small, series, torch.atan2(sine, w) / sine)
 
     def normalize(self, g: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
-        """The rotation of g's quaternion, brought to length 1."""
+        """The rotation of g's quaternion, normalised to length 1."""
         return from_quaternion(to_quaternion(g))
 
     def haar(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n 3 3"]:
-        """Normalised Gaussian 4-vectors read as quaternions (Shoemake 1992)."""
+        """Draw normalised Gaussian 4-vectors, read as quaternions (Shoemake 1992)."""
         q = torch.randn(n, 4, **drawn_on(self, generator)).to(self.generators)
         return from_quaternion(q / q.norm(dim=-1, keepdim=True))
 
@@ -104,22 +104,22 @@ class SO3(Group):
 
     def preimages(self, xi: Float[Tensor, "*b 3"], reach: float) -> Float[Tensor, "m *b 3"]:
         """Rotation vectors longer or shorter by full turns about the same axis."""
-        # scaled first: the square of a tiny angle underflows; at 0 any axis serves
+        # scaled first, since the square of a tiny angle underflows; at 0 any axis will do
         scale = xi.detach().abs().amax(-1, keepdim=True)
         axis = xi / torch.where(scale == 0, 1.0, scale)
         axis = torch.where(scale == 0, torch.eye(3).to(xi)[0], axis)
         return xi + full_turns(xi, reach) * (axis / axis.norm(dim=-1, keepdim=True))
 
     def haar_density(self, xi: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
-        """2 (1 - cos t) / t^2 / (8 pi^2)."""
+        """2 (1 - cos t) / t^2 / (8 pi^2), where t is the length of xi."""
         return versine_over(xi.square().sum(-1)) / (4 * pi**2)
 
 
 class About(SO2):
-    """Rotations of space about the axis (x, y, z), of any length: a slab's normal, a field.
+    """Rotations of space about the axis (x, y, z), such as a slab's normal or a field.
 
-    The coefficient is the angle (rad), right-handed. The circle group again: Haar, preimages and
-    quadrature are SO2's. Raises InputError for an axis of length 0.
+    The axis may have any length. The coefficient is the angle (rad), right-handed. Haar,
+    preimages and quadrature are those of SO2. Raises InputError for an axis of length 0.
     """
 
     EXAMPLES = ((), (1, -2, 2))
@@ -132,10 +132,10 @@ class About(SO2):
         generator = torch.einsum("i,ijk->jk", axis, rotation_generators().double())
         Group.__init__(self, generator[None], ["angle"], ["rad"], [pi], compact=True)
         self.axis = tuple(axis.tolist())
-        self.to(torch.get_default_dtype())  # rounded from what is exact
+        self.to(torch.get_default_dtype())  # rounded once, from float64
 
     def exp(self, xi: Float[Tensor, "*b 1"]) -> Float[Tensor, "*b 3 3"]:
-        """I + sin(angle) K + (1 - cos(angle)) K^2."""
+        """I + sin(angle) K + (1 - cos(angle)) K^2, where K is the generator."""
         turn = self.generators[0].to(xi)
         eye = torch.eye(3, dtype=xi.dtype, device=xi.device)
         return eye + self.algebra(xi.sin()) + (1 - xi.cos())[..., None] * (turn @ turn)

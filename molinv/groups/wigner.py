@@ -1,4 +1,4 @@
-"""Wigner's real matrices D^l of rotations, as e3nn orders them."""
+"""Real Wigner matrices D^l of rotations, in e3nn's order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def wigner_d(rotation: Float[Tensor, "b 3 3"], degree: int) -> list[Float[Tensor, "b _ _"]]:
-    """D^0 to D^degree of rotations, (b, 2 l + 1, 2 l + 1), polynomials in their entries."""
+    """D^0 to D^degree, each (b, 2 l + 1, 2 l + 1), as polynomials in the rotation's entries."""
     made = [torch.ones_like(rotation[:, :1, :1]), rotation][: degree + 1]
     for l in range(2, degree + 1):
         couple = _couple(l).to(rotation)
@@ -23,10 +23,11 @@ def wigner_d(rotation: Float[Tensor, "b 3 3"], degree: int) -> list[Float[Tensor
 
 @cache
 def _couple(l: int) -> Float[Tensor, "m k"]:
-    """What makes degree l of vector x degree (l - 1), (2 l + 1, 3 (2 l - 1)), orthonormal rows.
+    """The coupling of a vector and degree l - 1 to degree l: (2 l + 1, 3 (2 l - 1)).
 
-    Y_l(r) = A (r x Y_(l-1)(r)) for all r; of all such A, the one of least norm has nothing of the
-    other degrees in the product, and a rotation turns it as it turns Y_l.
+    It solves Y_l(r) = A (r x Y_(l-1)(r)) for all r. The solution A of least norm has no
+    components of the other degrees in the product, so it commutes with rotations. Its rows are
+    orthonormal.
     """
     generator = torch.Generator().manual_seed(l)
     r = torch.randn(16 * l * l, 3, generator=generator, dtype=torch.float64)
@@ -37,8 +38,8 @@ def _couple(l: int) -> Float[Tensor, "m k"]:
 
 
 def harmonics(r: Float[Tensor, "k 3"], l: int) -> Float[Tensor, "k m"]:
-    """Real spherical harmonics of mean square 1 at unit vectors, m = -l..l, y the polar axis."""
-    from scipy.special import lpmv  # half a second, which nothing else needs
+    """Real spherical harmonics at unit vectors for m = -l..l: mean square 1, polar axis y."""
+    from scipy.special import lpmv  # takes half a second, so imported only here
 
     x, y, z = r.unbind(1)
     angle = torch.atan2(x, z)
