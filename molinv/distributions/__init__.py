@@ -1,14 +1,16 @@
-"""Distributions on a group: what is learned.
+"""Probability distributions on a group, with learnable widths.
 
-    UniformBox   uniform in the algebra, a half-width for each generator
-    HaarBall     Haar on a ball around the identity (SO3, SO2, or a group of yours that is a ball)
+    UniformBox   uniform in the algebra, with a half-width for each generator
+    HaarBall     Haar on a ball around the identity (SO3, SO2, or your own group with a radius)
     Gaussian     a Gaussian in the algebra with full covariance
     Categorical  a probability for each element of a finite group
-    Composed     independent ones on the two parts of a group such as O3
+    Composed     independent distributions on the two parts of a group such as O3
     Conditional  a box whose half-widths depend on the input
-    Identity     no augmentation; Haar: full augmentation (nothing to learn)
+    Identity     no augmentation (nothing to learn)
+    Haar         full augmentation (nothing to learn)
 
-A file in this folder that defines a Distribution is found by its class name, and tested.
+A Distribution defined in a file of this folder is found by its class name, and the tests check
+it.
 """
 
 import sys
@@ -34,10 +36,13 @@ __all__ = [
 
 
 def available() -> dict[str, type[Distribution]]:
-    """Every distribution in this folder, by name."""
+    """All distribution classes in this folder, by name."""
     return classes(sys.modules[__name__], Distribution)
 
 
 def find(name: str) -> type[Distribution]:
-    """A distribution's class from "HaarBall" or "package.module:Name"."""
+    """Find a distribution's class by its name, "HaarBall" or "package.module:Name".
+
+    Raises InputError if there is no such class.
+    """
     return _find("distribution", name, sys.modules[__name__], Distribution)

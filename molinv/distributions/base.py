@@ -1,4 +1,4 @@
-"""What a distribution on a group is."""
+"""The base classes of distributions on a group."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from .bounded import Bounded, Numbers
 
 Weighted = tuple[Float[Tensor, "j n d d"], Float[Tensor, "j n"]]
 REWARDS = ("entropy", "share", "width", "none")
-DELTA = 0.05  # of the cap: keeps the entropy reward finite at width 0
+DELTA = 0.05  # fraction of the cap that keeps the entropy reward finite at width 0
 FURTHEST = 100.0  # rad, the largest cap on a compact group: 16 turns
 
 
 class Extent(NamedTuple):
-    """How far a distribution reaches along one generator."""
+    """The width of a distribution along one generator, its unit and its cap.
+
+    The width is a half-width, a standard deviation, a radius or a probability, depending on the
+    distribution.
+    """
 
     value: Tensor
     unit: str
@@ -29,10 +33,11 @@ class Extent(NamedTuple):
 
 
 class Distribution(nn.Module, ABC):
-    """A probability distribution on a group, with whatever of it can be learned.
+    """A probability distribution on a group, with learnable parameters.
 
-    It owns its parameters, their constraints, its sampling and its reward for being wide.
-    `reward` is one of REWARDS: what `regularizer` returns.
+    A distribution owns its parameters, their constraints, its sampling and its regulariser.
+    `reward` names what `regularizer` returns: "entropy", "share", "width" or "none". Raises
+    InputError for another reward.
     """
 
     def __init__(self, group: Group, reward: str = "entropy"):
@@ -43,34 +48,38 @@ class Distribution(nn.Module, ABC):
 
     @abstractmethod
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n m"]:
-        """Random numbers behind n samples, of no parameter or input, on the generator's device."""
+        """Random numbers for n samples, on the generator's device.
+
+        They depend neither on parameters nor on inputs.
+        """
 
     @abstractmethod
     def transform(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n d d"]:
         """Group elements from noise, differentiable in the parameters where they are continuous."""
 
     def weight(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, " n"]:
-        """1 for each element made from this noise, with grad log p(g) as its derivative.
+        """Score weights: their value is 1 for each row of noise, their gradient grad log p(g).
 
-        It carries the gradient that cannot pass through elements drawn from a finite set: the
-        gradient of E_g loss(g) is E_g loss(g) grad log p(g) (Williams 1992). Constant elsewhere.
+        They carry the gradient that cannot pass through elements drawn from a finite set: the
+        gradient of E_g loss(g) is E_g loss(g) grad log p(g) (Williams 1992). For continuous
+        distributions they are constant.
         """
         return torch.ones(len(noise)).to(self.group.generators)
 
     def support(self) -> tuple[Float[Tensor, "m d d"], Float[Tensor, " m"]] | None:
-        """Every element that can be drawn and its probability; None where they are not finite."""
+        """All elements and their probabilities; None unless there are finitely many."""
         return None
 
     @property
     def plain(self) -> bool:
-        """Whether the gradient passes through the elements, so that a mean of losses has it all."""
+        """Whether a plain mean of losses over drawn elements has the full gradient."""
         return True
 
     def weighted(self, noise: Float[Tensor, "n m"], most: int = 1) -> Weighted:
-        """j elements for each row of noise, and weights that sum to 1 over them.
+        """j elements for each row of noise, and weights that sum to 1 over j.
 
-        The mean over noise of sum_j weight_j loss_j is E_g loss, with its gradient. A support of
-        at most `most` elements is summed exactly; otherwise one element is drawn.
+        The mean over noise of sum_j weight_j loss_j estimates E_g loss and its gradient. A
+        support of at most `most` elements is summed exactly; otherwise one element is drawn.
         """
         found = self.support()
         if found is None or len(found[0]) > most:
@@ -80,16 +89,17 @@ class Distribution(nn.Module, ABC):
         return elements[:, None].expand(-1, n, -1, -1), p[:, None].expand(-1, n)
 
     def mirrored(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n m"] | None:
-        """Noise of the inverse elements where they are as likely as these; None where unknown.
+        """Noise of the inverse elements if they have the same density; None if not known.
 
-        The two of a pair cancel what is odd in the coefficients, which says nothing of a width
-        and is most of its gradient's variance (antithetic variates; Hammersley and Morton 1956).
+        In the mean over such a pair, terms that are odd in the coefficients cancel. These terms
+        don't depend on the widths but cause most of the variance of their gradient (antithetic
+        variates; Hammersley and Morton 1956).
         """
         return None
 
     @abstractmethod
     def extent(self) -> dict[str, Extent]:
-        """How far it reaches along each generator, by the generator's name."""
+        """The extent along each generator, by the generator's name."""
 
     @abstractmethod
     def coverage(self) -> float | None:
@@ -97,30 +107,37 @@ class Distribution(nn.Module, ABC):
 
     @abstractmethod
     def entropy(self) -> Tensor:
-        """In nats, relative to Haar on a compact group (0 is Haar itself), else to the algebra."""
+        """Entropy in nats, relative to Haar (which has entropy 0) if the group is compact.
+
+        On other groups it is relative to the Lebesgue measure of the coefficients.
+        """
 
     def width_reward(self) -> Tensor:
-        """||w / cap||, the paper's regulariser made dimensionless (arXiv 2010.11882, eq. 5)."""
+        """||w / cap||: the dimensionless form of the paper's reward (arXiv 2010.11882, eq. 5)."""
         return torch.zeros(())
 
     def entropy_reward(self) -> Tensor:
-        """Nats relative to the widest member of the family: finite at width 0, 0 at the cap."""
+        """Entropy in nats relative to the widest member of the family: 0 at the cap.
+
+        It is smoothed so that it is finite at width 0.
+        """
         return torch.zeros(())
 
     def share_reward(self) -> Tensor:
-        """The mean over generators of w / cap; separate elements, which have no w, have entropy.
+        """The mean of w / cap over generators; the entropy reward if there are no widths.
 
-        Each generator is pushed alike and at any width alike, and lambda is what may be paid for
-        opening them all: less than a model that knows nothing loses, so that it is never made one.
+        The push is the same for every generator and at every width, so lambda is the largest
+        increase in loss that opening all generators may cost. With lambda below the loss of a
+        constant model, the reward never pays for ignoring the input.
         """
         return self.entropy_reward()
 
     def at(self, x: Any, *extra: Any) -> Distribution:
-        """The distribution for this batch, as the network sees it; itself, unless conditional."""
+        """The distribution for a batch of inputs x: itself, unless it is conditional."""
         return self
 
     def rsample(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n d d"]:
-        """n elements, differentiable in the parameters where they are continuous."""
+        """Draw n elements, differentiable in the parameters where they are continuous."""
         return self.transform(self.noise(n, generator))
 
     def kl_haar(self) -> Tensor:
@@ -130,7 +147,7 @@ class Distribution(nn.Module, ABC):
         return -self.entropy()
 
     def regularizer(self) -> Tensor:
-        """The scalar to be maximised beside the data's likelihood."""
+        """The reward, a scalar: minimise loss - lambda * reward."""
         if self.reward == "none":
             return torch.zeros((), device=self.group.generators.device)
         return getattr(self, f"{self.reward}_reward")()
@@ -142,7 +159,10 @@ class Distribution(nn.Module, ABC):
 
 
 class Capped(Distribution, ABC):
-    """Half-widths below caps; rewards are means over the batch where every input has its own."""
+    """A distribution with half-widths below caps.
+
+    If every input has its own half-widths, rewards are means over the batch.
+    """
 
     @abstractmethod
     def shares(self) -> Float[Tensor, "*b k"]:
@@ -157,7 +177,7 @@ class Capped(Distribution, ABC):
         return -noise
 
     def width_reward(self) -> Tensor:
-        """||w / cap||, the paper's."""
+        """||w / cap||, as in the paper."""
         return self.shares().norm(dim=-1).mean()
 
     def share_reward(self) -> Tensor:
@@ -170,10 +190,10 @@ class Capped(Distribution, ABC):
 
 
 class InAlgebra(Capped, ABC):
-    """Coefficients xi = (a linear map of the noise), whose scale along each generator is learned.
+    """Coefficients xi are a linear map of the noise, with a learned scale along each generator.
 
-    `init` and `cap` are in the generators' units, one number or one for each generator.
-    Raises InputError on a group without generators, and for a cap on an angle beyond 100 rad.
+    `init` and `cap` are in the generators' units: one number, or one for each generator.
+    Raises InputError on a group without generators, and for an angle's cap above 100 rad.
     """
 
     def __init__(
@@ -194,11 +214,11 @@ class InAlgebra(Capped, ABC):
         if group.compact and caps.max() > FURTHEST:
             raise InputError(
                 f"{name}: expected caps of at most {FURTHEST:.0f} rad on {group}, got "
-                f"{caps.tolist()}: entropies are not known beyond, and no new element is reached."
+                f"{caps.tolist()}: larger caps reach no new element, and entropy is unknown there."
             )
 
     def widest(self) -> list[float]:
-        """The caps where none are given: the group's."""
+        """The default caps: the group's."""
         return list(self.group.caps)
 
     def shares(self) -> Float[Tensor, " k"]:
@@ -213,10 +233,11 @@ class InAlgebra(Capped, ABC):
 def relative_entropy(
     group: Group, log_density: Callable[[Tensor], Tensor], xi: Float[Tensor, "n k"]
 ) -> Tensor:
-    """Entropy of exp's push-forward, relative to Haar where the group is compact.
+    """Entropy (nats) of the distribution on the group, relative to Haar if it is compact.
 
-    Averages -log sum_j p(xi_j) / haar(xi_j) over samples xi of p, j running over all
-    coefficients of the same element that p can reach: two rotation vectors can be one rotation.
+    Averages -log sum_j p(xi_j) / haar(xi_j) over samples xi of p. The sum is over all
+    coefficients of the same element that p can reach, since several rotation vectors can
+    describe one rotation.
     """
     if not group.compact:
         return -log_density(xi).mean()
@@ -226,6 +247,6 @@ def relative_entropy(
 
 
 def sobol(n: int, k: int, like: Tensor) -> Float[Tensor, "n k"]:
-    """Fixed low-discrepancy points inside the unit cube, for expectations without noise."""
+    """n fixed quasi-random points inside the unit cube, for expectations without noise."""
     points = torch.quasirandom.SobolEngine(k, scramble=True, seed=0).draw(n)
     return points.clamp(1e-6, 1 - 1e-6).to(like)

@@ -1,4 +1,4 @@
-"""Positive numbers with caps, which a distribution's extents are."""
+"""Positive parameters with caps, for the extents of a distribution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ Numbers = float | Sequence[float]  # one, or one for each name
 
 
 class Bounded(nn.Module):
-    """Positive numbers below their caps: cap * sigmoid(raw), started at `init`."""
+    """Positive numbers below their caps: cap * sigmoid(raw), with initial values `init`.
+
+    `caps` and `init` are one number, or one for each name. Raises InputError unless
+    0 < init <= cap < infinity.
+    """
 
     cap: Tensor
 
@@ -37,7 +41,10 @@ class Bounded(nn.Module):
 
 
 def each(value: Numbers, names: Sequence[str], what: str) -> Tensor:
-    """One number for each name: `value` itself, or the same number for all."""
+    """One number for each name, repeated if `value` is a single number.
+
+    Raises InputError, which calls the numbers `what`, for another count of numbers.
+    """
     numbers = torch.as_tensor(value, dtype=torch.get_default_dtype())
     if numbers.ndim > 1 or (numbers.ndim == 1 and len(numbers) != len(names)):
         raise InputError(

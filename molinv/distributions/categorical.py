@@ -15,14 +15,17 @@ from .bounded import Bounded
 
 
 class Categorical(Distribution):
-    """p(g) for each of m elements: 1 - q for the identity, q shared out among the others.
+    """A learned probability for each of the m elements of a finite group.
 
-    q is bounded by `cap`, by default (m - 1) / m, where with equal shares this is Haar itself;
-    `init` is where q starts. No gradient passes through elements that are drawn: train with
-    `Augmented.risk`, which sums over few elements exactly and weighs drawn ones by `weight`.
-    Straight-through gradients would replace loss(g') - loss(g) by its linearisation at g, which
-    is wrong by as much as the loss itself for elements this far apart. Raises InputError for a
-    group that is not finite.
+    The identity has probability 1 - q; the other elements share q. q starts at `init` and stays
+    below `cap`, by default (m - 1) / m: at that value, with equal shares, the distribution is
+    Haar. Train with `Augmented.risk`, because drawn elements carry no gradient: it sums small
+    groups exactly and multiplies drawn elements by `weight`. Straight-through gradients are not
+    used. They replace loss(g') - loss(g) by its linearisation at g, whose error is as large as
+    the loss itself for elements this far apart.
+
+    Raises InputError for a group that is not finite or has one element only, and for a cap
+    outside (0, (m - 1) / m].
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class Categorical(Distribution):
 
     @property
     def plain(self) -> bool:
-        """Only where nothing is learned."""
+        """True only if nothing is learned."""
         return not self._moved.raw.requires_grad
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n 1"]:
@@ -71,20 +74,20 @@ class Categorical(Distribution):
         return torch.rand(n, 1, **drawn_on(self.group, generator))
 
     def transform(self, noise: Float[Tensor, "n 1"]) -> Float[Tensor, "n d d"]:
-        """Elements, which carry no gradient: that is in `weight`."""
+        """Drawn elements. They carry no gradient: `weight` does."""
         return self._elements()[self._index(noise)]
 
     def weight(self, noise: Float[Tensor, "n 1"]) -> Float[Tensor, " n"]:
-        """p(g) / p(g) with the denominator held fixed."""
+        """p(g) / p(g), with the denominator detached."""
         p = self.probabilities()[self._index(noise)]
         return p / p.detach().clamp_min(torch.finfo(p.dtype).tiny)
 
     def extent(self) -> dict[str, Extent]:
-        """The probability of any element but the identity."""
+        """q, the probability of drawing an element other than the identity, as "moved"."""
         return {"moved": Extent(self._moved()[0], "probability", float(self._moved.cap))}
 
     def coverage(self) -> float:
-        """exp of the entropy: the measure of a set of equally likely elements as uncertain."""
+        """exp(entropy): the Haar measure of equally likely elements with the same entropy."""
         return min(float(self.entropy().detach().exp()), 1.0)
 
     def entropy(self) -> Tensor:
@@ -96,7 +99,7 @@ class Categorical(Distribution):
         return self._moved()[0] / self._moved.cap[0]
 
     def entropy_reward(self) -> Tensor:
-        """The entropy less that of equal shares at the cap."""
+        """The entropy minus that of equal shares at the cap."""
         cap = self._moved.cap
         widest = torch.cat([1 - cap, (cap / (self.m - 1)).expand(self.m - 1)])
         return _entropy(self.probabilities()) - _entropy(widest)
@@ -104,7 +107,7 @@ class Categorical(Distribution):
     def _index(self, noise: Float[Tensor, "n 1"]) -> Tensor:
         steps = self.probabilities().detach().cumsum(0)
         drawn = torch.searchsorted(steps, noise[:, 0].to(steps).contiguous(), right=True)
-        return drawn.clamp(max=self.m - 1)  # the sum of the shares may be short of 1
+        return drawn.clamp(max=self.m - 1)  # probabilities may sum to just below 1
 
     def _elements(self) -> Float[Tensor, "m d d"]:
         elements = self.group.elements
@@ -113,5 +116,5 @@ class Categorical(Distribution):
 
 
 def _entropy(p: Float[Tensor, " m"]) -> Tensor:
-    """In nats."""
+    """Entropy in nats."""
     return -torch.xlogy(p, p.clamp_min(torch.finfo(p.dtype).tiny)).sum()

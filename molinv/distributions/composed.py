@@ -17,13 +17,15 @@ from .uniform_box import UniformBox
 
 
 class Composed(Distribution):
-    """g = a b with a and b drawn independently, on Compose(A, B): O3, say.
+    """Draws g = a b with independent a and b, on a group Compose(A, B) such as O3.
 
-    `a` and `b` are distributions on the group's parts, or their names; by default HaarBall on
-    SO3 and SO2, Categorical on a finite part, UniformBox elsewhere, started at `init`. Extents
-    are those of both; entropies and their rewards add. Raises InputError for another group, for
-    a compact one whose parts share more than the identity or do not close, and for a
-    distribution on another part.
+    `a` and `b` are distributions on the group's parts, or names of distributions. Defaults are
+    HaarBall on SO3 and SO2, Categorical on a finite part and UniformBox elsewhere, with initial
+    extents `init`. Extents are those of both parts; entropies and entropy rewards add up.
+
+    Raises InputError for a group that is not composed, for compact parts that share more than
+    the identity or whose products are not a compact group, and for a distribution on another
+    group than its part.
     """
 
     def __init__(
@@ -42,7 +44,7 @@ class Composed(Distribution):
         if group.a.compact and group.b.compact and not (group.compact and group.overlap == 1):
             raise InputError(
                 f"Composed: expected parts that share the identity alone and whose products close, "
-                f"got {group}, on which entropies would be wrong: use a distribution on the group."
+                f"got {group}, where entropies of parts don't add: use a distribution on the group."
             )
         settings = {"init": init, "reward": reward, "learn": learn}
         self.a = _on(group.a, a, settings)
@@ -60,7 +62,7 @@ class Composed(Distribution):
         return g @ self.b.transform(b).to(g)
 
     def weight(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, " n"]:
-        """The product of the parts'."""
+        """The product of the parts' weights."""
         a, b = self._parts(noise)
         return self.a.weight(a) * self.b.weight(b)
 
@@ -73,7 +75,7 @@ class Composed(Distribution):
         return g.flatten(0, 1), weight.flatten(0, 1)
 
     def support(self) -> tuple[Float[Tensor, "m d d"], Float[Tensor, " m"]] | None:
-        """All products, where both parts have finitely many elements."""
+        """All products and their probabilities; None unless both parts have finite supports."""
         a, b = self.a.support(), self.b.support()
         if a is None or b is None:
             return None
@@ -81,11 +83,11 @@ class Composed(Distribution):
 
     @property
     def plain(self) -> bool:
-        """Where both parts are."""
+        """True if both parts are plain."""
         return self.a.plain and self.b.plain
 
     def extent(self) -> dict[str, Extent]:
-        """Both parts', as a.NAME and b.NAME where they share a name."""
+        """The extents of both parts, called a.NAME and b.NAME if the parts share a name."""
         a, b = self.a.extent(), self.b.extent()
         if set(a) & set(b):
             a = {f"a.{name}": e for name, e in a.items()}
@@ -93,25 +95,25 @@ class Composed(Distribution):
         return a | b
 
     def coverage(self) -> float | None:
-        """The product of the parts'."""
+        """The product of the parts' coverages; None if either is None."""
         a, b = self.a.coverage(), self.b.coverage()
         return None if a is None or b is None else a * b
 
     def entropy(self) -> Tensor:
-        """The sum of the parts'."""
+        """The sum of the parts' entropies."""
         return self.a.entropy() + self.b.entropy()
 
     def width_reward(self) -> Tensor:
-        """The norm over both, as one box has it."""
+        """The norm of the parts' rewards, as for one box over both."""
         return torch.stack([self.a.width_reward(), self.b.width_reward()]).norm()
 
     def share_reward(self) -> Tensor:
-        """The mean over the generators of both, a finite part counting as one."""
+        """The mean over the generators of both parts; a finite part counts as one generator."""
         k = max(self.a.group.k, 1), max(self.b.group.k, 1)
         return (k[0] * self.a.share_reward() + k[1] * self.b.share_reward()) / sum(k)
 
     def entropy_reward(self) -> Tensor:
-        """The sum of the parts'."""
+        """The sum of the parts' entropy rewards."""
         return self.a.entropy_reward() + self.b.entropy_reward()
 
     def _parts(self, noise: Float[Tensor, "n m"]) -> tuple[Tensor, Tensor]:

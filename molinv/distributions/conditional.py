@@ -1,4 +1,4 @@
-"""Half-widths of each input's own."""
+"""Half-widths that depend on the input."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ _MOMENTUM = 0.05
 class Conditional(Capped):
     """A uniform box whose half-widths depend on the input: w(x) = cap * sigmoid(raw(x)).
 
-    `encoder(x, *extra)` gives (b, k) numbers, added to what makes `init` of 0; it has to be
-    invariant under the group, since the widths must not depend on the input's orientation, which
-    testing.check_equivariant checks. The default reads molecules, as encoder(pos, z).
-    `at(x, *extra)` gives this distribution bound to a batch: only that one has samples (one for
-    each input, in order), a `regularizer` (the mean over the batch) and `widths`. Before that,
-    extents are a running mean over the training batches. Raises InputError otherwise.
+    `encoder(x, *extra)` returns (b, k) numbers; where it returns 0, half-widths are `init`. The
+    encoder must be invariant under the group, because the widths must not depend on the input's
+    orientation: testing.check_equivariant checks this. The default encoder is for molecules,
+    called as encoder(pos, z).
+
+    `at(x, *extra)` returns a copy that is bound to a batch. Only a bound copy has samples (one
+    for each input, in order), `widths` and a `regularizer` (the mean over the batch); without a
+    batch they raise InputError. Extents without a batch are a running mean over training batches.
     """
 
     _seen: Tensor
@@ -45,7 +47,7 @@ class Conditional(Capped):
         super().__init__(group, reward)
         if group.k == 0:
             raise InputError(f"Conditional: {group} has no generators to spread over.")
-        # an offset that stays as it is: the encoder's last bias would do the same
+        # not learned, because the encoder's last bias has the same effect
         self._start = Bounded(group.names, list(group.caps) if cap is None else cap, init, False)
         self.encoder = Fingerprint(group.k) if encoder is None else encoder
         if not learn:
@@ -54,7 +56,7 @@ class Conditional(Capped):
         self._widths: Tensor | None = None
 
     def at(self, x: Any, *extra: Any) -> Conditional:
-        """Bound to a batch of inputs."""
+        """A copy bound to a batch of inputs; raises InputError unless the encoder gives (b, k)."""
         raw = self.encoder(x, *extra)
         if raw.ndim != 2 or raw.shape[1] != self.group.k:
             raise InputError(
@@ -69,7 +71,7 @@ class Conditional(Capped):
 
     @property
     def widths(self) -> Float[Tensor, "b k"]:
-        """The half-widths of each input, in the generators' units."""
+        """The half-widths of each input (b, k), in the generators' units."""
         if self._widths is None:
             raise InputError(
                 "Conditional: call at(x) first: each input has half-widths of its own."
@@ -77,7 +79,7 @@ class Conditional(Capped):
         return self._widths
 
     def transform(self, noise: Float[Tensor, "b k"]) -> Float[Tensor, "b d d"]:
-        """exp(w(x) u), a row of noise for each input of the batch."""
+        """exp(w(x) u), with one row of noise u for each input of the batch."""
         if len(noise) != len(self.widths):
             raise InputError(
                 f"Conditional: expected noise for the batch's {len(self.widths)} inputs, "
@@ -86,24 +88,24 @@ class Conditional(Capped):
         return self.group.exp(noise.to(self.widths) * self.widths)
 
     def extent(self) -> dict[str, Extent]:
-        """(b,) half-widths for each generator; unbound, their running mean over the inputs."""
+        """Half-widths (b,) along each generator; without a batch, their running mean."""
         values = self._seen if self._widths is None else self._widths.mT
         return self._extents(values, self._start.cap.tolist())
 
     def boxes(self) -> list[UniformBox]:
-        """Each input's own box, nothing to learn in it; unbound, the one of the mean extents."""
+        """One fixed box for each input; without a batch, a single box of the mean extents."""
         rows = self._seen[None] if self._widths is None else self._widths
         cap = self._start.cap.tolist()
         boxes = [UniformBox(self.group, w, cap, learn=False) for w in rows.detach().tolist()]
         return [box.to(rows) for box in boxes]
 
     def coverage(self) -> float | None:
-        """The mean over the inputs' boxes."""
+        """The mean coverage of the inputs' boxes; None if it is unknown for all of them."""
         known = [share for box in self.boxes() if (share := box.coverage()) is not None]
         return sum(known) / len(known) if known else None
 
     def entropy(self) -> Tensor:
-        """The mean over the inputs' boxes; it carries no gradient: train with `regularizer`."""
+        """The mean entropy of the inputs' boxes, without a gradient: train with `regularizer`."""
         return torch.stack([box.entropy() for box in self.boxes()]).mean()
 
     def shares(self) -> Float[Tensor, "b k"]:

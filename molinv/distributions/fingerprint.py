@@ -1,4 +1,4 @@
-"""What a conditional distribution reads off a molecule: numbers that no rigid motion changes."""
+"""Invariant features of molecules: the default encoder of a conditional distribution."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 
-_SOFT = 1e-6  # (angstrom squared): where the length of a vector stops being sharp
+_SOFT = 1e-6  # angstrom squared: smooths the length of a vector near 0
 
 
 class Even(nn.Module):
     """A linear map y = W x / n + b over n inputs, with W of order sqrt n.
 
-    A step of Adam of length lr changes y by about lr times the size of x however wide the layer
-    is, so that it can be trained at the learning rate of half-widths.
+    A step of Adam with learning rate lr changes y by about lr times the size of x, whatever the
+    layer's width. So it can be trained at the learning rate of half-widths.
     """
 
     def __init__(self, inputs: int, outputs: int, zero: bool = False):
@@ -30,13 +30,13 @@ class Even(nn.Module):
 
 
 class Fingerprint(nn.Module):
-    """(b, outputs) numbers from pos (b, n, 3) in angstrom and z (b, n), 0 for padding.
+    """Features (b, outputs) from pos (b, n, 3) in angstrom and z (b, n), 0 for padding.
 
-    They do not change where atoms change places or the molecule is turned, mirrored or moved,
-    and start at 0. Each atom sees the elements and distances of all others, in eight Gaussians;
-    pooled are what the atoms make of that, and the lengths of `width` vectors sum_i q_i r_i
-    whose charges q_i, summing to 0, are learned: a dipole is such a one. Without z all points
-    are alike.
+    They are invariant under permutations of the atoms, rotations, reflections and translations,
+    and are 0 before training. Each atom sees the elements and distances of all atoms, expanded
+    in eight Gaussians. Two things are pooled: the mean over atoms, and the lengths of `width`
+    dipoles sum_i q_i r_i, whose learned charges q_i sum to 0. Without z, all points count as
+    the same element.
     """
 
     centres: Tensor
@@ -53,10 +53,7 @@ class Fingerprint(nn.Module):
     def forward(
         self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"] | None = None
     ) -> Float[Tensor, "b outputs"]:
-        """The numbers, the same for any order, pose and place of the atoms.
-
-        Raises InputError for positions that are not a tensor (b, n, 3).
-        """
+        """The features (b, outputs); raises InputError unless pos is a tensor (b, n, 3)."""
         if not isinstance(pos, Tensor) or pos.ndim != 3:
             raise InputError(
                 f"Fingerprint: expected pos (b, n, 3), got {type(pos).__name__}: give Conditional "

@@ -1,4 +1,4 @@
-"""Nothing to learn: the two baselines every learned distribution is compared with."""
+"""Distributions without parameters: baselines to compare learned distributions with."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Identity(Distribution):
         return self._extents(torch.zeros(self.group.k), self.group.caps)
 
     def coverage(self) -> float | None:
-        """0, or on a finite group the one element's share."""
+        """0; on a finite group of m elements 1 / m; None if the group is not compact."""
         if not self.group.compact:
             return None
         elements = self.group.elements
         return 0.0 if self.group.k or elements is None else 1 / len(elements)
 
     def entropy(self) -> Tensor:
-        """Minus infinity, or on a finite group the log of the one element's share."""
+        """Minus infinity; on a finite group of m elements -log m."""
         return torch.tensor(self.coverage() or 0.0).log()
 
 

@@ -1,4 +1,4 @@
-"""A Gaussian in the algebra: finds axes other than x, y and z."""
+"""A Gaussian in the algebra, whose axes are learned: they need not be x, y and z."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ class Gaussian(InAlgebra):
     """xi = L z with z normal: a full covariance L L^T whose standard deviations are capped.
 
     L is diag(s) times a lower triangular matrix with rows of length one, so that s_i is the
-    standard deviation along generator i, in its unit. The mean is zero: a network absorbs it.
-    Caps default to half of the group's, so that two standard deviations reach those. It never
-    becomes Haar: on SO3 it comes within 0.02 nats at 1.5 rad, and wider ones pile up again.
+    standard deviation along generator i, in its unit. The mean is zero, because the network can
+    absorb a mean. Caps default to half of the group's, so that two standard deviations reach
+    the group's cap. A Gaussian never becomes Haar: on SO3 its KL divergence from Haar falls to
+    0.02 nats at 1.5 rad and rises again for larger widths.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Gaussian(InAlgebra):
         self._lower = nn.Parameter(torch.zeros(group.k, group.k), requires_grad=learn)
 
     def widest(self) -> list[float]:
-        """Half of the group's caps."""
+        """The default caps: half of the group's."""
         return [cap / 2 for cap in self.group.caps]
 
     def factor(self) -> Float[Tensor, "k k"]:
@@ -60,12 +61,15 @@ class Gaussian(InAlgebra):
         return self.group.exp(noise.to(factor) @ factor.mT)
 
     def coverage(self) -> float | None:
-        """On a compact group the share of the identity's component, all of which it reaches."""
+        """The Haar measure of the identity's component, all of which it reaches.
+
+        None if the group is not compact.
+        """
         elements = self.group.elements
         return None if not self.group.compact else 1.0 if elements is None else 1 / len(elements)
 
     def entropy(self) -> Tensor:
-        """By quasi-random points, right for any width."""
+        """Entropy in nats, from quasi-random points; valid for any width."""
         factor = self.factor()
         z = torch.special.ndtri(sobol(_POINTS, self.group.k, factor))
 
@@ -78,12 +82,12 @@ class Gaussian(InAlgebra):
         return relative_entropy(self.group, log_density, z @ factor.mT)
 
     def entropy_reward(self) -> Tensor:
-        """1/2 log det of the covariance in units of the caps, plus delta^2."""
+        """1/2 log det(C + delta^2), with the covariance C in units of the caps; 0 at the caps."""
         factor = self.factor() / self._scales.cap[:, None]
         eye = torch.eye(self.group.k, dtype=factor.dtype, device=factor.device)
         widest = self.group.k * log(1 + DELTA**2)
         return 0.5 * (torch.logdet(factor @ factor.mT + DELTA**2 * eye) - widest)
 
     def share_reward(self) -> Tensor:
-        """Of the standard deviations along the covariance's own axes, whichever these are."""
+        """The mean standard deviation along the covariance's principal axes, in units of caps."""
         return torch.linalg.svdvals(self.factor() / self._scales.cap[:, None]).mean()

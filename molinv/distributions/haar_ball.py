@@ -14,16 +14,17 @@ from ..groups.base import Group, drawn_on
 from .base import DELTA, Capped, Extent
 from .bounded import Bounded
 
-# of Gauss and Legendre on [0, 1]: exact to rounding for the densities of balls this small
+# Gauss-Legendre rule on [0, 1]: exact to rounding for Haar densities within the group's radius
 _NODES, _WEIGHTS = (torch.from_numpy(x) / 2 for x in np.polynomial.legendre.leggauss(12))
 _NODES += 0.5
 
 
 def ball_root(group: Group, radius: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-    """F(t)^(1/k), F the Haar measure of the geodesic ball of radius t: nearly linear in t.
+    """F(t)^(1/k), where F(t) is the Haar measure of the geodesic ball of radius t (rad).
 
-    On SO3 F is (t - sin t) / pi, on SO2 t / pi. F is t^k A int_0^1 s^(k-1) haar(t s) ds with A
-    the area of the unit sphere and haar(t) the density at the distance t.
+    The root is nearly linear in t. F is (t - sin t) / pi on SO3 and t / pi on SO2. In general F
+    is t^k A int_0^1 s^(k-1) haar(t s) ds, where A is the area of the unit sphere and haar(t) the
+    density at distance t from the identity.
     """
     nodes, weights = _NODES.to(radius), _WEIGHTS.to(radius)
     mean = (_density(group, radius[..., None] * nodes) * weights * nodes ** (group.k - 1)).sum(-1)
@@ -45,9 +46,9 @@ def ball_slope(
 def ball_quantile(
     group: Group, share: Float[Tensor, "n 1"], radius: Float[Tensor, " 1"]
 ) -> Float[Tensor, "n 1"]:
-    """The angle whose ball has `share` of the measure of the ball of `radius`.
+    """The angle whose ball has the fraction `share` of the measure of the ball of `radius`.
 
-    Newton's method on the root of the measure. The derivative in the radius is the implicit one.
+    Found by Newton's method on `ball_root`. The derivative by the radius is taken implicitly.
     """
     top = radius.detach().double()
     part = share.double().clamp_min(1e-30) ** (1 / group.k)
@@ -62,10 +63,11 @@ def ball_quantile(
 
 
 class HaarBall(Capped):
-    """Haar restricted to the elements by at most t_max, with t_max learnable below its cap.
+    """Haar restricted to the ball of elements within t_max of the identity; t_max is learnable.
 
-    Exactly Haar at the group's radius, pi on SO3 and SO2, which is the default cap. Its entropy
-    relative to Haar is log F(t_max). Raises InputError for a group without such a radius.
+    The default cap of t_max is the group's radius, pi on SO3 and SO2: there the distribution is
+    exactly Haar. Its entropy relative to Haar is log F(t_max), where F is `ball_measure`. Raises
+    InputError for a group without a radius, and for a cap outside (0, radius].
     """
 
     def __init__(
@@ -93,14 +95,14 @@ class HaarBall(Capped):
         self._radius = Bounded(["radius"], [cap], init, learn)
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n m"]:
-        """A uniform number for the angle, and a direction."""
+        """(n, 1 + k): a uniform number for the angle, and a unit vector for the axis."""
         where = drawn_on(self.group, generator)
         axis = torch.randn(n, self.group.k, **where)
         axis = axis / axis.norm(dim=-1, keepdim=True).clamp_min(1e-12)
         return torch.cat([torch.rand(n, 1, **where), axis], -1)
 
     def mirrored(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n m"]:
-        """The same angle about the opposite direction."""
+        """The same angle about the opposite axis."""
         return torch.cat([noise[:, :1], -noise[:, 1:]], -1)
 
     def transform(self, noise: Float[Tensor, "n m"]) -> Float[Tensor, "n d d"]:
@@ -119,7 +121,7 @@ class HaarBall(Capped):
         return min(float(ball_measure(self.group, self._radius().detach())), 1.0)
 
     def entropy(self) -> Tensor:
-        """log F(t_max), from its root: the measure itself underflows on a tiny ball."""
+        """log F(t_max), computed from `ball_root`, because F underflows for a tiny ball."""
         return self.group.k * ball_root(self.group, self._radius()).log()[0]
 
     def shares(self) -> Float[Tensor, " 1"]:
@@ -127,18 +129,18 @@ class HaarBall(Capped):
         return self._radius() / self._radius.cap
 
     def entropy_reward(self) -> Tensor:
-        """k log of the k-th root of the measure: its push does not vanish on a narrow ball."""
+        """k log of the k-th root of F, smoothed: its gradient does not vanish on a narrow ball."""
         share = ball_root(self.group, self._radius()) / ball_root(self.group, self._radius.cap)
         return self.group.k * ((share + DELTA) / (1 + DELTA)).log()[0]
 
 
 def _density(group: Group, radius: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-    """The Haar density at a distance, which on these groups no direction changes."""
+    """The Haar density at a distance from the identity; here no direction changes it."""
     along = torch.zeros(group.k).to(radius)
     along[0] = 1
     return group.haar_density(radius[..., None] * along)
 
 
 def _area(k: int) -> float:
-    """Of the unit sphere in k dimensions."""
+    """The area of the unit sphere in k dimensions."""
     return 2 * pi ** (k / 2) / gamma(k / 2)

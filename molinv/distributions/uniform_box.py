@@ -1,4 +1,4 @@
-"""Uniform in the algebra: the paper's distribution, with caps and the right octants."""
+"""Uniform in the algebra: the paper's distribution, symmetric about 0 and with caps."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _POINTS = 2**16
 class UniformBox(InAlgebra):
     """xi_i uniform on [-w_i, w_i], with learnable half-widths w_i below their caps.
 
-    Uniform in the algebra is *not* uniform on the group: at the cap on SO3 its support is all
-    of SO3 but its law lies 0.238 nats from Haar. `init` and `cap` are in the generators' units
-    (one number or one for each); the paper's width is 2 w (arXiv 2010.11882, section 3).
+    Uniform in the algebra is *not* uniform on the group: at the cap on SO3 its support is all of
+    SO3, but its KL divergence from Haar is 0.238 nats. `init` and `cap` are in the generators'
+    units (one number, or one for each). The paper's width is 2 w (arXiv 2010.11882, section 3).
     """
 
     def transform(self, noise: Float[Tensor, "n k"]) -> Float[Tensor, "n d d"]:
@@ -26,9 +26,9 @@ class UniformBox(InAlgebra):
         return self.group.exp(noise.to(widths) * widths)
 
     def coverage(self) -> float | None:
-        """Volume of the box times Haar's mean density in it, each element counted once.
+        """The volume of the box times the mean Haar density in it, counting each element once.
 
-        None where the group is not compact, or no Haar density is known.
+        None if the group is not compact, or if no Haar density is known.
         """
         if not self.group.compact:
             return None
@@ -43,9 +43,10 @@ class UniformBox(InAlgebra):
         return min(float(share), 1.0)
 
     def entropy(self) -> Tensor:
-        """Right for all widths; its gradient only while no element has two preimages inside.
+        """Entropy in nats, relative to Haar if the group is compact; correct for all widths.
 
-        On SO3 those begin at pi / sqrt 3 rad: train with `regularizer`, report this.
+        Its gradient is correct only while no element has two preimages in the box: on SO3 below
+        pi / sqrt 3 rad. So report this, but train with `regularizer`.
         """
         xi, widths = self._points()
         flat = -(2 * widths).log().sum()
