@@ -5,13 +5,13 @@
     Invariant   the trivial action
     Vector      dipoles, forces
     SymmetricTensor  polarizabilities
-    Parts       tuples and dicts of these
+    Parts       tuples and dicts of such objects
     Irreps      features of any degree and parity, as e3nn orders them
     Image       pictures (b, c, h, w)
-    Segmentation     scores of every pixel, label maps
+    Segmentation  scores for every pixel, and label maps
     Colour      the channels of RGB pictures
 
-A file in this folder that defines an Action is found by its class name, and tested.
+An Action defined in a file of this folder is found by its class name, and the tests check it.
 """
 
 import sys
@@ -34,5 +34,5 @@ __all__ = [
 
 
 def available() -> dict[str, type[Action]]:
-    """Every action in this folder, by name."""
+    """All action classes in this folder, by name."""
     return classes(sys.modules[__name__], Action)

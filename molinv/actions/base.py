@@ -1,4 +1,4 @@
-"""How a group element moves one kind of object."""
+"""The base class of actions, which move one kind of object by group elements."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ _FULL = (torch.float32, torch.float64)
 class Action(ABC):
     """Moves one kind of object by elements (b, d, d), one for each example of a batch.
 
-    As an input action it has `act` and `size`; as an output action `pull_back` takes a model's
-    output back to the pose the input came in. Whole numbers and half precision are moved in the
-    elements' own precision, and come back in it: a rotation rounded to their type is not one.
+    An input action is used by its `act` and `size`; an output action by its `pull_back`, which
+    turns a model's output back to the input's original pose. Integers and half precision are
+    moved, and returned, in the precision of the elements, because a rotation rounded to their
+    type is not orthogonal.
 
-    tolerance  how far an action that interpolates may miss the law of composition, in units of
-               the largest value; None where it is exact but for rounding
-    reach      the fraction of half a group's caps out to which the laws are tested
+    tolerance  allowed error of the law of composition for actions that interpolate, as a fraction
+               of the largest value; None if the action is exact up to rounding
+    reach      the laws are tested out to this fraction of half the group's caps
     """
 
     tolerance: ClassVar[float | None] = None
     reach: ClassVar[float] = 1.0
 
     def check(self, group: Group) -> None:
-        """Raises InputError for a group that cannot move these objects, and says which can."""
+        """Raise InputError for a group that cannot move these objects; says which groups can."""
         return
 
     @abstractmethod
     def act(self, group: Group, g: Each, x: Any) -> Any:
-        """g x, for every example its own g."""
+        """g x as a new object, with one element of g (b, d, d) for each example."""
 
     def size(self, x: Any) -> int:
-        """The number of examples in a batch; raises InputError for what is not a tensor."""
+        """The number of examples in a batch; raises InputError unless x is a tensor."""
         if not isinstance(x, Tensor):
             raise _without_action(type(self).__name__, x)
         return len(x)
@@ -51,9 +52,11 @@ class Action(ABC):
         """A random batch of n objects that `group` can act on, for the law tests."""
 
     def pull_back(self, group: Group, g: Each, y: Any, context: Any) -> tuple[Any, Tensor | None]:
-        """g^-1 y and the weight of each entry (None: all count); context is the model's input.
+        """g^-1 y, and the weight of each entry (None if all count alike).
 
-        Where that is a PyG graph, a tensor with a row for every node is moved node by node.
+        `context` is the model's input. If it contains a PyG graph, a tensor with one row for
+        every node is moved node by node. Raises InputError for a tuple or dict, which needs
+        `Parts`.
         """
         if isinstance(y, Mapping | tuple | list):
             raise _without_action(type(self).__name__, y)
@@ -71,13 +74,13 @@ def _without_action(name: str, x: Any) -> InputError:
 
 
 def same_precision(g: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Both in x's type where it is float32 or float64, else in g's, float32 at least."""
+    """g and x in the dtype of x if that is float32 or float64, else in g's (at least float32)."""
     dtype = x.dtype if x.dtype in _FULL else torch.promote_types(g.dtype, torch.float32)
     return g.to(dtype), x.to(dtype)
 
 
 def graph_of_row(context: Any, y: Any) -> Int64[Tensor, " rows"] | None:
-    """The graph of each row of y where the context has a PyG graph with as many nodes, or None."""
+    """The graph index of each row of y if `context` has a PyG graph of as many nodes, else None."""
     for part in flatten(context) if isinstance(y, Tensor) and y.ndim else ():
         pos = None if isinstance(part, Tensor) else getattr(part, "pos", None)
         if pos is not None and len(pos) == len(y):
@@ -93,14 +96,14 @@ def graph_of_node(x: Any) -> Int64[Tensor, " nodes"]:
 
 
 def flatten(x: Any) -> list:
-    """The parts of a tuple or dict, however deep, in order; anything else is one part."""
+    """The parts of a nested tuple or dict, in order; anything else is a single part."""
     if isinstance(x, Mapping | tuple | list):
         return [part for value in values(x) for part in flatten(value)]
     return [x]
 
 
 def rebuild(like: Any, parts: Sequence[Any]) -> Any:
-    """Parts in the form that `like` has: undoes `flatten`."""
+    """The parts in the nested form of `like`: the inverse of `flatten`."""
     return _rebuild(like, iter(parts))
 
 

@@ -1,4 +1,4 @@
-"""Points, vectors and tensors by their Cartesian components, and what does not move at all."""
+"""Points, vectors and tensors in Cartesian components, and invariant objects."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from .base import Action, Each, same_precision
 
 
 class Points(Action):
-    """Coordinates (b, N, n) of N points a batch entry, padded or not; offsets move points.
+    """Coordinates (b, N, n) of N points in each example, padded or not.
 
-    Units are the group's. Raises InputError where the group acts on another dimension.
+    Points move by the linear block and the offset of g, in the group's units. Raises InputError
+    for another shape or dimension.
     """
 
     def act(self, group: Group, g: Each, x: Float[Tensor, "b n dim"]) -> Float[Tensor, "b n dim"]:
-        """L x plus the offset of g, L its linear block."""
+        """L x plus the offset of g, where L is the linear block of g."""
         if x.ndim != 3 or x.shape[-1] != group.dim or len(x) != len(g):
             raise InputError(
                 f"Points({group}): expected pos (b, n, {group.dim}), got {tuple(x.shape)}, "
@@ -36,7 +37,7 @@ class Points(Action):
 
 
 class Invariant(Action):
-    """The trivial action: what it is given stays as it is."""
+    """The trivial action, which returns its argument unchanged."""
 
     def act(self, group: Group, g: Each, x: Any) -> Any:
         """x."""
@@ -52,14 +53,13 @@ class Invariant(Action):
 
 
 class Vector(Action):
-    """Vectors (b, n), (b, ..., n), or (nodes, n) where the context is a PyG graph.
+    """Vectors such as dipoles or forces: (b, n), (b, ..., n), or (nodes, n) for a PyG graph.
 
-    They turn with the linear block of g and have no origin: a dipole or a force. Raises
-    InputError for other shapes.
+    They move by the linear block of g; its offset is ignored. Raises InputError for other shapes.
     """
 
     def act(self, group: Group, g: Each, x: Float[Tensor, "b *m n"]) -> Float[Tensor, "b *m n"]:
-        """L x, L the linear block of g."""
+        """L x, where L is the linear block of g."""
         if x.ndim < 2 or x.shape[-1] != group.dim or len(x) != len(g):
             raise InputError(
                 f"Vector({group}): expected {len(g)} x (..., {group.dim}), got {tuple(x.shape)}."
@@ -74,9 +74,9 @@ class Vector(Action):
 
 
 class SymmetricTensor(Action):
-    """Symmetric tensors (b, n, n) or (b, ..., n, n): x becomes L x L^T, L the linear block of g.
+    """Symmetric tensors (b, n, n) or (b, ..., n, n), such as polarizabilities.
 
-    They have no origin: a polarizability, or second moments about the centroid. Raises InputError
+    x becomes L x L^T, where L is the linear block of g; its offset is ignored. Raises InputError
     for other shapes.
     """
 

@@ -14,12 +14,13 @@ from .base import Action, Each, same_precision
 class Colour(Action):
     """The channels of RGB pictures (b, 3, h, w), moved as columns by 3 x 3 or 4 x 4 elements.
 
-    Hue, ColourJitter, or any group of three dimensions. Values are not clipped to [0, 1]: that
-    would be no group action. Raises InputError for another group or number of channels.
+    The group is Hue, ColourJitter or any group of three dimensions. Values are not clipped to
+    [0, 1], because a clipped map does not compose as a group action does. Raises InputError for
+    another group or number of channels.
     """
 
     def check(self, group: Group) -> None:
-        """Raises InputError for a group that does not act on three channels."""
+        """Raise InputError for a group that does not act on three channels."""
         if group.dim != 3:
             raise InputError(
                 f"Colour({group}): expected a group on RGB, with 3 x 3 or homogeneous 4 x 4 "
@@ -31,7 +32,7 @@ class Colour(Action):
         self.check(group)
         if x.ndim == 4 and x.shape[1] == 1:
             raise InputError(
-                f"Colour({group}): expected pictures (b, 3, h, w) in colour, got grey ones "
+                f"Colour({group}): expected colour pictures (b, 3, h, w), got grey ones "
                 f"{tuple(x.shape)}, which have no colour to move; tint them first (in a run on "
                 "pictures by --colour '{\"hue\": 0}')."
             )

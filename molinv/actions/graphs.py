@@ -15,17 +15,18 @@ from .base import Action, Each, graph_of_node, same_precision
 
 
 class Graph(Action):
-    """A PyG Data or Batch: moves `pos`, and the named per-node `vectors`, graph by graph.
+    """A PyG Data or Batch: moves `pos` and the named per-node `vectors`.
 
-    Every node moves with the element of its own graph; vectors ignore offsets. The batch that
-    comes in is left as it was. Edge attributes made from positions belong into the model.
+    Every node moves by the element of its own graph; vectors ignore offsets. The batch passed in
+    is not changed. Edge attributes are not moved: compute those that depend on positions inside
+    the model.
     """
 
     def __init__(self, vectors: Sequence[str] = ()):
         self.vectors = tuple(vectors)
 
     def act(self, group: Group, g: Each, x: Any) -> Any:
-        """A copy of x with moved positions and vectors."""
+        """A copy of x with moved positions and vectors; raises InputError for other shapes."""
         if x.pos is None or x.pos.shape[-1] != group.dim:
             shape = None if x.pos is None else tuple(x.pos.shape)
             raise InputError(f"Graph({group}): expected pos (nodes, {group.dim}), got {shape}.")

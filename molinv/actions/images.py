@@ -1,4 +1,4 @@
-"""Pictures, and what a network says of every pixel."""
+"""Pictures, and per-pixel outputs of a network."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ PADDING = ("zeros", "border", "reflection")
 
 
 class _Planar(Action, ABC):
-    """Pictures, or maps of their pixels, that a group of the plane moves."""
+    """Pictures or pixel maps, moved by a group of the plane."""
 
     tolerance = 0.01
     reach = 0.1
 
     def check(self, group: Group) -> None:
-        """Raises InputError for a group that does not act on the plane."""
+        """Raise InputError for a group that does not act on the plane."""
         if group.dim != 2:
             raise InputError(
                 f"{type(self).__name__}({group}): expected a group of the plane, with 2 x 2 or "
@@ -37,7 +37,7 @@ class _Planar(Action, ABC):
         return bumps(generator, n)
 
     def _sources(self, group: Group, back: Tensor, x: Tensor) -> Tensor:
-        """`sources`, for float pictures (b, c, h, w) that are as many as the elements."""
+        """`sources`; raises InputError unless x is float (b, c, h, w) with b elements `back`."""
         self.check(group)
         name = f"{type(self).__name__}({group})"
         if x.ndim != 4 or len(x) != len(back) or 0 in x.shape[1:]:
@@ -55,10 +55,10 @@ class _Planar(Action, ABC):
 class Image(_Planar):
     """Pictures (b, c, h, w) of any size, moved by a group of the plane: (g x)(p) = x(g^-1 p).
 
-    Offsets are in units of half the shorter side, positive angles turn counter-clockwise (see
-    `warping.py`). Values are interpolated bilinearly; `padding` is what a pixel gets that comes
-    from outside: "zeros", the "border"'s value or the "reflection" there. Raises InputError for
-    a group of another space, and says which groups can.
+    Offsets are in units of half the shorter side, and positive angles are counter-clockwise (see
+    `warping.py`). Values are interpolated bilinearly. Pixels that come from outside the picture
+    are filled according to `padding`: "zeros", "border" (nearest edge pixel) or "reflection".
+    Raises InputError for a group that does not act on the plane.
     """
 
     def __init__(self, padding: str = "zeros"):
@@ -67,19 +67,20 @@ class Image(_Planar):
         self.padding = padding
 
     def act(self, group: Group, g: Each, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """The values that come to each pixel from its place moved by g^-1."""
+        """The values of x at each pixel's position moved by g^-1."""
         return pick(x, self._sources(group, group.inverse(g), x), self.padding)
 
 
 class Segmentation(_Planar):
-    """Scores of every pixel (b, classes, h, w), or label maps (b, h, w) of whole numbers.
+    """Scores for every pixel (b, classes, h, w), or integer label maps (b, h, w).
 
-    Scores are interpolated; near the edge the nearest pixel stands in for what is outside, so
-    that no padding enters. Pulled back they come with a weight (b, 1, h, w): 1 where the pixel
-    was inside the picture that the network saw, 0 where it was not, and a loss or a metric may
-    not see it. Labels are never interpolated: each pixel takes the one that lies nearest to where
-    it comes from, and `void` where that is outside. Raises InputError for a group of another
-    space, and for labels where no `void` was given.
+    Scores are interpolated bilinearly; positions outside the picture take the value of the
+    nearest pixel. `pull_back` also returns a weight (b, 1, h, w): 1 if the pixel was inside the
+    picture that the network saw, else 0. Losses and metrics must ignore pixels of weight 0.
+
+    Labels are never interpolated. Each pixel takes the nearest label at its source position, or
+    `void` if that position is outside. Raises InputError for a group that does not act on the
+    plane, and for labels if `void` is not set.
     """
 
     def __init__(self, void: int | None = None):
@@ -88,7 +89,7 @@ class Segmentation(_Planar):
     def act(
         self, group: Group, g: Each, x: Shaped[Tensor, "b *c h w"]
     ) -> Shaped[Tensor, "b *c h w"]:
-        """Moved scores, or moved labels with `void` where they come from outside."""
+        """Moved scores, or moved labels with `void` for pixels that come from outside."""
         if x.ndim == 3 and not x.is_floating_point():
             return self._labels(group, g, x)
         return self._scores(group, group.inverse(g), x)[0]
@@ -96,7 +97,7 @@ class Segmentation(_Planar):
     def pull_back(
         self, group: Group, g: Each, y: Float[Tensor, "b c h w"], context: Any
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b 1 h w"]]:
-        """The scores where the input was, and the weight of each of its pixels."""
+        """The scores at the pixels of the original input, and the weight of each pixel."""
         value, weight = self._scores(group, g, y)
         return value, weight.to(value.dtype)
 
@@ -118,7 +119,7 @@ class Segmentation(_Planar):
 
 
 def bumps(generator: torch.Generator, n: int) -> Float[Tensor, "n 2 h w"]:
-    """Smooth pictures, float64, of three bumps each that lie well inside the frame."""
+    """Smooth pictures in float64: three Gaussian bumps each, well inside the frame."""
     p = places(96, 128)
 
     def draw(*shape: int) -> Tensor:

@@ -20,12 +20,15 @@ HIGHEST = 11  # e3nn's own limit
 class Irreps(Action):
     """Features (b, d) or (b, ..., d) that are a direct sum of irreps, such as "8x0e + 4x1o + 2e".
 
-    A term is multiplicity x degree and parity; d adds up multiplicity (2 l + 1). A rotation acts
-    on degree l by Wigner's D^l in e3nn's real basis, where D^1 is the rotation of (x, y, z), and
-    an element that reflects by the parity as well. D^l comes from D^(l-1) and D^1 by the product of
-    their harmonics, and so is a polynomial in the matrix: its gradient is finite at the identity,
-    where e3nn's own, through Euler angles, is not. They have no origin. Raises InputError for text
-    that is no irreps, and in use for a group that does more than rotate and reflect space.
+    A term is multiplicity x degree and parity (e or o); d is the sum of multiplicity (2 l + 1).
+    A rotation acts on degree l by Wigner's D^l in e3nn's real basis, where D^1 is the rotation
+    matrix of (x, y, z). A reflecting element also multiplies by the parity. Offsets are ignored.
+
+    D^l is computed from D^(l-1) and D^1, as a polynomial in the matrix. Its gradient is finite
+    at the identity; that of e3nn's D^l, which uses Euler angles, is not.
+
+    Raises InputError for text that cannot be parsed, and in `check` and `act` for a group that
+    does more than rotate and reflect space.
     """
 
     def __init__(self, irreps: str = "2x0e + 0o + 1x1o + 1e + 2x2e + 3o"):
@@ -33,7 +36,7 @@ class Irreps(Action):
         self.dim = sum(n * (2 * l + 1) for n, l, _ in self.terms)
 
     def check(self, group: Group) -> None:
-        """Raises InputError for a group that does more than rotate and reflect space."""
+        """Raise InputError for a group that does more than rotate and reflect space."""
         if group.dim == 3:
             linear = group.linear(group.generators)
             parts = [(linear + linear.mT).detach()]
@@ -72,7 +75,10 @@ class Irreps(Action):
 
 
 def parse(irreps: str) -> list[tuple[int, int, int]]:
-    """(multiplicity, degree, parity 1 or -1) of each term; InputError where one is none."""
+    """(multiplicity, degree, parity 1 or -1) of each term.
+
+    Raises InputError for a term that cannot be parsed, or of a degree above HIGHEST.
+    """
     terms = []
     for text in irreps.replace(" ", "").split("+"):
         match = _TERM.fullmatch(text)

@@ -1,4 +1,4 @@
-"""Objects made of several parts that one element moves together."""
+"""Objects of several parts that are moved together by one element."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Actions = Action | Sequence[Action] | Mapping[str, Action]
 
 
 class Parts(Action):
-    """A tuple or a dict of objects, with an action for each: positions with a field vector, say.
+    """A tuple or dict of objects with an action for each, such as positions and a field vector.
 
-    `actions` is a sequence, for tuples in that order, or a mapping, for dicts with those keys. As
-    an output action it returns the parts' weights in the same form, or None where none has any.
-    Raises InputError for objects that lack a part or have one without an action.
+    `actions` is a sequence, for tuples in the same order, or a mapping, for dicts with the same
+    keys. `pull_back` returns the parts' weights in the same form, or None if no part has weights.
+    Raises InputError for objects whose parts do not match the actions.
     """
 
     def __init__(self, actions: Sequence[Action] | Mapping[str, Action] | None = None):
@@ -28,7 +28,7 @@ class Parts(Action):
         self.actions = dict(actions) if isinstance(actions, Mapping) else tuple(actions)
 
     def check(self, group: Group) -> None:
-        """Raises InputError for a group that one of the parts refuses."""
+        """Raise InputError for a group that one of the parts refuses."""
         for action in values(self.actions):
             action.check(group)
 
@@ -58,19 +58,19 @@ class Parts(Action):
         return rebuild(self.actions, parts)
 
     def _known(self, x: Any) -> Any:
-        """x, with its parts in the actions' order."""
+        """x with its parts in the actions' order; raises InputError if they do not match."""
         if isinstance(self.actions, dict):
             if isinstance(x, Mapping) and set(x) == set(self.actions):
                 return {name: x[name] for name in self.actions}
             came = f"parts {', '.join(map(str, x))}" if isinstance(x, Mapping) else type(x).__name__
             raise InputError(
                 f"Parts: expected a dict with the parts {', '.join(self.actions)}, each of which "
-                f"has an action, got {came}: give every part an action (Invariant() for what "
-                "stays as it is)."
+                f"has an action, got {came}: give every part an action (Invariant() for a part "
+                "that does not move)."
             )
         if isinstance(x, tuple | list) and len(x) == len(self.actions):
             return tuple(x)
-        came = f"{len(x)} of them" if isinstance(x, tuple | list) else type(x).__name__
+        came = f"{len(x)} parts" if isinstance(x, tuple | list) else type(x).__name__
         raise InputError(
             f"Parts: expected a tuple of {len(self.actions)} parts, one for each action, got "
             f"{came}."
@@ -82,7 +82,10 @@ class Parts(Action):
 
 
 def as_action(given: Actions) -> Action:
-    """An action as it is; a sequence or mapping of them as `Parts`; InputError for others."""
+    """The action given, or `Parts` for a sequence or mapping of actions.
+
+    Raises InputError for anything else.
+    """
     if isinstance(given, Action):
         return given
     several = values(given) if isinstance(given, Mapping | tuple | list) else ()
