@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and JSON that says whether it was edited since."""
+"""Atomic file writes, and JSON objects that carry a digest of their own content."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any
 
 from .errors import InputError
 
-SEAL = "seal"  # the key of a JSON object's own digest
+SEAL = "seal"  # key under which a JSON object stores its own digest
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to, which becomes `path` when the block ends well.
+    """Yield a temporary path to write to, and rename it to `path` if the block succeeds.
 
-    What was there before stays as it was until then: killed, or with the disk full, it is still
-    the old file. Raises InputError where the block, or the renaming, fails with an OSError.
+    Until the rename, an earlier file at `path` is unchanged, even if the process is killed or the
+    disk is full. Raises InputError if the block or the rename fails with an OSError.
     """
-    # a name of this process's own: of two writers one wins whole
+    # unique to each writer: if two write at once, `path` is the complete file of one of them
     temporary = path.with_name(f"{os.getpid()}-{secrets.token_hex(4)}.{path.name}.part")
     _clear(path)
     try:
@@ -32,15 +32,15 @@ def atomic_write(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         raise InputError(
-            f"cannot write {path}: {error.strerror or error}; what was there before is as it was."
+            f"cannot write {path}: {error.strerror or error}; an earlier file there is unchanged."
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def _clear(path: Path) -> None:
-    """Remove what processes that were killed left half written."""
-    if os.name == "nt" or not path.parent.is_dir():  # there os.kill would end the process
+    """Remove the temporary files of killed processes."""
+    if os.name == "nt" or not path.parent.is_dir():  # on Windows os.kill would end the process
         return
     for left in path.parent.iterdir():
         pid, _, rest = left.name.partition("-")
@@ -59,17 +59,17 @@ def _alive(pid: int) -> bool:
 
 
 def _to_disk(path: Path) -> None:
-    """Rename only what would outlive a power cut."""
-    with path.open("r+b") as file:  # Windows syncs only what can be written
+    """Flush a file to disk, so that the content survives a power cut after the rename."""
+    with path.open("r+b") as file:  # Windows can only sync a file that is open for writing
         os.fsync(file.fileno())
 
 
 def seal(content: dict[str, Any]) -> str:
-    """The digest of a JSON object without its seal."""
+    """The SHA-256 digest (hex) of a JSON object, its seal excluded."""
     rest = {key: value for key, value in content.items() if key != SEAL}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def edited(content: dict[str, Any]) -> bool:
-    """Whether a JSON object has a seal that is not its own; older files have none."""
+    """Whether a JSON object was changed since it was sealed; False for one without a seal."""
     return SEAL in content and content[SEAL] != seal(content)

@@ -7,18 +7,22 @@ from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """What was expected, what came and what to do, in one sentence.
+    """An error in a user's input.
 
-    The command line prints it and exits with code 2; nothing else is caught there.
+    The message says in one sentence what was expected, what was given and what to do. The command
+    line prints it and exits with code 2; it catches no other exception.
     """
 
 
 class Terminated(BaseException):
-    """The process was asked to end (SIGTERM) while it trained."""
+    """Training was stopped by SIGTERM."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
-    """The error for a name that does not exist: it suggests the nearest one."""
+    """The InputError for an unknown name; it suggests the most similar of the `known` names.
+
+    `kind` says what the name should be, e.g. "group" or "target".
+    """
     known = {k.lower(): k for k in sorted(known)}
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.4)
     hint = (

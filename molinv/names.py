@@ -1,4 +1,4 @@
-"""From a name to a class: a file in the right folder is found, nothing is registered."""
+"""Find classes by name: a class is found if its file is in the right folder, without a registry."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def defined(module: ModuleType, base: type) -> dict[str, type]:
 
 
 def deriving(path: Iterable[str], base: str) -> list[str]:
-    """The modules in the folders whose source has a public class derived from one named `base`.
+    """The modules in the folders `path` that define a public class derived from `base`.
 
-    Nothing is imported, so listing names does not load the libraries that the modules need.
-    Base classes are followed by name through all the modules; classes derived from ABC directly
-    do not count.
+    Reads the source without importing it, so that listing names does not load the libraries that
+    the modules need. Base classes are followed by name through all the modules. Classes derived
+    directly from ABC do not count.
     """
     bases: dict[tuple[str, str], set[str]] = {}
     for finder, module, _ in pkgutil.iter_modules(path):
@@ -50,7 +50,7 @@ def deriving(path: Iterable[str], base: str) -> list[str]:
             loader = finder.find_spec(module, None).loader  # pyright: ignore
             body = ast.parse(loader.get_source(module) or "").body  # pyright: ignore
         except (SyntaxError, ImportError):
-            bases[module, module] = {base}  # listed: importing it says what is wrong
+            bases[module, module] = {base}  # list it: importing it will show the error
             continue
         imports = [alias for s in body if isinstance(s, ast.ImportFrom) for alias in s.names]
         renamed = {alias.asname: alias.name for alias in imports}
@@ -85,7 +85,11 @@ def external(spec: str):
 
 
 def find(kind: str, name: str, package: ModuleType, base: type) -> type:
-    """The class called `name` in `package`, or the one that "package.module:Name" names."""
+    """The class called `name` in `package`, or the object that "package.module:Name" names.
+
+    `kind` is what error messages call it. Raises InputError for an unknown name, and for an object
+    that is neither a subclass nor an instance of `base`.
+    """
     if ":" in name:
         found = external(name)
         if isinstance(found, base) or (isinstance(found, type) and issubclass(found, base)):
@@ -98,7 +102,10 @@ def find(kind: str, name: str, package: ModuleType, base: type) -> type:
 
 
 def construct(kind: type, what: str, first: tuple, settings: dict[str, Any]) -> Any:
-    """kind(*first, **settings); raises InputError that names a setting that it does not know."""
+    """Return kind(*first, **settings); error messages call the object `what`.
+
+    Raises InputError for a setting that `kind` does not have, and where the call fails.
+    """
     parameters = list(inspect.signature(kind).parameters.values())
     known = [
         p.name for i, p in enumerate(parameters) if i >= len(first) or p.kind is p.KEYWORD_ONLY
@@ -124,7 +131,7 @@ def construct(kind: type, what: str, first: tuple, settings: dict[str, Any]) -> 
 
 
 def outside(settings: Any) -> list[str]:
-    """Every "package.module:Name" in settings, however deep: code that is not molinv's."""
+    """Every "package.module:Name" in nested settings: the names of code outside molinv."""
     if isinstance(settings, dict):
         settings = list(settings.values())
     if isinstance(settings, list | tuple):

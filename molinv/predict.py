@@ -1,4 +1,4 @@
-"""Predictor, under the name that scripts import it by; it lives in `prediction`."""
+"""The public import path of Predictor, which is defined in `molinv.prediction`."""
 
 from .prediction.predictor import Predictor, Values
 

@@ -1,4 +1,4 @@
-"""Instances from their text, as they are printed and as people write them on a command line."""
+"""Make instances from text such as "About(1, -2, 2)", as printed or typed on a command line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def make(kind: str, text: str, package: ModuleType, base: type) -> Any:
     try:
         if "@" in text:
             raise SyntaxError
-        # Python has no "module:Name"; read as "module@Name" it is a product of two names
+        # "module:Name" is not Python, but "module@Name" is: a matrix product of two names
         tree = ast.parse(text.strip().replace(":", "@"), mode="eval").body
         return _Reader(kind, package, base).instance(tree)
     except InputError:
@@ -38,27 +38,27 @@ def make(kind: str, text: str, package: ModuleType, base: type) -> Any:
 
 
 def printed(name: str, args: tuple, named: dict[str, Any]) -> str:
-    """A name with its arguments, as text from which `make` makes the instance again."""
+    """Write a name and its arguments as text that `make` can read back."""
     named = {n: a for n, a in named.items() if type(a).__name__ != "Generator"}
     words = [_word(a) for a in args] + [f"{n}={_word(a)}" for n, a in named.items()]
     return f"{name}({', '.join(words)})" if words else name
 
 
 def _word(value: Any) -> str:
-    value = value.tolist() if hasattr(value, "tolist") else value  # of torch or numpy
+    value = value.tolist() if hasattr(value, "tolist") else value  # a tensor or an array
     plain = isinstance(value, str) and value.isidentifier() and not iskeyword(value)
     return value if plain and value not in ("inf", "nan") else repr(value)
 
 
 class _Reader:
-    """Makes instances from the syntax trees of their text; SyntaxError for another expression."""
+    """Makes instances from syntax trees; raises SyntaxError for any other expression."""
 
     def __init__(self, kind: str, package: ModuleType, base: type):
         self.kind, self.package, self.base = kind, package, base
         self.known = classes(package, base).keys()
 
     def instance(self, node: ast.expr) -> Any:
-        """What a name stands for, or a name with arguments in brackets."""
+        """The instance for a name, or for a name with arguments in brackets."""
         name, args, named = _parts(node)
         found = find(self.kind, name, self.package, self.base)
         if isinstance(found, self.base):
@@ -74,7 +74,7 @@ class _Reader:
         return construct(found, what, first, settings)
 
     def argument(self, what: str, node: ast.expr, parameter: inspect.Parameter | None) -> Any:
-        """An argument's value; raises InputError where its annotation says another type."""
+        """An argument's value; raises InputError if it does not match the annotated type."""
         if parameter is None or parameter.annotation is parameter.empty:
             return self.value(node, "")
         noted = parameter.annotation
@@ -88,7 +88,7 @@ class _Reader:
         return value
 
     def value(self, node: ast.expr, noted: str) -> Any:
-        """What an expression stands for as an argument whose annotation is `noted`."""
+        """The value of an expression, for a parameter whose annotation is `noted`."""
         match node:
             case ast.Constant(str(text)):
                 return text.replace("@", ":")
@@ -107,7 +107,7 @@ class _Reader:
         return self.instance(node)
 
     def names_instance(self, word: str, noted: str) -> bool:
-        """Whether a word without brackets is an instance rather than text."""
+        """Whether a word without brackets names an instance; if not, it is text."""
         if not noted:
             return word in self.known
         return self.base.__name__ in noted or bool(self.known & set(re.findall(r"\w+", noted)))
@@ -127,7 +127,7 @@ def _parts(node: ast.expr) -> tuple[str, list[ast.expr], dict[str, ast.expr]]:
 
 
 def split(text: str) -> list[str]:
-    """The parts of a list with commas; a comma in brackets does not end a part."""
+    """Split text at its commas, except at commas inside brackets."""
     parts, depth = [""], 0
     for letter in text:
         depth += (letter in "([") - (letter in ")]")

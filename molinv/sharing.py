@@ -1,4 +1,4 @@
-"""Which device computes, and how OpenMP's threads wait while other processes use the cores."""
+"""Choose the device, and make OpenMP threads sleep while other processes need the cores."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import torch
 
 from .errors import InputError
 
-# the last three pin threads: the cores that a thread may use are then not the process's
+# the last three pin threads to cores: the process's cores then say nothing about a thread's
 SET_BY_USER = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_PROC_BIND", "OMP_PLACES")
 SET_BY_USER += ("GOMP_CPU_AFFINITY",)
-INTERVAL = 0.2  # seconds between two looks at the cores
+INTERVAL = 0.2  # seconds between two readings of the cores' use
 SPARE = 0.2  # cores that others may use before spinning costs more than it saves
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device to compute on; "auto" is CUDA's where there is one, else mps, else the CPU.
+    """The device to compute on; "auto" is CUDA if it is available, else MPS, else the CPU.
 
     Raises InputError for a device that is not on this machine.
     """
@@ -37,7 +37,10 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether it has instructions for bf16, which takes forty times as long as float32 without."""
+    """Whether the device has bfloat16 instructions.
+
+    On a CPU without them, bfloat16 takes forty times as long as float32.
+    """
     if device.type != "cpu":
         return True
     found = torch.cpu.get_capabilities()
@@ -53,17 +56,22 @@ _watch: _Watch | None = None
 
 @contextmanager
 def share_cores() -> Iterator[None]:
-    """Let torch's OpenMP threads sleep instead of spin while other processes need the cores.
+    """Make torch's OpenMP threads sleep instead of spin while other processes need the cores.
 
-    Also a decorator, for training loops of your own; molinv's commands and functions have it. A
-    thread that reaches the end of a parallel region spins for some milliseconds in wait of the
-    others and of the next region. On free cores that is right: waking a sleeping thread takes
-    longer than most regions, and sleeping makes a training step 1.6 times as long. On a core that
-    another process wants, it uses up the share of the very threads that are waited for: a step then
-    takes 3 to 10 times as long. libgomp decides once at its start, so this looks at the cores five
-    times a second and switches. Results do not change: the number of threads is the same. Does
-    nothing where the user has set OMP_WAIT_POLICY or GOMP_SPINCOUNT, with one thread, and without
-    Linux or libgomp. May be nested.
+    molinv's commands and functions use it. For a training loop of your own, use it as a context
+    manager or a decorator. It may be nested.
+
+    A thread that reaches the end of a parallel region spins for some milliseconds while it waits
+    for the other threads and for the next region. On free cores spinning is right: waking a
+    sleeping thread takes longer than most regions, and sleeping makes a training step 1.6 times as
+    long. On a core that another process wants, a spinning thread takes time from the threads that
+    it waits for, and a step takes 3 to 10 times as long. libgomp chooses once, when it starts.
+    This context manager reads the use of the cores five times a second and switches between the
+    two. The number of threads stays the same, and so do the results.
+
+    Does nothing if the user has set one of the variables SET_BY_USER (OMP_WAIT_POLICY,
+    GOMP_SPINCOUNT, or one that pins threads), if torch has one thread, and without Linux or
+    libgomp.
     """
     global _entered, _watch
     with _lock:
@@ -81,13 +89,13 @@ def share_cores() -> Iterator[None]:
 
 
 def _switchable() -> ctypes.CDLL | None:
-    """The libgomp that torch has loaded, if how it waits may be changed."""
+    """The libgomp that torch has loaded; None if its way of waiting may not be changed."""
     if any(name in os.environ for name in SET_BY_USER) or torch.get_num_threads() == 1:
         return None
     try:
         rows = Path("/proc/self/maps").read_text().splitlines()
         paths = [Path(row.split(maxsplit=5)[5]) for row in rows if "/libgomp" in row]
-        # other packages may bring their own, which torch does not use
+        # other packages may load a libgomp of their own, which torch does not use
         paths.sort(key=lambda path: not path.is_relative_to(Path(torch.__file__).parent))
         return ctypes.CDLL(str(paths[0])) if paths and cores_busy() > 0 else None
     except OSError:
@@ -95,9 +103,9 @@ def _switchable() -> ctypes.CDLL | None:
 
 
 def cores_busy() -> float:
-    """Seconds that the cores this process may use have been busy since the system started.
+    """Busy time since the system started, in seconds, summed over the cores of this process.
 
-    0 where the system does not count them. Time stolen by a host's other machines is included.
+    0 if the system does not count it. Includes time that other virtual machines took (steal).
     """
     names = {f"cpu{number}" for number in os.sched_getaffinity(0)}
     ticks = 0
@@ -107,21 +115,22 @@ def cores_busy() -> float:
             if not name.startswith("cpu"):
                 break
             if name in names:
-                # user, nice, system; idle and iowait are left out; irq, softirq, steal
+                # user, nice, system, irq, softirq, steal; without idle and iowait
                 ticks += sum(map(int, fields[:3] + fields[5:8]))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
 class Sleepers:
-    """While held, all of the process's OpenMP threads sleep soon when they wait.
+    """Makes all waiting OpenMP threads of the process sleep early while it is held.
 
-    libgomp's manual, GOMP_SPINCOUNT: with more OpenMP threads than CPUs a thread spins 100 times
-    in place of 300,000. So this keeps as many as that takes, asleep, in a team of their own.
+    With more OpenMP threads than CPUs, a waiting thread spins 100 times instead of 300,000
+    (libgomp manual, GOMP_SPINCOUNT). This class keeps a second team of sleeping threads, just large
+    enough to exceed the number of CPUs.
     """
 
     def __init__(self, runtime: ctypes.CDLL, threads: int):
         self._runtime = runtime
-        # beside the team of `threads` one more than the cores, of which the caller is counted
+        # with the team of `threads`, one thread more than cores; the size counts the caller
         self._size = max(2, len(os.sched_getaffinity(0)) - threads + 2)
         self._release = threading.Event()
         self._thread: threading.Thread | None = None
@@ -131,10 +140,10 @@ class Sleepers:
         return self._thread is not None
 
     def hold(self, wanted: bool) -> None:
-        """Hold, or release; either may be asked for again."""
+        """Hold the sleeping team, or release it. Repeating a call changes nothing."""
         if wanted and self._thread is None:
             self._release.clear()
-            # a thread of its own, because libgomp frees a team when the thread that made it ends
+            # in a separate thread: libgomp frees a team when the thread that made it ends
             self._thread = threading.Thread(target=self._keep, name="molinv-sleepers", daemon=True)
             self._thread.start()
         elif not wanted and self._thread is not None:
@@ -149,7 +158,7 @@ class Sleepers:
 
 
 class _Watch:
-    """Looks at the cores in a thread and holds Sleepers while others use what is needed here."""
+    """Reads the cores' use in a thread, and holds Sleepers while other processes need them."""
 
     def __init__(self, runtime: ctypes.CDLL, threads: int):
         self.sleepers, self._threads = Sleepers(runtime, threads), threads
@@ -172,7 +181,7 @@ class _Watch:
 
 
 def _used() -> tuple[float, float, float]:
-    """Seconds: of a clock, used of the cores by all, and used by this process."""
+    """In seconds: a clock's time, the cores' busy time, and this process's CPU time."""
     return time.monotonic(), cores_busy(), time.process_time()
 
 
@@ -183,5 +192,5 @@ def others_use(before: tuple[float, float, float], now: tuple[float, float, floa
 
 
 def crowded(threads: int, others: float, cores: int) -> bool:
-    """Whether so many threads, beside others that use so many cores, have to wait for a core."""
+    """Whether `threads` must wait for a core while other processes use `others` of `cores`."""
     return threads + others > cores + SPARE
