@@ -2,24 +2,26 @@
 
 | file | what is in it |
 |---|---|
-| `molecules.py` | `Molecules`, the flat storage every data set is |
+| `molecules.py` | `Molecules`, the flat storage of every data set |
 | `targets.py` | `Target`: its unit and how it turns; `Field`: vectors, tensors, values of atoms |
-| `moments.py` | charges, dipole and quadrupole as targets, from the atoms' charges |
-| `ragged.py` | lists of unequal length kept flat, their sums; `Strings`, decoded when asked for |
+| `kinds.py` | the kinds of target: their shapes, and how rotations act on them |
+| `moments.py` | charges, dipole, quadrupole and octupole as targets, from the atoms' charges |
+| `ragged.py` | lists of unequal length in flat arrays; `Strings`, decoded when indexed |
 | `checks.py` | what a molecule must satisfy: finite, known elements, no coincident atoms |
 | `storage.py` | a folder of memory-mapped arrays: written atomically, sealed by checksums |
 | `qm9.py` | QM9 from the package qm9pack: `open_qm9`, `build`, `TARGETS`, `cache_root` |
 | `sample.py` | the 1,000 molecules of QM9 that are shipped in data/ |
-| `own.py`, `own_targets.py`, `own_values.py` | a user's file: molecules with values |
-| `repeats.py`, `oddities.py` | what it should say of itself: repeats, total energies, outliers |
-| `units.py` | one spelling of each unit |
+| `own.py`, `own_targets.py`, `own_values.py`, `own_classes.py` | a user's file of molecules |
+| `repeats.py`, `oddities.py` | notes on a user's file: repeats, total energies, outliers |
+| `units.py` | one spelling for each unit |
 | `xtb.py` | perturbed geometries labelled with GFN2-xTB: energies, forces, dipoles |
-| `features.py`, `extras.py` | inputs of a model beside positions: bonds, state, xTB's numbers |
-| `electronic.py` | what GFN2-xTB says of each molecule, made once and kept in the cache |
-| `geometries.py` | conformers of many records, made once and kept in the cache |
-| `partition.py` | other splits: by scaffold, by time, by a column |
+| `features.py`, `extras.py` | further inputs of a model: bonds, state, descriptors, xTB results |
+| `descriptors.py` | RDKit descriptors and numbers of columns, computed once and cached |
+| `electronic.py` | GFN2-xTB results of each molecule, computed once and cached |
+| `geometries.py`, `hydrogens.py` | RDKit's conformers and hydrogens, computed once and cached |
+| `partition.py`, `folds.py` | splits by scaffold, time, column or file; k-fold cross-validation |
 | `split.py` | `split` into train, valid and test, with a hash to print beside results |
-| `references.py` | `fit_references`, `Standardizer`: energies to numbers of order one |
+| `references.py` | `fit_references`, `Standardizer`: targets to numbers of order one |
 | `placement.py` | centring, one fixed rotation and one fixed shift per molecule |
 | `batches.py` | `OnDevice`, `Loader`, `Batch`: what a network sees |
 | `planted/` | molecules with a target whose symmetry is known |
@@ -45,12 +47,16 @@ __all__ = ["Molecules", "Target", "load"]
 
 
 def load(name_or_path: str | Path) -> Molecules:
-    """Open a data set by name ("qm9"), by folder (one that `Molecules.save` made) or a user's file.
+    """Open a data set.
 
-    QM9 is built on first use; "planted:axial" is a task of `planted`, made anew; of a file (see
-    `own`), all that is a number is a target. Raises
-    InputError for a name that is none of these, and for a folder that is missing, damaged or of
-    another kind.
+    `name_or_path` is one of:
+    - "qm9", which is built on first use;
+    - a planted task such as "planted:axial" (see `planted`);
+    - a user's file (see `own`), in which every column of numbers is a target;
+    - a folder that `Molecules.save` wrote.
+
+    Raises InputError for any other name, and for a folder that is missing, damaged or of another
+    format.
     """
     if str(name_or_path) == "qm9":
         from .qm9 import open_qm9

@@ -24,13 +24,16 @@ from .placement import place, turn
 
 @dataclass(eq=False)
 class Batch:
-    """b molecules of at most n atoms; padding has z = 0 and lies at the origin.
+    """b molecules of at most n atoms; padding has z = 0 and pos = 0.
 
-    pos in angstrom; y in the targets' units, float64 for the sake of total energies; of vectors
-    (b, t, 3), tensors (b, t, 3, 3), and where each atom has a value (b, t, n) or (b, t, n, 3),
-    with NaN for padding. index says which molecules of the `Molecules` these are; forces are
-    there where y is an energy that is learned with its gradient, NaN for padding; features where
-    the model asks for some; auxiliary, NaN for padding, where atoms have numbers beside y.
+    pos        in angstrom
+    y          in the targets' units; float64, because total energies are large. Shapes: numbers
+               (b, t), vectors (b, t, 3), tensors (b, t, 3, 3), values of atoms (b, t, n) or
+               (b, t, n, 3), NaN for padding
+    index      the indices of the molecules in their `Molecules`
+    forces     the negative gradient of an energy y, if the task learns it; NaN for padding
+    features   further inputs, if the model takes some
+    auxiliary  a numbers of each atom that are learned beside y, if any; NaN for padding
     """
 
     pos: Float32[Tensor, "b n 3"]
@@ -51,7 +54,7 @@ class Batch:
         return self._each(lambda tensor: wide(tensor, device))
 
     def rows(self, chosen: slice) -> Batch:
-        """Some of its molecules, as a batch."""
+        """A batch of the chosen molecules."""
         return self._each(lambda tensor: tensor[chosen])
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
@@ -69,23 +72,29 @@ class Batch:
 
 
 def wide(values: Tensor, device: torch.device | str) -> Tensor:
-    """Values on a device; those in float64 stay on the CPU beside one without it (mps)."""
+    """Values on a device; float64 values stay on the CPU if the device has no float64 (MPS)."""
     stay = values.dtype == torch.float64 and torch.device(device).type == "mps"
     return values if stay else values.to(device)
 
 
 class OnDevice:
-    """Molecules and their y as flat tensors on `device`.
+    """Molecules and their targets as flat tensors on `device`.
 
-    y is (n, t, *e), or (atoms, t, *e) of a `kind` with a value for each atom; forces (atoms, 3);
-    `auxiliary` (atoms, a) are further numbers of the atoms.
+    Each molecule is placed once, when this is constructed, so it has the same orientation and
+    position in every epoch.
 
-    Each molecule is put in place once, here: `center` moves its centroid to the origin,
-    `rotate` turns it about its centroid by a Haar-random rotation, `shift` adds a normal
-    vector of that standard deviation (angstrom, per coordinate). Vectors and tensors turn with
-    their molecule. Rotation and vector are keyed by (seed, molecule) and stay the same in every
-    epoch. `features` are the names of those that batches have (see `features`). Raises InputError
-    if y does not have one row per molecule, or per atom.
+    y          (n, t, *e), or (atoms, t, *e) for a `kind` with a value for each atom
+    center     move each centroid to the origin
+    shift      add a normal vector with this standard deviation (angstrom, per coordinate)
+    seed       rotations and shifts are keyed by (seed, molecule)
+    rotate     turn each molecule about its centroid by a Haar-random rotation; vectors and
+               tensors turn with their molecule
+    kind       the kind of the targets (see `kinds`)
+    forces     (atoms, 3)
+    features   names of further inputs (see `features`)
+    auxiliary  (atoms, a) numbers of the atoms beside y
+
+    Raises InputError if y does not have one row per molecule, or per atom.
     """
 
     def __init__(
@@ -107,7 +116,7 @@ class OnDevice:
         if y.ndim < 2 or len(y) != rows or y.shape[2:] != shape:
             expected = ", ".join(map(str, (rows, "targets", *shape)))
             raise InputError(f"expected y ({expected}), got {tuple(y.shape)}.")
-        # torch.tensor copies: memory maps are read-only, which tensors cannot be
+        # torch.tensor copies: a memory map is read-only, and a tensor cannot be
         ptr = torch.tensor(molecules.ptr)
         pos = place(torch.tensor(molecules.pos), ptr, center, rotate, shift, seed)
         self.device = torch.device(device)
@@ -130,7 +139,7 @@ class OnDevice:
     def gather(self, indices: Int64[np.ndarray, " b"]) -> Batch:
         """The molecules `indices` in that order, padded to the largest of them.
 
-        Raises InputError if there are none, or one that does not exist.
+        Raises InputError if `indices` is empty or out of range.
         """
         if len(indices) == 0 or indices.min() < 0 or indices.max() >= len(self.sizes):
             raise InputError(f"expected indices from 0 to {len(self.sizes) - 1}, at least one.")
@@ -139,7 +148,7 @@ class OnDevice:
         inside = place_of < self._size[index, None]
         atoms = (self._start[index, None] + place_of).masked_fill(~inside, 0)
         outside = ~inside[..., None]
-        of = self._y.device  # of values in float64, which not every device has
+        of = self._y.device  # not self.device: float64 values may have stayed on the CPU
         at, there = atoms.to(of), inside.to(of)
         y = _of_atoms(self._y, at, there) if self.by_atom else self._y[index.to(of)]
         forces, store, beside = self._forces, self._features, self._auxiliary
@@ -156,9 +165,9 @@ class OnDevice:
     def features_of(
         self, rows: Int64[np.ndarray, " m"]
     ) -> Callable[[Int64[Tensor, " b"], int], Features] | None:
-        """The features of some of these rows, by their place among them, padded to so many atoms.
+        """A function (index, n) -> features of the molecules rows[index], padded to n atoms.
 
-        None where batches have no features.
+        None if batches have no features.
         """
         store, places = self._features, torch.tensor(rows).to(self.device)
         return None if store is None else lambda index, n: store.of(places[index], n)
@@ -176,7 +185,7 @@ B_co = TypeVar("B_co", covariant=True)
 
 
 class Store(Protocol[B_co]):
-    """What a Loader draws from: how large each example is, and batches by index."""
+    """What a Loader draws from: the size of each example, and batches by index."""
 
     sizes: Int64[np.ndarray, " n"]
 
@@ -186,18 +195,19 @@ class Store(Protocol[B_co]):
 
 
 class Loader(Generic[B_co]):
-    """The batches of one epoch, each of `indices` exactly once over all ranks.
+    """The batches of one epoch; each of `indices` occurs exactly once over all ranks.
 
-    Shuffled: molecules are drawn in an order keyed by (seed, epoch), sorted by size within
-    `bucket` batches so that little is padding, and the batches shuffled. Not shuffled:
-    largest molecules first, for evaluation; `Batch.index` tells which is which.
+    With `shuffle`, the order of the molecules is keyed by (seed, epoch). Molecules are sorted by
+    size within groups of `bucket` batches, to reduce padding, and the batches are shuffled.
+    Without it, for evaluation, the largest molecules come first; `Batch.index` identifies them.
 
     `batch_size` counts all ranks together, so that a run takes the same steps on any
-    number of devices: each rank gets every `world`-th molecule of each batch. A last batch
-    too small to give every rank one is joined to the one before it: dropping it would lose
-    molecules, and ranks with unequal numbers of batches would wait for each other forever.
-    `start` leaves out the batches before it, of an epoch that was begun; the length stays that of
-    the whole. Raises InputError if `batch_size` or `indices` cannot serve every rank.
+    number of devices: each rank gets every `world`-th molecule of each batch. A last batch that is
+    too small to give every rank one molecule is joined to the batch before it. Dropping it would
+    lose molecules, and ranks with unequal numbers of batches would wait for each other forever.
+    `start` skips that many batches of an epoch that is resumed; `len` still counts all of them.
+
+    Raises InputError if `batch_size` or `indices` cannot give every rank an example.
     """
 
     def __init__(
@@ -247,6 +257,6 @@ class Loader(Generic[B_co]):
         return order[np.lexsort((self.store.sizes[order], chunk))]
 
     def _generator(self, stream: int) -> torch.Generator:
-        """A generator of its own for every (seed, epoch, stream)."""
+        """A separate generator for every (seed, epoch, stream)."""
         key = np.random.SeedSequence([self.seed, self.epoch, stream]).generate_state(1, np.uint64)
         return torch.Generator().manual_seed(int(key[0] >> np.uint64(1)))

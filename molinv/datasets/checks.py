@@ -1,4 +1,4 @@
-"""What every molecule must satisfy before anything is trained on it.
+"""Conditions that every molecule must satisfy before training.
 
 All checks are vectorised over the whole set: no loop over molecules.
 """
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from .molecules import Molecules
 
 HEAVIEST = 118  # oganesson, the last element that has a name
-CLOSEST = 1e-3  # angstrom; two atoms nearer than this are one atom written twice
+CLOSEST = 1e-3  # angstrom; atoms closer than this are taken as one atom written twice
 
 
 def check(molecules: Molecules) -> Molecules:
     """Return `molecules` unchanged, or raise InputError naming the first bad molecule.
 
-    Rejected are empty molecules, elements outside 1..118, non-finite coordinates, charges
-    or targets, and two atoms of a molecule nearer than 1e-3 angstrom.
+    Rejects empty molecules, atomic numbers outside 1 to 118, coordinates, charges and targets that
+    are not finite, and two atoms of a molecule closer than 1e-3 angstrom.
     """
     z, pos, ptr, y = molecules.z, molecules.pos, molecules.ptr, molecules.y
 
@@ -67,10 +67,10 @@ def check(molecules: Molecules) -> Molecules:
 def first_coincident(
     pos: Float[np.ndarray, "atoms 3"], ptr: Int64[np.ndarray, " ends"]
 ) -> int | None:
-    """The first atom found that nearly coincides with another of its molecule, or None.
+    """The index of an atom that nearly coincides with another atom of its molecule, or None.
 
-    Compares each atom with the one 1, 2, 3, ... places after it, over all molecules at
-    once: as many steps as the largest molecule has atoms, every pair looked at once.
+    Step k compares each atom with the atom k places after it, over all molecules at once. The
+    number of steps is the number of atoms of the largest molecule.
     """
     last = np.repeat(ptr[1:], np.diff(ptr))
     atoms = np.arange(len(pos))

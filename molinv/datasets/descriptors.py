@@ -1,4 +1,4 @@
-"""Descriptors of many molecules, kept in the cache, and the numbers of columns of a file."""
+"""Descriptors of many molecules: RDKit's, which are cached, and numbers from a file's columns."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ from . import storage
 from .own_values import LARGEST, missing, number
 from .qm9 import cache_root
 
-CHUNK = 1024  # molecules of a folder in the cache
-FEW = 200  # molecules that one process describes before others would have started
+CHUNK = 1024  # molecules in a folder of the cache
+FEW = 200  # up to so many molecules, starting further processes takes longer than it saves
 NO_BONDS = "RDKit's descriptors need bonds, and it has no SMILES: leave it out, or add a SMILES"
 
 
 def column_values(said: Mapping[str, Any], wanted: Descriptors) -> list[float]:
-    """The numbers in a record's columns; InputError where one is missing or not a number."""
+    """The numbers in a record's columns.
+
+    Raises InputError if a value is missing, not a number or too large.
+    """
     made = []
     for name in wanted.columns:
         if missing(said.get(name)):
@@ -44,7 +47,7 @@ def column_values(said: Mapping[str, Any], wanted: Descriptors) -> list[float]:
 
 
 def numbered(structure: Structure, wanted: Descriptors) -> Structure | Rejected:
-    """The structure with the numbers that a model takes; Rejected where they are not known."""
+    """The structure with the descriptors that a model takes, or Rejected if one is missing."""
     if not wanted:
         return structure
     made = computed(structure, wanted)
@@ -67,9 +70,10 @@ def described(
     wanted: Descriptors,
     workers: int = 0,
 ) -> tuple[Float64[np.ndarray, "m d"], dict[int, str]]:
-    """Descriptors of the chosen molecules, NaN where there are none, and the reasons by row.
+    """Descriptors of the molecules `rows`, and by row the reason why a molecule has none (NaN).
 
-    `smiles` and `said` are of all molecules; the latter are the columns of their records.
+    `smiles` and `said`, the columns of the records, have an entry for every molecule. `workers`
+    processes compute what is not cached; 0 computes it in this process.
     """
     values, wrong = np.full((len(rows), len(wanted)), np.nan), dict[int, str]()
     if wanted.rdkit:
@@ -91,7 +95,7 @@ def described(
 def _of_all(
     smiles: Sequence[str], names: Sequence[str], workers: int
 ) -> tuple[Float64[np.ndarray, "m d"], dict[int, str]]:
-    """RDKit's descriptors, from the cache where a chunk of these SMILES was described before."""
+    """RDKit's descriptors; a chunk of SMILES that was computed before is read from the cache."""
     from rdkit import rdBase
     from rich.console import Console
     from rich.progress import track

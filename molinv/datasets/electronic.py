@@ -1,4 +1,7 @@
-"""What GFN2-xTB says of many molecules, kept in the cache in chunks that a run resumes from."""
+"""GFN2-xTB results of many molecules, cached in chunks so that a computation can be resumed.
+
+Source: Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019), computed by tblite.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,8 @@ from .molecules import Molecules
 from .qm9 import cache_root
 from .ragged import pointers, take
 
-CHUNK = 1024  # molecules of a folder in the cache
-FEW = 64  # molecules that one process computes before others would have started
+CHUNK = 1024  # molecules in a folder of the cache
+FEW = 64  # up to so many molecules, starting further processes takes longer than it saves
 
 
 def electronics(
@@ -32,10 +35,10 @@ def electronics(
     states: Int8[np.ndarray, "n 2"],
     workers: int = 0,
 ) -> tuple[Electronics, dict[int, str]]:
-    """The numbers of the chosen of n molecules, and the reasons of those that have none.
+    """GFN2-xTB results of the molecules `chosen`, and by index the reason why one has none.
 
-    `states` are charge and unpaired electrons of all. `workers` processes compute what is not in
-    the cache, 0 this one. Raises InputError without tblite.
+    `states` holds charge and unpaired electrons of all n molecules. `workers` processes compute
+    what is not cached; 0 computes it in this process. Raises InputError without tblite.
     """
     xtb.check_installed()
     parts, folders = _divided(molecules, np.sort(chosen), states)
@@ -63,9 +66,10 @@ def electronics(
 def _divided(
     molecules: Molecules, chosen: Int64[np.ndarray, " m"], states: np.ndarray
 ) -> tuple[list[np.ndarray], list[Path]]:
-    """Molecules with all the chosen among them, by folders of the cache.
+    """Lists of molecules that include all the chosen ones, and the cache folder of each list.
 
-    Most of a set are divided as all of it, and whoever wants a few finds them there.
+    If most of the set is chosen, the whole set is divided into blocks. A later call for a few
+    molecules then reads the blocks that exist.
     """
     n = len(molecules)
     blocks = [np.arange(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
@@ -79,7 +83,7 @@ def _divided(
 
 
 def _folder(molecules: Molecules, part: Int64[np.ndarray, " m"], states: np.ndarray) -> Path:
-    """Where the numbers of these atoms at these places are kept, by this version of tblite."""
+    """The cache folder of these molecules: its name depends on atoms, states and tblite version."""
     at, ptr = take(molecules.ptr, part)
     digest = hashlib.sha256(f"{xtb.METHOD} {version('tblite')} {xtb.ATOMS}".encode())
     for array in (molecules.z[at], molecules.pos[at], ptr, states[part]):
@@ -94,7 +98,7 @@ def _compute(
     states: np.ndarray,
     workers: int,
 ) -> None:
-    """Fill the folders that are not there."""
+    """Compute the folders that do not exist yet."""
     from rich.console import Console
     from rich.progress import track
 

@@ -1,4 +1,4 @@
-"""What else is known of molecules beside atoms and positions: inputs that a model may ask for."""
+"""Optional data of molecules beside atoms and positions: inputs that a model may take."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .ragged import pointers
 class Graphs:
     """Bond graphs of n molecules; several may share one.
 
-    Molecule i of N atoms has atoms[atom_start[i] :][:N] and N x N codes from pair_start[i] of
-    pairs on (see `chem.graph`); where the starts are -1, no bonds are known.
+    Molecule i with N atoms has the rows atoms[atom_start[i] :][:N] and the N x N codes
+    pairs[pair_start[i] :][: N * N] (see `chem.graph`). Its starts are -1 if its bonds are unknown.
     """
 
     atoms: UInt8[np.ndarray, "atoms 8"]
@@ -28,7 +28,7 @@ class Graphs:
 
     @classmethod
     def of(cls, graphs: Sequence[Graph | None]) -> Graphs:
-        """Gather graphs, None where one is not known."""
+        """Gather graphs; None stands for an unknown graph."""
         known = [g for g in graphs if g is not None]
         sizes = np.array([0 if g is None else len(g.atoms) for g in graphs], np.int64)
         there = np.array([g is not None for g in graphs], bool)
@@ -63,9 +63,10 @@ class Graphs:
 
 @dataclass(frozen=True, eq=False)
 class Electronics:
-    """Numbers of n molecules; those of molecule i are from atom_start[i] and pair_start[i] on.
+    """xTB results of n molecules; those of molecule i begin at atom_start[i] and pair_start[i].
 
-    The starts are -1, and its row of `molecule` NaN, where nothing is known of it.
+    For a molecule without results the starts are -1 and the row of `molecule` is NaN. Columns are
+    named in `chem.xtb` (ATOMS, PAIRS, MOLECULE).
     """
 
     atoms: Float32[np.ndarray, "atoms 39"]
@@ -76,7 +77,7 @@ class Electronics:
 
     @classmethod
     def of(cls, each: list[xtb.Electronic]) -> Electronics:
-        """Gather those of single molecules, at least one."""
+        """Gather the results of single molecules, at least one."""
         sizes = np.array([len(e.atoms) for e in each], np.int64)
         return cls(
             np.concatenate([e.atoms for e in each]),
@@ -87,7 +88,7 @@ class Electronics:
         )
 
     def take(self, indices: Int64[np.ndarray, " m"]) -> Electronics:
-        """Those of the chosen molecules."""
+        """The results of the chosen molecules."""
         return replace(
             self,
             molecule=self.molecule[indices],
@@ -98,13 +99,13 @@ class Electronics:
 
 @dataclass(frozen=True, eq=False)
 class Extras:
-    """Optional facts of n molecules; a field is None where it is unknown for all of them.
+    """Optional data of n molecules; a field is None if it is unknown for all of them.
 
     graphs       bond graphs
-    kinds        index into `chem.structure.KINDS`: whose geometry it is
+    kinds        the origin of each geometry, as an index into `chem.structure.KINDS`
     state        total charge and number of unpaired electrons
-    descriptors  (n, d) the descriptors that the settings name, NaN for rows that have none
-    electronic   what xTB says of each
+    descriptors  the descriptors that the settings name; NaN for molecules without them
+    electronic   xTB results
     """
 
     graphs: Graphs | None = None
@@ -114,7 +115,7 @@ class Extras:
     electronic: Electronics | None = None
 
     def take(self, indices: Int64[np.ndarray, " m"]) -> Extras:
-        """Those of the chosen molecules."""
+        """The data of the chosen molecules."""
         each = (self.kinds, self.state, self.descriptors)
         kinds, state, descriptors = (None if a is None else a[indices] for a in each)
         graphs = None if self.graphs is None else self.graphs.take(indices)

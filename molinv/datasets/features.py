@@ -2,17 +2,19 @@
 
 Names that a run may ask for, as in `--features bonds,state`:
 
-    bonds     the bond graph: of atoms formal charge, aromaticity, hybridisation, smallest ring,
-              chirality, hydrogens, neighbours; of pairs bonds between them, type, conjugation, ring
-    state     the molecule's total charge and its number of unpaired electrons
-    geometry  whether its coordinates were given, embedded by RDKit, or given but for hydrogens
-    xtb       what GFN2-xTB says: of atoms populations, multipoles and parts of the energy, of pairs
-              bond orders, of the molecule frontier orbitals, atomisation energy and dipole moment
-              (see `chem.xtb`); outputs begin as linear functions of the latter
+    bonds     the bond graph. For each atom: formal charge, aromaticity, hybridisation, smallest
+              ring, chirality, hydrogens, neighbours. For each pair of atoms: number of bonds
+              between them, bond type, conjugation, ring
+    state     the molecule's total charge and number of unpaired electrons
+    geometry  whether coordinates were given, embedded by RDKit, or given without hydrogens
+    xtb       GFN2-xTB results (see `chem.xtb`). For each atom: populations, multipoles and parts
+              of the energy. For each pair: bond order. For the molecule: frontier orbitals,
+              atomisation energy and dipole moment; the model's outputs start as linear functions
+              of these
 
-What is not known of a molecule is 0 throughout, but for xtb, which is always computed: one network
-serves files with bonds and without. DESCRIPTORS stands for those that `--descriptors` names, the
-last numbers of a molecule but for those of xtb.
+Unknown features are 0, so that one network serves files with and without bonds; xtb is always
+computed. DESCRIPTORS stands for the descriptors that `--descriptors` names. They are the last
+numbers of a molecule, except for those of xtb.
 """
 
 from __future__ import annotations
@@ -34,13 +36,14 @@ from .extras import Extras
 XTB = "xtb"
 NAMES = ("bonds", "state", "geometry", XTB)
 DESCRIPTORS = "descriptors"
-CHARGES, UNPAIRED = 3, 3  # beyond these counted as these
+CHARGES, UNPAIRED = 3, 3  # larger values count as these
 
 
 class Sizes(NamedTuple):
-    """Numbers for each atom, each pair of atoms and each molecule, and descriptors after these.
+    """How many numbers the features have per atom, per pair, per molecule, and as descriptors.
 
-    The last `xtb_atoms` of an atom and the last `xtb` of the descriptors are xTB's.
+    The descriptors follow the molecule's other numbers. The last `xtb_atoms` numbers of an atom
+    and the last `xtb` descriptors are xTB's.
     """
 
     atoms: int
@@ -52,18 +55,18 @@ class Sizes(NamedTuple):
 
 
 class Features(NamedTuple):
-    """Those of b molecules of at most n atoms; zeros for padding and for what is not known."""
+    """Features of b molecules of at most n atoms; 0 for padding and for unknown features."""
 
     atoms: Float[Tensor, "b n fa"]
     pairs: Float[Tensor, "b n n fp"]
     molecule: Float[Tensor, "b fm"]
 
     def expand(self, copies: int) -> Features:
-        """Those of one molecule, for copies of it."""
+        """The features of one molecule, repeated for copies of it."""
         return Features(*(each.expand(copies, *each.shape[1:]) for each in self))
 
     def to(self, where: torch.device | torch.dtype | str) -> Features:
-        """The same on a device, or in another precision."""
+        """The features on another device, or in another dtype."""
         return Features(*(each.to(where) for each in self))
 
 
@@ -77,7 +80,7 @@ def parse(text: str) -> tuple[str, ...]:
 
 
 def sizes(names: Sequence[str], descriptors: int = 0) -> Sizes:
-    """How many numbers the named features are."""
+    """The sizes of the named features, with this many descriptors beside xTB's."""
     bonds = "bonds" in names
     molecule = (2 * CHARGES + 1 + UNPAIRED + 1) * ("state" in names)
     molecule += len(KINDS) * ("geometry" in names)
@@ -94,9 +97,9 @@ def sizes(names: Sequence[str], descriptors: int = 0) -> Sizes:
 
 
 class FeatureStore:
-    """The named features of molecules, as codes on a device: 1 byte a pair of atoms.
+    """The named features of molecules on a device, stored as codes of 1 byte per pair of atoms.
 
-    Raises InputError where the molecules lack what a name asks for.
+    Raises InputError if the molecules lack a feature that cannot be left at 0.
     """
 
     def __init__(
@@ -124,7 +127,7 @@ class FeatureStore:
         self.xtb = XTB in names
         if self.xtb:
             if extras.electronic is None:
-                raise InputError("the feature xtb needs what xTB says of the molecules.")
+                raise InputError("the feature xtb needs xTB results of the molecules.")
             said = extras.electronic
             arrays = (said.atoms, said.pairs, said.atom_start, said.pair_start)
             self._xtb = [torch.tensor(a).to(device) for a in arrays]
@@ -132,7 +135,7 @@ class FeatureStore:
         self._molecule = _of_molecules(extras, n, names).to(device)
 
     def of(self, index: Int64[Tensor, " b"], n: int) -> Features:
-        """Those of the molecules `index`, padded to n atoms."""
+        """The features of the molecules `index`, padded to n atoms."""
         zeros = self._molecule.new_zeros
         atoms, pairs = [zeros(len(index), n, 0)], [zeros(len(index), n, n, 0)]
         if self.bonds:
@@ -154,7 +157,7 @@ class FeatureStore:
         atom_start: Int64[Tensor, " all"],
         pair_start: Int64[Tensor, " all"],
     ) -> tuple[Tensor, Tensor]:
-        """Entries of atoms (b, n, ...) and pairs (b, n, n, ...), 0 where nothing is known."""
+        """Entries of atoms (b, n, ...) and pairs (b, n, n, ...); 0 where unknown."""
         at, size = torch.arange(n, device=index.device), self._size[index]
         start, first = atom_start[index], pair_start[index]
         known = (at < size[:, None]) & (start >= 0)[:, None]
@@ -166,12 +169,15 @@ class FeatureStore:
 
 
 def _where(known: Tensor, values: Tensor) -> Tensor:
-    """The values, 0 where they are not known."""
+    """The values, with 0 where `known` is False."""
     return values * known.view(*known.shape, *[1] * (values.ndim - known.ndim)).to(values.dtype)
 
 
 def molecule_numbers(extras: Extras, names: Sequence[str]) -> Float[np.ndarray, "n d"] | None:
-    """The numbers of molecules that a network standardises; None where it takes none."""
+    """The numbers of each molecule that a network standardises; None if it takes none.
+
+    These are the descriptors, then xTB's numbers. Raises InputError for missing descriptors.
+    """
     parts = []
     if DESCRIPTORS in names:
         if extras.descriptors is None:
@@ -186,7 +192,7 @@ def molecule_numbers(extras: Extras, names: Sequence[str]) -> Float[np.ndarray, 
 
 
 def _of_molecules(extras: Extras, n: int, names: Sequence[str]) -> Float[Tensor, "n fm"]:
-    """What is of each molecule."""
+    """The features of whole molecules: state, geometry, descriptors and xTB's numbers."""
     parts = [np.zeros((n, 0), np.float32)]
     if "state" in names:
         made = np.zeros((n, 2 * CHARGES + 1 + UNPAIRED + 1), np.float32)
@@ -198,7 +204,7 @@ def _of_molecules(extras: Extras, n: int, names: Sequence[str]) -> Float[Tensor,
     if "geometry" in names:
         if extras.kinds is None:
             raise InputError(
-                "the feature geometry needs molecules whose geometries are of known kinds."
+                "the feature geometry needs molecules whose kinds of geometry are known."
             )
         parts.append(np.eye(len(KINDS), dtype=np.float32)[extras.kinds])
     if (values := molecule_numbers(extras, names)) is not None:

@@ -1,4 +1,4 @@
-"""k-fold cross-validation: which molecules are tested in which fold, the same on every machine."""
+"""k-fold cross-validation: the test molecules of each fold, the same on every machine."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ def fold(
     seed: int = 0,
     what: str = "molecules",
 ) -> Split:
-    """Fold `number`, from 1 to `count`, to test on; a tenth of all rows validates, the rest trains.
+    """The split that tests on fold `number` (from 1 to `count`).
 
-    No group is divided, in the folds or between the parts. Raises InputError for fewer groups,
-    which are called `what`, than parts to fill.
+    A tenth of all rows is validated on, the rest is trained on. All rows of a group are in one
+    fold and in one part. Error messages call the groups `what`. Raises InputError for a number
+    that is not a fold, and if there are fewer groups than parts to fill.
     """
     if not 1 <= number <= count or count < 2:
         raise InputError(
@@ -43,10 +44,10 @@ def fold(
 
 
 def assigned(groups: Int64[np.ndarray, " n"], count: int, seed: int = 0) -> Int64[np.ndarray, " n"]:
-    """The fold of each row, from 0, with no group in two; the folds are of equal size if possible.
+    """The fold of each row, from 0. All rows of a group are in one fold.
 
-    Groups go to the smallest fold so far, the largest groups first, equal ones in an order that
-    the seed draws.
+    Each group goes to the fold that is smallest so far, the largest groups first; the seed decides
+    the order of groups of equal size. This makes the folds nearly equal in size.
     """
     names, of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     order = permutation(len(names), seed)
@@ -59,7 +60,7 @@ def assigned(groups: Int64[np.ndarray, " n"], count: int, seed: int = 0) -> Int6
 
 
 def joined(groups: Int64[np.ndarray, " n"], labels: Sequence[Any]) -> Int64[np.ndarray, " n"]:
-    """Groups of rows that share a group or a label, also by way of other rows."""
+    """Groups of rows that share a group or a label, directly or through other rows."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -72,5 +73,5 @@ def joined(groups: Int64[np.ndarray, " n"], labels: Sequence[Any]) -> Int64[np.n
 
 
 def scaffolds(smiles: Sequence[str]) -> list[str]:
-    """The Bemis-Murcko scaffold of each SMILES; InputError for a molecule without one."""
+    """The Bemis-Murcko scaffold of each SMILES; raises InputError for an empty SMILES."""
     return [scaffold(text, i) for i, text in enumerate(smiles)]

@@ -1,7 +1,7 @@
-"""RDKit's geometries of many records, made once: kept in the cache, chunk by chunk.
+"""RDKit's geometries of many records, computed once and cached in chunks.
 
-A chunk is a sealed folder named by what it depends on, so that an interrupted search resumes with
-the chunk it was at. One process searches at a time; others wait for its chunks.
+A chunk is a sealed folder, named by a hash of what it depends on. An interrupted search resumes
+with the first missing chunk. One process searches at a time; others wait for its chunks.
 """
 
 from __future__ import annotations
@@ -46,15 +46,19 @@ __all__ = [
 
 CHUNK = 256  # records
 GRAPHS = ("atoms", "pairs", "atom_start", "pair_start")
-FEW = 200  # records that one process embeds before others would have started
+FEW = 200  # up to so many records, starting further processes takes longer than it saves
 
 
 @dataclass(frozen=True, eq=False)
 class Geometries:
-    """Those of the records that have one: which record, z and pos, and where they came from.
+    """The geometries of n records.
 
-    `kind` is that of each (see `chem.structure`), `state` its charge and unpaired electrons;
-    `rejected` holds the index of every other record and the reason.
+    index       the index of each record
+    structures  (z, pos) of each, pos in angstrom
+    kind        the origin of each geometry (see `chem.structure`)
+    state       charge and unpaired electrons
+    graphs      bond graphs
+    rejected    index of every record without a geometry, and the reason
     """
 
     index: Int64[np.ndarray, " n"]
@@ -68,10 +72,10 @@ class Geometries:
 def geometries(
     items: Sequence[Item], options: ReadOptions, key: Any, workers: int = 0
 ) -> Geometries:
-    """`finish` of each record, from the cache where it was made before.
+    """The finished geometry of each record, read from the cache if it was computed before.
 
-    `key`, as JSON, is all that the records depend on beside the options and RDKit's version.
-    `workers` processes do it, where the records are more than a few.
+    `key` must identify the records, as JSON; the options and RDKit's version are added to it.
+    `workers` processes compute what is missing, if that is more than a few records.
     """
     folder = _folder(key, options, len(items))
     starts = range(0, len(items), CHUNK)
@@ -82,7 +86,7 @@ def geometries(
     if missing():
         lock = cache_root() / "locks" / f"{folder.name}.lock"
         lock.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(lock):  # another process may be at it, as in a run on several devices
+        with FileLock(lock):  # another process may be searching, as in a run on several devices
             if left := missing():
                 _make(folder, items, options, left, workers if len(items) > FEW else 0)
     parts = [storage.read(folder / f"{i:08d}") for i in range(0, len(items), CHUNK)]
@@ -103,11 +107,11 @@ def geometries(
 def embedded_copies(
     molecules: Molecules, chosen: Int64[np.ndarray, " m"], workers: int = 0, number: int = 0
 ) -> tuple[Molecules, Int64[np.ndarray, " k"]] | None:
-    """The chosen molecules with RDKit's geometries of their SMILES, and which these are.
+    """The chosen molecules with conformers that RDKit embeds from their SMILES, and their indices.
 
-    `number` counts the conformers of each, from 0. Where all molecules of the set have been
-    embedded before, theirs are taken. Left out are those that RDKit cannot embed or makes of other
-    atoms; None where all are.
+    `number` is the number of the conformer, from 0. If the whole set was embedded before, its
+    cached conformers are used. A molecule is left out if RDKit cannot embed it or if the SMILES
+    has other atoms. Returns None if every molecule is left out.
     """
     smiles = molecules.smiles[:]
     rows = np.arange(len(smiles))
@@ -116,7 +120,7 @@ def embedded_copies(
     rows = np.array([i for i in rows if smiles[i]], np.int64) if not all(smiles) else rows
     if not len(rows):
         return None
-    for k in range(number + 1):  # those that fail once are not searched again
+    for k in range(number + 1):  # molecules whose first search fails are not searched again
         if k in (0, number):
             found = _of_smiles([smiles[int(i)] for i in rows], conformer_seed(0, k), workers)
             rows = rows[found.index]
@@ -137,9 +141,9 @@ def embedded_copies(
 
 
 def bond_graphs(molecules: Molecules) -> Graphs:
-    """The bond graphs of all molecules that have a SMILES, hydrogens included; from the cache.
+    """The bond graphs of all molecules that have a SMILES, hydrogens included; cached.
 
-    Their atoms are in the order of the embedded copies.
+    The atoms are in the same order as in `embedded_copies`.
     """
     from rdkit import rdBase
     from rich.console import Console
@@ -174,7 +178,7 @@ def _complete(smiles: Sequence[str], seed: int) -> bool:
 
 
 def _folder(key: Any, options: ReadOptions, records: int) -> Path:
-    """Where the chunks of so many records are."""
+    """The cache folder of the chunks."""
     from rdkit import rdBase
 
     whole = [key, options.seed, options.smiles_column, records, rdBase.rdkitVersion, CHUNK]
@@ -218,7 +222,7 @@ def _make(
 
 
 def _said(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Index, kind and state of a chunk; molinv 0.1.0 kept none of the last."""
+    """Index, kind and state of a chunk; chunks of molinv 0.1.0 have no state."""
     index = arrays["index"]
     if "kind" in arrays:
         return index, arrays["kind"], arrays["state"]
@@ -227,7 +231,7 @@ def _said(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.nda
 
 
 def _graphs(arrays: dict[str, np.ndarray]) -> Graphs:
-    """The bond graphs of a chunk; earlier versions kept none."""
+    """The bond graphs of a chunk; chunks of molinv 0.1.0 have none."""
     if "graph_atoms" not in arrays:
         return Graphs.of([None] * len(arrays["index"]))
     return Graphs(*(arrays[f"graph_{name}"] for name in GRAPHS))

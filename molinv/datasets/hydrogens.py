@@ -1,4 +1,4 @@
-"""Molecules as heavy-atom 3-D files give them: hydrogens left out, and added by RDKit."""
+"""Molecules as they come from 3-D files without hydrogens: heavy atoms, and RDKit's hydrogens."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from .ragged import pointers
 if TYPE_CHECKING:
     from rdkit import Chem
 
-MANY = 20_000  # molecules; the graphs of more are made once for the set (`bond_graphs`)
-BONDED = 1.25  # largest distance of bonded atoms, in sums of their covalent radii
+MANY = 20_000  # molecules; for a larger set, bond graphs come from `bond_graphs`
+BONDED = 1.25  # largest distance of bonded atoms, over the sum of their covalent radii
 
 
 def hydrogens_added_copies(
     molecules: Molecules, chosen: Int64[np.ndarray, " m"]
 ) -> tuple[Molecules, Int64[np.ndarray, " k"]] | None:
-    """The chosen molecules with their heavy atoms as they are and RDKit's hydrogens, and which.
+    """The chosen molecules with RDKit's hydrogens at their given heavy atoms, and their indices.
 
-    Hydrogens are added by the bonds of the molecule's SMILES (Chem.AddHs with coordinates), as
-    `chem.read` adds those that a file leaves out. Left out are molecules without hydrogens or a
-    SMILES, and those whose SMILES has other atoms or bonds than the coordinates; None where all
-    are. Those of a large set are kept in the cache.
+    RDKit adds the hydrogens from the bonds of the molecule's SMILES (Chem.AddHs with
+    coordinates), as `chem.read` does for a file without hydrogens. A molecule is left out if it
+    has no hydrogens or no SMILES, or if its SMILES has other atoms or bonds than the coordinates.
+    Returns None if every molecule is left out. Results for a large set are cached.
     """
     some = molecules if len(chosen) == len(molecules) else molecules.take(chosen)
     if len(some) <= MANY:
@@ -62,7 +62,7 @@ def hydrogens_added_copies(
 
 
 def _added(some: Molecules) -> dict[str, np.ndarray]:
-    """Flat z and pos, ptr, and the index of each molecule that has them."""
+    """Flat z and pos, ptr, and the index of each molecule that could be completed."""
     from rich.console import Console
     from rich.progress import track
 
@@ -82,7 +82,7 @@ def _added(some: Molecules) -> dict[str, np.ndarray]:
 def described(
     molecules: Molecules, index: Int64[np.ndarray, " k"], made: Molecules, kind: str
 ) -> Molecules:
-    """The molecules `index` with the geometries `made`, atoms in the order of their SMILES."""
+    """The molecules `index` with the geometries `made`, whose atoms are in the SMILES's order."""
     some = molecules.take(index)
     graphs = Graphs.of([graph_of_smiles(s) for s in some.smiles[:]]) if len(index) <= MANY else None
     kinds = np.full(len(index), KINDS.index(kind), np.uint8)
@@ -91,9 +91,9 @@ def described(
 
 
 def with_hydrogens(smiles: str, z: np.ndarray, pos: np.ndarray) -> Coordinates | None:
-    """Heavy atoms of z (N,), pos (N, 3) in the SMILES's order, then RDKit's hydrogens.
+    """The heavy atoms of z (N,), pos (N, 3) in the SMILES's order, followed by RDKit's hydrogens.
 
-    None where the SMILES does not describe these atoms, or there is no hydrogen among them.
+    pos in angstrom. None if the SMILES does not describe these atoms, or if z has no hydrogen.
     """
     from rdkit import Chem
     from rdkit.Geometry import Point3D
@@ -123,7 +123,7 @@ def with_hydrogens(smiles: str, z: np.ndarray, pos: np.ndarray) -> Coordinates |
 
 
 def _order(mol: Chem.Mol, z: np.ndarray, pos: np.ndarray, heavy: np.ndarray) -> np.ndarray | None:
-    """The atoms z, pos that the SMILES's heavy atoms are; None where they are others."""
+    """The index in z, pos of each heavy atom of the SMILES; None if the molecules differ."""
     from ase.data import covalent_radii
     from rdkit import Chem
 
@@ -150,7 +150,7 @@ def _order(mol: Chem.Mol, z: np.ndarray, pos: np.ndarray, heavy: np.ndarray) -> 
 
 
 def _labelled(number: int, hydrogens: int) -> Chem.Atom:
-    """An atom that only one of its element with as many hydrogens matches."""
+    """An atom that matches only atoms of its element with the same number of hydrogens."""
     from rdkit import Chem
 
     made = Chem.Atom(number)

@@ -1,4 +1,4 @@
-"""The kinds of output that molecules have, by name: how each turns, and its shape."""
+"""The kinds of target, by name: the shape of each, and how rotations act on it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from ..errors import InputError, unknown
 
 T = TypeVar("T")
 
-IRREPS = "irreps "  # what the kinds begin with that go on as e3nn writes irreps: "irreps 0e + 3o"
+IRREPS = "irreps "  # prefix of kinds such as "irreps 0e + 3o", in e3nn's notation
 
 
 class Kinds(dict[str, T]):
-    """What is known of each kind. It lists those that have a name, and knows all irreps too."""
+    """A value for each kind: looked up for the named kinds, and computed for any irreps.
+
+    Iteration gives the named kinds only.
+    """
 
     def __init__(self, named: dict[str, T], of_irreps: Callable[[str], T]):
         super().__init__(named)
@@ -36,7 +39,7 @@ class Kinds(dict[str, T]):
         return self._of_irreps(kind.removeprefix(IRREPS))
 
 
-# of one target: of a molecule (b, t, *e), or of its n atoms (b, t, n, *e)
+# the shape *e of one target: values are (b, t, *e), or (b, t, n, *e) for a value per atom
 SHAPES = Kinds[tuple[int, ...]](
     {
         "scalar": (),
@@ -62,12 +65,12 @@ ACTIONS = Kinds[Callable[[], Action]](
 
 
 def family(kind: str) -> str:
-    """The kind's name, which is "irreps" for all of those."""
+    """The kind's name, or "irreps" for a kind that is given as irreps."""
     return IRREPS.strip() if kind.startswith(IRREPS) else kind
 
 
 def of_kind(kind: str) -> Action:
-    """How a group acts on outputs of this kind; InputError for a kind that does not exist."""
+    """The action of a group on outputs of this kind; raises InputError for an unknown kind."""
     if kind not in ACTIONS:
         raise unknown("kind of output", kind, ACTIONS)
     return ACTIONS[kind]()

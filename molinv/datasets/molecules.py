@@ -1,4 +1,4 @@
-"""Flat storage of molecules: one array for all atoms, whichever molecule they are of."""
+"""Flat storage of molecules: one array holds the atoms of all molecules."""
 
 from __future__ import annotations
 
@@ -21,12 +21,19 @@ from .targets import Field, Target, one_kind
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Molecules:
-    """n molecules; molecule i is the atoms ptr[i] to ptr[i + 1] of z, pos and charges.
+    """n molecules; molecule i has the atoms ptr[i] to ptr[i + 1] of z, pos and charges.
 
-    Arrays are NumPy's, memory-mapped and read-only after `open`: z atomic numbers, pos in
-    angstrom, y in the unit of each target, charges in e or None. `smiles` and `ids` are
-    sequences of str that are decoded only when indexed. `fields` are the targets that are not
-    one number a molecule, `extras` what else is known of the molecules; `save` leaves them out.
+    Arrays are NumPy arrays, memory-mapped and read-only after `open`.
+
+    z        atomic numbers
+    pos      in angstrom
+    ptr      the first atom of each molecule, then the number of atoms
+    y        one number per molecule and target, in the target's unit
+    targets  a description of each column of y
+    charges  partial charges of the atoms in e, or None
+    smiles, ids   sequences of str that are decoded when indexed
+    fields   targets that are not one number per molecule
+    extras   optional inputs; `save` does not write them
     """
 
     z: UInt8[np.ndarray, " atoms"]
@@ -50,9 +57,10 @@ class Molecules:
         smiles: Sequence[str] | None = None,
         ids: Sequence[str] | None = None,
     ) -> Molecules:
-        """Gather (z, pos) pairs, pos (atoms, 3) in angstrom, with y (n, t) or (n,).
+        """Gather pairs of z (atoms,) and pos (atoms, 3) in angstrom, with y (n, t) or (n,).
 
-        Raises InputError if counts disagree or a molecule is unusable (see `checks`).
+        `charges` has an array (atoms,) for each molecule, in e. Raises InputError if shapes or
+        counts disagree, or if a molecule is unusable (see `checks`).
         """
         n = len(structures)
         if n == 0:
@@ -78,7 +86,7 @@ class Molecules:
         z = np.concatenate(numbers)
         return check(
             cls(
-                # 0 is no element, so a number that uint8 cannot hold is still refused
+                # numbers that uint8 cannot hold become 0, which `check` rejects
                 z=np.where((z > 0) & (z < 256), z, 0).astype(np.uint8),
                 pos=np.concatenate(places),
                 ptr=pointers(np.array([len(z) for z in numbers], np.int64)),
@@ -92,7 +100,7 @@ class Molecules:
 
     @classmethod
     def open(cls, folder: str | Path) -> Molecules:
-        """Memory-map a folder that `save` made; InputError if a file of it is not intact."""
+        """Memory-map a folder that `save` wrote; raises InputError if a file is damaged."""
         arrays, meta = storage.read(folder)
         return cls(
             z=arrays["z"],
@@ -110,10 +118,10 @@ class Molecules:
         )
 
     def save(self, folder: str | Path) -> Molecules:
-        """Write a folder atomically and return it opened.
+        """Write a folder atomically and return it opened. `extras` are not written.
 
-        If another process has written the same data there, that copy is used; InputError
-        if the folder holds something else.
+        If another process has written the same data there, that copy is used. Raises InputError
+        if the folder holds other data.
         """
         arrays = {"z": self.z, "pos": self.pos, "ptr": self.ptr, "y": self.y}
         if self.charges is not None:
@@ -129,17 +137,20 @@ class Molecules:
 
     @property
     def sizes(self) -> Int64[np.ndarray, " n"]:
-        """Atoms in each molecule."""
+        """The number of atoms of each molecule."""
         return np.diff(self.ptr)
 
     def select(self, names: Sequence[str]) -> Float64[np.ndarray, "n t"]:
-        """The columns of y with these names, in this order; InputError for an unknown one."""
+        """The columns of y with these names, in this order.
+
+        Raises InputError for an unknown name.
+        """
         return self.y[:, [self.targets.index(t) for t in self.describe(names)]]
 
     def values(self, names: Sequence[str]) -> Float64[np.ndarray, "rows t *e"]:
-        """The values of targets of one kind, (n, t, *e), or (atoms, t, *e) where by atom.
+        """The values of targets of one kind: (n, t, *e), or (atoms, t, *e) for values of atoms.
 
-        Raises InputError for an unknown target, and for several kinds.
+        Raises InputError for an unknown target, and for targets of several kinds.
         """
         if one_kind(self.describe(names)) in ("scalar", "class"):
             return self.select(names)
@@ -147,7 +158,7 @@ class Molecules:
         return np.stack([known[name] for name in names], 1)
 
     def describe(self, names: Sequence[str]) -> tuple[Target, ...]:
-        """The targets with these names, in this order; InputError for an unknown one."""
+        """The targets with these names, in this order; raises InputError for an unknown name."""
         known = {t.name: t for t in (*self.targets, *(f.target for f in self.fields))}
         for name in names:
             if name not in known:
@@ -157,7 +168,7 @@ class Molecules:
     def molecule(
         self, i: SupportsIndex
     ) -> tuple[UInt8[np.ndarray, " a"], Float32[np.ndarray, "a 3"]]:
-        """(z, pos) of molecule i, pos in angstrom; IndexError beyond the last."""
+        """(z, pos) of molecule i, pos in angstrom; raises IndexError if i is out of range."""
         i = range(len(self))[i]
         atoms = slice(self.ptr[i], self.ptr[i + 1])
         return self.z[atoms], self.pos[atoms]

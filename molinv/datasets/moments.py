@@ -1,7 +1,7 @@
-"""Targets that follow from the charges of a molecule's atoms: those, and their moments.
+"""Targets that follow from the charges of the atoms: the charges and their multipole moments.
 
-QM9's are Mulliken's at B3LYP/6-31G(2df,p). Point charges are not the electron density: the length
-of their dipole goes with that of the density's (mu) at a correlation of 0.94, not of 1.
+QM9 has Mulliken charges at B3LYP/6-31G(2df,p). Point charges are not the electron density: the
+length of their dipole correlates with the dipole moment of the density (mu) at 0.94, not 1.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from .molecules import Molecules
 from .ragged import centred, sums
 from .targets import Field, Target
 
-DEBYE = 4.803204712570263  # in one e angstrom (CODATA 2018)
-UNITS = {"dipole": {"e angstrom": 1.0, "D": DEBYE}}  # to choose from, the first by default
+DEBYE = 4.803204712570263  # 1 e angstrom in D (CODATA 2018)
+UNITS = {"dipole": {"e angstrom": 1.0, "D": DEBYE}}  # available units; the first is the default
 TARGETS = (
     Target("charges", "e", "Mulliken charge of each atom", kind="atom scalar"),
     Target("dipole", "e angstrom", "of the Mulliken charges: sum of q r", kind="vector"),
@@ -42,16 +42,18 @@ TARGETS = (
 def with_moments(
     molecules: Molecules, names: Sequence[str], units: dict[str, str | None] | None = None
 ) -> Molecules:
-    """The molecules, with the targets that follow from their charges, if a name needs them.
+    """The molecules with the targets among `names` that follow from their charges.
 
-    `units` chooses one of `UNITS`. All are about the centroid of the atoms, which is of no
-    consequence for the dipole of a neutral molecule. Data without charges stays as it is.
+    `units` chooses a unit of `UNITS` for a target. Moments are about the unweighted centroid of
+    the atoms; the dipole of a neutral molecule does not depend on that choice. Molecules without
+    charges are returned unchanged.
     """
     known = {f.target.name for f in molecules.fields} | {t.name for t in molecules.targets}
     if molecules.charges is None or known.issuperset(names):
         return molecules
     fields = list(molecules.fields)
-    mistyped = not known.union(t.name for t in TARGETS).issuperset(names)  # all are to choose from
+    # for an unknown name, add all targets, so that the error message can suggest the nearest
+    mistyped = not known.union(t.name for t in TARGETS).issuperset(names)
     for target in TARGETS:
         if target.name in known or not (mistyped or target.name in names):
             continue

@@ -1,4 +1,4 @@
-"""What is unusual in a file's values: total energies without that name, and outliers."""
+"""Notes on unusual values in a user's file: total energies that are not marked, and outliers."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .molecules import Molecules
 from .ragged import sums
 from .targets import Target
 
-EXPLAINED = 0.999  # share of a variance that element counts explain of a total energy's
-FEWEST = 20  # values, and 4 for each element, before that share says anything
-FAR = 20.0  # median absolute deviations from the median
-OFTEN = 0.02  # share of values so far away that is a wide distribution, not outliers
+EXPLAINED = 0.999  # element counts explain at least this fraction of a total energy's variance
+FEWEST = 20  # values, and 4 for each element, that are needed to compute that fraction
+FAR = 20.0  # an outlier is this many median absolute deviations from the median
+OFTEN = 0.02  # with more than this fraction of outliers, the distribution is called wide
 _ENERGY = re.compile(r"energ|^e_?(tot|total|dft|scf|0)?$|^u_?0$", re.IGNORECASE)
 _OTHER = re.compile(r"atomi|form|bind|solv|interact|react|gap|zero|zpv?e|per_?atom", re.IGNORECASE)
 
 
 def with_totals(molecules: Molecules) -> tuple[Molecules, list[str]]:
-    """The molecules with their total energies marked as atomwise, and a sentence on each.
+    """The molecules with total energies marked as atomwise, and a sentence on each.
 
-    An energy whose gradient is learned with it is a total one, and so is an energy by name whose
-    values follow from the counts of the elements nearly alone.
+    A target is a total energy if forces are learned as its gradient, or if it is named like an
+    energy and the counts of the elements explain nearly all of its variance.
     """
     gradients = [f.target for f in molecules.fields if f.target.kind == "atom vector"]
     learned = len(molecules.targets) == len(gradients) == len(molecules.fields) == 1
@@ -57,9 +57,9 @@ def with_totals(molecules: Molecules) -> tuple[Molecules, list[str]]:
 
 
 def explained(molecules: Molecules, y: Float64[np.ndarray, " n"]) -> float:
-    """The share of y's variance that a linear fit of the element counts explains.
+    """The fraction of y's variance that a linear fit of the element counts explains.
 
-    0 where too few values are known, and where the fit is exact, as of a molecular weight.
+    0 if too few values are known, and if the fit is exact, as for a molecular weight.
     """
     rest = _rest(molecules, y)
     known = y[~np.isnan(y)]
@@ -69,7 +69,7 @@ def explained(molecules: Molecules, y: Float64[np.ndarray, " n"]) -> float:
 
 
 def outliers(molecules: Molecules) -> Iterator[str]:
-    """A sentence on each target with values that are far from all others, with the farthest."""
+    """A sentence on each target that has outliers; it names the farthest."""
     for j, target in enumerate(molecules.targets):
         if target.kind == "class":
             continue
@@ -106,7 +106,7 @@ def _far(
 
 
 def _rest(molecules: Molecules, y: Float64[np.ndarray, " n"]) -> np.ndarray | None:
-    """What a fit of the element counts leaves of the known values; None where they are too few."""
+    """The residuals of a fit of the element counts to the known values; None if too few."""
     from .references import fit_references
 
     rows = np.flatnonzero(~np.isnan(y))

@@ -1,4 +1,4 @@
-"""A user's file of molecules with values: what `molinv train --data my.csv` learns from."""
+"""Read a user's file of molecules with values, as `molinv train --data my.csv` does."""
 
 from __future__ import annotations
 
@@ -30,15 +30,20 @@ SUFFIXES = (".csv", ".tsv", ".sdf", ".xyz", ".extxyz", ".db", ".traj")
 
 @dataclass(frozen=True, eq=False)
 class OwnData:
-    """The molecules of a file, and what else it says of them.
+    """The n usable molecules of one or several files, and what else the files say of them.
 
-    `molecules` have the asked targets, NaN where a value is missing, and the line or record as
-    their id; `labels` are the texts and numbers of each (see `read_own`); `kind` is that of each
-    geometry and `state` the charge and unpaired electrons; `sha256` is the file's. `smiles` are
-    those of the file, also of the bonds in an .sdf record; rows of one molecule have the same
-    number in `groups`. `notes` are sentences on what a user should know of the data. Of several
-    files `origin` is the number of each molecule's, whose ids then begin with its file's path, and
-    `sha256` a digest of all files' digests, which are `digests`.
+    molecules  with the requested targets, NaN where a value is missing. An id is the line or
+               record number, after the path of the file if there are several files
+    labels     every value of each record, by column
+    kind       the origin of each geometry (see `chem.structure`)
+    state      charge and unpaired electrons
+    rejected   the records that cannot be used, with reasons
+    sha256     the digest of the file; for several files, the digest of their digests
+    smiles     the SMILES of each molecule; for an .sdf record without one, that of its bonds
+    groups     a number for each molecule, equal for rows of the same molecule
+    notes      sentences on what a user should know about the data
+    origin     the number of the file that each molecule comes from
+    digests    the digest of each file
     """
 
     molecules: Molecules
@@ -55,12 +60,12 @@ class OwnData:
 
     @property
     def embedded(self) -> Bool[np.ndarray, " n"]:
-        """Whose geometry came from a conformer search."""
+        """Whether each geometry came from a conformer search."""
         return self.kind == EMBEDDED
 
 
 def is_own(name: str | Path) -> bool:
-    """Whether a data set's name is that of such a file, or of a file that cannot be one."""
+    """Whether a data set's name has a suffix of SUFFIXES, or is an existing file with another."""
     suffix = Path(str(name).lower().removesuffix(".gz")).suffix
     return suffix in SUFFIXES or (bool(suffix) and Path(name).is_file())
 
@@ -72,17 +77,20 @@ def read_own(
     workers: int = 0,
     task: str | None = None,
 ) -> OwnData:
-    """The molecules of a file that have a value of at least one target; None: every number.
+    """Read the molecules of a file that have a value of at least one target.
 
-    Several files with the same targets are read as one (see `OwnData`).
+    path           a file, or several files with the same targets, which are read as one
+    targets        the columns to read; None reads every column of numbers. A target IC50 in nM is
+                   the column "IC50 [nM]" if there is one, else "IC50"
+    smiles_column  the column of SMILES, if it has an unusual name
+    workers        processes that search conformers; 0 searches in this process
+    task           "numbers" or "classes". By default columns of text are classes, and columns of
+                   0 and 1 are classes if every target can be one
 
-    A target such as IC50 in nM is the column "IC50 [nM]" where there is one, else "IC50". Columns
-    of texts are classes, and so are those of 0 and 1 where all targets can be, unless `task` is
-    "numbers".
-    Conformers of those without 3-D coordinates are searched once, by `workers` processes, and
-    kept in the cache. A molecule that cannot be used, one without values, and one with a text in
-    the place of a value are left out, with the reason. Raises InputError for a file that cannot
-    be read, a target that it does not have or that is never a number, and where nothing is left.
+    Conformers of molecules without 3-D coordinates are searched once and cached. A record is left
+    out, with its reason, if its molecule cannot be used, if it has no value, or if it has text in
+    place of a number. Raises InputError for a file that cannot be read, a target that is missing
+    or never a number, and if no molecule is left.
     """
     from ..chem.structure import ReadOptions, Rejected
 
@@ -129,7 +137,7 @@ def read_own(
 
 
 def digest_of(paths: Sequence[Path]) -> tuple[str, tuple[str, ...]]:
-    """The SHA-256 of a file, or of several files' digests; and each file's."""
+    """The SHA-256 of a file, or of the digests of several files; and the digest of each file."""
     digests = tuple(map(_digest, paths))
     together = hashlib.sha256(" ".join(digests).encode()).hexdigest()
     return digests[0] if len(paths) == 1 else together, digests
@@ -138,9 +146,9 @@ def digest_of(paths: Sequence[Path]) -> tuple[str, tuple[str, ...]]:
 def _records(
     paths: Sequence[Path], targets: Sequence[Target] | None, options: ReadOptions
 ) -> tuple[tuple[Target, ...], list[dict[str, Any]], list[Any], Int64[np.ndarray, " r"]]:
-    """The targets, what each record says, the records themselves, and which file each is from.
+    """The targets, the labels of each record, the records, and the number of each record's file.
 
-    Raises InputError where files differ in the kind or the unit of a target.
+    Raises InputError if files differ in the kind or the unit of a target.
     """
     from ..chem.labels import labels
     from ..chem.readers import records
@@ -183,9 +191,9 @@ def _line(item: Any) -> str:
 def _smiles(
     paths: Sequence[Path], molecules: Molecules, records: Sequence[tuple[int, Any]]
 ) -> Sequence[str]:
-    """A SMILES for each molecule that has one; an .sdf file has them in its bonds.
+    """A SMILES for each molecule that has one; for an .sdf file it is made from the bonds.
 
-    `records` are the number of each molecule's file and its record there.
+    `records` has the number of each molecule's file, and its record.
     """
     from ..chem.labels import block_smiles
 
@@ -212,7 +220,7 @@ def _gather(
         smiles=[_text(said[i], "smiles") for i in rows],
         ids=ids,
     )
-    return replace(made, y=y, targets=targets)  # after the checks, which allow no missing value
+    return replace(made, y=y, targets=targets)  # after the checks, which reject missing values
 
 
 def _text(labels: dict[str, Any], key: str) -> str:

@@ -1,4 +1,4 @@
-"""Columns of a user's file that are classes and not numbers."""
+"""Recognise the columns of a user's file that hold classes instead of numbers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from .targets import Target
 def with_classes(
     targets: Sequence[Target], said: list[dict[str, Any]], task: str | None
 ) -> tuple[tuple[Target, ...], list[dict[str, Any]], list[str]]:
-    """The targets with their classes, records that have a class's number, and notes.
+    """The targets with their classes, the records with classes as numbers, and notes.
 
-    Texts are classes. 0 and 1 are, where all targets can be classes; `task` "numbers" leaves them
-    numbers, and "classes" asks that all are. Raises InputError where one cannot be.
+    Columns of text are classes. Columns of 0 and 1 are classes if every target can be one. With
+    `task` "numbers" no target becomes a class; with "classes" every target must be one. Raises
+    InputError if a target cannot be of classes then, and for a column with a single text.
     """
     if task != "numbers":
         for target in filter(_plain, targets):
@@ -49,23 +50,23 @@ def with_classes(
 
 
 def _classes(values: Sequence[Any]) -> tuple[str, ...] | None:
-    """The classes of a column; None where most texts occur once, as names and ids do."""
+    """The classes of a column; None if most texts occur once, as names and ids do."""
     found, count = classes_of(values), sum(not missing(value) for value in values)
     return found if found and 2 * len(found) <= count else None
 
 
 def _check_not_single(name: str, values: Sequence[Any]) -> None:
-    """Raises InputError for a column of one text only."""
+    """Raise InputError for a column that has a single text in every row."""
     texts = {str(value).strip() for value in values if not missing(value)}
     if len(texts) == 1 and len(values) > 1 and number(text := texts.pop()) is None:
         raise InputError(
-            f"the target {name!r} has one class alone, {text[:40]!r}: there is nothing to learn; "
+            f"the target {name!r} has only one class, {text[:40]!r}: there is nothing to learn; "
             "name another target."
         )
 
 
 def _plain(target: Target) -> bool:
-    """Whether it may be of classes: neither an array nor a quantity with a unit."""
+    """Whether a target may be of classes: it is not an array and has no unit."""
     return target.kind == "scalar" and not target.unit and not target.atomwise
 
 

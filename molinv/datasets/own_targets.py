@@ -1,4 +1,4 @@
-"""The targets of a user's file: which columns they are, of what kind and in which unit."""
+"""Find the targets of a user's file: their columns, kinds and units."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TOTAL = "energy"  # ASE's key of total energies
 
 
 def numeric(path: Path, said: list[dict[str, Any]]) -> tuple[Target, ...]:
-    """Every label that is a number wherever it is given."""
+    """A target for every column whose values are all numbers; raises InputError without any."""
     names = [n for n in _columns(said) if n.lower() not in RESERVED]
     found = []
     for name in names:
@@ -49,10 +49,11 @@ def numeric(path: Path, said: list[dict[str, Any]]) -> tuple[Target, ...]:
 
 
 def known(path: Path, said: list[dict[str, Any]], targets: Sequence[Target]) -> tuple[Target, ...]:
-    """The asked targets; `said` gets their names where a column is called otherwise.
+    """The requested targets with their kinds and units.
 
-    Raises InputError for a target that the file does not have, and for one whose name a column
-    of predictions has.
+    Adds each target to the records `said` under its name if its column has another one, such as
+    "IC50 [nM]". Raises InputError for a target that the file does not have, and for a name that a
+    column of predictions has.
     """
     columns = _columns(said)
     written = {_bare(column): column for column in columns}
@@ -65,8 +66,8 @@ def known(path: Path, said: list[dict[str, Any]], targets: Sequence[Target]) -> 
             raise unknown(f"target of {path}:", name, columns or ["(it has no values)"])
         if name.lower() in RESERVED:
             raise InputError(
-                f"{path}: a target cannot be called {name!r}, as a column of every "
-                "prediction is; rename it."
+                f"{path}: a target cannot be called {name!r}, because every prediction has a "
+                "column of that name; rename it."
             )
         for other in targets:
             if name in [f"{other.name}_{end}" for end in ENDS]:
@@ -80,7 +81,7 @@ def known(path: Path, said: list[dict[str, Any]], targets: Sequence[Target]) -> 
 def _described(
     path: Path, said: list[dict[str, Any]], targets: Sequence[Target]
 ) -> tuple[Target, ...]:
-    """The targets with their kinds, and units that the file gives or ASE's convention does."""
+    """The targets with their kinds, and with units from the file or from ASE's conventions."""
     from ..chem.labels import ASE, follows_ase, units
 
     declared, convention = units(path), ASE if follows_ase(path) else {}

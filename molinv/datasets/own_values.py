@@ -1,4 +1,4 @@
-"""The values of a user's file: numbers, and vectors, tensors and values of atoms as fields."""
+"""Read the values of a user's file: numbers, classes, vectors, tensors and values of atoms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import InputError, unknown
 from .kinds import SHAPES
 from .targets import Field, Target
 
-# in any case; Excel's errors start with #
+# compared in lower case; those with # are Excel's errors
 MISSING = {
     "",
     "nan",
@@ -32,7 +32,7 @@ MISSING = {
     "n.a.",
 }
 MISSING |= {"#n/a", "#na", "#n/a n/a", "#value!", "#div/0!", "#ref!", "#name?", "#num!", "#null!"}
-LARGEST = 1e30  # training is in single precision, whose squares and sums end at 3e38
+LARGEST = 1e30  # training is in single precision, and squares and sums must stay below 3e38
 MOST_CLASSES = 20
 POSITIVE = ("1", "true", "yes", "y", "active", "positive", "pos", "toxic", "+")
 
@@ -43,9 +43,10 @@ def numbers(
     targets: tuple[Target, ...],
     others: Sequence[Sequence[np.ndarray | None]] = (),
 ) -> tuple[np.ndarray, dict[int, str]]:
-    """The numbers' values (records, t), and why some records cannot be used.
+    """The values (records, t) of targets that are numbers, and why some records cannot be used.
 
-    `others` are the values of targets that are no numbers, of which one is enough as well.
+    `others` are the values of the other targets; a record needs a value of at least one target.
+    Raises InputError if a target has no number in any record.
     """
     y, wrong = np.full((len(said), len(targets)), np.nan), {}
     unfit: dict[str, str] = {}
@@ -79,14 +80,14 @@ def numbers(
 
 
 def missing(value: Any) -> bool:
-    """Whether there is no value, in one of the ways that tables say so."""
+    """Whether a value is missing, in one of the spellings that tables use."""
     if isinstance(value, str):
         return value.strip().lower() in MISSING
     return value is None or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
 
 
 def number(value: Any) -> float | None:
-    """A finite number, also as an array of one; None for anything else."""
+    """The finite number that a value is (an array of one counts); None for anything else."""
     if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "iuf":
         value = value.item()
     if isinstance(value, bool | np.bool_) or not isinstance(value, str | int | float | np.number):
@@ -99,7 +100,7 @@ def number(value: Any) -> float | None:
 
 
 def kind_of(values: Iterable[Any]) -> str:
-    """The kind of the first of these that is an array; scalar where none is."""
+    """The kind of the first value that is an array; "scalar" if there is none."""
     for value in values:
         if (found := _array(value)) is None:
             continue
@@ -114,7 +115,7 @@ def kind_of(values: Iterable[Any]) -> str:
 def arrays(
     said: Sequence[dict[str, Any]], target: Target
 ) -> tuple[list[np.ndarray | None], dict[int, str]]:
-    """A target's value in each record, None where there is none, and what cannot be one."""
+    """A target's value in each record (None if missing), and why some values cannot be used."""
     found: list[np.ndarray | None] = []
     wrong: dict[int, str] = {}
     for i, row in enumerate(said):
@@ -142,10 +143,11 @@ def arrays(
 
 
 def classes_of(values: Iterable[Any]) -> tuple[str, ...] | None:
-    """The distinct classes of a column, of two the positive one last; None for ordinary numbers.
+    """The distinct classes of a column; None if its values are not classes.
 
-    Classes are texts, 20 at most, or exactly 0 and 1, however these are written. A missing value
-    is not a class. None also for a single class, and for texts among numbers.
+    Classes are 2 to 20 texts, or exactly 0 and 1 in any spelling. Missing values do not count. Of
+    two classes the positive one, such as "active", is last. A column with a single class, or with
+    text among numbers, has no classes.
     """
     found = {_class(value) for value in values if not missing(value)}
     figures = [number(text) is not None for text in found]
@@ -156,7 +158,7 @@ def classes_of(values: Iterable[Any]) -> tuple[str, ...] | None:
 
 
 def class_numbers(values: Sequence[Any], classes: Sequence[str]) -> Float64[np.ndarray, " n"]:
-    """The index of each value's class, NaN where it is missing; InputError for another class."""
+    """The index of each value's class, NaN if missing; raises InputError for an unknown class."""
     index = {name: float(i) for i, name in enumerate(classes)}
     names = [None if missing(value) else _class(value) for value in values]
     for name in names:
@@ -180,7 +182,7 @@ def _too_large(target: Target, value: float) -> str:
 
 
 def misfit(value: np.ndarray | None, target: Target, atoms: int) -> str | None:
-    """Why a value is not one of a molecule with so many atoms, or None."""
+    """Why a value does not fit a molecule with this many atoms; None if it fits."""
     if value is None or not target.by_atom or len(value) == atoms:
         return None
     return f"{target.name!r} has values of {len(value)} atoms, the molecule {atoms}"
@@ -189,7 +191,7 @@ def misfit(value: np.ndarray | None, target: Target, atoms: int) -> str | None:
 def field(
     target: Target, values: Sequence[np.ndarray | None], sizes: Int64[np.ndarray, " n"]
 ) -> Field:
-    """The values of n molecules as a field; NaN where one is missing."""
+    """The values of n molecules, with `sizes` atoms, as a field; NaN where a value is missing."""
     shape = SHAPES[target.kind]
     rows = [
         np.full((n, *shape) if target.by_atom else (1, *shape), np.nan)
@@ -201,11 +203,11 @@ def field(
 
 
 def _array(value: Any) -> np.ndarray | None:
-    """Numbers of one molecule or of its atoms as float64, None for anything else."""
+    """The array of a molecule or of its atoms as float64; None for anything else."""
     if isinstance(value, ByAtom):
         return value.array()
     if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "iuf":
-        if value.size == 1:  # schnetpack's scalars
+        if value.size == 1:  # a scalar, as schnetpack writes it
             return None
         made = value.astype(np.float64)
         return made.reshape(3, 3) if made.shape == (9,) else made

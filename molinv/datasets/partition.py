@@ -1,4 +1,4 @@
-"""Other ways to divide molecules than at random: by scaffold, by time, as a column says."""
+"""Splits that are not random: by scaffold, by time, by a column, or by separate files."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ PARTS = {
 
 
 def by_scaffold(smiles: Sequence[str], train_size: int | None = None, seed: int = 0) -> Split:
-    """80 / 10 / 10 %, with no Bemis-Murcko scaffold in two parts; the same for any seed.
+    """Split 80 / 10 / 10 %, with no Bemis-Murcko scaffold in two parts; the same for any seed.
 
-    Scaffolds with most molecules go into train while they fit, the first in any case; the others
-    into valid and test, whichever is smaller. Molecules without rings share the empty scaffold.
+    Scaffolds are taken in the order of their number of molecules. They go into the training part
+    while they fit, the first one in any case, and then into valid or test, whichever is smaller.
+    Molecules without rings share the empty scaffold. The seed only orders the rows of each part.
     Raises InputError for a molecule without a SMILES, and for too few scaffolds.
     Source: Bemis and Murcko, J. Med. Chem. 39, 2887 (1996).
     """
@@ -45,9 +46,9 @@ def by_scaffold(smiles: Sequence[str], train_size: int | None = None, seed: int 
 
 
 def by_time(values: Sequence[Any], train_size: int | None = None, seed: int = 0) -> Split:
-    """The oldest 80 % to train on, then 10 % to validate, the newest 10 % to test.
+    """Train on the oldest 80 %, validate on the next 10 % and test on the newest 10 %.
 
-    All numbers, or all dates as 2024-05-31. Raises InputError for anything else.
+    `values` are all numbers, or all dates such as 2024-05-31. Raises InputError for anything else.
     """
     order = np.argsort(_times(values), kind="stable").tolist()
     n = _enough(len(order))
@@ -56,10 +57,10 @@ def by_time(values: Sequence[Any], train_size: int | None = None, seed: int = 0)
 
 
 def by_column(values: Sequence[Any], train_size: int | None = None, seed: int = 0) -> Split:
-    """As the values say: train, valid or test, or another usual word for one of them.
+    """Split as the values say: train, valid or test, or another usual word for one of them.
 
-    Where none is valid, a tenth of the training ones are, drawn by the seed. Raises InputError
-    for another value, and where none is to train on or none to test.
+    If no row is valid, a tenth of the training rows is validated on, drawn with the seed. Raises
+    InputError for any other word, and if no row is train or none is test.
     """
     parts: list[list[int]] = [[], [], []]
     for i, value in enumerate(values):
@@ -85,15 +86,16 @@ def by_file(
     train_size: int | None = None,
     seed: int = 0,
 ) -> tuple[Split, list[tuple[int, int]]]:
-    """The parts that files are: `origin` is 0 to train on, 1 to validate on, 2 to test.
+    """Split rows by their file: `origin` is 0 to train on, 1 to validate on and 2 to test on.
 
-    Where none is 1, whole `groups` of about a tenth of the training rows are, drawn by the seed.
-    With `strict`, rows of a group that also stands in a later part are in no part; they are
-    returned with a row of that part. Raises InputError where a part would be empty.
+    If no row has origin 1, whole `groups` with about a tenth of the training rows are validated
+    on, drawn with the seed. With `strict`, a row is left out if a later part has a row of the same
+    group. Returns the split, and pairs of each left-out row and a row of that later part. Raises
+    InputError if a part would be empty.
     """
     last, shown = np.full(groups.max() + 1, -1), np.zeros(groups.max() + 1, np.int64)
     for part in range(3):
-        rows = np.flatnonzero(origin == part)[::-1]  # of several rows the first is shown
+        rows = np.flatnonzero(origin == part)[::-1]  # reversed, so that the first row is kept
         last[groups[rows]], shown[groups[rows]] = part, rows
     out = (origin < last[groups]) & strict
     twice = [(int(i), int(shown[groups[i]])) for i in np.flatnonzero(out)]
@@ -107,9 +109,10 @@ def by_file(
 
 
 def without_unseen(molecules: Molecules, parts: Split) -> tuple[Split, list[str]]:
-    """The parts without held-out molecules of elements that no training molecule has, and notes.
+    """Leave out held-out molecules with an element that no training molecule has.
 
-    Raises InputError where a part would be empty.
+    Returns the remaining parts, and notes on what was left out. Raises InputError if a part would
+    be empty.
     """
 
     def atoms(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -140,7 +143,7 @@ def without_unseen(molecules: Molecules, parts: Split) -> tuple[Split, list[str]
 
 
 def scaffold(smiles: str, index: int) -> str:
-    """The Bemis-Murcko scaffold of molecule `index`; InputError where it has no SMILES."""
+    """The Bemis-Murcko scaffold of molecule `index`; raises InputError if it has no SMILES."""
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
     from ..chem.conformers import parse_smiles
@@ -164,7 +167,7 @@ def _times(values: Sequence[Any]) -> np.ndarray:
             return found
     odd = next((t for t in texts if not t), texts[0])
     raise InputError(
-        f"expected numbers, or dates as 2024-05-31, to split by time, got {odd[:40]!r} among them."
+        f"expected numbers or dates such as 2024-05-31 to split by time, got {odd[:40]!r}."
     )
 
 
@@ -183,10 +186,10 @@ def made(
     what: str,
     advice: str = "choose another --split",
 ) -> Split:
-    """Three lists of rows as a split, in an order that the seed draws.
+    """Make a split of three lists of rows, each shuffled with the seed.
 
-    Raises InputError for an empty part, of what divides by `what`, and for a `train_size` that is
-    not in the first.
+    Keeps the first `train_size` training rows, or all if None. Raises InputError for an empty
+    part, and for a `train_size` out of range; `what` and `advice` are used in the message.
     """
     for part, name in zip(parts, ("train on", "validate on", "test"), strict=True):
         if not part:
@@ -195,6 +198,6 @@ def made(
     size = len(train) if train_size is None else train_size
     if not 1 <= size <= len(train):
         raise InputError(f"expected a train_size from 1 to {len(train):,}, got {size:,}.")
-    # a mixture of either, of which `train_size` and `valid_size` then take the first ones
+    # shuffled, because `train_size` and `valid_size` keep the first rows
     train, valid, test = (x[permutation(len(x), seed)] for x in (train, valid, test))
     return Split(train[:size], valid, test)

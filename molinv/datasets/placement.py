@@ -1,8 +1,8 @@
-"""Where a molecule is put and how it is turned before a network sees it.
+"""Centre, turn and shift molecules before a network sees them.
 
-Stored orientations are not random, so a model must also be asked about others before it
-may be called invariant. Each molecule gets one rotation and one shift, keyed by
-(seed, index), the same in every epoch and on every device.
+Stored orientations are not random. A model is invariant only if it is accurate in other
+orientations as well. Each molecule gets one rotation and one shift, keyed by (seed, index): they
+are the same in every epoch and on every device.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ def place(
     shift: float = 0.0,
     seed: int = 0,
 ) -> Float32[Tensor, "atoms 3"]:
-    """Coordinates in angstrom, each molecule turned about its centroid and moved.
+    """Coordinates in angstrom, with each molecule turned about its centroid and moved.
 
-    `center` puts the centroid (the mean over atoms, unweighted) at the origin; `rotate`
-    turns by the molecule's rotation; `shift` then adds its vector times `shift` angstrom.
+    `center` moves the centroid (the unweighted mean over atoms) to the origin. `rotate` turns by
+    the molecule's rotation of `poses`. `shift` (angstrom) then multiplies its vector of `poses`,
+    which is added.
     """
     if not (center or rotate or shift):
         return pos
@@ -58,7 +59,7 @@ def place(
 def turn(
     values: Float64[Tensor, " rows *e"], kind: str, ptr: Int64[Tensor, " ends"], seed: int
 ) -> Float64[Tensor, " rows *e"]:
-    """Values of a kind of target, (n, ...) or (atoms, ...), turned as `place` turns by `rotate`."""
+    """Turn values (n, ...) or (atoms, ...) of a kind of target by the same rotations as `place`."""
     if kind in ("scalar", "atom scalar"):
         return values
     g = poses(len(ptr) - 1, seed)[0]

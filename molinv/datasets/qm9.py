@@ -1,9 +1,9 @@
-"""QM9 from the PyPI package qm9pack 1.0.3, kept as a memory-mapped cache.
+"""QM9 from the PyPI package qm9pack 1.0.3, stored as a memory-mapped cache.
 
 Source: Ramakrishnan, Dral, Rupp, von Lilienfeld, "Quantum chemistry structures and
 properties of 134 kilo molecules", Sci. Data 1, 140022 (2014); B3LYP/6-31G(2df,p). The
 3,054 molecules that failed the authors' consistency check are already left out. The
-package's polarisability tensors are not read: they are in another frame than XYZ_Ang.
+package's polarisability tensors are not read: their frame is not that of XYZ_Ang.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ _NUMBER[np.frombuffer(b"HCNOF", np.uint8)] = (1, 6, 7, 8, 9)
 
 
 def cache_root() -> Path:
-    """Where caches are kept: $MOLINV_CACHE, or ~/.cache/molinv."""
+    """The folder of all caches: $MOLINV_CACHE, or ~/.cache/molinv."""
     return Path(os.environ.get("MOLINV_CACHE") or Path.home() / ".cache" / "molinv")
 
 
 def open_qm9(root: str | Path | None = None) -> Molecules:
-    """QM9's 130,831 molecules with twelve targets; built in `root` on first use (seconds).
+    """QM9's 130,831 molecules with twelve targets; built in `root` on first use, in seconds.
 
     U0, U, H and G are total energies in meV. Raises InputError if qm9pack is missing or
     the cache is damaged.
@@ -67,8 +67,8 @@ def open_qm9(root: str | Path | None = None) -> Molecules:
 def make_cache(root: str | Path, source: Path | None = None) -> Molecules:
     """Read qm9pack's CSV files, or those in `source`, into the cache root/qm9-1.0.3.
 
-    Raises InputError if a file is missing or not the one expected. Safe to run twice at
-    once: the first to finish wins.
+    Raises InputError if a file is missing or has other content. Several processes may run it at
+    the same time: the first to finish writes the cache.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -98,7 +98,7 @@ def _source() -> Path:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    """One CSV file as flat arrays; the list-like strings are parsed as CSV once more."""
+    """One CSV file as flat arrays; columns that hold lists as text are parsed as CSV again."""
     import pyarrow as pa
     from pyarrow import compute, csv
 
@@ -142,7 +142,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _bytes(column: pa.ChunkedArray) -> tuple[bytes, np.ndarray]:
-    """All strings of a column end to end, and their lengths in bytes."""
+    """The concatenated strings of a column, and their lengths in bytes."""
     text, lengths = [], []
     for chunk in column.chunks:
         _, offsets, data = chunk.buffers()
@@ -167,7 +167,7 @@ def _numbers(text: bytes, columns: int) -> np.ndarray:
 
 
 def _join(parts: list[dict[str, np.ndarray]]) -> Molecules:
-    """The parts as one set, in the order of QM9's Index."""
+    """The three parts as one set, in the order of QM9's Index."""
     whole = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     molecules = Molecules(
         z=whole["z"],

@@ -19,9 +19,9 @@ def pointers(lengths: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n+1"]:
 def take(
     ptr: Int64[np.ndarray, " ends"], indices: Int64[np.ndarray, " m"]
 ) -> tuple[Int64[np.ndarray, " flat"], Int64[np.ndarray, " m+1"]]:
-    """Where the chosen items lie in the flat array, and the pointers of the choice.
+    """The positions of the chosen items in the flat array, and the pointers of the result.
 
-    `flat[positions]` are the items `indices`, one after the other, in that order.
+    `flat[positions]` is the concatenation of the items `indices`, in that order.
     """
     lengths = np.diff(ptr)[indices]
     chosen = pointers(lengths)
@@ -29,28 +29,28 @@ def take(
 
 
 def owners(ptr: Int64[np.ndarray, " ends"]) -> Int64[np.ndarray, " flat"]:
-    """The list that each item is of: the molecule of each atom."""
+    """The index of the list that each entry belongs to, e.g. the molecule of each atom."""
     return np.repeat(np.arange(len(ptr) - 1), np.diff(ptr))
 
 
 def sums(values: Float[np.ndarray, "flat ..."], ptr: Int64[np.ndarray, " ends"]) -> np.ndarray:
-    """Over the items of each list, (n, ...), in float64."""
+    """The sum over each list, (n, ...), in float64. No list may be empty."""
     return np.add.reduceat(np.asarray(values, np.float64), ptr[:-1], axis=0)
 
 
 def centred(
     pos: Float[np.ndarray, "flat 3"], ptr: Int64[np.ndarray, " ends"]
 ) -> Float64[np.ndarray, "flat 3"]:
-    """Relative to each list's mean: atoms about their molecule's unweighted centroid."""
+    """`pos` relative to each list's mean, e.g. atoms about their molecule's centroid."""
     means = sums(pos, ptr) / np.diff(ptr)[:, None]
     return np.asarray(pos, np.float64) - means[owners(ptr)]
 
 
 class Strings(Sequence[str]):
-    """Many strings in one UTF-8 blob; each is decoded only when it is asked for.
+    """Many strings in one UTF-8 buffer; each is decoded only when it is indexed.
 
     `text` (bytes,) uint8 and `ptr` (n+1,) int64 may be memory-mapped, so that opening a
-    hundred thousand strings costs nothing. A slice gives a list of str.
+    hundred thousand strings costs nothing. A slice returns a list of str.
     """
 
     def __init__(self, text: UInt8[np.ndarray, " bytes"], ptr: Int64[np.ndarray, " ends"]):

@@ -1,8 +1,8 @@
-"""From targets in their units to numbers of mean 0 and spread 1, and back.
+"""Standardise targets to numbers with mean 0 and standard deviation 1, and back.
 
-A total energy is mostly a sum over atoms (a carbon atom is a million meV). A linear fit
-of the element counts takes that part away, on the training molecules only; what remains
-is an atomisation energy, up to what the linear fit absorbs.
+A total energy is mostly a sum over atoms (a carbon atom contributes a million meV). That part is
+removed by a linear fit of the element counts to the training molecules. The rest is an
+atomisation energy, apart from what the fit absorbs.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from .molecules import Molecules
 from .ragged import take
 from .targets import Target, one_kind
 
-# what an atomwise value is, for whoever reads a prediction
+# explains an atomwise value beside a prediction
 ATOMWISE = "relative to atom energies fitted on the training molecules, not total energies"
-FLAT = 1e-10  # a spread below this share of the largest value is rounding
-OFFSET = 5.0  # scales between a trained model's zero and the data's, at most
+FLAT = 1e-10  # a smaller spread, as a fraction of the largest value, is rounding
+OFFSET = 5.0  # largest difference between a trained model's mean and the data's, in scales
 
 
 def fit_references(
@@ -34,10 +34,10 @@ def fit_references(
     indices: Int64[np.ndarray, " m"],
     max_z: int = 119,
 ) -> Float64[Tensor, " {max_z}"]:
-    """One energy per element, in y's unit, by least squares on the molecules `indices`.
+    """Fit one energy per element, in y's unit, by least squares on the molecules `indices`.
 
-    Entry k belongs to atomic number k; elements that do not occur get 0. Where the counts
-    do not determine the energies, the solution of least norm is taken.
+    Entry k belongs to atomic number k; elements that do not occur get 0. If the element counts do
+    not determine the energies, this is the solution of least norm.
     """
     atoms, chosen = take(ptr, indices)
     elements, column = np.unique(z[atoms], return_inverse=True)
@@ -51,16 +51,17 @@ def fit_references(
 
 
 class Standardizer(nn.Module):
-    """Subtract atom references (atomwise targets only) and the mean, divide by the spread.
+    """Subtracts atom references (atomwise targets only) and the mean, and divides by the scale.
 
-    Vectors and tensors are divided by the root mean square of their lengths alone, a number that
-    no rotation changes; values of atoms have the mean and spread of all atoms. `forces`, the
-    gradient of the only target, are divided by theirs, `force_scale`.
+    The scale is the standard deviation. Vectors and tensors are only divided, by the root mean
+    square of their lengths, which no rotation changes. For values of atoms, mean and scale are
+    taken over all atoms. `forces`, the negative gradient of the only target, are divided by
+    `force_scale`.
 
-    Make it with `fit`; keep it as `config()` (JSON) with `state_dict()` (tensors, float64)
-    and restore it by `from_config` with `load_state_dict`. The buffers are references
-    (119, t), mean (t,) and scale (t,), in the targets' units; keep them in float64. Raises
-    InputError for targets of several kinds.
+    Make it with `fit`. Save `config()` (JSON) and `state_dict()` (float64 tensors); restore it
+    with `from_config` and `load_state_dict`. The buffers are references (119, t), mean (t,) and
+    scale (t,), in the targets' units; they must stay in float64. Raises InputError for targets of
+    several kinds.
     """
 
     references: Tensor
@@ -80,8 +81,8 @@ class Standardizer(nn.Module):
             self.register_buffer("force_scale", torch.ones((), dtype=torch.float64))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Standardizer:
-        """Moves with a module to any device that has float64; beside others it stays."""
-        there = fn(torch.zeros(1)).device  # of an accelerator, mps alone has none
+        """Move with the parent module, but stay on the CPU if the device has no float64 (MPS)."""
+        there = fn(torch.zeros(1)).device
         return self if there.type == "mps" else super()._apply(fn, recurse)
 
     @classmethod
@@ -92,10 +93,9 @@ class Standardizer(nn.Module):
         train: Int64[np.ndarray, " m"],
         forces: str | None = None,
     ) -> Standardizer:
-        """Fit to the named targets on the molecules `train`.
+        """Fit to the named targets on the molecules `train`. Missing values (NaN) are ignored.
 
-        A missing value, NaN, counts for nothing. Raises InputError for an unknown target, and for
-        one that is constant there, or without any value.
+        Raises InputError for an unknown target, and for a target that is constant or has no value.
         """
         gradient = None if forces is None else molecules.describe([forces])[0]
         self = cls(molecules.describe(targets), gradient)
@@ -124,11 +124,11 @@ class Standardizer(nn.Module):
     def keep(
         self, trained: Standardizer, molecules: Molecules, train: Int64[np.ndarray, " m"]
     ) -> None:
-        """Take the scale of a trained model with the same targets, and its zero where that fits.
+        """Take over the scale of a trained model with the same targets, and its mean if it fits.
 
-        What the model predicts is then the same before any step. Where the values lie further
-        than `OFFSET` scales from its zero they are of another level of theory: references and
-        mean stay those of the data.
+        Fine-tuning then starts from the trained model's predictions. If the values differ from
+        the model's mean by more than `OFFSET` scales on average, they are taken to be of another
+        level of theory. References and mean then stay those of the data.
         """
         self.scale.copy_(trained.scale)
         if self.forces is not None and trained.forces is not None:
@@ -146,7 +146,7 @@ class Standardizer(nn.Module):
     def _spread(
         molecules: Molecules, name: str, train: Int64[np.ndarray, " m"]
     ) -> tuple[Tensor, Tensor]:
-        """What a field is shifted by, 0 for what turns, and divided by."""
+        """The mean of a field, which is 0 for vectors and tensors, and its scale."""
         target = molecules.describe([name])[0]
         rows = take(molecules.ptr, train)[0] if target.by_atom else train
         values = torch.from_numpy(molecules.values([name])[rows, 0])
@@ -156,7 +156,7 @@ class Standardizer(nn.Module):
         turns = values.shape[1] > 1
         mean = values.new_zeros(()) if turns else values.mean()
         scale = (values - mean).square().sum(1).mean().sqrt()
-        if not scale > FLAT * largest:  # NaN where there are none
+        if not scale > FLAT * largest:  # also when it is NaN, without any value
             raise _constant(name, len(values), "atoms" if target.by_atom else "molecules")
         return mean, scale
 
@@ -169,16 +169,17 @@ class Standardizer(nn.Module):
     def of(
         self, molecules: Molecules, chosen: Int64[np.ndarray, " m"]
     ) -> Float64[np.ndarray, "m t"]:
-        """The standardised numbers of the chosen molecules."""
+        """The standardised targets of the chosen molecules."""
         raw = torch.from_numpy(molecules.select([t.name for t in self.targets])[chosen])
         return ((raw - self._sums(molecules, chosen) - self.mean) / self.scale).numpy()
 
     def forward(
         self, y: Float[Tensor, "b t *e"], z: Int64[Tensor, "b n"] | None = None
     ) -> Float32[Tensor, "b t *e"]:
-        """Standardise y, in the targets' units; z is 0 where padded, None without atoms.
+        """Standardise y, in the targets' units.
 
-        Give total energies in float64: float32 resolves only 1 meV of 1e7.
+        z is 0 for padding; None skips the atom references, as for pictures. Pass total energies
+        in float64: float32 resolves only 1 meV in 1e7 meV.
         """
         y = y.to(self.mean.device)
         if self.kind != "scalar":
@@ -187,9 +188,9 @@ class Standardizer(nn.Module):
         return ((rest - self.mean) / self.scale).float()
 
     def inverse(self, standardised: Float[Tensor, "*c b t *e"]) -> Float64[Tensor, "*c b t *e"]:
-        """Values in the targets' units; atomwise ones stay without their references.
+        """Values in the targets' units; atom references are not added to atomwise targets.
 
-        Values by atom are zero, or whatever the mean is, where there is padding.
+        For values of atoms, the entries of padding have no meaning.
         """
         standardised = standardised.to(self.mean.device)
         if self.kind != "scalar":
@@ -198,16 +199,16 @@ class Standardizer(nn.Module):
         return standardised.double() * self.scale + self.mean
 
     def spread(self, standardised: Float[Tensor, "*c b t *e"]) -> Float64[Tensor, "*c b t *e"]:
-        """Standard deviations in the targets' units."""
+        """Convert standard deviations to the targets' units."""
         return standardised.to(self.mean.device).double() * self._wide(self.scale)
 
     def _wide(self, values: Float64[Tensor, " t"]) -> Tensor:
-        """(t,) as (t, 1, ...): one number for every entry of a target."""
+        """Reshape (t,) to (t, 1, ...), so that it broadcasts over the entries of a target."""
         after = len(SHAPES[self.kind]) + self.kind.startswith("atom")
         return values.view(-1, *[1] * after)
 
     def config(self) -> dict[str, Any]:
-        """What `state_dict` does not hold, for JSON."""
+        """The settings that `state_dict` does not hold, for JSON."""
         content: dict[str, Any] = {"targets": [t.to_json() for t in self.targets]}
         if self.forces is not None:
             content["forces"] = self.forces.to_json()
@@ -215,7 +216,7 @@ class Standardizer(nn.Module):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Standardizer:
-        """An empty standardiser for `load_state_dict`, from what `config` gave."""
+        """A standardiser made from `config()`, to be filled by `load_state_dict`."""
         forces = config.get("forces")
         return cls([Target(**t) for t in config["targets"]], forces and Target(**forces))
 

@@ -1,4 +1,4 @@
-"""Molecules that occur more than once in a file: which rows are one molecule."""
+"""Find molecules that occur in several rows of a file, and keep their rows in one part."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from jaxtyping import Bool, Int64
 from .molecules import Molecules
 from .split import FEWEST, Split, split, split_groups
 
-BONDED, APART = 1.25, 1.8  # distances of two atoms in sums of their covalent radii
+BONDED, APART = 1.25, 1.8  # distances of two atoms, over the sum of their covalent radii
 
 
 def same_molecule(molecules: Molecules, smiles: Sequence[str]) -> Int64[np.ndarray, " n"]:
-    """A number for each row, equal for rows of one molecule.
+    """A number for each row, equal for rows of the same molecule.
 
-    Rows with a SMILES are one molecule where RDKit's canonical SMILES are equal. Those without
-    are frames: consecutive ones with the same elements in the same order, and bonds between the
-    same atoms, are a trajectory.
+    Rows with a SMILES are the same molecule if RDKit's canonical SMILES are equal. Rows without
+    are frames: consecutive frames are the same molecule (a trajectory) if they have the same
+    elements in the same order, and bonds between the same atoms.
     """
     numbers: dict[str, int] = {}
     found = np.zeros(len(molecules), np.int64)
@@ -29,7 +29,7 @@ def same_molecule(molecules: Molecules, smiles: Sequence[str]) -> Int64[np.ndarr
             found[i] = found[i - 1]
             continue
         else:
-            key = f"frame {i}"  # not a SMILES, which has no spaces
+            key = f"frame {i}"  # cannot equal a SMILES, which has no spaces
         found[i] = numbers.setdefault(key, len(numbers))
     return found
 
@@ -37,7 +37,10 @@ def same_molecule(molecules: Molecules, smiles: Sequence[str]) -> Int64[np.ndarr
 def notes_of(
     groups: Int64[np.ndarray, " n"], molecules: Molecules, embedded: Bool[np.ndarray, " n"]
 ) -> list[str]:
-    """What a user should know of the repeats, one sentence each."""
+    """Sentences on repeated molecules: how many there are, and how much their values differ.
+
+    `embedded` says which geometries came from a conformer search.
+    """
     counts = np.bincount(groups)
     if (many := counts > 1).sum() == 0:
         return []
@@ -46,7 +49,7 @@ def notes_of(
         f"({counts[many].sum():,} rows in all)."
     ]
     for j, target in enumerate(molecules.targets):
-        # one geometry for all rows of a molecule: their values have no reason to differ
+        # embedded rows of a molecule have the same geometry, so their values should be equal
         rows = np.flatnonzero(embedded & ~np.isnan(molecules.y[:, j]) & many[groups])
         rows = rows[np.lexsort((molecules.y[rows, j], groups[rows]))]
         of, y = groups[rows], molecules.y[rows, j]
@@ -66,7 +69,10 @@ def notes_of(
 def random_split(
     groups: Int64[np.ndarray, " n"], seed: int = 0, train_size: int | None = None
 ) -> tuple[Split, list[str]]:
-    """A random split that keeps the rows of a molecule in one part where it can, and a note."""
+    """A random split and notes on it.
+
+    The rows of a molecule are in one part, unless there are too few different molecules.
+    """
     count = len(np.unique(groups))
     if count >= FEWEST:
         note = "A random split keeps all rows of a molecule in one part."
@@ -74,26 +80,26 @@ def random_split(
     parts = split(len(groups), seed, train_size)
     return parts, [
         f"There are only {count:,} different molecules, too few to keep the rows of each in one "
-        "part: held-out errors are those of further rows of the molecules trained on."
+        "part: held-out rows are of molecules that are also trained on."
     ]
 
 
 def divided(groups: Int64[np.ndarray, " n"], parts: Split) -> str | None:
-    """A sentence on the molecules whose rows stand in several parts; None where none do."""
+    """A sentence on the molecules with rows in several parts; None if there are none."""
     sets = [set(groups[part].tolist()) for part in (parts.train, parts.valid, parts.test)]
     count = len((sets[0] & sets[1]) | (sets[0] & sets[2]) | (sets[1] & sets[2]))
     if not count:
         return None
     return (
         f"{count:,} of the molecules that occur more than once stand in several parts of the "
-        "split, so that errors on held-out rows are not those on new molecules."
+        "split: errors on held-out rows say less about new molecules."
     )
 
 
 def _follows(molecules: Molecules, i: int) -> bool:
-    """Whether molecule i has the elements of the one before, in the same order, and its bonds.
+    """Whether molecule i has the elements of molecule i - 1, in the same order, and its bonds.
 
-    A pair of atoms at a bond's length in either may be longer in the other, but not apart.
+    Two atoms that are within BONDED in one of them must be within APART in the other.
     """
     from ase.data import covalent_radii
 
@@ -115,7 +121,7 @@ def _canonical(smiles: str) -> str:
 
     try:
         mol = parse_smiles(smiles)
-    except InputError:  # a text beside a 3-D structure
+    except InputError:  # text beside a 3-D structure that is not a SMILES
         return smiles
     from rdkit import Chem
 

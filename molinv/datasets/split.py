@@ -1,4 +1,4 @@
-"""Train, valid and test: which molecule is in which, the same on every machine."""
+"""Split molecules into train, valid and test, the same on every machine."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from jaxtyping import Bool, Int64
 
 from ..errors import InputError
 
-FEWEST = 10  # molecules
-LARGE = 125_000  # from here on QM9's customary 110,000 / 10,000 / rest
+FEWEST = 10  # molecules, at least, to split into three parts
+LARGE = 125_000  # from this size on, the customary split of QM9: 110,000 / 10,000 / rest
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
     """Three disjoint int64 arrays of indices into a `Molecules`.
 
-    `origin` is the hash of the split that this one follows from, where its indices are those of
-    other geometries of the same molecules.
+    If the indices are of other geometries of the same molecules, `origin` is the hash of the
+    original split.
     """
 
     train: Int64[np.ndarray, " a"]
@@ -39,19 +39,19 @@ class Split:
 
 
 def permutation(n: int, seed: int) -> Int64[np.ndarray, " n"]:
-    """A seeded order of 0..n-1, identical for every NumPy version.
+    """A seeded permutation of 0..n-1, identical for every NumPy version.
 
-    NumPy promises the stream of its bit generators but not what `Generator.permutation`
-    makes of it (NEP 19), hence a sort of the raw 64-bit numbers.
+    It sorts raw 64-bit numbers, because NumPy guarantees the stream of its bit generators but not
+    the results of `Generator.permutation` (NEP 19).
     """
     return np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable").astype(np.int64)
 
 
 def split(n: int, seed: int = 0, train_size: int | None = None) -> Split:
-    """Divide n molecules at random: 110,000 / 10,000 / rest, or 80 / 10 / 10 % below 125,000.
+    """Split n molecules at random: 110,000 / 10,000 / rest, or 80 / 10 / 10 % below 125,000.
 
-    `train_size` keeps only the first so many of the training part; valid and test stay.
-    Raises InputError if a part would be empty or `train_size` is not in the part.
+    `train_size` keeps the first `train_size` training molecules; valid and test do not change.
+    Raises InputError for fewer than 10 molecules, and for a `train_size` out of range.
     """
     return split_groups(np.arange(n), seed, train_size)
 
@@ -59,10 +59,11 @@ def split(n: int, seed: int = 0, train_size: int | None = None) -> Split:
 def split_groups(
     groups: Int64[np.ndarray, " n"], seed: int = 0, train_size: int | None = None
 ) -> Split:
-    """`split` with no group in two parts; the same split where every group has one member.
+    """`split` with all rows of a group in one part; equal to `split` if every group has one row.
 
-    Groups of more than a tenth of all are trained on; the parts end where a group ends, as near
-    to the sizes of `split` as that allows. Raises InputError for fewer than 10 groups.
+    Groups with more than a tenth of all rows are trained on. The sizes of the parts are as close
+    to those of `split` as whole groups allow. Raises InputError for fewer than 10 groups, and for
+    a `train_size` out of range.
     """
     n, (first, sizes) = len(groups), np.unique(groups, return_counts=True)
     if len(sizes) < FEWEST:
@@ -71,7 +72,7 @@ def split_groups(
         )
     train, valid = (110_000, 10_000) if n >= LARGE else (n - 2 * (n // 10), n // 10)
     order = permutation(n, seed)
-    mixed = np.searchsorted(first, groups[order])  # of each place in the order, which group
+    mixed = np.searchsorted(first, groups[order])  # the group at each place in the order
     met = np.unique(mixed, return_index=True)[1]
     order = order[np.lexsort((np.arange(n), met[mixed], sizes[mixed] <= n // 10))]
     ends = np.cumsum(sizes[np.lexsort((met, sizes <= n // 10))])
@@ -87,9 +88,9 @@ def split_groups(
 def some_groups(
     groups: Int64[np.ndarray, " n"], count: int, seed: int = 0
 ) -> Bool[np.ndarray, " n"]:
-    """Whether each row is of some groups drawn by the seed, together at most `count` rows.
+    """A mask of the rows of randomly drawn groups that have at most `count` rows together.
 
-    Where no group is as small, the rows of the smallest one are.
+    If every group is larger than `count`, this is the smallest group.
     """
     names, of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     chosen, left = np.zeros(len(names), bool), count

@@ -1,8 +1,8 @@
-"""A folder of .npy arrays and a meta.json that seals them.
+"""Store arrays in a folder of .npy files, with a meta.json that has their SHA-256.
 
-Written atomically: a reader sees the whole folder or none. Read by memory map, after the
-SHA-256 of every file has been compared with meta.json, so that a truncated or edited file
-is an error and never a wrong number (0.05 s for QM9's 60 MB). No pickle is read or written.
+A folder is written atomically: a reader sees all of it or nothing. Before the arrays are
+memory-mapped, the SHA-256 of every file is compared with meta.json, so that a truncated or edited
+file is an error and never a wrong number (0.05 s for QM9's 60 MB). No pickle is read or written.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ FORMAT = "molinv.molecules/1"
 
 
 def write(folder: str | Path, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-    """Write arrays and meta as `folder`, by a temporary folder beside it and a rename.
+    """Write arrays and meta to a temporary folder, and rename it to `folder`.
 
-    When the folder is there already (another process was first), that one stays and this
-    one is discarded. Raises InputError if it then holds other data, or cannot be written.
+    If `folder` exists (another process was first), it is left unchanged. Raises InputError if it
+    holds other data, or if it cannot be written.
     """
     folder = Path(folder)
     temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
@@ -58,12 +58,13 @@ def write(folder: str | Path, arrays: dict[str, np.ndarray], meta: dict[str, Any
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
-    """The contents of meta.json, whose seal was checked; InputError if anything is off."""
+    """The content of meta.json, after its seal was checked; raises InputError if damaged."""
     try:
         meta = json.loads((folder / "meta.json").read_bytes())
     except OSError:
         raise InputError(
-            f"{folder} is no data set: expected a folder with meta.json, as Molecules.save writes."
+            f"{folder} is not a data set: expected a folder with meta.json, as Molecules.save "
+            "writes it."
         ) from None
     except ValueError:
         raise _damaged(folder, "meta.json") from None
@@ -95,7 +96,7 @@ def read(folder: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             raise _damaged(folder, path.name)
         try:
             arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError):  # no array of numbers, whatever its seal says
+        except (ValueError, EOFError):  # the digest matches, but the file is not an array
             raise _damaged(folder, path.name) from None
     return arrays, meta
 

@@ -1,4 +1,4 @@
-"""What there is to predict: its name, its unit and how it turns with the molecule."""
+"""Describe what is predicted: its name, its unit and how rotations act on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import InputError, unknown
 from .kinds import SHAPES
 from .ragged import take
 
-# descriptions of QM9's targets that are never negative: caches and runs of any version have these
+# descriptions of QM9's targets that are never negative; caches and runs of all versions have them
 NEVER_NEGATIVE = frozenset(
     {
         "dipole moment",
@@ -28,15 +28,21 @@ NEVER_NEGATIVE = frozenset(
 
 @dataclass(frozen=True)
 class Target:
-    """A property of molecules or of their atoms: its name, its unit and what it is.
+    """A property of molecules or of their atoms.
 
-    `atomwise` marks an energy that is nearly a sum over atoms, from which fitted atom
-    references are subtracted before training (U0, U, H and G in QM9). `kind` says how it turns:
-    scalar, vector, tensor (symmetric), atom scalar, atom vector, or irreps of O(3) as e3nn writes
-    them, "irreps 3o"; "class" is one of `classes`, of which a value is the number, from 0. `least`
-    is a number that no value is below, in the target's unit: 0 for those of QM9 that cannot be
-    negative, such as the dipole moment. Predictions, in evaluations too, and the lower ends of
-    intervals are raised to it.
+    name         of the column, e.g. "homo"
+    unit         e.g. "meV"
+    description  what the property is
+    atomwise     True for an energy that is nearly a sum over atoms, such as U0, U, H and G in QM9.
+                 Fitted atom references are subtracted from it before training
+    kind         how rotations act on it: scalar, vector, tensor (symmetric), atom scalar, atom
+                 vector, or irreps of O(3) in e3nn's notation, such as "irreps 3o"; or "class"
+    classes      the names of the classes; a value is an index, from 0
+    least        a lower bound of the values, in `unit`: 0 for properties of QM9 that cannot be
+                 negative, such as the dipole moment. Predictions and the lower ends of intervals
+                 are raised to it
+
+    Raises InputError for an unknown kind, and if classes and kind do not match.
     """
 
     name: str
@@ -50,7 +56,9 @@ class Target:
     def __post_init__(self):
         object.__setattr__(self, "classes", tuple(self.classes))
         if (self.kind == "class") != bool(self.classes):
-            raise InputError(f"the target {self.name}: expected classes of a kind that has them.")
+            raise InputError(
+                f"the target {self.name}: expected classes if and only if its kind is 'class'."
+            )
         if self.least is None and self.description in NEVER_NEGATIVE:
             object.__setattr__(self, "least", 0.0)
         if self.kind not in SHAPES:
@@ -62,7 +70,7 @@ class Target:
         return self.kind.startswith("atom")
 
     def to_json(self) -> dict[str, Any]:
-        """For JSON; scalars as they were written before there were other kinds."""
+        """The fields for JSON; newer fields are left out if they have their default value."""
         content = asdict(self)
         content["classes"] = list(self.classes)
         implied = 0.0 if self.description in NEVER_NEGATIVE else None
@@ -74,11 +82,11 @@ class Target:
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """The values of a target that is not one number a molecule, in its unit.
+    """The values of a target that is not one number per molecule, in its unit.
 
-    (n, *e) for n molecules, or (atoms, *e) for all their atoms, where e is (), (3,), (3, 3)
-    or the irreps' dimension, by the target's kind. NaN where a value is missing. Raises InputError
-    for another shape.
+    Values are (n, *e) for n molecules, or (atoms, *e) for all their atoms. The shape e follows from
+    the target's kind: (), (3,), (3, 3) or the dimension of the irreps. Missing values are NaN.
+    Raises InputError for another shape.
     """
 
     target: Target
@@ -94,13 +102,13 @@ class Field:
             )
 
     def take(self, ptr: Int64[np.ndarray, " ends"], indices: Int64[np.ndarray, " m"]) -> Field:
-        """Those of the chosen molecules; molecule i has the atoms ptr[i] to ptr[i + 1]."""
+        """The values of the chosen molecules; molecule i has the atoms ptr[i] to ptr[i + 1]."""
         rows = take(ptr, indices)[0] if self.target.by_atom else indices
         return Field(self.target, self.values[rows])
 
 
 def one_kind(targets: Sequence[Target]) -> str:
-    """The kind that all these targets are of; raises InputError where they are of several."""
+    """The common kind of the targets; raises InputError if they are of several kinds."""
     kinds = {t.kind: t.name for t in reversed(targets)}
     if len(kinds) > 1:
         said = " and ".join(f"{name} (a {kind})" for kind, name in reversed(kinds.items()))

@@ -1,4 +1,4 @@
-"""Units as people spell them, and as molinv writes them."""
+"""Convert spellings of units to molinv's spelling."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _POWER = re.compile(r"(.*?)\^?([-⁻]?[1-9¹²³])")
 def spelled(unit: str) -> str:
     """A unit in molinv's spelling: "ev" is eV, "kcal mol-1 A^-1" is kcal/mol/angstrom.
 
-    One with a part that is not known stays as it is.
+    A unit with an unknown part is returned unchanged.
     """
     top, below, at, inside = [], [], 0, False
     text = unit.strip().replace("**", "^")
@@ -53,26 +53,26 @@ def spelled(unit: str) -> str:
 
 
 def check_forces(energy: Target, forces: Target) -> None:
-    """Raise InputError for forces in another unit than that of their energy over angstrom."""
+    """Raise InputError if the forces' unit is not the energy's unit over angstrom."""
     of, given = spelled(energy.unit), spelled(forces.unit)
     expected = f"{of}/angstrom"
-    bare, _, length = given.rpartition("/")  # where the energy's unit is not a known one
+    bare, _, length = given.rpartition("/")  # for an energy in an unknown unit
     if given and given != expected and f"{bare.strip()}/{spelled(length)}" != expected:
         raise InputError(
-            f"the forces {forces.name!r} are in {forces.unit}, but the energy {energy.name!r} in "
-            f"{energy.unit or 'no unit'}: expected {energy.unit or 'no unit'}/angstrom."
+            f"the forces {forces.name!r} are in {forces.unit}, but the energy {energy.name!r} is "
+            f"in {energy.unit or 'no unit'}: expected {energy.unit or 'no unit'}/angstrom."
         )
 
 
 def _known(text: str) -> str:
-    """A unit's spelling, "" of an unknown one; single letters count as they stand."""
+    """molinv's spelling of a single unit, "" if unknown; single letters are case-sensitive."""
     if text in _OTHERS:
         return ""
     return _KNOWN.get(text if len(text) == 1 else text.lower(), "")
 
 
 def _parsed(text: str) -> tuple[str, int]:
-    """A unit and its power; "" where it is not known."""
+    """A unit and its power; the unit is "" if it is unknown."""
     if name := _known(text):
         return name, 1
     match = _POWER.fullmatch(text)

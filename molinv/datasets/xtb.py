@@ -1,7 +1,8 @@
-"""Perturbed geometries labelled with GFN2-xTB: energies, forces and dipoles to learn from.
+"""Perturbed geometries with GFN2-xTB energies, forces and dipoles, as training data.
 
-Written as extended XYZ, in shards that an interrupted run goes on from, then as one file. Source:
-Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019), as tblite computes it.
+Geometries are written as extended XYZ, first in shards, so that an interrupted run can be resumed,
+and then as one file. Source: Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019),
+computed by tblite.
 """
 
 from __future__ import annotations
@@ -26,20 +27,21 @@ from .split import permutation
 
 FILE = "xtb.extxyz"
 SHARD = 16  # molecules
-PARTS = (*8 * ("train",), "valid", "test")  # of every ten molecules, which are in random order
+PARTS = (*8 * ("train",), "valid", "test")  # the parts of every ten molecules, in random order
 THREADS = "OMP_NUM_THREADS"
-ACCURACY = 0.1  # tblite's: forces are then converged to about 1e-5 eV/angstrom
+ACCURACY = 0.1  # tblite's setting; forces are then converged to about 1e-5 eV/angstrom
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Which molecules, and how they are distorted.
+    """Which molecules are used, and how they are displaced.
 
-    molecules  how many, drawn by `seed`
-    copies     geometries of each: the first as stored, the others with normal displacements
-    sigma      their largest standard deviation along each axis, in angstrom; each geometry's own
-               is drawn between a quarter of it and all of it
-    seed       of the draw of molecules, the displacements and the parts
+    molecules  number of molecules, drawn at random
+    copies     geometries of each molecule: the first as stored, the others with normally
+               distributed displacements of the atoms
+    sigma      largest standard deviation of a displacement along each axis (angstrom); each
+               geometry draws its own between a quarter of sigma and sigma
+    seed       random seed of the choice of molecules, the displacements and the parts
     """
 
     molecules: int = 300
@@ -58,13 +60,13 @@ class Settings:
 def label(
     molecules: Molecules, settings: Settings, folder: Path, workers: int = 0
 ) -> tuple[Path, int, int]:
-    """Write folder/xtb.extxyz; returns its path, how many geometries it has, how many failed.
+    """Write folder/xtb.extxyz; return its path, its number of geometries, and how many failed.
 
-    A frame has energy (eV), forces (eV/angstrom), dipole (e angstrom), molecule (its id), copy,
-    and split: all geometries of a molecule are in one part, 80, 10 and 10 % of the molecules.
-    `workers` processes compute, 0 this one. The same settings and molecules give the same file
-    up to xTB's convergence. Raises InputError without tblite, for more molecules than there are,
-    and for a folder that holds another set.
+    Each frame has energy (eV), forces (eV/angstrom), dipole (e angstrom), molecule (its id), copy
+    and split. All geometries of a molecule are in the same part of the split; the parts have 80, 10
+    and 10 % of the molecules. `workers` processes compute; 0 computes in this process. The same
+    settings and molecules give the same file up to xTB's convergence. Raises InputError without
+    tblite, for more molecules than there are, and for a folder that holds another set.
     """
     check_installed()
     if settings.molecules > len(molecules):
@@ -98,14 +100,14 @@ def _check_same(path: Path, molecules: Molecules, settings: Settings) -> None:
     made = json.dumps(asdict(settings) | {"of": len(molecules)}, indent=1)
     if path.is_file() and path.read_text(encoding="utf-8") != made:
         raise InputError(
-            f"{path.parent} holds a set with other settings ({path.name}): name another --out, or "
-            "delete it."
+            f"{path.parent} holds a set with other settings ({path.name}): choose another --out, "
+            "or delete that folder."
         )
     with atomic_write(path) as temporary:
         temporary.write_text(made, encoding="utf-8")
 
 
-Molecule = tuple[str, np.ndarray, np.ndarray]  # its id, z and pos
+Molecule = tuple[str, np.ndarray, np.ndarray]  # id, z and pos
 Task = tuple[list[Molecule], int, Settings, Path]
 
 
@@ -141,9 +143,9 @@ def _run(tasks: Sequence[Task], workers: int) -> None:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Processes started here have one OpenMP thread each: with more, a molecule takes longer."""
+    """Give the processes started here one OpenMP thread each: with more they are slower."""
     before = os.environ.get(THREADS)
-    os.environ[THREADS] = "1"  # read when they load their libraries
+    os.environ[THREADS] = "1"  # a process reads this when it loads its libraries
     try:
         yield
     finally:
@@ -153,7 +155,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def shard(molecules: Sequence[Molecule], start: int, settings: Settings, path: Path) -> None:
-    """Label some molecules, the first of which is number `start` of the set, as one file."""
+    """Label some molecules and write them to one file; the first is number `start` of the set."""
     frames = []
     for number, (name, z, pos) in enumerate(molecules, start):
         part = PARTS[number % len(PARTS)]
@@ -161,7 +163,7 @@ def shard(molecules: Sequence[Molecule], start: int, settings: Settings, path: P
             moved = displaced(pos, settings, number, copy)
             try:
                 frames.append(_frame(z, moved, f"molecule={name} copy={copy} split={part}"))
-            except RuntimeError:  # tblite's: it did not converge, or atoms met
+            except RuntimeError:  # from tblite: no convergence, or atoms too close
                 continue
     with atomic_write(path) as temporary:
         temporary.write_text("".join(frames), encoding="utf-8")
@@ -170,7 +172,10 @@ def shard(molecules: Sequence[Molecule], start: int, settings: Settings, path: P
 def displaced(
     pos: Float64[np.ndarray, "n 3"], settings: Settings, number: int, copy: int
 ) -> Float64[np.ndarray, "n 3"]:
-    """A molecule's geometry with this copy's displacements, to the digits that are written."""
+    """The displaced geometry of this copy of a molecule, rounded to the digits that are written.
+
+    Copy 0 is not displaced. pos in angstrom.
+    """
     draw = np.random.default_rng([settings.seed, number, copy])
     sigma = settings.sigma * draw.uniform(0.25, 1.0) if copy else 0.0
     return np.round(pos + sigma * draw.standard_normal(pos.shape), 8)
@@ -181,7 +186,7 @@ def singlepoint(
 ) -> tuple[float, Float64[np.ndarray, "n 3"], Float64[np.ndarray, " 3"]]:
     """GFN2-xTB's energy (eV), forces (eV/angstrom) and dipole (e angstrom) of a neutral molecule.
 
-    Raises RuntimeError where it does not converge.
+    z (n,) atomic numbers, pos in angstrom. Raises RuntimeError if xTB does not converge.
     """
     from ase.units import Bohr, Hartree
     from tblite.interface import Calculator

@@ -215,7 +215,7 @@ def test_a_column_says_the_parts():
     ):
         with pytest.raises(InputError, match=hint):
             by_column(values)
-    with pytest.raises(InputError, match="dates as 2024-05-31"):
+    with pytest.raises(InputError, match="dates such as 2024-05-31"):
         by_time(["2024-01-01"] * 10 + ["soon"])
 
 

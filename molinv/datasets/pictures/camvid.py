@@ -19,11 +19,11 @@ _ENDINGS = (".png", ".jpg", ".jpeg")
 
 
 def load(root: Path | None, seed: int, size: tuple[int, int] | None = None) -> dict[str, Pictures]:
-    """Eleven classes and void, in the folders of SegNet's copy: train, trainannot, val, ...
+    """Eleven classes and void, from the folders of SegNet's copy: train, trainannot, val, ...
 
-    A label map is a png of one byte a pixel with the name of its picture. `size` (h, w) resizes
-    both, the maps by the nearest neighbour. test and testannot may be missing. The split is the
-    folders': no seed enters.
+    A label map is a PNG with one byte per pixel and the name of its picture. `size` (h, w) resizes
+    pictures, and maps by the nearest neighbour. test and testannot may be missing. The folders
+    define the split; `seed` is not used. Raises InputError for missing or unmatched files.
     """
     where = need_root(root, "camvid", "folders train, trainannot, val and valannot")
     if size is not None and (len(size) != 2 or min(size) < 1):

@@ -19,8 +19,8 @@ _RECORD = 1 + 3 * 32 * 32  # the label, then red, green and blue planes
 def load(root: Path | None, seed: int) -> dict[str, Pictures]:
     """45,000 / 5,000 / 10,000 pictures, 32 x 32, RGB.
 
-    The folder holds data_batch_1.bin to data_batch_5.bin and test_batch.bin, or one called
-    cifar-10-batches-bin that does.
+    The folder, or a folder cifar-10-batches-bin in it, holds data_batch_1.bin to data_batch_5.bin
+    and test_batch.bin. Raises InputError for a missing or damaged file.
     """
     where = need_root(root, "cifar10", "data_batch_1.bin and its companions")
     if (inner := where / "cifar-10-batches-bin").is_dir():
@@ -37,8 +37,8 @@ def _batch(root: Path, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     data = np.frombuffer(read_bytes(path), np.uint8)
     if len(data) == 0 or len(data) % _RECORD:
         raise InputError(
-            f"{path}: expected records of {_RECORD:,} bytes, got {len(data):,} bytes, which is no "
-            "whole number of them; the file is cut short or damaged."
+            f"{path}: expected records of {_RECORD:,} bytes, got {len(data):,} bytes, which is "
+            "not a multiple of that; the file is truncated or damaged."
         )
     rows = torch.from_numpy(data.reshape(-1, _RECORD).copy())
     labels = rows[:, 0].long()

@@ -1,4 +1,4 @@
-"""Digits strewn over a dark canvas, with a label for every pixel: a small segmentation task."""
+"""Digits placed at random on a dark canvas, with label maps: a small segmentation task."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .moved import uniform
 from .store import Pictures
 
 VOID = 255
-_STREAM = 4  # of random numbers, beside those of `moved` and `planted`
-_INK = 96  # of 255: from here on a pixel belongs to the digit
+_STREAM = 4  # random stream, distinct from those of `moved` and `planted`
+_INK = 96  # brightness, of 255, from which a pixel belongs to the digit
 _PARTS = {"train": 1600, "valid": 100, "test": 100}
 
 
@@ -28,10 +28,10 @@ def load(
     each: int = 2,
     scale: int = 2,
 ) -> dict[str, Pictures]:
-    """1,600 / 100 / 100 canvases of mnist's digits (see there for `root`); see `collages`.
+    """1,600 / 100 / 100 canvases with digits of `mnist` (which explains `root`); see `collages`.
 
-    `digits` says which of them; the others are not strewn, and are no classes. Raises InputError
-    as `collages` does, and for digits that there are not.
+    `digits` chooses the digits that are placed; only these are classes. Raises InputError as
+    `collages` does, and for numbers that are not digits.
     """
     chosen = sorted(set(digits))
     if not chosen or not set(chosen) <= set(range(10)):
@@ -53,13 +53,14 @@ def collages(
     seed: int = 0,
     scale: int = 1,
 ) -> Pictures:
-    """n canvases (h, w) of `each` digits, grey, with label maps: background, then the digits.
+    """n grey canvases of size (h, w) with `each` digits, and label maps.
 
-    A digit's class is 1 + its label; where strokes cross, the later digit is on top. Digits
-    are whole and lie within the circle that the canvas's shorter side allows, so that a turn
-    about its middle loses none. `scale` enlarges the digits: of strokes two pixels wide, a turn
-    by any angle changes the label of every eighth pixel by rounding alone, of wider ones fewer.
-    Raises InputError for a canvas too small for that.
+    Class 0 is the background, and a digit's class is 1 + its label. Where strokes cross, the later
+    digit is on top. Every digit is inside the largest circle around the centre of the canvas, so
+    that a rotation about the centre loses none. `scale` enlarges the digits: in strokes that are
+    two pixels wide, rounding changes the label of every eighth pixel when the map is turned by an
+    arbitrary angle, in wider strokes of fewer. Raises InputError if a digit does not fit the
+    circle, and for pictures that are not grey or not labelled.
     """
     if scale > 1:
         grown = interpolate(digits.images.float(), scale_factor=scale, mode="bilinear")
@@ -77,7 +78,7 @@ def collages(
     draws = uniform(n * each, 3, (_STREAM, seed)).reshape(n, each, 3)
     for i in range(n):
         for a, b, chosen in draws[i].tolist():
-            if a * a + b * b > 1:  # into the disc
+            if a * a + b * b > 1:  # move into the disc
                 a, b = 0.7 * a, 0.7 * b
             index = int((chosen + 1) / 2 * len(digits))
             top, left = round((h - tall) / 2 + reach * a), round((w - wide) / 2 + reach * b)

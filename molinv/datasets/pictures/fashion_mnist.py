@@ -12,5 +12,8 @@ CLOTHES += ("sandal", "shirt", "sneaker", "bag", "ankle boot")
 
 
 def load(root: Path | None, seed: int) -> dict[str, Pictures]:
-    """55,000 / 5,000 / 10,000 pictures, 28 x 28, grey, from the four IDX files in a folder."""
+    """55,000 / 5,000 / 10,000 pictures, 28 x 28, grey, from the four IDX files in `root`.
+
+    Raises InputError for a missing or damaged file.
+    """
     return load_idx(root, seed, "fashion_mnist", CLOTHES)

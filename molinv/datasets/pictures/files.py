@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 def need_root(root: Path | None, name: str, expected: str) -> Path:
-    """The folder; raises InputError where none was given or it is not there."""
+    """Return `root`; raises InputError if it was not given or is not a folder."""
     if root is None:
         raise InputError(f"{name}: expected a root folder with {expected}; give root=.")
     if not root.is_dir():
-        raise InputError(f"{name}: {root} is no folder; expected one with {expected}.")
+        raise InputError(f"{name}: {root} is not a folder; expected a folder with {expected}.")
     return root
 
 
 def first_of(root: Path, names: list[str]) -> Path:
-    """The first of these files that is there; raises InputError if none is."""
+    """The first of these files that exists in `root`; raises InputError if none does."""
     for name in names:
         if (root / name).is_file():
             return root / name
@@ -36,15 +36,18 @@ def first_of(root: Path, names: list[str]) -> Path:
 
 
 def read_bytes(path: Path) -> bytes:
-    """All of a file, unpacked if its name ends in .gz."""
+    """The content of a file, decompressed if its name ends in .gz; raises InputError."""
     try:
         return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"cannot read {path}: {error}; it may be damaged or cut short.") from error
+        raise InputError(f"cannot read {path}: {error}; it may be damaged or truncated.") from error
 
 
 def open_picture(path: Path, labels: bool = False) -> Picture:
-    """A picture file, decoded; a label map has to have one byte a pixel."""
+    """Decode a picture file. Raises InputError if it is damaged.
+
+    With `labels` it is a label map; raises InputError if that does not have one byte per pixel.
+    """
     Image = picture_module()
     try:
         with Image.open(path) as picture:
@@ -53,14 +56,14 @@ def open_picture(path: Path, labels: bool = False) -> Picture:
         raise InputError(f"cannot decode the picture {path}: {error}.") from error
     if labels and picture.mode not in ("L", "P"):
         raise InputError(
-            f"{path}: expected a label map of one byte a pixel, got a picture of mode "
+            f"{path}: expected a label map with one byte per pixel, got a picture of mode "
             f"{picture.mode}."
         )
     return picture
 
 
 def as_bytes(picture: Picture, size: tuple[int, int] | None = None) -> UInt8[Tensor, "3 h w"]:
-    """Red, green and blue, at `size` (h, w) if given: each pixel the mean of what it covers."""
+    """Red, green and blue, resized to `size` (h, w) if given; a pixel is the mean of its area."""
     picture = picture.convert("RGB")
     if size is not None:
         picture = picture.resize((size[1], size[0]), picture_module().Resampling.BOX)
@@ -68,14 +71,14 @@ def as_bytes(picture: Picture, size: tuple[int, int] | None = None) -> UInt8[Ten
 
 
 def as_labels(picture: Picture, size: tuple[int, int] | None = None) -> UInt8[Tensor, "h w"]:
-    """A label map's bytes, at `size` (h, w) if given: each pixel its nearest neighbour."""
+    """A label map's bytes, resized to `size` (h, w) if given, by the nearest neighbour."""
     if size is not None:
         picture = picture.resize((size[1], size[0]), picture_module().Resampling.NEAREST)
     return torch.from_numpy(np.array(picture, dtype=np.uint8))
 
 
 def picture_module():
-    """Pillow's Image; raises InputError where Pillow is not there."""
+    """The module PIL.Image; raises InputError if Pillow is not installed."""
     try:
         from PIL import Image
     except ImportError as error:

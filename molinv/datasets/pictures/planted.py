@@ -1,22 +1,22 @@
-"""Digits whose label is how they are turned or coloured, so that the right extents are known.
+"""Digits whose label is how they are turned, moved or coloured, so that the true extents are known.
 
-The truth is not the range of the data but what the label leaves free: a network may turn its
-input by w if the label can still be told, which is as far as the label's boundary, less the
-range of the turns within one label.
+The true half-width w is not the range of rotations in the data. It is the largest rotation of the
+input after which the label can still be recognised: the distance to the label's boundary, minus
+the range of rotations within one label.
 
 | task | label | true half-width |
 |---|---|---|
-| "turns", k | which of k equally spaced turns | angle: 180 / k degrees (the range is 0) |
-| "angle" | (cos, sin) of the turn, which is any | angle: 0, every turn changes the label |
-| "hue" | (cos, sin) of the hue, which is any | hue: 0 |
-| "any-hue" | the digit; the hue is any | hue: 180 degrees, all hues look alike already |
-| "position" | how far it is moved, (x, y) in half-sides | tx, ty: 0 |
-| "scale", "shear" | the coefficient by which it is | scale, or shear: 0 |
+| "turns", k | which of k equally spaced rotations | angle: 180 / k degrees (the range is 0) |
+| "angle" | (cos, sin) of an arbitrary rotation | angle: 0, every rotation changes the label |
+| "hue" | (cos, sin) of an arbitrary hue | hue: 0 |
+| "any-hue" | the digit; its hue is arbitrary | hue: 180 degrees, the label is free of the hue |
+| "position" | the displacement (x, y) in half-sides | tx, ty: 0 |
+| "scale", "shear" | the coefficient of the scaling or shear | scale, or shear: 0 |
 
-Turns by exactly 180 / k meet the neighbouring label, so a learned extent ends near it, not
-beyond. Only the digits 2, 3, 4, 5 and 7: none of them looks the same upside down, as 0, 1, 6 with
-9, and 8 do. Handwriting slants by some 10 degrees itself, which is a range of turns within one
-label: with `straight`, every digit is sheared upright first.
+A rotation by exactly 180 / k reaches the neighbouring label, so a learned extent ends near that
+angle and not beyond it. Only the digits 2, 3, 4, 5 and 7 are used: 0, 1 and 8 look the same upside
+down, and 6 looks like 9. Handwriting itself slants by about 10 degrees, which is a range of
+rotations within one label; `straight` shears every digit upright first.
 
 Source: Benton et al., NeurIPS 2020 (arXiv 2010.11882), section 5.
 """
@@ -40,16 +40,20 @@ from .store import Pictures
 DIGITS = (2, 3, 4, 5, 7)
 MOVED = {"position": ("tx", "ty"), "scale": ("scale",), "shear": ("shear",)}  # in Affine2
 TASKS = ("turns", "angle", "hue", "any-hue", *MOVED)
-_FAR = 0.25  # half-sides, or log-scale, to either side: digits stay inside the picture
-_STREAM = 3  # of random numbers, beside those of `moved`
+_FAR = 0.25  # largest displacement (half-sides) or log-scale: digits stay inside the picture
+_STREAM = 3  # random stream, distinct from those of `moved`
 
 
 def load(
     root: Path | None, seed: int, task: str = "turns", k: int = 2, straight: bool = False
 ) -> dict[str, Pictures]:
-    """Train, valid and test of a task on mnist's digits (see there for `root`).
+    """Train, valid and test of a task with digits of `mnist` (which explains `root`).
 
-    Raises InputError for an unknown task, and for fewer than one turn.
+    task      see the table above
+    k         number of rotations of the task "turns", 1 to 36
+    straight  shear every digit upright first
+
+    Raises InputError for an unknown task and for a k out of range.
     """
     if task not in TASKS:
         raise unknown("planted task", task, TASKS)
@@ -64,9 +68,9 @@ def load(
 
 
 def straightened(digits: Pictures) -> Pictures:
-    """Each digit sheared along x until its ink leans to neither side: cov(x, y) = 0.
+    """Shear each digit along x so that its ink does not lean: cov(x, y) = 0.
 
-    That shear is the regression line of x on y, the usual "deskewing" of handwriting.
+    The shear follows the regression line of x on y, the usual "deskewing" of handwriting.
     """
     ink = digits.images[:, 0].double()
     ink = ink / ink.sum((1, 2), keepdim=True).clamp_min(1)
@@ -75,7 +79,7 @@ def straightened(digits: Pictures) -> Pictures:
     spread = torch.einsum("nhw,hwi,hwj->nij", ink, p, p) - mean[:, :, None] * mean[:, None]
     g = torch.eye(3, dtype=torch.float64).repeat(len(ink), 1, 1)
     g[:, 0, 1] = -spread[:, 0, 1] / spread[:, 1, 1].clamp_min(1e-6)
-    g[:, 0, 2] = -g[:, 0, 1] * mean[:, 1]  # what lies at the middle of the ink stays
+    g[:, 0, 2] = -g[:, 0, 1] * mean[:, 1]  # keeps the centre of the ink fixed
     return replace(digits, images=moved(Image(), Affine2(), g, digits.images))
 
 
@@ -96,7 +100,7 @@ def _plant(digits: Pictures, task: str, k: int, key: tuple[int, int, int]) -> Pi
 
 
 def _turns(digits: Pictures, k: int, key: tuple[int, int, int]) -> Pictures:
-    """Each digit at one of k turns, each turn as often as the others."""
+    """Turn each digit by one of k rotations; all rotations are equally frequent."""
     which = uniform(len(digits), 1, key)[:, 0].argsort().argsort() % k
     g = SO2().exp(which[:, None].double() * (2 * pi / k))
     names = tuple(f"{360 * i / k:g} degrees" for i in range(k))
@@ -104,7 +108,7 @@ def _turns(digits: Pictures, k: int, key: tuple[int, int, int]) -> Pictures:
 
 
 def _moved(digits: Pictures, names: tuple[str, ...], key: tuple[int, int, int]) -> Pictures:
-    """Each digit moved along some of Affine2's generators, by the numbers that are its label."""
+    """Move each digit along some generators of Affine2; the coefficients are its label."""
     group, y = Affine2(), _FAR * uniform(len(digits), len(names), key)
     xi = torch.zeros(len(digits), group.k, dtype=torch.float64)
     xi[:, [group.names.index(name) for name in names]] = y

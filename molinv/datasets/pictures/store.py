@@ -1,4 +1,4 @@
-"""What every data set of pictures is: bytes, and what is known about them."""
+"""The storage of every data set of pictures: bytes and labels."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from ..split import permutation
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Pictures:
-    """n pictures of one size, in memory; c is 1 (grey) or 3 (red, green, blue).
+    """n pictures of one size, in memory.
 
-    y is one of three: int64 labels (n,), uint8 label maps (n, h, w), or float32 numbers (n, t).
-    `classes` names the classes, or the numbers. `void` is the label in maps of pixels that do
-    not count; it is no class. `source` is where they come from: the errors name it. Raises
-    InputError where shapes or counts disagree or a label is outside the classes.
+    images   bytes; c is 1 (grey) or 3 (red, green, blue)
+    y        int64 labels (n,), uint8 label maps (n, h, w) or float32 numbers (n, t)
+    classes  the names of the classes, or of the numbers
+    void     the label of pixels in maps that do not count; it is not a class
+    source   where the pictures come from, for error messages
+
+    Raises InputError if shapes or counts disagree, or if a label is not a class.
     """
 
     images: UInt8[Tensor, "n c h w"]
@@ -45,7 +48,7 @@ class Pictures:
         if tuple(self.y.shape[1:]) != expected:
             raise InputError(
                 f"{self.source}: expected {self.kind} {(shape[0], *expected)}, got "
-                f"{tuple(self.y.shape)}: a picture and what is known of it differ in size."
+                f"{tuple(self.y.shape)}: pictures and labels differ in size."
             )
         if self.kind == "numbers":
             if not self.y.isfinite().all():
@@ -66,9 +69,9 @@ class Pictures:
         return replace(self, images=self.images[index], y=self.y[index])
 
     def split(self, seed: int, **shares: float) -> dict[str, Pictures]:
-        """Parts by a seeded permutation, e.g. split(0, train=0.9, valid=0.1), all pictures in one.
+        """Split by a seeded permutation into named fractions, e.g. split(0, train=0.9, valid=0.1).
 
-        Raises InputError where a part would be empty.
+        Raises InputError if a part would be empty.
         """
         order, parts, start, total = permutation(len(self), seed), {}, 0, 0.0
         for name, share in shares.items():
@@ -88,7 +91,7 @@ class Pictures:
 
 
 def check_labels(labels: Tensor, classes: int, void: int | None, source: str) -> None:
-    """Raises InputError that names the source and the first label that is no class nor void."""
+    """Raise InputError if a label is neither a class nor void; names the source and the label."""
     allowed = (labels >= 0) & (labels < classes)
     if void is not None:
         allowed |= labels == void

@@ -1,17 +1,18 @@
-"""Which of two pictures it is, and which way up: the paper's task of Mario and Iggy.
+"""Which of two photographs is shown, and which way up: the paper's task with Mario and Iggy.
 
-Two photographs that come with scikit-learn, which mlxtend needs: china.jpg, a pavilion (by Daniel
-Buechele), and flower.jpg, a dahlia (by vultilion), both under the licence CC BY 2.0 as the
-README.txt beside them says; molinv reads them there and ships no copy. Each is turned by an angle
-uniform within +-45 degrees of 0, or of 180; the label, of four, is the picture and which of the
-two.
+The photographs come with scikit-learn, which mlxtend requires: china.jpg, a pavilion (by Daniel
+Buechele), and flower.jpg, a dahlia (by vultilion). Their licence is CC BY 2.0, as the README.txt
+beside them says. molinv reads them there and ships no copy. Each picture is turned by an angle
+within 45 degrees of 0 ("up") or of 180 ("down"), uniformly. The four classes are the two
+photographs, up and down.
 
-The truth: a network may turn its input by w if the label can still be told. Pictures whose label
-is "up" then lie within 45 + w degrees of upright, those that are "down" within 45 + w of 180. The
-two ranges meet where 45 + w = 180 - (45 + w), at w = 45 degrees, and the label has no say on any
-narrower one: the half-width is 45 degrees. Beyond it by e degrees the ranges overlap by 2 e on
-either side, and a turn by w itself falls there with chance 2 e / 90 and costs a nat on average;
-what is learned exceeds 45 by some 45 lam degrees for a weight lam of the reward, 4.5 for 0.1.
+The true half-width is 45 degrees. If the network's input is turned by up to w more, pictures that
+are "up" are within 45 + w degrees of upright, and pictures that are "down" within 45 + w of 180.
+The two ranges meet at 45 + w = 180 - (45 + w), which is w = 45; for a smaller w the label can
+always be recognised. At w = 45 + e degrees the ranges overlap by 2 e on either side. A rotation by
+w falls into the overlap with probability 2 e / 90 and then costs one nat on average. With the
+reward's weight lam the learned half-width therefore exceeds 45 degrees by about 45 lam: 4.5 degrees
+for lam = 0.1.
 
 Source: Benton et al., NeurIPS 2020 (arXiv 2010.11882), section 5.1.
 """
@@ -32,18 +33,18 @@ from .files import as_bytes, open_picture
 from .moved import turned_by, uniform
 from .store import Pictures
 
-# left, top and side of a square in which up and down differ: the tower, the dahlia above a second
+# left, top and side of a square in which up and down differ: a tower, and a dahlia above another
 SQUARES = {"china.jpg": (0, 0, 427), "flower.jpg": (160, 127, 300)}
 CLASSES = ("pavilion, up", "pavilion, down", "dahlia, up", "dahlia, down")
-WITHIN = pi / 4  # rad, of 0 and of 180 degrees
-_STREAM = 5  # of random numbers, beside those of the other sets
+WITHIN = pi / 4  # largest angle (rad) from 0 or 180 degrees
+_STREAM = 5  # random stream, distinct from those of the other data sets
 _PARTS = {"train": 2000, "valid": 400, "test": 400}
 
 
 def load(root: Path | None, seed: int, size: int = 32) -> dict[str, Pictures]:
     """2,000 / 400 / 400 pictures, size x size, RGB, a quarter of each class; `root` is not used.
 
-    Raises InputError for a size below 8, and where scikit-learn is not there.
+    Raises InputError for a size below 8, and if scikit-learn is not installed.
     """
     if size < 8:
         raise InputError(f"up_down: expected a size of at least 8 pixels, got {size}.")
@@ -58,7 +59,7 @@ def load(root: Path | None, seed: int, size: int = 32) -> dict[str, Pictures]:
 
 
 def _read(name: str, size: int) -> UInt8[Tensor, "3 s s"]:
-    """A picture's square, black outside the circle that no turn cuts."""
+    """A photograph's square, black outside the inscribed circle, so that rotations cut nothing."""
     spec = find_spec("sklearn")
     if spec is None or spec.origin is None:
         raise InputError(

@@ -1,27 +1,27 @@
-"""Real molecules with a target whose symmetry is known: what a learned one is held to.
+"""Real molecules with a target whose symmetry is known, to test what a distribution learns.
 
-| task | target | what is to be learned |
+| task | target | true symmetry |
 |---|---|---|
 | `full` | a property | all rotations |
 | `axial` | property + F mu.n, n along x, y or z | rotations about n |
-| `tilted` | the same, n along none of them | the axis n; a box stays shut |
-| `none` | property + F (mu_z + v_x) | nothing |
-| `sectors` | property + level of the dipole's azimuth | half-width pi / k about z |
-| `discrete` | property + level of the pose | a ball of radius a |
-| `translation` | a property, molecules not centred | translations to their cap |
-| `size` | second moment of the nuclear charge | rigid motions, no shear or scale |
+| `tilted` | property + F mu.n, n along none of them | rotations about n; a box stays at 0 |
+| `none` | property + F (mu_z + v_x) | none |
+| `sectors` | property + a level for the dipole's azimuth | half-width pi / k about z |
+| `discrete` | property + a level for the pose | a ball of radius a |
+| `translation` | a property; molecules are not centred | translations, up to their cap |
+| `size` | second moment of the nuclear charge | rigid motions, no shear or scaling |
 | `chirality` | a pseudoscalar | rotations, no reflection |
 | `achiral` | a property | rotations and reflections |
-| `per_molecule` | property + F mu.n for polar molecules only | free where non-polar |
+| `per_molecule` | property + F mu.n for polar molecules only | all rotations if non-polar |
 | `dipole` | dipole vectors | all rotations |
-| `dipole_as_scalars` | the same, not turned back | nothing |
+| `dipole_as_scalars` | dipole vectors that are not turned back | none |
 
     task = make("axial", field=2.0, axis=(0, 1, 0))
     mu = task.variants[0].build()
     task.molecules                                       # posed, with y
     [truth.holds(truth.measure(mu)) for truth in task.variants[0].truths]
 
-Where a data set is named by text, a task is `planted:axial`, or with its settings as JSON
+As the name of a data set, a task is written `planted:axial`, or with settings as JSON
 `planted:axial{"field": 2, "axis": [0, 1, 0]}`.
 """
 
@@ -75,13 +75,13 @@ __all__ = [
 ]
 
 _PREFIX = "planted:"
-_UNCENTRED = ("translation", "size")  # where a molecule lies is part of the task
+_UNCENTRED = ("translation", "size")  # the position of a molecule is part of these tasks
 
 
 def make(name: str, **settings: Any) -> Planted:
-    """A task by name; its settings are those of the function of that name.
+    """Make a task by name; `settings` are the arguments of the function with that name.
 
-    All take `molecules` (QM9 by default), `count` and `seed`. The same settings give the same
+    All tasks take `molecules` (QM9 by default), `count` and `seed`. The same settings give the same
     molecules, poses and targets. Raises InputError for an unknown name or setting.
     """
     if name not in TASKS:
@@ -90,19 +90,20 @@ def make(name: str, **settings: Any) -> Planted:
 
 
 def is_planted(text: str) -> bool:
-    """Whether text names a planted task where a data set is expected."""
+    """Whether the name of a data set is that of a planted task."""
     return text.startswith(_PREFIX)
 
 
 def to_text(name: str, settings: dict[str, Any]) -> str:
-    """What `from_text` reads."""
+    """The name of a task as a data set, as `from_text` reads it."""
     return f"{_PREFIX}{name}" + (json.dumps(settings, sort_keys=True) if settings else "")
 
 
 def from_text(text: str) -> Planted:
-    """A task from `planted:NAME{SETTINGS}`; the setting `source` names the molecules' data set.
+    """Make a task from text of the form `planted:NAME{SETTINGS}`.
 
-    Raises InputError for text of another form, as `make` does, and as `load` does for `source`.
+    The setting `source` names the data set of the molecules. Raises InputError for text of another
+    form, for the errors of `make`, and for those of `load` with `source`.
     """
     name, settings = _parts(text)
     if not is_planted(text) or settings is None or "molecules" in settings:
@@ -118,13 +119,15 @@ def from_text(text: str) -> Planted:
 
 
 def check_center(text: str, center: bool) -> None:
-    """Raises InputError where centring the molecules would undo what is planted."""
+    """Raise InputError if centring the molecules would remove what the task plants."""
     if is_planted(text) and center and (name := _parts(text)[0]) in _UNCENTRED:
-        raise InputError(f"planted:{name} is about where molecules lie: pass --center false.")
+        raise InputError(
+            f"planted:{name} depends on the positions of the molecules: pass --center false."
+        )
 
 
 def _parts(text: str) -> tuple[str, dict[str, Any] | None]:
-    """The task's name and its settings, None where they are no JSON."""
+    """The task's name and its settings; the settings are None if they are not valid JSON."""
     name, brace, rest = text.removeprefix(_PREFIX).partition("{")
     try:
         return name.strip(), json.loads(brace + rest) if brace else {}

@@ -1,7 +1,7 @@
-"""Sums over the atoms of many molecules at once, and the frames that are made of them.
+"""Sums over the atoms of many molecules at once, and frames that are made from these vectors.
 
-Flat arrays as in `Molecules`: pos (atoms, 3) in angstrom, ptr where each molecule starts. All
-in float64, without a loop over molecules.
+Arrays are flat as in `Molecules`: pos (atoms, 3) is in angstrom, and ptr has the first atom of
+each molecule. Everything is float64, without a loop over molecules.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ Atoms = Float64[np.ndarray, "atoms 3"]
 
 
 def dipoles(molecules: Molecules, pos: Atoms) -> Vectors:
-    """sum_i q_i r_i of the Mulliken charges, in D, with the molecules' atoms at `pos`."""
+    """sum_i q_i r_i of the Mulliken charges, in D, for the atoms at `pos`.
+
+    Raises InputError if the molecules have no charges.
+    """
     if molecules.charges is None:
         raise InputError(
             "dipoles: expected molecules with charges, such as QM9's; these have none."
@@ -36,20 +39,23 @@ def dipoles(molecules: Molecules, pos: Atoms) -> Vectors:
 
 
 def nuclear(molecules: Molecules, pos: Atoms) -> Vectors:
-    """sum_i Z_i (r_i - centroid), in e angstrom: it points to the heavy atoms."""
+    """sum_i Z_i (r_i - centroid), in e angstrom; it points towards the heavy atoms."""
     z = molecules.z[:, None].astype(np.float64)
     return sums(z * centred(pos, molecules.ptr), molecules.ptr)
 
 
 def turned(molecules: Molecules, turns: Frames) -> Molecules:
-    """Centred and turned, each by its own rotation."""
+    """The molecules, centred and each turned by its own rotation."""
     local = centred(molecules.pos, molecules.ptr)
     pos = np.einsum("aij,aj->ai", turns[owners(molecules.ptr)], local)
     return replace(molecules, pos=pos.astype(np.float32))
 
 
 def at_random(molecules: Molecules, seed: int) -> Molecules:
-    """Centred and turned by Haar: QM9's stored orientations are not random."""
+    """The molecules, centred and turned by Haar-random rotations.
+
+    QM9's stored orientations are not random.
+    """
     return turned(molecules, poses(len(molecules), seed)[0].numpy())
 
 
@@ -59,7 +65,7 @@ def drawn(
     seed: int,
     keep: Callable[[Molecules], Bool[np.ndarray, " n"]] | None = None,
 ) -> Molecules:
-    """`count` of the molecules (QM9's where none are given), posed at random."""
+    """`count` of the molecules (by default of QM9), in random orientations; see `pick`."""
     whole = source(molecules)
     return at_random(whole.take(pick(whole, count, seed, keep)), seed)
 
@@ -75,14 +81,14 @@ def frames(first: Vectors, second: Vectors) -> Frames:
 def oblique(
     a: Vectors, b: Vectors, parallel: float, shortest: float = 0.1
 ) -> Bool[np.ndarray, " n"]:
-    """Where neither vector is short and their cosine is at most `parallel` in size."""
+    """Whether both vectors are longer than `shortest` and their |cosine| is at most `parallel`."""
     lengths = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
     cosine = (a * b).sum(1) / np.maximum(lengths[0] * lengths[1], 1e-12)
     return (np.abs(cosine) <= parallel) & (lengths[0] > shortest) & (lengths[1] > shortest)
 
 
 def source(molecules: Molecules | None) -> Molecules:
-    """QM9 where none are given."""
+    """The molecules, or QM9 for None."""
     if molecules is not None:
         return molecules
     from ..qm9 import open_qm9
@@ -96,9 +102,9 @@ def pick(
     seed: int,
     keep: Callable[[Molecules], Bool[np.ndarray, " n"]] | None = None,
 ) -> Int64[np.ndarray, " m"]:
-    """`count` of the molecules in a seeded order; only those to `keep`.
+    """The indices of `count` random molecules, among those for which `keep` is True.
 
-    Raises InputError where there are not as many.
+    Raises InputError if there are fewer than `count`, and for a count below 2.
     """
     order = permutation(len(molecules), seed)
     if keep is not None:
@@ -112,18 +118,24 @@ def pick(
 
 
 def scalar(molecules: Molecules, name: str) -> Float64[np.ndarray, "n 1"]:
-    """A property of the molecules; raises InputError for an unknown one, and for an energy that
-    is nearly a sum over atoms: its spread would be that of the molecules' sizes."""
+    """A property of the molecules, by name.
+
+    Raises InputError for an unknown property, and for an energy that is nearly a sum over atoms:
+    its variance would come from the sizes of the molecules.
+    """
     if molecules.describe([name])[0].atomwise:
         raise InputError(
-            f"{name} is nearly a sum over atoms, whose spread hides what is planted: choose "
-            "another property, such as homo."
+            f"{name} is nearly a sum over atoms, and its variance would hide what is planted: "
+            "choose another property, such as homo."
         )
     return molecules.select([name])
 
 
 def gain(p: np.ndarray, term: np.ndarray, field: float) -> float:
-    """The factor that gives a term the property's variance at `field` = 1."""
+    """The factor for a planted term; at `field` = 1 the term has the variance of the property p.
+
+    Raises InputError for a field that is not above 0.
+    """
     if not field > 0:
         raise InputError(f"expected a field above 0, got {field}.")
     return field * float(p.std() / term.std())
@@ -142,5 +154,5 @@ def labelled(
     *targets: Target,
     fields: tuple[Field, ...] = (),
 ) -> Molecules:
-    """The molecules with these targets alone: vectors that they came with are of other poses."""
+    """The molecules with only these targets: their own vectors belong to other orientations."""
     return replace(molecules, y=y, targets=targets, fields=fields)

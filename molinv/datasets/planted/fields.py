@@ -1,7 +1,7 @@
-"""A property of real molecules, in a field or without: symmetry about all axes, one, or none.
+"""Tasks with symmetry about all axes, one axis or none: a property, with or without a field.
 
-A field F along n adds F mu.n to the property, mu the dipole of the molecule as it is posed and
-all poses equally likely. At F = 1 each term has the property's variance.
+A field F along n adds F mu.n to the property, where mu is the dipole of the molecule in its pose.
+All poses are equally likely. At F = 1 each added term has the variance of the property.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .task import Planted, Variant, unchanged
 from .truths import AxisIs, Separates, SpanIs, Truth, width
 
 AXES = ("wx", "wy", "wz")
-NEAR = 0.8  # |cosine| with x, y or z above which a box half opens about that axis
+NEAR = 0.8  # above this |cosine| with x, y or z, a box opens part of the way about that axis
 Axis = tuple[float, float, float]
 
 
@@ -41,7 +41,11 @@ def full(
     seed: int = 0,
     target: str = "homo",
 ) -> Planted:
-    """A scalar property, at random poses: free about every axis."""
+    """A scalar property at random poses; all rotations are symmetries.
+
+    Raises InputError for an unknown target, one that is a sum over atoms, and for a count out of
+    range (as all tasks do).
+    """
     so3 = SO3()
     variants = (
         Variant(so3, "HaarBall", (width("radius", pi),)),
@@ -59,11 +63,12 @@ def axial(
     field: float = 1.0,
     axis: Axis = (0.0, 0.0, 1.0),
 ) -> Planted:
-    """The property in a field along `axis`: free about that axis and about no other.
+    """The property in a field along `axis`: only rotations about that axis are symmetries.
 
-    Along x, y or z a box finds it: half-widths pi, 0, 0. Along another axis each side of the
-    box would turn the field, so it has to stay shut, while a Gaussian's leading eigenvector
-    lies along the axis. Raises InputError for an axis too near to x, y or z for that.
+    For an axis along x, y or z, a box can represent this symmetry: its half-widths are pi about
+    the axis and 0 about the others. For any other axis, every side of the box would turn the
+    field, so all half-widths must be 0, while the leading eigenvector of a Gaussian lies along the
+    axis. Raises InputError for an axis that is close to x, y or z but not along it.
     """
     posed = drawn(molecules, count, seed)
     p, n = scalar(posed, target), _unit(axis)
@@ -76,8 +81,8 @@ def axial(
     straight = largest > 1 - 1e-9
     if largest > NEAR and not straight:
         raise InputError(
-            f"axial: expected an axis along x, y or z or more than 37 degrees from each, got "
-            f"{list(axis)}: nearer, a box opens part of the way."
+            f"axial: expected an axis along x, y or z, or more than 37 degrees from each, got "
+            f"{list(axis)}: for a closer axis, a box opens part of the way."
         )
     shut: tuple[Truth, ...] = tuple(
         width(name, pi if straight and abs(part) > 0.5 else 0.0)
@@ -102,7 +107,7 @@ def tilted(
     field: float = 1.0,
     axis: Axis = (0.6, -0.48, 0.64),
 ) -> Planted:
-    """`axial` along none of x, y and z."""
+    """`axial` with an axis that is not along x, y or z."""
     return axial(molecules, count, seed, target, field, axis)
 
 
@@ -114,10 +119,10 @@ def none(
     field: float = 1.0,
     parallel: float = 0.9,
 ) -> Planted:
-    """The property + F (mu_z + v_x), v = sum_i Z_i (r_i - centroid): no symmetry at all.
+    """The property + F (mu_z + v_x), with v = sum_i Z_i (r_i - centroid): no symmetry.
 
-    Were v always along mu, both terms would be one field along another axis: molecules where
-    the cosine between them is above `parallel` in size are left out.
+    If v were always along mu, the two terms would be one field along another axis. Molecules in
+    which |cosine(mu, v)| is above `parallel` are therefore left out.
     """
 
     def keep(m: Molecules):
@@ -155,12 +160,12 @@ def per_molecule(
     axis: Axis = (0.0, 0.0, 1.0),
     free: float = 0.2,
 ) -> Planted:
-    """Polar molecules (|mu| > 1 D) feel the field, non-polar ones (< 0.1 D) do not.
+    """Polar molecules (|mu| > 1 D) are in a field along `axis`, non-polar ones (< 0.1 D) are not.
 
-    |mu| is the data's, direction and strength of the field's term are from the charges; what
-    lies between the two kinds is left out. The share `free` of the molecules is non-polar
-    (under 1 % of QM9 is). The half-widths about the other two axes are 0 for
-    polar molecules and pi for the others, and tell the two kinds apart. `axis` is x, y or z.
+    Molecules in between are left out. |mu| is the target `mu` of the data; the field's term is
+    computed from the charges. `free` is the fraction of non-polar molecules (in QM9 it is below
+    1 %). The half-widths about the other two axes are 0 for polar and pi for non-polar molecules,
+    so they separate the two kinds. Raises InputError for an axis that is not x, y or z.
     """
     n = _unit(axis)
     if np.abs(n).max() < 1 - 1e-9:

@@ -1,4 +1,4 @@
-"""A target that changes its sign in a mirror, and one that does not."""
+"""A target that changes its sign under reflections, and a target that does not."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from .bodies import drawn, frames, labelled, pick, source, turned
 from .task import Planted, Variant, unchanged
 from .truths import ExtentIs, width
 
-# the atoms that count in v_1, v_2 and v_3: hydrogen, carbon, and the others
+# atomic numbers of the atoms in v_1, v_2 and v_3: hydrogen, carbon, and N, O, F
 _KINDS = ((1,), (6,), (7, 8, 9))
 
 
 def handedness(molecules: Molecules, pos: np.ndarray) -> np.ndarray:
-    """The cube root of v_1 . (v_2 x v_3), the moments of `moments`: (n,), in angstrom^3.
+    """The cube root of v_1 . (v_2 x v_3), with v_k of `moments`: (n,), in angstrom^3.
 
-    The root keeps the sign and brings the tails of the product in (their kurtosis falls from 370
-    to 4).
+    The cube root keeps the sign and shortens the tails: the kurtosis falls from 370 to 4.
     """
     v = moments(molecules, pos)
     return np.cbrt((v[0] * np.cross(v[1], v[2])).sum(1))
 
 
 def moments(molecules: Molecules, pos: np.ndarray) -> list[np.ndarray]:
-    """v_k = sum_i w_k(z_i) |r_i - c|^k (r_i - c), k = 1, 2, 3: each (n, 3).
+    """v_k = sum_i w_k(z_i) |r_i - c|^k (r_i - c) for k = 1, 2, 3, each (n, 3).
 
-    w_k is 1 for H, for C, and for N, O and F; c is the centroid.
+    c is the centroid. w_1 is 1 for H, w_2 for C, and w_3 for N, O and F, and otherwise 0.
     """
     local = centred(pos, molecules.ptr)
     radius = np.linalg.norm(local, axis=1)
@@ -50,14 +49,16 @@ def chirality(
     least: float = 0.5,
     spread: float = 1.0,
 ) -> Planted:
-    """A pseudoscalar: rotations are free, the probability of a reflection is 0.
+    """A pseudoscalar target: all rotations are symmetries, and a reflection has probability 0.
 
-    Molecules whose handedness is below `least` (angstrom^3) in size are left out: planar ones,
-    those without N, O or F, and others that are their own mirror images. They are stored
-    within `spread` (rad) of v_2 along x and v_3 in the xy plane, half of them turned by pi about
-    z before: there the sign is nearly that of v_1's third component, which a small network
-    learns, while at random poses it never began to (8,000 steps). The half turn makes a reflection
-    forbidden: with one pose alone a network could see from v_2 that a molecule was reflected.
+    Molecules whose |handedness| is below `least` (angstrom^3) are left out: planar molecules,
+    molecules without N, O or F, and others that equal their mirror image.
+
+    Molecules are stored close to a reference pose, with v_2 along x and v_3 in the xy plane,
+    within `spread` (rad) of it. There the sign of the target is nearly the sign of v_1's third
+    component, which a small network learns; from random poses it learned nothing in 8,000 steps.
+    Half of the molecules are turned by pi about z first. With a single reference pose a network
+    could see from v_2 that a molecule was reflected, and reflections would cost nothing.
     """
     whole = source(molecules)
     posed = whole.take(pick(whole, count, seed, lambda m: np.abs(handedness(m, m.pos)) > least))
@@ -90,11 +91,11 @@ def achiral(
     seed: int = 0,
     target: str = "homo",
 ) -> Planted:
-    """A scalar property: rotations are free, and half of all elements are reflections."""
+    """A scalar property: all rotations are symmetries, and half of all elements are reflections."""
     variants = (Variant(O3(), "Composed", (width("radius", pi), _reflected(0.5))),)
     return unchanged("achiral", drawn(molecules, count, seed), target, variants)
 
 
 def _reflected(p: float) -> ExtentIs:
-    """The probability of a reflection, which Categorical keeps at 1/2 at most."""
+    """The probability of a reflection; Categorical limits it to 1/2."""
     return ExtentIs("moved", p, "probability", 0.1)

@@ -1,9 +1,9 @@
-"""Labels that tell a few poses apart: symmetry up to a known angle, and no further.
+"""Targets that distinguish a few poses: rotations are symmetries up to a known angle only.
 
-Molecules are stored at separate poses only, each with its level added to the property. Moved
-by less than half the distance to the next pose a molecule can still be told from one stored
-there; moved by more, the same molecule at the same pose has two labels. Levels alternate, so
-that neighbours differ by at least one standard deviation of the property.
+Molecules are stored at separate poses, and each pose adds its level to the property. A molecule
+that is moved by less than half the distance to the next pose can still be assigned to its own
+pose. Moved by more, the same molecule at the same place would have two labels. Levels alternate,
+so that neighbours differ by at least one standard deviation of the property.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .bodies import dipoles, frames, gain, nuclear, oblique, pick, scalar, sourc
 from .task import Planted, Variant
 from .truths import width
 
-POLAR = 1.5  # D: a network that errs by 0.1 D knows the direction within 4 degrees from here on
+POLAR = 1.5  # D; an error of 0.1 D in a longer dipole changes its direction by under 4 degrees
 
 
 def sectors(
@@ -36,10 +36,10 @@ def sectors(
 ) -> Planted:
     """Dipoles in the xy plane at one of k equally spaced azimuths: half-width pi / k about z.
 
-    The level belongs to the azimuth's sector; the spin of a molecule about its dipole is random.
-    Rotations about z are the group: about x and y no angle is known. Dipoles are of at least
-    `least` D: the half-width ends where a network no longer knows their direction. Raises
-    InputError for fewer than two sectors.
+    The level depends on the sector of the dipole's azimuth. The rotation of a molecule about its
+    dipole is random. The group is the rotations about z, because no true angle is known about x
+    and y. Dipoles are longer than `least` (D): a network must know their direction to reach the
+    true half-width. Raises InputError for fewer than two sectors.
     """
     if k < 2:
         raise InputError(f"sectors: expected at least two, got {k}.")
@@ -76,18 +76,18 @@ def discrete(
     parallel: float = 0.9,
     least: float = POLAR,
 ) -> Planted:
-    """Molecules in their own frame, turned by one of k steps of 2 a about an axis: radius a.
+    """Molecules in a body frame, turned by one of k multiples of 2 a about an axis: radius a.
 
-    The frame has the dipole along x and v = sum_i Z_i (r_i - centroid) in the xy plane;
-    molecules in which these are nearly parallel, or the dipole below `least` D, are left out. The
-    geodesic balls of radius a
-    around neighbouring poses touch: HaarBall's radius is a (rad). Raises InputError where the
-    steps go round and come nearer than 2 a.
+    In the body frame the dipole is along x and v = sum_i Z_i (r_i - centroid) is in the xy plane.
+    Molecules are left out if these are nearly parallel (|cosine| above `parallel`), or if the
+    dipole is not longer than `least` (D). The geodesic balls of radius a (rad) around neighbouring
+    poses touch, so the true radius of a HaarBall is a. Raises InputError if two poses are closer
+    than 2 a, because the multiples of 2 a go beyond a full turn.
     """
     if not (k >= 2 and 0 < a <= pi / k + 1e-9):
         raise InputError(
-            f"discrete: expected at least two poses at nearest distance 2 a, so a from above 0 to "
-            f"pi / k, got a = {a:.3g} rad with k = {k}."
+            f"discrete: expected k of at least 2 and a above 0 and at most pi / k, so that poses "
+            f"are at least 2 a apart, got a = {a:.3g} rad with k = {k}."
         )
     posed, drawn = source(molecules), np.random.PCG64(seed)
 
@@ -122,7 +122,7 @@ def _polar(m: Molecules, least: float):
 
 
 def _levels(k: int) -> Float64[np.ndarray, " k"]:
-    """+1 and -1 in turn; an odd last one is 0, next to the first as well."""
+    """+1 and -1 in turn; for odd k the last level, a neighbour of the first, is 0."""
     levels = (-1.0) ** np.arange(k)
     if k % 2:
         levels[-1] = 0.0
@@ -130,7 +130,7 @@ def _levels(k: int) -> Float64[np.ndarray, " k"]:
 
 
 def _by_level(p: np.ndarray, field: float, levels: np.ndarray, pose, place: np.ndarray):
-    """The property plus the level of the pose, of the property's variance at field = 1."""
+    """The property plus the level of the pose; at field = 1 both have the same variance."""
     strength = gain(p, levels[place], field)
 
     def formula(pos):

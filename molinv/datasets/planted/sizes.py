@@ -1,4 +1,4 @@
-"""Where a molecule is does not matter, how large it is does."""
+"""Tasks in which translations are symmetries, or all rigid motions but no change of size."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ def translation(
     shift: float = 1.0,
     cap: float = 5.0,
 ) -> Planted:
-    """A scalar property of molecules that were not centred: translations open to their cap.
+    """A scalar property of molecules that are not centred: translations open to their cap.
 
-    Each is moved by a normal vector of `shift` angstrom a coordinate. For a network that sees
-    coordinates, left as they are.
+    Each molecule is shifted by a normal vector with standard deviation `shift` (angstrom) per
+    coordinate. `cap` is in angstrom. The network must see coordinates that are not centred. Raises
+    InputError for a negative shift.
     """
     group = T(3, cap=cap)
     open_ = tuple(width(name, cap, "angstrom") for name in group.names)
@@ -45,14 +46,16 @@ def size(
     cap: float = 5.0,
     strain: float = 0.2,
 ) -> Planted:
-    """sum_i Z_i |r_i - centroid|^2 (e angstrom^2): any rigid motion, and no other affine map.
+    """sum_i Z_i |r_i - centroid|^2 (e angstrom^2): its symmetries are the rigid motions.
 
-    Translations open to their cap and rotations to pi; shears, squeezes and scale stay under
-    0.05. The second variant has the scale alone. Of molecules as they are the value correlates
-    at 0.99 with the electronic spatial extent; these are deformed first, each by the exponential
-    of a symmetric matrix whose entries have this standard deviation: real bond lengths tell a
-    network how far a molecule was sheared, so that it could learn to undo it and be right at any
-    width.
+    Among affine maps, translations open to their cap and rotations to pi, while shears, squeezes
+    and scale stay below 0.05. The second variant has only the scale. For undeformed molecules the
+    target correlates at 0.99 with the electronic spatial extent.
+
+    Each molecule is first deformed by the exponential of a symmetric matrix, whose entries have the
+    standard deviation `strain`. Otherwise a network could recognise from the bond lengths how far a
+    molecule was sheared, learn to undo it, and be accurate at any width. Raises InputError for a
+    negative shift or strain.
     """
     posed = _strained(_scattered(molecules, count, seed, shift), seed, strain)
 
@@ -81,7 +84,7 @@ def size(
 
 
 def _scattered(molecules: Molecules | None, count: int, seed: int, shift: float) -> Molecules:
-    """Turned at random, then moved each by a vector of its own."""
+    """Random molecules in random orientations, each shifted by its own vector."""
     if not shift >= 0:
         raise InputError(f"expected a shift of at least 0 angstrom, got {shift}.")
     posed = drawn(molecules, count, seed)
@@ -91,7 +94,7 @@ def _scattered(molecules: Molecules | None, count: int, seed: int, shift: float)
 
 
 def _strained(molecules: Molecules, seed: int, strain: float) -> Molecules:
-    """Each deformed about the origin by a symmetric map of its own."""
+    """The molecules, each deformed about the origin by its own symmetric map."""
     if not strain >= 0:
         raise InputError(f"expected a strain of at least 0, got {strain}.")
     entries = np.random.default_rng(seed).normal(size=(len(molecules), 3, 3))

@@ -24,7 +24,7 @@ Formula = Callable[[Float64[np.ndarray, "atoms 3"]], Float64[np.ndarray, "n t"]]
 
 @dataclass(frozen=True, eq=False)
 class Variant:
-    """A distribution to learn on a task, and what it should come to."""
+    """A distribution to learn on a task, and the facts that should hold after training."""
 
     group: Group
     distribution: str
@@ -32,21 +32,21 @@ class Variant:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def build(self, **settings: Any) -> distributions.Distribution:
-        """The distribution before training; `settings` over the variant's own."""
+        """The distribution before training; `settings` replace the variant's own."""
         kind = distributions.find(self.distribution)
         return kind(self.group, **{**self.settings, **settings})
 
 
 @dataclass(frozen=True, eq=False)
 class Planted:
-    """Posed molecules with a target that follows a formula, and what is to be learned from them.
+    """Posed molecules with a target that follows a formula, and the symmetry to be learned.
 
-    molecules   coordinates as posed, and y of one target, or of a vector's three components
-    formula     y (n, t) of the same molecules at other coordinates (atoms, 3), float64
-    variants    distributions with their truths, the one to begin with first
-    output      "scalar", or "vector" where y turns with the molecule
-    center      False where a molecule's place is part of the task: don't centre it
-    odd         whether y changes its sign in a mirror
+    molecules   posed coordinates, and y of one target or of a vector's three components
+    formula     a function of coordinates (atoms, 3) of the same molecules that returns y (n, t)
+    variants    distributions with their truths; the first is the default
+    output      "scalar", or "vector" if y turns with the molecule
+    center      False if the position of a molecule is part of the task: do not centre it
+    odd         whether y changes its sign under reflections
     """
 
     name: str
@@ -62,18 +62,17 @@ class Planted:
         return self.variants[0].group
 
     def moved(self, group: Group, g: Float[Tensor, "n d d"]) -> Float64[np.ndarray, "atoms 3"]:
-        """The atoms after each molecule was moved by its own element."""
+        """The coordinates (angstrom) after each molecule is moved by its own group element."""
         own = owners(self.molecules.ptr)
         linear = group.linear(g).detach().double().numpy()
         pos = np.einsum("aij,aj->ai", linear[own], self.molecules.pos.astype(np.float64))
         return pos + g.detach().double().numpy()[own, :-1, -1] if group.homogeneous else pos
 
     def conflict(self, group: Group, g: Float[Tensor, "n d d"]) -> float:
-        """How far labels are from what the formula says of the moved molecules.
+        """The mean over molecules of |g^-1 formula(g x) - y|, in standard deviations of y.
 
-        The mean over molecules of |g^-1 formula(g x) - y|, in standard deviations of y: 0 if
-        moving by these elements is a symmetry, what no network can get under if it is not and
-        each pose is as likely as any other.
+        It is 0 if the elements g are symmetries of the task. Otherwise, if all poses are equally
+        likely, no network can have a smaller error.
         """
         y = self.molecules.y
         found = self.formula(self.moved(group, g))
@@ -83,11 +82,11 @@ class Planted:
         return float(np.abs(found - y).mean() / spread(self.output, y))
 
     def check(self, mu: distributions.Distribution) -> None:
-        """Raises InputError where a target that changes in a mirror is always mirrored."""
+        """Raise InputError if a fixed distribution reflects molecules with a chiral target."""
         learned = any(p.requires_grad for p in mu.parameters())
         if self.odd and not learned and bool((torch.linalg.det(_drawn(mu)) < 0).any()):
             raise InputError(
-                f"{self.name}: the target is chiral, it changes its sign in a mirror, and "
+                f"{self.name}: the target is chiral (a reflection changes its sign), and "
                 f"{type(mu).__name__} on {mu.group} reflects: use SO3, or learn the reflection."
             )
 
@@ -95,7 +94,7 @@ class Planted:
 def unchanged(
     name: str, posed: Molecules, target: str, variants: tuple[Variant, ...], center: bool = True
 ) -> Planted:
-    """A task whose target is a property of the molecules, however they are moved."""
+    """A task whose target is a property of the molecules that no motion changes."""
     y, described = scalar(posed, target), posed.describe([target])
     made = labelled(posed, y, *described)
     return Planted(name, made, lambda pos: y, variants, center=center)
@@ -106,5 +105,5 @@ def _drawn(mu: distributions.Distribution) -> Tensor:
 
 
 def spread(output: str, y: Float64[np.ndarray, "n t"]) -> float:
-    """The scale of a scalar (about its mean), or of a vector's components (about 0)."""
+    """The standard deviation of a scalar, or the root mean square of a vector's components."""
     return float(y.std() if output == "scalar" else np.sqrt(np.square(y).mean()))

@@ -1,4 +1,4 @@
-"""What a task is known to have, and whether a learned distribution found it."""
+"""Known facts about the symmetry of a task, and tests whether a distribution has learned them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from ...groups import span as spanned
 
 
 class Truth(ABC):
-    """One known fact about the distribution that should be learned: `value`, in `unit`."""
+    """One known fact about the distribution that should be learned.
+
+    A measure called `name` should have `value`, in `unit`, up to `tolerance`.
+    """
 
     name: str
     unit: str
@@ -25,11 +28,11 @@ class Truth(ABC):
 
     @abstractmethod
     def measure(self, mu: Distribution) -> float:
-        """What was learned, as a number to put beside `value`."""
+        """The measure of a learned distribution, to compare with `value`."""
 
     @abstractmethod
     def holds(self, learned: float) -> bool:
-        """Whether that number is right."""
+        """Whether a measured number agrees with `value`."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class ExtentIs(Truth):
 
 @dataclass(frozen=True)
 class AxisIs(Truth):
-    """A Gaussian's leading eigenvector lies along `axis`: the angle between them in degrees."""
+    """A Gaussian's leading eigenvector lies along `axis`; measures their angle in degrees."""
 
     axis: tuple[float, float, float]
     value: float = 0.0
@@ -70,9 +73,9 @@ class AxisIs(Truth):
 
 @dataclass(frozen=True)
 class SpanIs(Truth):
-    """A learned basis spans the algebra of `group`: the smallest cosine between the two.
+    """A learned basis spans the algebra of `group`; measures the smallest cosine between the two.
 
-    0 where the number of directions in use differs.
+    The measure is 0 if the numbers of directions differ.
     """
 
     group: Group
@@ -98,10 +101,11 @@ class SpanIs(Truth):
 
 @dataclass(frozen=True, eq=False)
 class Separates(Truth):
-    """The extents called `names`, of a distribution bound to inputs, tell the `free` ones apart.
+    """The extents called `names`, of a distribution that is bound to inputs, separate two kinds.
 
-    The area under the ROC curve of their sum. `free` is (n,), one for each input, in order: the
-    task's has all molecules, `of` picks those that the distribution is bound to.
+    Measures the area under the ROC curve of their sum, with the `free` inputs as positives. `free`
+    is (n,), one entry per input, in order. The task's has an entry for every molecule; use `of`
+    to choose the molecules that the distribution is bound to.
     """
 
     names: tuple[str, ...]
@@ -112,7 +116,7 @@ class Separates(Truth):
     name: str = "separation"
 
     def of(self, indices: np.ndarray) -> Separates:
-        """The same for some of the molecules."""
+        """The same fact for some of the molecules."""
         return Separates(self.names, self.free[indices])
 
     def measure(self, mu: Distribution) -> float:
@@ -125,7 +129,7 @@ class Separates(Truth):
 
 
 def auc(scores: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]) -> float:
-    """The chance that a positive one scores above a negative one, ties counting half."""
+    """The probability that a positive scores above a negative; a tie counts half."""
     from scipy.stats import rankdata
 
     ranks, m = rankdata(scores), int(positive.sum())
@@ -133,7 +137,7 @@ def auc(scores: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]) -> fl
 
 
 def width(name: str, value: float, unit: str = "rad", tolerance: float | None = None) -> ExtentIs:
-    """A half-width: right within 0.25 rad for 0 and for pi, within 10 % of any other."""
+    """A half-width; the default tolerance is 0.25 rad for 0 and pi, and 10 % for other values."""
     if tolerance is None:
         tolerance = 0.25 if value in (0.0, pi) else 0.1 * value
     return ExtentIs(name, value, unit, tolerance)

@@ -1,4 +1,4 @@
-"""A vector that turns with the molecule."""
+"""Tasks whose target is a vector, the dipole moment."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ def dipole(
     seed: int = 0,
     output: str = "vector",
 ) -> Planted:
-    """The dipole vector sum_i q_i r_i of the Mulliken charges (D), as the molecule is posed.
+    """The dipole vector sum_i q_i r_i of the Mulliken charges (D), in the molecule's pose.
 
-    With `output` "vector" the outputs are turned back, and every rotation is free; with
-    "scalar" they are taken as three numbers that do not turn, and none is. As a vector it is the
-    target `dipole`; its components, the targets `dipole_x` and so on, are there in either case.
+    With `output` "vector" the outputs are turned back, and all rotations are symmetries. With
+    "scalar" the outputs are three numbers that are not turned back, and no rotation is a symmetry.
+    The targets are the components `dipole_x`, `dipole_y` and `dipole_z`, and with "vector" also
+    `dipole`. Raises InputError for another `output`.
     """
     if output not in ("vector", "scalar"):
         raise unknown("output", output, ("vector", "scalar"))
