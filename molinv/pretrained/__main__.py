@@ -13,10 +13,10 @@ from . import DEFAULT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Ship a run and print its card; exit code 2 with one sentence for bad input."""
+    """Ship a run and print its card; for bad input print one sentence and return 2."""
     parser = ArgumentParser(prog="python -m molinv.pretrained", description=__doc__)
     parser.add_argument("run", help="a run folder")
-    parser.add_argument("name", nargs="?", default=DEFAULT, help=f"its name ({DEFAULT})")
+    parser.add_argument("name", nargs="?", default=DEFAULT, help=f"model name (default {DEFAULT})")
     args = parser.parse_args(arguments)
     from .card import card
     from .ship import ship

@@ -1,4 +1,4 @@
-"""A shipped model's card: what it is, how well it does, what it takes and how to use it."""
+"""A shipped model's card: its architecture, training, errors, inputs and use."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from . import DEFAULT, FILES, find
 def card(name: str) -> Group:
     """The card of the shipped model called `name`, to print with rich.
 
-    Errors are mean absolute ones on the test molecules, in the target's unit. Raises InputError
-    for a name that does not exist.
+    Errors are mean absolute errors on the test molecules, in each target's unit. Raises InputError
+    for an unknown name.
     """
     folder = find(name)
     saved = load_model(folder)
@@ -45,7 +45,7 @@ def card(name: str) -> Group:
 
 
 def megabytes(folder: Path) -> float:
-    """The size of the model's files together, in MB of 10^6 bytes."""
+    """The total size of a model's files, in MB (10^6 bytes)."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.name in FILES) / 1e6
 
 
@@ -64,7 +64,7 @@ def _lines(name: str, folder: Path, facts: dict) -> Iterator[tuple[str, str]]:
 
 
 def _of_one(folder: Path) -> Iterator[tuple[str, str]]:
-    """Architecture, training and what was learned of a single model."""
+    """Lines on a single model: its architecture, its training and what it learned."""
     facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     build, sizes = facts["build"], facts["molecules"]
     settings = ", ".join(f"{k} {v}" for k, v in build["model_args"].items())
@@ -84,13 +84,13 @@ def _of_one(folder: Path) -> Iterator[tuple[str, str]]:
     yield (
         "trained",
         f"on {sizes['train']:,} molecules of {facts['data']} (split {facts['split']}, seed "
-        f"{facts['seed']}), {minutes:.0f} minutes, {last['epoch']} epochs, of which the best, "
-        f"{facts['epoch']}, is kept",
+        f"{facts['seed']}), {minutes:.0f} minutes, {last['epoch']} epochs; the model is that of "
+        f"the best epoch, {facts['epoch']}",
     )
     if config.init:
-        yield "began as", f"an earlier model {config.init}"
+        yield "fine-tuned from", f"an earlier model {config.init}"
     if config.geometries:
-        each = "" if config.conformers == 1 else f", {config.conformers} embedded ones a molecule"
+        each = "" if config.conformers == 1 else f", {config.conformers} conformers per molecule"
         yield "geometries", config.geometries.replace(",", ", ") + each
     if config.features:
         yield "features", config.features.replace(",", ", ")

@@ -1,4 +1,4 @@
-"""Which model the arguments of `molinv predict [MODEL] INPUT...` mean."""
+"""Find the model and the inputs in the arguments of `molinv predict [MODEL] INPUT...`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..chem.smiles import split
 from ..errors import InputError
 from . import available
 
-# the letters and signs of SMILES outside brackets; what is wrong within is RDKit's to say
+# the characters of SMILES outside brackets; RDKit reports errors inside brackets
 _SMILES = re.compile(r"(?:\[[^\[\]]*\]?|Cl|Br|[BCNOPSFIbcnops*]|[-=#$:/\\.~()0-9%@+])*")
 
 
 def choose(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The model, None for the shipped default, and the inputs that are left.
+    """The model (None for the shipped default) and the inputs.
 
-    The first argument is the model if it is a shipped model's name or a folder. Otherwise all
-    are inputs, unless the first cannot be one, which is a mistyped model. Raises InputError for
-    that, and for a model without inputs.
+    The first argument is the model if it is the name of a shipped model or a folder. Otherwise all
+    arguments are inputs. Raises InputError for a model without inputs, and for a first argument
+    that can be neither, such as a misspelled model.
     """
     first, *rest = arguments
     if first in available() or os.path.isdir(first):
@@ -36,13 +36,13 @@ def choose(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
         return None, [first, *rest]
     names = ", ".join(available()) or "none is shipped yet"
     raise InputError(
-        f"no model in {first!r}, which is no SMILES and no file either: expected a run folder or a "
-        f"shipped model ({names}) first, then molecules, or molecules alone."
+        f"no model in {first!r}, and it is not a SMILES or a file: expected molecules, or first a "
+        f"run folder or a shipped model ({names}) and then molecules."
     )
 
 
 def looks_like_smiles(text: str) -> bool:
-    """Whether only characters of SMILES occur in the first word; most of these still are none."""
+    """Whether the first word has only characters of SMILES; most such words are not SMILES."""
     return _SMILES.fullmatch(split(text)[0]) is not None
 
 

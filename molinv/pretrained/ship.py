@@ -1,4 +1,4 @@
-"""From a finished run to a shipped model."""
+"""Make a shipped model from a finished run."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ from .card import megabytes
 from .choose import looks_like_smiles
 
 MOST_MB = 12
-MEMBER = ("model.safetensors", "metrics.csv")  # intervals and errors are the ensemble's
-OTHERS = 3000  # molecules on which the intervals of each other kind of geometry are calibrated
+MEMBER = ("model.safetensors", "metrics.csv")  # intervals and errors belong to the ensemble
+OTHERS = 3000  # molecules to calibrate the intervals of each other kind of geometry on
 
 
 def ship(run: str | Path, name: str = shipped.DEFAULT) -> Path:
-    """Copy what a run needs to predict, and how well it does, to the shipped model `name`.
+    """Copy the files that a run needs to predict, and its errors, to the shipped model `name`.
 
-    Evaluates the run on all its test molecules first where that has not been done with these
-    weights. Replaces a model of that name. Raises InputError for a name that could be a SMILES,
-    a run that is not the best of its epochs, and more than 12 MB.
+    First evaluates the run on all its test molecules, unless that was done with these weights.
+    Replaces a shipped model of that name. Returns the folder. Raises InputError for a name that
+    could be a SMILES, for weights that are not those of the best epoch, and for a model of more
+    than 12 MB.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or looks_like_smiles(name):
         raise InputError(
-            f"cannot ship a model as {name!r}: expected a small letter, then small letters and "
-            "digits that are not a SMILES, such as qm9."
+            f"cannot ship a model as {name!r}: expected a name such as qm9, of lower-case letters "
+            "and digits, that is not a SMILES."
         )
     folder = Path(run)
     saved = load_model(folder)
@@ -58,9 +59,9 @@ def ship(run: str | Path, name: str = shipped.DEFAULT) -> Path:
     try:
         _fill(made, folder)
         if load_model(made).card["sha256"] != saved.card["sha256"]:
-            raise InputError(f"{folder} is still being written: ship it when its run is over.")
+            raise InputError(f"{folder} is still being written: ship it when its run has ended.")
         if (size := megabytes(made)) > MOST_MB:
-            raise InputError(f"{folder} comes to {size:.1f} MB: expected at most {MOST_MB}.")
+            raise InputError(f"{folder} has {size:.1f} MB: expected at most {MOST_MB}.")
         _swap(made, target)
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -68,14 +69,14 @@ def ship(run: str | Path, name: str = shipped.DEFAULT) -> Path:
 
 
 def _parts(folder: Path) -> list[Path]:
-    """The folders of an ensemble's members, or the one of a single model."""
+    """The folders of an ensemble's members, or the folder of a single model."""
     if not is_ensemble(folder):
         return [folder]
     return [folder / member["folder"] for member in read_members(folder)[1]]
 
 
 def _fill(made: Path, folder: Path, files: Sequence[str] = shipped.FILES) -> None:
-    """The run's files, without what only its own machine knows: where data and runs lie."""
+    """Copy the run's files, without the paths of data and runs on this machine."""
     for part in _parts(folder):
         if part != folder:
             (made / part.name).mkdir()
@@ -83,10 +84,11 @@ def _fill(made: Path, folder: Path, files: Sequence[str] = shipped.FILES) -> Non
     rewritten = ("model.json", "config.yaml")
     for name in files:
         if name not in rewritten and (folder / name).is_file():  # not all models have a domain
-            (made / name).write_bytes((folder / name).read_bytes())  # with this file's usual rights
+            # not shutil.copy: the new file gets the default permissions
+            (made / name).write_bytes((folder / name).read_bytes())
     config = asdict(read_config(folder / "config.yaml"))
     data = Path(config["data"]).name
-    if (folder / "model.json").is_file():  # an ensemble has its members'
+    if (folder / "model.json").is_file():  # an ensemble has one in each member's folder
         card: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         write_json(made / "model.json", sealed(card | {"data": data}))
     config |= {"data": data, "out": f"runs/{folder.name}"}
@@ -94,7 +96,7 @@ def _fill(made: Path, folder: Path, files: Sequence[str] = shipped.FILES) -> Non
 
 
 def _swap(made: Path, target: Path) -> None:
-    """Put `made` in the place of `target`, which is missing only for a moment."""
+    """Replace `target` by `made`; `target` is missing only for a moment."""
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
@@ -104,7 +106,7 @@ def _swap(made: Path, target: Path) -> None:
 
 
 def _check_best(folder: Path, saved: Saved) -> None:
-    """See that the weights are those of the epoch with the least validation error."""
+    """Raise InputError unless the weights are of the epoch with the lowest validation error."""
     standardizer = saved.standardizer
     weights = read_config(folder / "config.yaml").weights
     scales = {
@@ -120,9 +122,9 @@ def _check_best(folder: Path, saved: Saved) -> None:
     }
     best = min(errors, key=errors.__getitem__, default=None)
     epoch = saved.card["epoch"]
-    # the run compared in float32: of two that are equal there it kept the first
+    # the run compared errors in float32 and kept the first of equal ones
     if best is None or errors.get(epoch, float("inf")) > errors[best] * (1 + 1e-6):
         raise InputError(
-            f"the weights in {folder} are epoch {epoch}'s, the best in metrics.csv "
-            f"is {best}: ship it when its run is over."
+            f"the weights in {folder} are of epoch {epoch}, but the best epoch in metrics.csv is "
+            f"{best}: ship it when its run has ended."
         )

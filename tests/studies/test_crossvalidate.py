@@ -162,7 +162,7 @@ def test_what_makes_no_folds_is_one_sentence(data, tmp_path, capsys):
     assert "does not make folds" in refused("--split", "time:gap")
     assert "leave out --valid and --test" in refused("--test", data)
     assert "got 30" in refused("--folds", "40")
-    assert "one class alone, 'same'" in refused(targets="word")
+    assert "only one class, 'same'" in refused(targets="word")
     assert "unknown column" in refused("--split", "column:bach")
     assert "no fold could be trained" in refused(targets="code")
 

@@ -187,7 +187,7 @@ def test_a_foreign_element_names_the_model_and_what_to_do(shipped, capsys):
         (["FOLDER", "CCO"], "no model in"),
         (["runs/b", "CCO"], "shipped model (qm9)"),
         (["qm8", "CCO"], "shipped model (qm9)"),
-        (["aspirin"], "no SMILES"),
+        (["aspirin"], "not a SMILES"),
         (["missing.sdf"], "file not found"),
         (["qm9", "missing.sdf"], "file not found"),
         (["CCO", "RUN"], "folder"),
@@ -268,7 +268,7 @@ def test_only_the_best_epoch_within_the_size_is_shipped(run, shipped, tmp_path, 
     better = rows[-1] | {"epoch": "9", "homo_stored": "0.1", "U0_stored": "0.1"}
     with path.open("a", newline="") as file:
         csv.DictWriter(file, list(rows[0])).writerow(better)
-    with pytest.raises(InputError, match=r"the best in metrics\.csv is 9"):
+    with pytest.raises(InputError, match=r"best epoch in metrics\.csv is 9"):
         shipping.ship(other)
     assert (shipped / "model.json").read_bytes() == before
     assert [p.name for p in shipped.parent.iterdir()] == ["qm9"]
