@@ -1,27 +1,30 @@
-"""Prediction: from a saved model and molecules or pictures to values with units and errors.
+"""Predictions with units and errors, from a saved model and molecules or pictures.
 
-predictor.py      structures to rows of values, intervals and units
-acceptance.py     which structures a model can take
-batches.py        structures as batches; values of conformers as those of their molecules
-fields.py         columns of numbers, vectors, tensors and values of atoms
-input_columns.py  the columns of inputs, beside the predictions
-output.py         rows as a table, .csv or .json, with notes for its reader
+predictor.py      predict structures: rows with values, intervals and units
+acceptance.py     check whether a model accepts a structure
+batches.py        batches of structures; averages over the conformers of a molecule
+fields.py         output columns for numbers, vectors, tensors and values per atom
+input_columns.py  columns copied from the input files
+output.py         rows as a table, .csv or .json, with notes
 sdf.py            rows as the data fields of an .sdf file
-orbit_values.py   a model's values, averaged over orientations
-averaged.py       a model averaged over fixed orientations: smooth in the positions
+orbit_values.py   values of a model, averaged over random orientations
+averaged.py       a model averaged over fixed orientations, smooth in the positions
 calculator.py     energies and forces for ASE
-calibrate.py      makes conformal.json: 90 % intervals, and where the training data ends
-calibration_sets.py  one kind of geometry's part of it, from residuals
-conformal.py      reads it
-difficulty.py     how wrong a model is likely to be on a molecule
-coverage.py       how often intervals hold, overall and in groups of test molecules
-applicability_domain.py   whether a molecule resembles the training molecules
-residuals.py      errors molecule by molecule, of targets and of forces
+calibrate.py      write conformal.json: 90 % intervals and the applicability domain
+calibration_sets.py  calibrate one kind of geometry from its residuals
+conformal.py      read conformal.json
+difficulty.py     estimate the error of a model on a molecule
+coverage.py       coverage of the intervals, overall and in groups of test molecules
+applicability_domain.py  check whether a molecule resembles the training molecules
+residuals.py      errors per molecule, for targets and forces
+other_geometries.py  held-out molecules in RDKit's geometries
+class_scores.py   scores of predicted class probabilities
 evaluate.py       errors on test molecules: stored, rotated, averaged
 evaluation_tables.py  an evaluation as tables for the screen
-evaluation_files.py  further measures; test predictions, parts and a plot as files
-pictures.py       picture files to classes, numbers, masks and overlays
-library/          files of any length to one table
+evaluation_files.py  an evaluation as files: predictions and a parity plot
+pictures.py       predict picture files: classes, numbers, masks and overlays
+picture_errors.py errors on test pictures
+library/          predict files of any size
 
 from molinv.predict import Predictor
 """

@@ -1,4 +1,4 @@
-"""Which structures a model can take: those of a size, elements and states that it has seen."""
+"""Which structures a model accepts: by size, elements, charge and unpaired electrons."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..training.saved import Saved
 
 
 class Accepted:
-    """The structures that a saved model can take; `name` is what sentences call it.
+    """The structures that a saved model accepts; `name` is the model's name in messages.
 
-    elements   the atomic numbers of its training molecules
-    states     their charges and unpaired electrons, None if not known
+    elements   atomic numbers of the training molecules
+    states     charges and unpaired electrons of the training molecules, None if not known
     """
 
     def __init__(self, saved: Saved, name: str, descriptors: Descriptors):
@@ -40,28 +40,28 @@ class Accepted:
         if foreign := set(item.z.tolist()) - self.elements:
             return (
                 f"{self.name} was not trained on {symbols(foreign)}, only on "
-                f"{symbols(self.elements)}; train one on data that has it (molinv train --data) "
-                "and name its folder."
+                f"{symbols(self.elements)}; train a model on data with these elements (molinv "
+                "train --data) and give its run folder."
             )
         if self.states is None or item.state in self.states:
             return None
-        unsaid = " (it counts as neutral, as its input gives no charge)" * (item.charge is None)
+        unsaid = " (its input gives no charge, so neutral is assumed)" * (item.charge is None)
         return (
             f"{self.name} was trained on {of_states(self.states)} only; this one has "
-            f"{words(*item.state)}{unsaid}: train one on data that has such molecules "
-            "(molinv train --data) and name its folder."
+            f"{words(*item.state)}{unsaid}: train a model on data with such molecules "
+            "(molinv train --data) and give its run folder."
         )
 
 
 def trained_states(card: dict[str, Any]) -> set[tuple[int, int]] | None:
-    """The charges and unpaired electrons of a model's training molecules; None if not known."""
+    """Charges and unpaired electrons of a model's training molecules; None if not known."""
     if "states" in card:
         return {(charge, unpaired) for charge, unpaired in card["states"]}
-    return {NEUTRAL} if card.get("data") == "qm9" else None  # molinv 0.1.0 kept none
+    return {NEUTRAL} if card.get("data") == "qm9" else None  # molinv 0.1.0 did not save them
 
 
 def symbols(numbers: Iterable[int]) -> str:
-    """Atomic numbers as the elements' symbols, in order: "H, C, N"."""
+    """Element symbols of atomic numbers, sorted: "H, C, N"."""
     from ase.data import chemical_symbols
 
     return ", ".join(chemical_symbols[z] for z in sorted(numbers))

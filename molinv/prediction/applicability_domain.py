@@ -1,9 +1,9 @@
-"""Whether a molecule is of the kind that a model has learned from, and if not, why.
+"""The applicability domain: whether a molecule resembles a model's training molecules.
 
-Three looks at it: how many atoms it has, how many of each element, and how far its features lie
-from the training molecules'. Features are what the readout sees, averaged over atoms; their
-distance is Mahalanobis' (1936), as in Lee et al., "A Simple Unified Framework for Detecting
-Out-of-Distribution Samples" (NeurIPS 2018, equation 2) with a single class.
+Three criteria: the number of atoms, the number of atoms of each element, and the distance of the
+molecule's features from those of the training molecules. Features are the inputs of the readout,
+averaged over atoms. Their distance is Mahalanobis' (1936), as in Lee et al., "A Simple Unified
+Framework for Detecting Out-of-Distribution Samples" (NeurIPS 2018, equation 2) with one class.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ from ..datasets.molecules import Molecules
 from ..datasets.ragged import take
 
 FILE = "domain.safetensors"
-FEWEST = 99  # distances among which the largest is a limit: a new one is beyond it in 1 % of cases
-RIDGE = 1e-4  # of the mean variance: directions in which nothing varied are not infinitely far
+FEWEST = 99  # distances; a new one exceeds the largest of so many in 1 % of cases
+RIDGE = 1e-4  # times the mean variance, so that constant features have a finite distance
 
 
 @dataclass(frozen=True)
 class Composition:
-    """What the training molecules were made of: fewest and most atoms, and the most of each.
+    """Sizes and elements of the training molecules.
 
-    `heavy` counts atoms other than hydrogen; `most` has an atomic number's largest count in one
-    molecule.
+    atoms  fewest and most atoms of a molecule
+    heavy  most atoms other than hydrogen
+    most   for each atomic number, its largest count in a molecule
     """
 
     atoms: tuple[int, int]
@@ -46,7 +47,7 @@ class Composition:
 
     @classmethod
     def of(cls, molecules: Molecules, train: Int64[np.ndarray, " m"]) -> Composition:
-        """Of the molecules `train`."""
+        """The composition of the molecules `train`."""
         flat, ptr = take(molecules.ptr, train)
         z, start, sizes = molecules.z[flat], ptr[:-1], np.diff(ptr)
         most = {int(k): int(np.add.reduceat(z == k, start, dtype=int).max()) for k in np.unique(z)}
@@ -55,28 +56,31 @@ class Composition:
 
     @classmethod
     def from_json(cls, atoms: tuple[int, int], content: dict[str, Any]) -> Composition:
-        """From what `to_json` gave."""
+        """Read what `to_json` returned."""
         most = {int(k): int(v) for k, v in content["most"].items()}
         return cls(atoms, int(content["heavy"]), most)
 
     @property
     def elements(self) -> list[int]:
-        """The atomic numbers that occur, in their order."""
+        """The atomic numbers that occur, sorted."""
         return sorted(self.most)
 
     def to_json(self) -> dict[str, Any]:
-        """Without `atoms`, which model.json has."""
+        """As JSON, without `atoms`, which is in model.json."""
         return {"heavy": self.heavy, "most": {str(k): v for k, v in self.most.items()}}
 
     def sized(self, z: Int64[np.ndarray, " n"]) -> str | None:
-        """`outside` by the number of atoms alone."""
+        """Why this number of atoms is outside the domain, or None."""
         few, many = self.atoms
         if few <= len(z) <= many:
             return None
         return f"{len(z)} atoms, where training molecules had {few} to {many}"
 
     def outside(self, z: Int64[np.ndarray, " n"]) -> str | None:
-        """Why these atoms are not of the kind, or None; elements are looked at elsewhere."""
+        """Why a molecule with these atomic numbers is outside the domain, or None.
+
+        Elements that the model was not trained on are rejected earlier, see `acceptance`.
+        """
         if why := self.sized(z):
             return why
         if (heavy := int((z > 1).sum())) > self.heavy:
@@ -92,14 +96,14 @@ class Composition:
 
 @dataclass(frozen=True, eq=False)
 class FeatureSpace:
-    """Where the training molecules' features lie: their mean, and what whitens them."""
+    """Mean and whitening matrix of the training molecules' features."""
 
     mean: Float[Tensor, " d"]
     whiten: Float[Tensor, "d d"]
 
     @classmethod
     def fit(cls, features: Float[Tensor, "m d"]) -> FeatureSpace:
-        """To the features of training molecules, at least two."""
+        """Fit to the features of at least two training molecules."""
         x = features.double()
         covariance = x.T.cov()
         d = len(covariance)
@@ -110,15 +114,15 @@ class FeatureSpace:
         return cls(x.mean(0).float(), whiten.float().contiguous())
 
     def white(self, features: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
-        """Features of mean 0 and covariance 1, of training molecules."""
+        """Whiten features; those of training molecules have mean 0 and covariance 1."""
         return (features - self.mean) @ self.whiten.T
 
     def distance(self, features: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
-        """Mahalanobis' distance over the square root of d: about 1 for a training molecule."""
+        """Mahalanobis distance divided by sqrt(d): about 1 for a training molecule."""
         return self.white(features).square().mean(-1).sqrt()
 
     def save(self, folder: Path) -> str:
-        """Write it beside a model; returns the file's SHA-256."""
+        """Write the space beside a model, atomically; returns the file's SHA-256."""
         content = to_bytes({"mean": self.mean, "whiten": self.whiten})
         with atomic_write(folder / FILE) as temporary:
             temporary.write_bytes(content)
@@ -126,7 +130,7 @@ class FeatureSpace:
 
     @classmethod
     def load(cls, folder: Path, sha256: str | None) -> FeatureSpace | None:
-        """The one beside a model; None where it is missing or not the one with that digest."""
+        """Read the space beside a model; None if it is missing or has another digest."""
         path = folder / FILE
         try:
             if sha256 is None or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
@@ -140,10 +144,10 @@ class FeatureSpace:
 def limits(
     heavy: Int64[np.ndarray, " m"], distance: Float64[np.ndarray, " m"]
 ) -> list[float] | None:
-    """Of 1, 2, ... heavy atoms, the largest distance among known molecules of as many or more.
+    """For 1, 2, ... heavy atoms, the largest distance among molecules with at least as many.
 
-    Small molecules lie far from the others without being strange, large ones do not. Where fewer
-    than 99 are as large, the 99 largest count; None where fewer than 99 are known.
+    Small molecules are far from the others without being unusual; large ones are not. If fewer than
+    99 molecules are as large, the 99 largest are used. None if fewer than 99 distances are known.
     """
     known = ~np.isnan(distance)
     heavy, distance = heavy[known], distance[known]

@@ -18,18 +18,19 @@ from ..errors import InputError
 from ..training.saved import Saved
 from .batches import asked, budget, device_of, features_of, inputs
 
-NEARLY_HAAR = 0.05  # nats; QM9's models end closer
+NEARLY_HAAR = 0.05  # nats from Haar, below which a quadrature is used
 
 
 class Averaged:
-    """Outputs averaged over `elements` (m, d, d) with `weights` (m,), chosen once.
+    """Average a model's outputs over `elements` (m, d, d) with fixed `weights` (m,).
 
-    orbit  "haar" is a quadrature over all rotations exact up to `degree`, "learned" `copies`
-           elements drawn by `seed`, "identity" the orientation as it comes; None is "haar" where
-           the distribution is within 0.05 nats of Haar's, else "learned"
+    orbit   "haar": a quadrature over all rotations, exact up to `degree`
+            "learned": `copies` elements of the learned distribution, drawn with `seed`
+            "identity": the input's own orientation only
+            None: "haar" if the distribution is within 0.05 nats of Haar, else "learned"
 
-    Computes where `saved.network` does. Values are in the targets' units; atomwise energies are
-    relative to the atoms' references. Raises InputError for another orbit, and for no copies.
+    Computes on the device of `saved.network`. Values are in the targets' units; atomwise energies
+    are relative to the atom references. Raises InputError for an unknown orbit and for no copies.
     """
 
     def __init__(
@@ -41,13 +42,13 @@ class Averaged:
         seed: int = 0,
         dtype: torch.dtype = torch.float32,
     ):
-        # a copy: its weights are frozen, and in another precision perhaps
+        # a copy, because the weights are frozen and may change their precision
         self.device = device_of(saved.network)
         self.network: Augmented = deepcopy(saved.network).cpu().to(dtype)
         self.network.requires_grad_(False)
         self.orbit = _choose(self.network) if orbit is None else orbit
         found = _fixed(self.network, self.orbit, degree, copies, seed)
-        self.network.to(self.device)  # only now, so that every device draws the same elements
+        self.network.to(self.device)  # after drawing, so that all devices use the same elements
         self.elements, self.weights = (x.to(self.device, dtype) for x in found)
         self.standardizer, self.dtype = saved.standardizer, dtype
         self.features = asked(saved)
@@ -55,7 +56,7 @@ class Averaged:
 
     @torch.no_grad()
     def values(self, structure: Structure, column: int = 0) -> Float64[np.ndarray, " m"]:
-        """A scalar target at each orientation (m,)."""
+        """A scalar target at each orientation (m,), in its unit."""
         pos = torch.tensor(structure.pos, dtype=self.dtype, device=self.device)
         values = [outputs[:, column] for outputs, _ in self._runs(structure, pos)]
         return self._in_unit(torch.cat(values), column)
@@ -67,7 +68,10 @@ class Averaged:
     def with_gradient(
         self, structure: Structure, column: int = 0
     ) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, "n 3"]]:
-        """A scalar target at each orientation (m,), and the average's gradient (n, 3)."""
+        """A scalar target at each orientation (m,), and the gradient of its average (n, 3).
+
+        The gradient is in the target's unit per angstrom.
+        """
         pos = torch.tensor(structure.pos, dtype=self.dtype, device=self.device).requires_grad_()
         values, slope = [], torch.zeros_like(pos)
         for outputs, weight in self._runs(structure, pos):
@@ -80,7 +84,7 @@ class Averaged:
 
     @torch.no_grad()
     def mean(self, structure: Structure) -> Float64[np.ndarray, " t *e"]:
-        """The averaged outputs, turned back to the structure's own orientation."""
+        """The averaged outputs (t, *e), rotated back to the structure's own orientation."""
         pos = torch.tensor(structure.pos, dtype=self.dtype, device=self.device)
         total = torch.zeros((), dtype=torch.float64)
         for outputs, weight in self._runs(structure, pos):
@@ -90,7 +94,7 @@ class Averaged:
     def _runs(
         self, structure: Structure, pos: Float[Tensor, "n 3"]
     ) -> Iterator[tuple[Float[Tensor, "c t *e"], Float[Tensor, " c"]]]:
-        """Outputs at some orientations at a time, and their weights."""
+        """Yield outputs and weights for a few orientations at a time."""
         origin = pos.mean(0) if self.center else torch.zeros(3).to(pos)
         z, n = torch.from_numpy(structure.z), len(structure.z)
         size = max(1, budget(self.device) // n**2)
@@ -108,7 +112,7 @@ class Averaged:
 
 
 def _choose(network: Augmented) -> str:
-    """Haar where the distribution is nearly that; equal draws would only be a worse quadrature."""
+    """ "haar" if the distribution is nearly Haar; random draws would integrate less accurately."""
     mu = network.distribution
     if not mu.group.compact:
         return "learned"
@@ -122,7 +126,7 @@ def _choose(network: Augmented) -> str:
 def _fixed(
     network: Augmented, orbit: str, degree: int, copies: int, seed: int
 ) -> tuple[Float[Tensor, "m d d"], Float[Tensor, " m"]]:
-    """Elements to average over and their weights, which sum to one."""
+    """The elements to average over, and their weights, which sum to one."""
     mu = network.distribution
     if orbit == "haar":
         return quadrature.rule(mu.group, degree)
@@ -137,7 +141,7 @@ def _fixed(
         support = mu.support()
         if support is not None and len(support[0]) <= copies:
             return support
-        # finite parts are summed exactly: so many elements for each draw
+        # finite factors of the group are summed exactly, so a draw has several elements
         each = len(mu.weighted(mu.noise(1), copies)[0])
         draws = max(1, copies // each)
         noise = mu.noise(draws, torch.Generator().manual_seed(seed))

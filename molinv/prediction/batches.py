@@ -1,4 +1,4 @@
-"""Structures as batches for a network, and values of conformers as those of their molecules."""
+"""Batches of structures for a network, and averages over the conformers of a molecule."""
 
 from __future__ import annotations
 
@@ -19,39 +19,43 @@ from ..datasets.ragged import pointers
 from ..errors import InputError
 from ..training.saved import Saved
 
-PAIRS = 2**18  # of atoms in a batch on an accelerator: one molecule of 500 atoms
-CPU_PAIRS = 2**14  # QM9's molecules are quickest there in batches of 50
+PAIRS = 2**18  # most pairs of atoms per batch on an accelerator, as in a molecule of 500 atoms
+CPU_PAIRS = 2**14  # on a CPU: batches of 50 are fastest for QM9's molecules
 
 
 def device_of(network: Augmented) -> torch.device:
-    """Where a network computes."""
+    """The device of a network."""
     return network.distribution.group.generators.device
 
 
 def has_double(device: torch.device) -> bool:
-    """Whether a device knows float64, in which data sets are kept."""
+    """Whether a device supports float64, the precision of data sets."""
     return device.type != "mps"
 
 
 def budget(device: torch.device) -> int:
-    """Pairs of atoms in a batch, padding included."""
+    """Maximum number of atom pairs per batch, padding included."""
     return CPU_PAIRS if device.type == "cpu" else PAIRS
 
 
 def by_size(
     structures: Sequence[Structure], batch_size: int | None = None, pairs: int = PAIRS
 ) -> list[Int64[np.ndarray, " b"]]:
-    """The indices of structures in batches, the smallest first; at most `batch_size` in one."""
+    """Indices of structures in batches, smallest structures first.
+
+    A batch has at most `pairs` pairs of atoms, padding included, and at most `batch_size`
+    structures. A larger structure has a batch of its own.
+    """
     return by_sizes(np.array([len(s.z) for s in structures]), pairs, batch_size)
 
 
 def by_sizes(
     sizes: Int64[np.ndarray, " m"], pairs: int, most: int | None = None
 ) -> list[Int64[np.ndarray, " b"]]:
-    """As `by_size`, of molecules with these numbers of atoms."""
+    """`by_size` for molecules given by their numbers of atoms (m,)."""
     order, parts = np.argsort(sizes, kind="stable"), []
     while len(order):
-        # sizes grow: the last of as many as there is room for is the largest of its batch
+        # sizes are sorted, so the last molecule of a batch is its largest
         first = order[: min(most or pairs, pairs)]
         fits = sizes[first] ** 2 * np.arange(1, len(first) + 1) <= pairs
         count = max(1, int(fits.sum()))
@@ -63,13 +67,13 @@ def by_sizes(
 def stored(
     store: OnDevice, chosen: Int64[np.ndarray, " m"], device: torch.device
 ) -> tuple[Iterator[Batch], list[Int64[np.ndarray, " b"]]]:
-    """The chosen molecules in batches, and where among the chosen each batch's are."""
+    """The chosen molecules in batches, and the positions of each batch's molecules in `chosen`."""
     parts = by_sizes(store.sizes[chosen], budget(device))
     return (store.gather(chosen[part]) for part in parts), parts
 
 
 def inputs(network: Augmented, batch: Batch) -> tuple[Any, ...]:
-    """What the model takes of a batch, on its device."""
+    """The arguments of the model for a batch, on the model's device."""
     device = device_of(network)
     features = None if batch.features is None else batch.features.to(device)
     moved = replace(batch, pos=batch.pos.to(device), z=batch.z.to(device), features=features)
@@ -77,7 +81,7 @@ def inputs(network: Augmented, batch: Batch) -> tuple[Any, ...]:
 
 
 def conformers_of(structure: Structure) -> list[Structure]:
-    """A structure for each conformer."""
+    """One structure per conformer."""
     if structure.others is None:
         return [structure]
     places = (structure.pos, *structure.others)
@@ -91,7 +95,12 @@ def conformers_of(structure: Structure) -> list[Structure]:
 def over_conformers(
     mean: np.ndarray, std: np.ndarray, counts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values (c, t, ...) of all conformers to values of the molecules that have `counts`."""
+    """Average the values (c, t, ...) of all conformers into values of m molecules.
+
+    `counts` (m,) holds the number of conformers of each molecule. Returns the mean, the root mean
+    square of `std`, and the standard deviation over conformers (NaN for a single one), all
+    (m, t, ...).
+    """
     start, n = np.cumsum(counts) - counts, counts.reshape(-1, *[1] * (mean.ndim - 1))
     centre = np.add.reduceat(mean, start) / n
     within = np.sqrt(np.add.reduceat(std**2, start) / n)
@@ -102,7 +111,10 @@ def over_conformers(
 def pad(
     structures: Sequence[Structure], center: bool = True, features: Sequence[str] = ()
 ) -> Batch:
-    """Structures as one padded batch with the named features; targets are NaN."""
+    """One padded batch of structures, with the named features and NaN targets.
+
+    Positions are in angstrom; `center` subtracts each structure's mean position.
+    """
     b, n = len(structures), max(len(s.z) for s in structures)
     pos, z = np.zeros((b, n, 3), np.float32), np.zeros((b, n), np.int64)
     for i, s in enumerate(structures):
@@ -118,13 +130,13 @@ def pad(
 
 
 def features_of(structures: Sequence[Structure], names: Sequence[str]) -> Features:
-    """The named features of structures, padded to the largest of them."""
+    """The named features of structures, padded to the largest structure."""
     most = max(len(s.z) for s in structures)
     return feature_store(structures, names).of(torch.arange(len(structures)), most)
 
 
 def feature_store(structures: Sequence[Structure], names: Sequence[str]) -> FeatureStore:
-    """The named features of structures, to be gathered."""
+    """A store of the named features of structures, from which batches are gathered."""
     sizes = np.array([len(s.z) for s in structures])
     extras = Extras(
         Graphs.of([s.graph for s in structures]),
@@ -140,8 +152,8 @@ def _electronics(structures: Sequence[Structure]) -> Electronics:
     said = [s.electronic[0] for s in structures if s.electronic is not None]
     if len(said) < len(structures):
         raise InputError(
-            "the model takes what xTB says of a molecule, which is not there: use `molinv "
-            "predict`, or Predictor."
+            "the model needs xTB features, which are missing: use `molinv predict` or Predictor, "
+            "which compute them."
         )
     return Electronics.of(said)
 
@@ -150,8 +162,8 @@ def _descriptors(structures: Sequence[Structure]) -> np.ndarray:
     values = [s.descriptors for s in structures if s.descriptors is not None]
     if len(values) < len(structures):
         raise InputError(
-            "the model takes descriptors, which positions alone do not give: use `molinv predict`, "
-            "or Predictor."
+            "the model needs descriptors, which are missing: use `molinv predict` or Predictor, "
+            "which compute them."
         )
     return np.stack(values).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Energies and forces for ASE: relaxations, vibrations, molecular dynamics."""
+"""ASE calculator: energies, forces and dipoles, for relaxations, vibrations and dynamics."""
 
 from __future__ import annotations
 
@@ -32,43 +32,48 @@ IN_E_ANGSTROM = {"e angstrom": 1.0, "D": units.Debye}
 
 
 class NoForces(InputError, PropertyNotImplementedError):
-    """Forces are asked of a model that learned none; what ASE's writers pass over as well."""
+    """Forces were requested from a model that was not trained on forces.
+
+    Also a PropertyNotImplementedError, which ASE's file writers ignore.
+    """
 
 
 class MolInvCalculator(Calculator):
-    """The energy a model predicts, averaged over fixed orientations, and its exact gradient.
+    """The energy of a model, averaged over fixed orientations, and its exact gradient.
 
-    Forces are given by models that learned them (targets energy and forces). The gradient of
-    another model's energy is not one: QM9's molecules are all at minima, and the shipped model
-    has no reason to see these as minima. Asking it for forces, as ASE's optimisers, vibrations and
-    dynamics do, raises NoForces with one sentence.
+    Only models that were trained on forces (targets energy and forces) give forces. The gradient of
+    another model's energy is not a force: all molecules of QM9 are at minima, and the shipped
+    models have not learned that these are minima. Requesting forces from such a model, as ASE's
+    optimisers, vibrations and dynamics do, raises NoForces.
 
-    model   a shipped model's name (None: the default) or a run folder; of an ensemble the mean
-    energy  which target is the energy; by default U0, or the only one that is atomwise
-    dipole  a run folder whose model gives dipole vectors, averaged in the same way
-    orbit   "haar" averages over all rotations by a quadrature that is exact up to `degree`;
-            "learned" over `copies` elements of the learned distribution, drawn once, by `seed`;
-            "identity" takes the orientation as it comes. By default "haar" where the
-            distribution is within 0.05 nats of Haar's, else "learned"
-    double  compute in float64, at about twice the time
+    model   name of a shipped model (None: the default), or a run folder; an ensemble is averaged
+    energy  name of the target that is the energy; by default U0, or the only atomwise target
+    dipole  run folder of a model that predicts dipole vectors, averaged in the same way
+    orbit   "haar": a quadrature over all rotations, exact up to `degree`
+            "learned": `copies` elements of the learned distribution, drawn once with `seed`
+            "identity": the input's orientation only
+            None: "haar" if the distribution is within 0.05 nats of Haar, else "learned"
+    double  compute in float64, which takes about twice the time
+    trust   import custom classes that the model's files name
+    device  where to compute: "auto" (an accelerator if there is one), "cpu", "cuda", "mps"
     total   add the fitted atom energies to atomwise energies
-    device  where to compute: "auto" (an accelerator where there is one), "cpu", "cuda", "mps"
 
-    Results: energy and free_energy in eV, energy_std, the standard deviation over orientations in
-    eV, of a model that learned them forces in eV/angstrom, and with a model of it the dipole in e
-    angstrom. The charge and the unpaired electrons of the Atoms are those of `chem.state`. Atomwise
-    energies (U0 of the shipped model) are relative to atom energies fitted on the training
-    molecules: differences between geometries, and between isomers, mean something, total energies
-    do not, unless `total` is given. The orientations are kept in `averaged`, so that energies are
-    a smooth function of the positions and forces its gradient: dynamics keep their energy as they
-    would with any potential.
+    Results: energy and free_energy (eV); energy_std, the standard deviation over orientations (eV);
+    forces (eV/angstrom), if the model was trained on them; dipole (e angstrom), with `dipole`.
+    Charge and unpaired electrons of the Atoms are read as described in `chem.state`.
 
-    A model knows the geometries that it learned from. QM9's, and so the shipped model's, are
-    relaxed ones alone: near them its energy orders isomers and conformers.
+    Atomwise energies (U0 of the shipped models) are relative to atom energies that were fitted on
+    the training molecules. Differences between geometries or isomers are meaningful; total energies
+    are not, unless `total` is given. The orientations are fixed (see `averaged`), so the energy is
+    a smooth function of the positions and the forces are its negative gradient. Molecular dynamics
+    therefore conserve energy as with any potential.
 
-    Raises InputError for a model without energies, a target that is none, a device that is not
-    there or has no float64 where `double` asks for it, and periodic atoms, elements, sizes,
-    charges or spins that the model cannot take.
+    A model is accurate for geometries like those of its training data. The training data of the
+    shipped models are relaxed geometries only; near these, energies rank isomers and conformers.
+
+    Raises InputError for a model without energies, a target that is not an energy, an unavailable
+    device, a device without float64 if `double` is given, and for periodic atoms, elements, sizes,
+    charges or spins that the model does not accept.
     """
 
     implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "energy_std"]
@@ -126,7 +131,7 @@ class MolInvCalculator(Calculator):
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = tuple(all_changes),
     ) -> None:
-        """ASE's hook: fills `results`, with forces, which cost twice the energy, if learned."""
+        """ASE's hook that fills `results`; computing forces doubles the time."""
         super().calculate(atoms, properties, system_changes)
         assert self.atoms is not None
         structure = self._structure(self.atoms)
@@ -147,7 +152,10 @@ class MolInvCalculator(Calculator):
             self.results["dipole"] = dipole * IN_E_ANGSTROM[target.unit]
 
     def _of_member(self, member: Averaged, structure: Structure) -> tuple[float, float, np.ndarray]:
-        """One member's energy, its variance over orientations, and its gradient, in eV."""
+        """One member's energy, its variance over orientations, and its gradient.
+
+        In eV, eV^2 and eV/angstrom.
+        """
         if self._learned:
             values, slopes = member.with_gradient(structure, self._column)
         else:
@@ -161,18 +169,18 @@ class MolInvCalculator(Calculator):
         return energy, square, slopes * self._in_ev
 
     def check_state(self, atoms: Any, tol: float = 1e-15) -> list[str]:
-        """ASE's comparison with the atoms of `results`; ASE's own overlooks `info`."""
+        """Changes since the last calculation; unlike ASE's method it considers `atoms.info`."""
         changes = super().check_state(atoms, tol)
         same = self.atoms is None or of_atoms(self.atoms) == of_atoms(atoms)
         return changes if same else [*changes, "initial_charges"]
 
     def get_property(self, name: str, atoms: Any = None, allow_calculation: bool = True) -> Any:
-        """ASE's way to a result; raises NoForces for forces of a model that never learned any."""
+        """Return one result; raises NoForces for forces of a model that was not trained on them."""
         if name == "forces" and not self._learned:
             raise NoForces(
-                f"{self.predictor.name} learned no forces, and the slope of its energy is not a "
+                f"{self.predictor.name} learned no forces, and the gradient of its energy is not a "
                 "force: train a model on energies and forces of distorted geometries (molinv train "
-                "--targets energy,forces; molinv data xtb makes some) and give its folder."
+                "--targets energy,forces; molinv data xtb makes some) and give its run folder."
             )
         return super().get_property(name, atoms, allow_calculation)
 
@@ -193,7 +201,7 @@ class MolInvCalculator(Calculator):
 
 
 def _energy(predictor: Predictor, name: str | None) -> tuple[str, int]:
-    """The target that is the energy, and its column."""
+    """Name and column of the target that is the energy."""
     names = [t.name for t in predictor.targets]
     able = [t.name for t in predictor.targets if t.unit in IN_EV and t.kind == "scalar"]
     if name is None:
@@ -201,7 +209,7 @@ def _energy(predictor: Predictor, name: str | None) -> tuple[str, int]:
         name = "U0" if "U0" in atomwise else atomwise[0] if len(atomwise) == 1 else None
     if name is None and able:
         raise InputError(
-            f"{predictor.name} has no target that is surely its energy: say which one is, of "
+            f"{predictor.name} has several targets that could be its energy: choose one of "
             f"{', '.join(able)}, as in MolInvCalculator(energy={able[0]!r})"
         )
     if name not in able:
@@ -218,7 +226,7 @@ def _listed(predictor: Predictor) -> str:
 
 
 def _dipole(predictor: Predictor) -> Predictor:
-    """The model, seen to give one dipole vector."""
+    """The predictor, checked to predict exactly one dipole vector."""
     target = predictor.targets[0]
     if len(predictor.targets) > 1 or target.kind != "vector" or target.unit not in IN_E_ANGSTROM:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Make a model's conformal.json: residuals, difficulties and distances of held-out molecules."""
+"""Write a model's conformal.json from residuals and feature distances of held-out molecules."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .difficulty import Signs
 from .other_geometries import others
 from .residuals import place, residuals
 
-MOST = 6000  # validation molecules: a coverage of 90 % is then uncertain by 0.4 %
-FITTED = 4000  # training molecules whose features say where the training data lies
-SMALLEST = 200  # training molecules, the smallest, whose distances the domain's limits allow for
+MOST = 6000  # most validation molecules; the coverage of 90 % then has an error of 0.4 %
+FITTED = 4000  # training molecules that the feature space is fitted to
+SMALLEST = 200  # smallest training molecules, which widen the domain's limits
 
 
 def calibrate(
@@ -37,10 +37,12 @@ def calibrate(
     embedded: int = 0,
     workers: int = 0,
 ) -> None:
-    """Write conformal.json, and domain.safetensors, into the folder of a model.
+    """Write conformal.json and its .safetensors files into a model's folder.
 
-    `store` holds the source's molecules, rotated, where they are placed already. With `embedded`,
-    so many molecules to calibrate on make a set for each other kind of geometry too (see `others`).
+    `store` holds the source's molecules, rotated, if they are on the device already. With
+    `embedded`, that many calibration molecules also give a set for each other kind of geometry (see
+    `others`); `workers` processes embed them. Raises InputError as `check_embedded` and `others`
+    do.
     """
     if embedded:
         check_embedded(saved)
@@ -79,7 +81,7 @@ def calibrate(
 
 
 def _of_kind(source: Source, rows: Int64[np.ndarray, " m"], kind: str) -> np.ndarray:
-    """Those of the rows whose geometry is of a kind."""
+    """The rows whose geometry is of this kind."""
     kinds = source.molecules.extras.kinds
     if kinds is None or len(source.kinds) == 1:
         return rows
@@ -87,9 +89,10 @@ def _of_kind(source: Source, rows: Int64[np.ndarray, " m"], kind: str) -> np.nda
 
 
 def calibrating(valid: Int64[np.ndarray, " m"], chose: int) -> tuple[Int64[np.ndarray, " a"], bool]:
-    """The validation molecules to calibrate on, and whether these also chose the epoch.
+    """The validation molecules to calibrate on, and whether they also chose the epoch.
 
-    The first `chose` of the part did. The others are taken where they are enough for an interval.
+    The first `chose` validation molecules chose the epoch. The others are used if they are enough
+    for an interval, else all.
     """
     rest = valid[chose:]
     return (rest, False) if len(rest) >= FEWEST else (valid, True)
@@ -98,11 +101,11 @@ def calibrating(valid: Int64[np.ndarray, " m"], chose: int) -> tuple[Int64[np.nd
 def calibrate_run(
     folder: str | Path, trust: bool = False, device: str = "auto", workers: int = 0
 ) -> None:
-    """Write a run's conformal.json where it has none of these weights.
+    """Write a run's conformal.json, unless it has one for these weights.
 
-    The intervals come from validation molecules that did not choose its epoch, where the run held
-    some back; `workers` processes search conformers that are not in the cache. Raises InputError
-    without a run.
+    The intervals come from validation molecules that did not choose the epoch, if the run held some
+    out. `workers` processes search conformers that are not in the cache. Raises InputError if there
+    is no run.
     """
     folder = Path(folder)
     saved = load_model(folder, trust)
@@ -113,13 +116,13 @@ def calibrate_run(
 
 
 def check_embedded(saved: Saved) -> None:
-    """Raises InputError where the targets are not those of RDKit's geometries."""
+    """Raises InputError for targets that do not apply to RDKit's geometries."""
     if saved.task.kind == "scalar" and not isinstance(saved.task, Numbers):
         raise InputError("only numbers have intervals to calibrate: leave out --embedded.")
     if saved.task.kind != "scalar" or saved.task.gradient:
         names = ", ".join(t.name for t in saved.task.predicted)
         raise InputError(
-            f"RDKit's geometries are oriented differently, so {names} of the data do not apply to "
+            f"RDKit's geometries are oriented differently, so the data's {names} do not apply to "
             "them: leave out --embedded."
         )
 

@@ -1,4 +1,4 @@
-"""One kind of geometry's part of conformal.json: from residuals to intervals and limits."""
+"""Calibrate one kind of geometry: from residuals to intervals and limits."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .conformal import COPIES, DISTANCES, LEVEL, alike, binned, bins, factors, q
 from .difficulty import FOLDS, Difficulty, Signs
 from .residuals import Residuals, residuals
 
-ROOM = 1.25  # how much farther than the smallest training molecules a molecule may be
-PAYS = 0.99  # of the loss with intervals all alike: intervals that differ have to be below
+ROOM = 1.25  # margin on the distance of the smallest training molecules
+PAYS = 0.99  # individual widths must reach this fraction of the loss with one common width
 
 Half = Float64[np.ndarray, " t"]
 
 
 @dataclass(frozen=True, eq=False)
 class Maker:
-    """Makes the sets of a model's conformal.json.
+    """Makes the sets of a model's conformal.json, one per kind of geometry.
 
-    `small` are the signs of its smallest training molecules, of which few are held out.
+    `small` are the signs of the smallest training molecules, since few of these are held out.
     """
 
     saved: Saved
@@ -42,16 +42,16 @@ class Maker:
         others: Int64[np.ndarray, " a"],
         what: str,
     ) -> tuple[dict[str, Any], Difficulty | None]:
-        """What to write for one kind, calibrated on the chosen, and its networks or None.
+        """The JSON of one kind of geometry, calibrated on `chosen`, and its networks or None.
 
-        `others` are held-out molecules that the networks are fitted to beside the chosen.
+        The networks are fitted to the chosen molecules and to the held-out molecules `others`.
         """
         saved, made = self.saved, dict[str, Any](molecules=len(chosen))
         names, numbers = [t.name for t in saved.task.predicted], isinstance(saved.task, Numbers)
         found = {c: residuals(saved, store, chosen, c, what) for c in COPIES}
         halves = {c: quantiles(np.abs(each.values)) for c, each in found.items()}
         for copies, each in found.items():
-            # an interval says nothing of a probability
+            # a class probability has no interval
             values = _finite(halves[copies]) if numbers else [None] * len(names)
             half = dict(zip(names, values, strict=True))
             made[str(copies)] = {"half": half, "limits": self._limits(signs_of(each))}
@@ -72,7 +72,7 @@ class Maker:
         return made, best
 
     def _limits(self, signs: Signs) -> list[float] | None:
-        """The domain's limits, by the chosen molecules and the smallest training molecules."""
+        """The domain's limits, from the chosen molecules and the smallest training molecules."""
         far = signs.distance(self.space)
         if limits(signs.heavy, far) is None:
             return None
@@ -80,7 +80,7 @@ class Maker:
         return limits(heavy, np.concatenate([far, ROOM * self.small.distance(self.space)]))
 
     def _best(self, found: Residuals, more: Residuals | None, half: Half) -> Difficulty | None:
-        """Networks that see few signs, or all, or none: whichever have the least loss."""
+        """The networks with the lowest loss: with few inputs, with all features, or None."""
         signs, values, fold = signs_of(found), found.values, _folds(found)
         if more is not None:
             signs = Signs.joined([signs, signs_of(more)])
@@ -98,7 +98,7 @@ class Maker:
     def _scores(
         self, made: Difficulty | None, found: Residuals, half: Half
     ) -> tuple[Float64[np.ndarray, "m t"], Float64[np.ndarray, "m t"]]:
-        """Residuals in scales from their centres, by networks that have not seen them; scales."""
+        """Scaled residuals and the scales, by networks that were not fitted to the molecule."""
         if made is None:
             scale = alike(half, len(found.values))
             return np.abs(found.values) / scale, scale
@@ -110,7 +110,7 @@ class Maker:
         return np.abs(found.values - centre) / scale, scale
 
     def _loss(self, made: Difficulty | None, found: Residuals, half: Half) -> float:
-        """The mean score of the intervals, as in `difficulty`, over that of intervals all alike."""
+        """Mean interval score (see `difficulty`), relative to that of intervals with one width."""
         scores, scale = self._scores(made, found, half)
         factor = quantiles(scores)
         over = np.maximum(scores - factor, 0.0) / (1 - LEVEL)
@@ -124,7 +124,7 @@ def signs_of(found: Residuals) -> Signs:
 
 
 def _folds(found: Residuals) -> Int64[np.ndarray, " m"]:
-    """Folds of adjacent rows, as the rows of one molecule are."""
+    """Folds of adjacent rows, because the rows of a molecule are adjacent."""
     n = len(found.values)
     return np.arange(n) * FOLDS // max(n, 1)
 

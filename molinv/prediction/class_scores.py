@@ -1,4 +1,4 @@
-"""How well probabilities of classes do: ranking, accuracy, and whether they are calibrated."""
+"""Scores of class probabilities: ranking, accuracy and calibration."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from torchmetrics.functional.classification import (
 from ..atomic import atomic_write
 from ..datasets.targets import Target
 
-BINS = 10  # of probabilities, for the calibration error and its plot
+BINS = 10  # bins of probability for the calibration error and its plot
 HEADLINE = "roc_auc"
 NAMES = {  # ECE: the expected calibration error
     "roc_auc": "ROC-AUC",
@@ -35,12 +35,16 @@ NAMES = {  # ECE: the expected calibration error
 def class_scores(
     p: Float64[np.ndarray, "m c"], y: Float64[np.ndarray, " m"]
 ) -> dict[str, float | None]:
-    """Scores of probabilities p of the classes y, NaN where a class is not known.
+    """Scores of probabilities `p` for the true classes `y`; NaN in `y` is ignored.
 
-    roc_auc and pr_auc (average precision) are of the second of two classes, of several the mean
-    over classes, each against the others; None where a class does not occur. `calibration_error`
-    is the expected one over 10 bins of the likeliest class's probability (Guo et al., ICML 2017),
-    `brier` the mean squared error of all probabilities, log_loss in nats.
+    roc_auc            area under the ROC curve of the second of two classes; with more classes the
+                       mean over classes, one against the rest; None if a class does not occur
+    pr_auc             average precision, likewise
+    accuracy           fraction of molecules whose likeliest class is true
+    log_loss           in nats
+    brier              mean squared error of all probabilities, summed over classes
+    calibration_error  expected calibration error over 10 bins of the likeliest class's probability
+                       (Guo et al., ICML 2017)
     """
     there = ~np.isnan(y)
     p, labels = p[there], y[there].astype(np.int64)
@@ -68,9 +72,10 @@ def draw_reliability(
     targets: Sequence[Target],
     found: Mapping[str, tuple[Float64[np.ndarray, "m c"], Float64[np.ndarray, " m"]]],
 ) -> None:
-    """How often a class came true by how likely it was said to be, as a .png; a panel a target.
+    """Plot the observed fraction of a class against its predicted probability, as a .png.
 
-    Of two classes the second's, of several the likeliest's. Bars show how many molecules a bin has.
+    One panel per target, for the second of two classes or the likeliest of several. Bars show the
+    number of molecules in each bin.
     """
     from matplotlib.figure import Figure
 
@@ -106,7 +111,7 @@ def draw_reliability(
 
 
 def class_row(scores: Mapping[str, Mapping[str, float | None]]) -> dict[str, Any]:
-    """A target's row of an evaluation: its headline in each view, and all scores."""
+    """A target's row of an evaluation: its headline score in each view, and all scores."""
     made: dict[str, Any] = {"unit": NAMES[HEADLINE], "metrics": dict(scores)}
     for view, found in scores.items():
         value = found[HEADLINE]

@@ -1,7 +1,7 @@
-"""Coverage and width of the intervals of test molecules, overall and by group.
+"""Coverage and width of the intervals on test molecules, overall and by group.
 
-Groups are by the number of heavy atoms, by the distance from the training molecules, and by the
-rings and functional groups of a SMILES.
+Groups are by number of heavy atoms, by distance from the training molecules, and by the rings and
+functional groups of the SMILES.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..datasets.targets import Target
 from .conformal import Ends
 from .fields import bounded
 
-JUDGED = 100  # molecules of a group whose coverage says something
-SIZES = (*range(1, 11), 15, 20, 30, 50)  # heavy atoms from which on a group reaches to the next
+JUDGED = 100  # fewest molecules in a group whose coverage is shown
+SIZES = (*range(1, 11), 15, 20, 30, 50)  # smallest number of heavy atoms of each group
 DISTANCES = {"nearest half": 0.5, "50 to 90 %": 0.9, "90 to 99 %": 0.99, "farthest 1 %": 1.0}
 
 Groups = dict[tuple[str, str], Bool[np.ndarray, " m"]]
@@ -29,7 +29,7 @@ def groups(
     distance: Float64[np.ndarray, " m"],
     smiles: Iterable[str],
 ) -> Groups:
-    """(what, group) and which molecules are in it, of those in which there are any."""
+    """A mask (m,) for each non-empty group, by (sort of group, group)."""
     made: Groups = {}
     for first, end in zip(SIZES, (*SIZES[1:], np.inf), strict=True):
         name = f"{first}" if end == first + 1 else f"{first} to {end - 1}"
@@ -57,15 +57,20 @@ def held(
     targets: Sequence[Target],
     members: Groups,
 ) -> tuple[dict[str, dict[str, float]], list[dict[str, Any]]]:
-    """Of each target what share of the true values is within, and mean widths; and by group.
+    """Coverage and mean widths of the intervals per target, and coverage by group.
 
-    `errors` are predictions less the truth, NaN where unknown, of `values`, or None where errors
-    are lengths and half an interval is a radius; `half` are the half-widths all molecules would
-    have alike. "width" is that of the mean interval, "alike" of those, both without what is below
-    `least`. Only targets that have intervals and true values are in it.
+    errors   prediction minus truth, NaN where unknown; lengths for vectors and tensors
+    values   the predictions, None if errors are lengths; then an interval is a radius
+    ends     ends of the intervals, relative to the values
+    half     half-widths of intervals with one width for all molecules
+    members  masks of the groups
+
+    The first result has for each target "half", "coverage", "width" (the mean width) and "alike"
+    (the mean width with one width for all). Widths do not count what is below a target's `least`.
+    Targets without intervals or without true values are left out.
     """
     known = ~np.isnan(errors)
-    truth = errors if values is None else -errors  # from the value
+    truth = errors if values is None else -errors  # truth minus prediction
     inside = known & (truth <= ends.high) & (truth >= ends.low)
     same = Ends(np.tile(-half, (len(errors), 1)), np.tile(half, (len(errors), 1)))
     widths, alike = _widths(values, ends, targets), _widths(values, same, targets)
@@ -99,7 +104,7 @@ def held(
 def _widths(
     values: Float64[np.ndarray, "m t"] | None, ends: Ends, targets: Sequence[Target]
 ) -> Float64[np.ndarray, "m t"]:
-    """Of the intervals as they are shown; of lengths the radii."""
+    """Widths of the intervals as shown to the user, radii if errors are lengths."""
     if values is None:
         return ends.high
     bottom, top = values + ends.low, values + ends.high

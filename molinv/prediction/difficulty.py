@@ -1,9 +1,9 @@
-"""How wrong a model is on a molecule, from what it makes of that molecule: a centre and a scale.
+"""Estimate the error of a model on a molecule: a centre and a scale.
 
-Small networks learn them from molecules that the model was not trained on, by the score of the
-interval from centre - scale to centre + scale (Gneiting and Raftery, JASA 102 (2007), equation 43),
-which is least where that interval has the wanted coverage and is no wider than it has to be. What
-they say is conformalised afterwards, so that it decides how sharp intervals are, not whether they
+Small networks predict them from the model's features of the molecule. They are fitted to held-out
+molecules with the interval score of [centre - scale, centre + scale] (Gneiting and Raftery, JASA
+102 (2007), equation 43), which is smallest for the narrowest interval with the wanted coverage. The
+estimates are conformalised afterwards, so they decide how sharp intervals are, not whether they
 hold (normalised conformal prediction: Papadopoulos et al. 2002; Lei et al. 2018, section 5.2).
 """
 
@@ -27,21 +27,23 @@ from ..atomic import atomic_write
 from .applicability_domain import FeatureSpace
 
 FILE = "difficulty.safetensors"
-FOLDS = 5  # networks, each of which has not seen a fifth of the molecules to calibrate on
-FEWEST = 200  # molecules to calibrate on, with fewer of which all have one scale
+FOLDS = 5  # networks; each is fitted without a fifth of the calibration molecules
+FEWEST = 200  # fewest calibration molecules; with fewer, all molecules have one scale
 WIDTH, DROP, DECAY, RATE = 128, 0.4, 1.0, 2e-3
-PASSES, STEPS = 40, 32  # over the molecules, and steps in each at least
-SCALES = (-3.0, 6.0)  # logarithms: a scale is between a twentieth of the usual one and 400 of them
-TINY, SPREADS = 1e-9, (-9.0, 1.0)  # of members in units of the targets' spread; logarithms
-BENDS = (0.0, 0.4, 0.8)  # logarithms of distances where the error may begin to grow faster
+PASSES, STEPS = 40, 32  # passes over the molecules, and fewest steps in each
+SCALES = (-3.0, 6.0)  # limits of a scale's logarithm: 1/20 to 400 times the usual scale
+TINY, SPREADS = 1e-9, (-9.0, 1.0)  # limits of the members' deviation, and of its logarithm
+BENDS = (0.0, 0.4, 0.8)  # logarithms of distances where the error may start to grow faster
 PARTS = ("mean", "spread", "w0", "b0", "w1", "b1", "w2", "b2", "unit")
 
 
 class Signs(NamedTuple):
-    """What a model makes of b molecules: pooled features, None without any, and what they are of.
+    """What is known about b molecules to estimate their error.
 
-    `counts` has how many atoms of each atomic number there are; `members` the standard deviations
-    over an ensemble's members in units of the targets' spread, None of a single model.
+    features  pooled inputs of the model's last layer (b, d), None for a model without them
+    counts    number of atoms of each atomic number (b, 119)
+    members   standard deviation over an ensemble's members (b, t), divided by the targets' standard
+              deviation; None for a single model
     """
 
     features: Float[Tensor, "b d"] | None
@@ -50,24 +52,27 @@ class Signs(NamedTuple):
 
     @property
     def heavy(self) -> Int64[np.ndarray, " b"]:
-        """Atoms other than hydrogen."""
+        """Number of atoms other than hydrogen."""
         return self.counts[:, 2:].sum(1)
 
     def distance(self, space: FeatureSpace | None) -> Float64[np.ndarray, " b"]:
-        """From the training molecules; NaN where there are no features."""
+        """Distance from the training molecules; NaN without features."""
         if space is None or self.features is None:
             return np.full(len(self.counts), np.nan)
         return space.distance(self.features).double().numpy()
 
     @classmethod
     def joined(cls, parts: list[Signs]) -> Signs:
-        """Those of all parts, one after the other."""
+        """Concatenate the signs of all parts."""
         features = _together([p.features for p in parts])
         members = _together([p.members for p in parts])
         return cls(features, np.concatenate([p.counts for p in parts]), members)
 
     def averaged(self, numbers: Int64[np.ndarray, " m"]) -> Signs:
-        """Of m molecules, from those of all their conformers, so many of each in turn."""
+        """Average the signs of conformers to those of m molecules.
+
+        `numbers` (m,) holds the number of conformers of each molecule, which are adjacent.
+        """
         if (numbers == 1).all():
             return self
         start = np.cumsum(numbers) - numbers
@@ -95,7 +100,7 @@ def _together(parts: list[Tensor | None]) -> Tensor | None:
 
 
 def counts(z: Int64[Tensor, "b n"]) -> Int64[np.ndarray, "b 119"]:
-    """Of each atomic number, padding not counted."""
+    """Number of atoms of each atomic number, padding not counted."""
     made = torch.zeros(len(z), 119, dtype=torch.int64)
     made.scatter_add_(1, z.cpu(), torch.ones_like(z, device="cpu"))
     made[:, 0] = 0
@@ -105,10 +110,10 @@ def counts(z: Int64[Tensor, "b n"]) -> Int64[np.ndarray, "b 119"]:
 def inputs(
     signs: Signs, space: FeatureSpace | None, elements: list[int], all_features: bool
 ) -> Float[Tensor, "b k"]:
-    """What the networks see: sizes, composition, distance, and with `all_features` the features.
+    """Inputs (b, k) of the networks: size, composition, and distance from the training molecules.
 
-    Of an ensemble also how far its members differ. All of it is bounded, so that a molecule unlike
-    any other has no scale unlike any other's.
+    With `all_features` the whitened features too, and for an ensemble the deviation of its members.
+    All inputs are bounded, so that a molecule unlike any other does not get an extreme scale.
     """
     heavy = torch.from_numpy(signs.heavy).float().clamp(min=1)
     atoms = torch.from_numpy(signs.counts.sum(1)).float()
@@ -126,7 +131,7 @@ def inputs(
 
 @dataclass(frozen=True, eq=False)
 class Difficulty:
-    """The networks' weights, each with a leading axis for the folds, and the targets' units."""
+    """Weights of the networks, with a leading axis for the folds, and the targets' units."""
 
     tensors: Mapping[str, Tensor]
 
@@ -138,7 +143,7 @@ class Difficulty:
     def folds(
         self, x: Float[Tensor, "b k"]
     ) -> tuple[Float64[np.ndarray, "f b t"], Float64[np.ndarray, "f b t"]]:
-        """Every network's centre and scale, in the targets' units."""
+        """Centre and scale by each of f networks, in the targets' units."""
         t = {name: self.tensors[name] for name in PARTS}
         centre, scale = _network(((x - t["mean"]) / t["spread"]).float(), t)
         unit = t["unit"].double().numpy()
@@ -147,13 +152,13 @@ class Difficulty:
     def __call__(
         self, x: Float[Tensor, "b k"]
     ) -> tuple[Float64[np.ndarray, "b t"], Float64[np.ndarray, "b t"]]:
-        """The mean centre, and the geometric mean of the scales."""
+        """The mean of the networks' centres, and the geometric mean of their scales."""
         centre, scale = self.folds(x)
         return centre.mean(0), np.exp(np.log(scale).mean(0))
 
 
 def save(folder: Path, made: Mapping[str, Difficulty]) -> str | None:
-    """Write those of all kinds of geometry beside a model; returns the file's SHA-256."""
+    """Write the networks of all kinds of geometry beside a model; returns the file's SHA-256."""
     if not made:
         (folder / FILE).unlink(missing_ok=True)
         return None
@@ -166,7 +171,10 @@ def save(folder: Path, made: Mapping[str, Difficulty]) -> str | None:
 
 
 def read(folder: Path, sha256: str | None) -> dict[str, Difficulty]:
-    """Those beside a model by kind of geometry; raises ValueError for a file of another digest."""
+    """Read the networks beside a model, by kind of geometry.
+
+    Raises ValueError for a file with another digest.
+    """
     if sha256 is None:
         return {}
     path = folder / FILE
@@ -187,10 +195,11 @@ def fit(
     signed: bool,
     all_features: bool,
 ) -> Difficulty:
-    """Networks fitted to residuals, NaN where unknown; network f is not shown where `fold` is f.
+    """Fit one network per fold to residuals (m, t), NaN where unknown.
 
-    A `fold` of -1 is shown to all. Without `signed`, residuals are lengths, and centres zero. Each
-    call with the same arguments gives the same weights.
+    Network f is not fitted to the molecules whose `fold` is f; those with a `fold` of -1 are used
+    by all networks. Without `signed`, residuals are lengths and centres are zero. The same
+    arguments give the same weights.
     """
     generator = torch.Generator().manual_seed(0)
     unit = np.nan_to_num(np.nanquantile(np.abs(residuals), level, axis=0), nan=1.0)
@@ -232,7 +241,7 @@ def fit(
 def _network(
     x: Tensor, weights: Mapping[str, Tensor], generator: torch.Generator | None = None
 ) -> tuple[Float[Tensor, "f b t"], Float[Tensor, "f b t"]]:
-    """Centres, and logarithms of scales, of standardised inputs; drops out with a generator."""
+    """Centres and log scales for standardised inputs; with a generator, dropout is applied."""
     for i in range(3):
         x = x @ weights[f"w{i}"] + weights[f"b{i}"]
         if i < 2:

@@ -1,4 +1,4 @@
-"""Errors of a saved model on its test molecules, and whether its intervals hold there."""
+"""Errors of a saved model on its test molecules, and the coverage of its intervals there."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from .residuals import FORCES, Residuals, bar, place, residuals
 
 __all__ = ["evaluate", "interval_table", "metrics_table", "table"]
 
-PARTIAL = "partial-evaluation"  # where one goes beside which a fuller one is kept
+PARTIAL = "partial-evaluation"  # folder of an evaluation that must not replace a fuller one
 
 
 @share_cores()
@@ -48,26 +48,36 @@ def evaluate(
     workers: int = 0,
     device: str = "auto",
 ) -> dict[str, Any]:
-    """MAE per target of a run, or a shipped model, on its untouched test molecules, in its unit.
+    """Evaluate a run or a shipped model on its untouched test molecules.
 
-    Of a run on pictures the metric of its task on its test pictures: see `evaluate_pictures`.
+    Returns the content of evaluation.json. It has each target's mean absolute error in its unit, in
+    up to three views:
 
-    Of vectors and tensors it is the mean length of the error, and of values by atom that over all
-    atoms; "components" has the mean over their components. Forces stand beside their energy.
+    stored    molecules in the data set's orientation
+    rotated   each molecule rotated by a Haar-random rotation
+    averaged  the same rotated molecules, with outputs averaged over `copies` elements of the
+              learned distribution; left out for `copies` 0
 
-    "stored" as the data set has them, "rotated" each by one Haar-random rotation, "averaged"
-    rotated and then averaged over `copies` elements of the learned distribution, left out where
-    `copies` is 0. Molecules without a value count for no target. `limit` takes the first so many
-    test molecules. Where the averaged error is measured, so is what share of true values lies
-    within the model's 90 % intervals, which are made here where the model has none; with
-    `embedded`, also on so many validation molecules in each other kind of geometry (embedded by
-    RDKit, hydrogens added by RDKit), and measured on as many test molecules; `workers` processes
-    embed; `device` as in `choose_device`. Of numbers
-    there are also "metrics" in each view: see `scores`. Writes evaluation.json,
-    test_predictions.csv, split.csv and, of numbers, parity.png into the run folder, for a shipped
-    model into NAME-evaluation here; into partial-evaluation in it where a fuller evaluation is
-    there already. Raises InputError without a model, or where the data is no
-    longer the same.
+    Vectors and tensors have the mean norm of the error, values per atom the mean over all atoms;
+    "components" has the mean over their components. Forces are listed beside their energy. Numbers
+    also have "metrics", see `scores`, and classes those of `class_scores`. Molecules without a true
+    value are ignored. For a run on pictures see `evaluate_pictures`.
+
+    run       run folder, or name of a shipped model
+    limit     use the first `limit` test molecules only
+    trust     import custom classes that the model's files name
+    embedded  also calibrate and test this many molecules in each other kind of geometry (embedded
+              by RDKit, hydrogens added by RDKit)
+    workers   processes that embed
+    device    see `choose_device`
+
+    If the averaged error is measured, so is the coverage of the 90 % intervals. A model without
+    intervals is calibrated first.
+
+    Writes evaluation.json, test_predictions.csv, split.csv and, for numbers, parity.png into the
+    run folder; for a shipped model into ./NAME-evaluation. If a fuller evaluation is there already,
+    they go into partial-evaluation in that folder. Raises InputError for a missing model, and for
+    data that has changed since training.
     """
     if limit is not None and limit < 1:
         raise InputError(f"expected a limit of at least 1 test example, got {limit}.")
@@ -149,7 +159,7 @@ def evaluate(
             errors = residuals(saved, store, test, many, f"forces, {column}", forces=True)
             _fill(rows, [forces.name], column, errors, FORCES)
     if _outdone(evaluated(out, saved.card), result):
-        Console(stderr=True).print(f"{out} keeps a fuller evaluation; this one is in {PARTIAL}/")
+        Console(stderr=True).print(f"{out} has a fuller evaluation; this one is in {PARTIAL}/")
         out = out / PARTIAL
     out.mkdir(exist_ok=True)
     last = found[next(reversed(found))]
@@ -168,14 +178,14 @@ def evaluate(
 
 
 def _outdone(there: dict[str, Any] | None, made: dict[str, Any]) -> bool:
-    """Whether an earlier evaluation of the same weights tells more than the new one."""
+    """Whether an earlier evaluation of the same weights is fuller than the new one."""
     if there is None:
         return False
     return there["molecules"] > made["molecules"] or (there["copies"] > 0 and not made["copies"])
 
 
 def _classes(found: Residuals, j: int, target: Target) -> tuple[np.ndarray, np.ndarray]:
-    """The probabilities (m, c) of one target's classes, and the classes (m,), NaN if missing."""
+    """Probabilities (m, c) of one target's classes, and the true classes (m,), NaN if missing."""
     n = len(target.classes)
     p, truth = (np.stack(x)[:, j, :n] for x in (found.found, found.truth))
     return p, np.where(np.isnan(truth[:, 0]), np.nan, truth.argmax(1))
@@ -201,7 +211,7 @@ def _calibration(
     embedded: int,
     workers: int,
 ) -> Calibration:
-    """The one that is there, unless it lacks what is asked for."""
+    """The existing calibration, or a new one if it is missing or lacks a kind of geometry."""
     there = calibrated(folder, saved.card)
     lacking = [k for k in (EMBEDDED, HYDROGENS) if k not in source.kinds]
     if there is None or (embedded and not any(there.molecules(k) for k in lacking)):
@@ -220,7 +230,7 @@ def _held(
     targets: Sequence[Target],
     copies: int,
 ) -> dict[str, Any]:
-    """What the intervals of one kind of geometry came to on these test molecules."""
+    """Coverage and width of one kind of geometry's intervals on these test molecules."""
     names, signs = [t.name for t in targets], signs_of(found)
     ends, half = made.ends(names, kind, copies, signs), made.half_widths(names, kind, copies)
     values = np.stack(found.found) if targets[0].kind == "scalar" else None

@@ -1,4 +1,4 @@
-"""What an evaluation leaves beside its JSON: predictions with the truth, the parts, a plot."""
+"""Files of an evaluation: further measures, predictions beside true values, and a parity plot."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .residuals import Residuals
 def scores(
     truth: Float64[np.ndarray, " m"], found: Float64[np.ndarray, " m"]
 ) -> dict[str, float | None]:
-    """Root mean square error, coefficient of determination and Spearman's rank correlation.
+    """Root mean square error, coefficient of determination R2 and Spearman's rank correlation.
 
-    Over the molecules that have a true value; None where these do not differ. Ties share the
-    mean of their ranks.
+    Over molecules with a true value. A score that is undefined, for example because all true values
+    are equal, is None. Ties share their mean rank.
     """
     from scipy.stats import rankdata
 
@@ -51,10 +51,11 @@ def write_predictions(
     found: Residuals,
     ends: Ends | None,
 ) -> None:
-    """One row for each chosen molecule: id, smiles and, of each target, truth and prediction.
+    """Write a .csv with one row per chosen molecule: id, smiles, true and predicted values.
 
-    Columns are those of `fields.columns`, the truth's end in `_true`. Atomwise energies, true
-    ones too, are relative to the atom references. `ends` are the intervals' ends.
+    The columns are those of `fields.columns`; a true value's have the ending `_true`. Atomwise
+    energies, true and predicted, are relative to the atom references. `ends` are the ends of the
+    intervals.
     """
 
     def rows() -> Iterable[dict[str, Any]]:
@@ -70,7 +71,7 @@ def write_predictions(
 
 
 def _true(target: Target, value: np.ndarray) -> dict[str, Any]:
-    """The columns of a true value: of classes the class, empty where it is not known."""
+    """The columns of a true value; for classes the name of the class, None if not known."""
     if target.kind == "class":
         known = None if np.isnan(value).any() else target.classes[int(value.argmax())]
         return {f"{target.name}_true": known}
@@ -80,7 +81,7 @@ def _true(target: Target, value: np.ndarray) -> dict[str, Any]:
 
 
 def draw_parity(path: Path, targets: Sequence[Target], found: Residuals) -> None:
-    """Predictions against the truth as a .png, one panel for each target of numbers."""
+    """Plot predictions against true values as a .png, one panel per target."""
     from matplotlib.figure import Figure
 
     across = min(len(targets), 4)

@@ -26,7 +26,7 @@ SCORES = {"rmse": ("RMSE", ".4g"), "r2": ("R2", ".4f"), "spearman": ("Spearman",
 
 
 def table(result: dict[str, Any]) -> Table:
-    """The result as a table to print."""
+    """The errors of an evaluation, as a table to print."""
     if "pictures" in result:
         return _of_pictures(result)
     units = {row["unit"] for row in result["targets"].values()}
@@ -55,7 +55,7 @@ def table(result: dict[str, Any]) -> Table:
 
 
 def metrics_table(result: dict[str, Any]) -> Table | None:
-    """Further measures of numbers, in every view, as a table to print; None without any."""
+    """Further measures (see `scores` and `class_scores`) in each view; None without any."""
     if "pictures" in result:
         return None
     first = next(iter(next(iter(result["targets"].values())).get("metrics", {}).values()), {})
@@ -78,20 +78,21 @@ def metrics_table(result: dict[str, Any]) -> Table | None:
 
 
 def interval_table(result: dict[str, Any], kind: str, groups: bool = True) -> Group:
-    """The intervals of one kind of geometry, from `evaluate`, and their caveats, to print.
+    """The intervals of one kind of geometry, from the result of `evaluate`, and their caveats.
 
-    With `groups`, how often they hold in groups of molecules too.
+    With `groups`, also their coverage in groups of molecules.
     """
     held = result["intervals"][kind]
     what = WHOSE[kind]
     made = Table(
         title=f"{held['level']:.0%} prediction intervals on {what}: from "
-        f"{held['calibrated_on']:,} held-out molecules, tried on {held['molecules']:,} test ones"
+        f"{held['calibrated_on']:,} held-out molecules, tested on {held['molecules']:,} others"
     )
     made.add_column("target")
     made.add_column("unit")
-    own = all("width" in row for row in held["targets"].values())  # not in 0.1.0
-    for column in ("mean +-", "of alike ones", "hold", "MAE") if own else ("+-", "hold", "MAE"):
+    own = all("width" in row for row in held["targets"].values())  # not in version 0.1.0
+    heads = ("mean +-", "relative width", "coverage", "MAE") if own else ("+-", "coverage", "MAE")
+    for column in heads:
         made.add_column(column, justify="right")
     for name, row in held["targets"].items():
         unit = result["targets"][name]["unit"]
@@ -102,21 +103,22 @@ def interval_table(result: dict[str, Any], kind: str, groups: bool = True) -> Gr
             escape(name), escape(unit), *width, f"{row['coverage']:.1%}", f"{row['mae']:.4g}"
         )
     if own:
-        made.caption = "of alike ones: the mean width over that of intervals of one width for all"
+        made.caption = "relative width: mean width / width of intervals that are equal for all"
     said = [Text(text) for text in held.get("caveats", [CHOSEN_ON])]
     tables = [made, *(group_tables(held) if groups else ())] if held["targets"] else []
     return Group(*tables, *said)
 
 
 def group_tables(held: dict[str, Any]) -> list[Table]:
-    """How often one kind's intervals hold in groups of test molecules, a table to print or none.
+    """Coverage of one kind's intervals in groups of test molecules: a list of at most one table.
 
-    Of all targets the mean, the least and the most; groups of fewer than 100 are only counted.
+    Shows the mean, the lowest and the highest coverage of all targets. Groups of fewer than 100
+    molecules are only counted.
     """
     if not held.get("groups"):
         return []
-    made = Table("group", title="How often they hold in groups of test molecules, by target")
-    for column in ("molecules", "on average", "least", "most"):
+    made = Table("group", title="Coverage in groups of test molecules, over targets")
+    for column in ("molecules", "mean", "lowest", "highest"):
         made.add_column(column, justify="right")
     before = None
     for row in held["groups"]:
@@ -138,7 +140,7 @@ def _cell(value: float, spec: str, end: str = "") -> str:
 
 
 def _of_pictures(result: dict[str, Any]) -> Table:
-    """One row."""
+    """The errors of a run on pictures, as a table with one row."""
     size, metric = f"{result['pictures']:,} test pictures", result["metric"]
     made = Table(title=f"{metric} of {size}, averaged over {result['copies']} copies")
     for column in result["errors"]:

@@ -1,4 +1,4 @@
-"""Columns of predictions: numbers, vectors, tensors and values of atoms."""
+"""Output columns for numbers, classes, vectors, tensors and values per atom."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..datasets.kinds import Kinds
 from ..datasets.targets import Target
 from ..errors import InputError
 
-# the entries of one value, as the columns' names end
+# for each kind of target: the ending of each column's name, and its index into the value
 ENDS = Kinds[tuple[tuple[str, tuple[int, ...]], ...]](
     {
         "scalar": (("", ()),),
@@ -26,17 +26,20 @@ ENDS = Kinds[tuple[tuple[str, tuple[int, ...]], ...]](
 
 
 def deviation(std: np.ndarray, by_atom: bool) -> np.ndarray:
-    """Of whole vectors or tensors (t,) from their entries' (t, *e); of atoms the mean square's."""
+    """Deviation of a whole vector or tensor (t,), from those of its entries (t, *e).
+
+    The square root of the sum of squares. Values per atom give the root mean square over atoms.
+    """
     total = np.square(std).reshape(len(std), -1).sum(1)
     return np.sqrt(total / std.shape[1] if by_atom else total)
 
 
 def check_one_geometry(structures: Sequence[Structure], targets: Sequence[Target]) -> None:
-    """Raises InputError for several conformers: what turns has no mean over them."""
+    """Raises InputError for several conformers: a target that rotates has no mean over them."""
     if any(s.conformers > 1 for s in structures):
         names = ", ".join(t.name for t in targets)
         raise InputError(
-            f"of several conformers there is no mean of what belongs to one geometry ({names}): "
+            f"values that belong to one geometry ({names}) cannot be averaged over conformers: "
             "leave out --conformers."
         )
 
@@ -50,15 +53,18 @@ def columns(
     spread: float | None = None,
     members: Any = None,
 ) -> dict[str, Any]:
-    """One target's columns in a molecule's row.
+    """The columns of one target in a molecule's row.
 
-    Vectors have `_x`, `_y`, `_z`, tensors `_xx` to `_zz`, irreps `_0` and on in e3nn's order, in
-    the pose that was given; values by atom a list. Then come `_std`, `_ensemble_std`,
-    `_conformer_std`, the 90 % interval, `_mae` and `_unit`. The interval of numbers is `_low` and
-    `_high`, of all else `_radius`, within which the true value (of every atom, its own) lies;
-    `ends` are what to add to the value for these. `std`, `members`, `spread`, `ends` and `mae` are
-    None where they are not known; an end that is infinite or NaN is an empty cell. `_low` is not
-    below the target's `least`.
+    Vectors have the columns `_x`, `_y`, `_z`, tensors `_xx` to `_zz`, and irreps `_0`, `_1`, ... in
+    e3nn's order, all in the input's orientation. Values per atom are a list in one column. The next
+    columns are `_std`, `_ensemble_std`, `_conformer_std`, the 90 % interval, `_mae` and `_unit`.
+
+    The interval of a number is `_low` and `_high`; `_low` is at least the target's `least`. The
+    interval of any other kind is `_radius`: the true value, for each atom its own, is within that
+    distance. `ends` are relative to the value; an infinite or NaN end gives an empty cell.
+
+    `std`, `ends`, `mae`, `spread` (over conformers) and `members` (over an ensemble) may be None if
+    they are not known.
     """
     if target.kind == "class":
         return class_columns(target, value, std, spread, members)
@@ -86,17 +92,19 @@ def columns(
 
 
 def bounded(target: Target, value: Any) -> Any:
-    """A number or an array, nowhere below what the target cannot be below."""
+    """A number or an array, clipped to the smallest possible value of the target."""
     return value if target.least is None else np.maximum(value, target.least)
 
 
 def class_columns(
     target: Target, p: np.ndarray, std: Any = None, spread: Any = None, members: Any = None
 ) -> dict[str, Any]:
-    """The columns of probabilities (c,): of the last class of two, else of the likeliest.
+    """The columns of class probabilities (c,).
 
-    Then come `_class`, the likeliest, of several classes the probability of each, `_std`,
-    `_ensemble_std`, `_conformer_std`, and `_unit`, which names the class whose probability it is.
+    The first column is a probability: of the second of two classes, else of the likeliest class.
+    The next ones are `_class` (the likeliest), one probability per class if there are more than
+    two, `_std`, `_ensemble_std`, `_conformer_std`, and `_unit`, which names the class of the
+    probability.
     """
     name, classes = target.name, target.classes
     best = max(range(len(classes)), key=lambda k: p[k])
@@ -110,19 +118,19 @@ def class_columns(
 
 
 def class_ends(target: Target) -> list[str]:
-    """The endings of a class target's columns that hold numbers."""
+    """The endings of a class target's numeric columns."""
     return ["", *(f"_{c}" for c in target.classes if len(target.classes) > 2), "_std"]
 
 
 def unit_of(target: Target) -> str:
-    """What a value is in: the target's unit, or which class's probability."""
+    """The target's unit; for classes, whose probability the value is."""
     if target.kind != "class":
         return target.unit
     return f"probability of {target.classes[1]}" if len(target.classes) == 2 else "probability"
 
 
 def shown(row: dict[str, Any], target: Target) -> str:
-    """One target's value for a table on the screen."""
+    """The value of one target, as text for a table on the screen."""
     name = target.name
     if target.kind == "class":
         text = f"{row[name]:.3f} +- {row[f'{name}_std']:.2g}"

@@ -1,4 +1,4 @@
-"""The columns that inputs have of their own, beside what is predicted from them."""
+"""Columns of the input files, copied beside the predictions."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..chem.structure import ReadOptions
 
 
 class InputColumns:
-    """The cells of input files, record by record, in the order in which `chem.read` reads them.
+    """The cells of input files, in the order in which `chem.read` reads their records.
 
-    Which columns files have: see `chem.columns`. A name that is also one of `taken`, the names of
-    what is predicted, begins with `input_`.
+    `chem.columns` lists the columns of each file type. A column whose name is in `taken`, the names
+    of the predicted columns, is renamed to `input_NAME`.
     """
 
     def __init__(
@@ -33,14 +33,17 @@ class InputColumns:
         self.names = list(dict.fromkeys(n for names in self._renamed for n in names.values()))
 
     def cells(self, sources: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """The cells of the next records, which have these sources; none of other inputs'."""
+        """Yield the cells of the next record of each source.
+
+        They are an empty dict if the source is not a file.
+        """
         for source in sources:
             yield self._next(source.rpartition(":")[0])
 
     def _next(self, path: str) -> dict[str, Any]:
-        """The next record's cells of a file, of which all records are read before another file's.
+        """The cells of a file's next record.
 
-        A file can be given twice.
+        All records of a file are read before the next file's, and a file may be given twice.
         """
         for (name, found), renamed in zip(self._files, self._renamed, strict=True):
             if name == path and (row := next(found.rows, None)) is not None:

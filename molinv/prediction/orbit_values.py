@@ -1,4 +1,7 @@
-"""A saved model's values for a batch, averaged over orientations: what predicts and calibrates."""
+"""A saved model's values for a batch, averaged over orientations.
+
+Used by prediction, calibration and evaluation.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,16 @@ from .difficulty import Signs, counts
 
 
 class OrbitValues(NamedTuple):
-    """Mean and deviation over orientations (b, t, *e), in the targets' units, and features.
+    """Outputs averaged over orientations, for b molecules and t targets.
 
-    Of classes these are probabilities (b, t, c).
+    mean      values (b, t, *e) in the targets' units, for classes probabilities (b, t, c)
+    std       standard deviation over orientations (b, t, *e); NaN for one orientation
+    features  inputs of the readout's last layer (b, d), averaged over atoms and orientations;
+              None if `readout` finds no such layer
+    members   standard deviation over an ensemble's members (b, t, *e); None for a single model
 
-    Features (b, d) are what the readout's last layer sees, averaged over atoms and orientations;
-    None where `readout` finds no such layer. The deviation of one orientation is NaN. `members`
-    is the standard deviation over an ensemble's members, None of a single model; `mean` is then
-    their mean, `std` the root mean square of theirs, and the features are the first member's.
+    For an ensemble, `mean` is the mean over members, `std` the root mean square of theirs, and
+    `features` are the first member's.
     """
 
     mean: Float64[Tensor, "b t *e"]
@@ -36,9 +41,9 @@ class OrbitValues(NamedTuple):
 
 
 def orbit_values(saved: Saved, batch: Batch, copies: int) -> OrbitValues:
-    """Averaged over `copies` elements of the learned distribution, the same ones for any batch.
+    """Average over `copies` elements of the learned distribution, the same for every batch.
 
-    0 copies take the molecules as they are. All that comes back is on the CPU.
+    With 0 copies the molecules stay in their own orientation. All results are on the CPU.
     """
     if saved.members:
         return _over_members([orbit_values(member, batch, copies) for member in saved.members])
@@ -46,9 +51,9 @@ def orbit_values(saved: Saved, batch: Batch, copies: int) -> OrbitValues:
     orbit = "learned" if copies else "identity"
     with Pooled(network.model, batch.mask.to(device_of(network))) as pooled:
         found = network.orbit(*inputs(network, batch), orbit=orbit, copies=copies or None)
-    # in float64 only there, because not every device has it
+    # float64 on the CPU only, because some devices lack it
     std = task.spread(found.std.cpu(), found.mean.cpu())
-    if copies <= 1:  # says nothing of the spread
+    if copies <= 1:  # one orientation has no spread
         std = torch.full_like(std, torch.nan)
     return OrbitValues(task.values(found.mean.cpu()), std, pooled.mean())
 
@@ -59,7 +64,7 @@ def _over_members(found: Sequence[OrbitValues]) -> OrbitValues:
 
 
 def signs_from(saved: Saved, found: OrbitValues, batch: Batch) -> Signs:
-    """The signs of a batch with these values."""
+    """The signs (inputs of the error estimate) of a batch with these values."""
     members, task = found.members, saved.task
     if members is None or task.kind != "scalar" or not isinstance(task, Numbers):
         return Signs(found.features, counts(batch.z))
@@ -68,7 +73,10 @@ def signs_from(saved: Saved, found: OrbitValues, batch: Batch) -> Signs:
 
 
 def orbit_forces(saved: Saved, batch: Batch, copies: int) -> Float64[Tensor, "b n 3"]:
-    """The forces of the energy averaged so, on the CPU."""
+    """Forces (b, n, 3), the negative gradient of the averaged energy, on the CPU.
+
+    In the energy's unit per angstrom. `copies` as in `orbit_values`.
+    """
     if saved.members:
         return torch.stack([orbit_forces(m, batch, copies) for m in saved.members]).mean(0)
     network, center = saved.network, saved.card["placement"]["center"]
@@ -80,17 +88,17 @@ def orbit_forces(saved: Saved, batch: Batch, copies: int) -> Float64[Tensor, "b 
 
 
 def readout(model: nn.Module) -> nn.Linear | None:
-    """The last layer of a model whose `read` works on each atom, None for any other model."""
+    """The last layer of a model whose module `read` acts on each atom; None for any other model."""
     read = dict(model.named_children()).get("read")
     last = read[-1] if isinstance(read, nn.Sequential) else None
     return last if isinstance(last, nn.Linear) else None
 
 
 class Pooled:
-    """As a context: means over atoms of what a model's readout sees, over all runs within.
+    """Context that averages the inputs of a model's readout over atoms and over all runs within.
 
-    `mask` (b, n) says where the atoms are; the readout sees (b, n, d), or (atoms, d) in the order
-    of the mask.
+    `mask` (b, n) is True at atoms. The readout's input is (b, n, d), or (atoms, d) in the mask's
+    order.
     """
 
     def __init__(self, model: nn.Module, mask: Bool[Tensor, "b n"]):
@@ -118,5 +126,5 @@ class Pooled:
         self._runs += 1
 
     def mean(self) -> Float[Tensor, "b d"] | None:
-        """The average over the runs, None where there was none to see."""
+        """The average over the runs (b, d), on the CPU; None if the readout never ran."""
         return (self._sum / self._runs).cpu() if self._runs else None

@@ -1,4 +1,4 @@
-"""Held-out molecules in other geometries than the data's own: embedded, hydrogens added."""
+"""Held-out molecules in geometries made by RDKit: embedded, or with added hydrogens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .residuals import place
 
 
 class Others(NamedTuple):
-    """Molecules of one kind of geometry, and where they are in a store."""
+    """Molecules with one kind of geometry, and their rows in a store."""
 
     kind: str
     molecules: Molecules
@@ -37,15 +37,15 @@ def others(
     count: int,
     workers: int = 0,
 ) -> Iterator[Others]:
-    """The first `count` of the chosen in each kind of geometry that the source does not stand for.
+    """Yield the first `count` chosen molecules in each kind of geometry that the source lacks.
 
-    Of a source with several geometries those in `store` are taken first. Molecules of which one
-    cannot be made are left out. Raises InputError where RDKit can embed none.
+    Geometries in `store` are used first, if the source has several kinds. Molecules that RDKit
+    cannot embed are left out; `workers` processes embed. Raises InputError if it can embed none.
     """
     copies, molecules, there = source.copies, source.molecules, set(source.kinds)
     if copies is not None:
         kinds = np.array(KINDS)[molecules.extras.kinds]
-        columns = kinds[copies.rows.max(0)]  # the kind of each
+        columns = kinds[copies.rows.max(0)]  # kind of geometry of each column
         for kind in dict.fromkeys(columns.tolist()):
             if kind not in there:
                 rows = copies.rows[copies.molecule[chosen[:count]], int((columns == kind).argmax())]

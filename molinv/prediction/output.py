@@ -96,7 +96,7 @@ def _kinds(rows: Rows) -> list[str]:
 
 
 def _errors(rows: Rows, predictor: Predictor) -> dict[str, float]:
-    """Test errors that are all rows': none where their geometries are of different kinds."""
+    """Test errors that apply to all rows; empty if their geometries are of different kinds."""
     kinds = _kinds(rows)
     return predictor.of_kind(kinds[0]).errors_of(kinds[0]) if len(kinds) == 1 else {}
 
@@ -152,16 +152,18 @@ def _on_intervals(kind: str, predictor: Predictor, several: bool) -> Iterator[st
 
 
 def check_path(path: str) -> Path:
-    """The path of a file to write, before there is anything to write.
+    """The path of an output file, checked before anything is predicted.
 
-    Raises InputError for an ending that is not known, and for a folder that is not there.
+    Raises InputError for an unknown ending and for a missing folder.
     """
     if Path(path).suffix not in SUFFIXES:
         raise InputError(
             f"cannot write {path}: expected a name ending in .csv, .json, .sdf or .parquet."
         )
     if not Path(path).parent.is_dir():
-        raise InputError(f"cannot write {path}: there is no folder {Path(path).parent}; make it.")
+        raise InputError(
+            f"cannot write {path}: the folder {Path(path).parent} does not exist; create it first."
+        )
     return Path(path)
 
 
@@ -170,10 +172,10 @@ def rows_of(
     inputs: Sequence[str] = (),
     smiles_column: str | None = None,
 ) -> list[dict[str, Any]]:
-    """A row for each of `Predictor.predict`'s results, good or bad, for a file.
+    """A row for the output file, for each result of `Predictor.predict`.
 
-    Columns of `inputs` come first (see `chem.columns`), and last `error`, the reason where there
-    are no values.
+    The columns of `inputs` are first (see `chem.columns`), and `error` is last: the reason why
+    there are no values, or None.
     """
     made: list[dict[str, Any]] = [
         {"name": r.name, "smiles": None, "source": r.source, "error": r.reason}
@@ -187,7 +189,7 @@ def rows_of(
 
 
 def write(path: Path, rows: Rows) -> None:
-    """Write rows as .csv or .json, whole or not at all."""
+    """Write rows as .csv or .json, atomically."""
     with (
         atomic_write(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
@@ -201,7 +203,7 @@ def write(path: Path, rows: Rows) -> None:
 
 
 def _finite(value: Any) -> Any:
-    """A value without NaN and infinity, which JSON does not have: None in their place."""
+    """The value with NaN and infinity replaced by None, because JSON lacks them."""
     if isinstance(value, float):
         return value if isfinite(value) else None
     if isinstance(value, dict):
@@ -210,8 +212,8 @@ def _finite(value: Any) -> Any:
 
 
 def _columns(rows: Rows) -> list[str]:
-    """The columns of all rows: those of inputs, which stand before the name, first."""
-    # some rows have columns of conformers, some have not
+    """The columns of all rows. Those of the inputs, which precede "name", are first."""
+    # only some rows have columns of conformers
     longest = sorted(rows, key=len, reverse=True) or [{"name": ""}]
     given = [k for row in rows for k in takewhile(lambda k: k != "name", row)]
     return list(dict.fromkeys([*given, *(k for row in longest for k in row)]))
@@ -272,7 +274,7 @@ def _value(row: dict[str, Any], target: Target) -> str:
 
 
 def _digits(value: float, scale: float | None, least: int) -> str:
-    """A number to at least so many digits, and to a hundredth of `scale`, which may be NaN."""
+    """A number with at least `least` digits, and precise to a hundredth of `scale` (may be NaN)."""
     ratio = abs(value) / scale if scale else 0.0
     return f"{value:.{max(least, ceil(log10(ratio)) + 3) if ratio > 1 else least}g}"
 

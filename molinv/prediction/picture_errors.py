@@ -1,4 +1,4 @@
-"""Errors of a run on its test pictures: as stored, turned, and averaged over what was learned."""
+"""Errors of a run on its test pictures: as stored, rotated, and averaged."""
 
 from __future__ import annotations
 
@@ -21,19 +21,24 @@ from ..training.saved import Saved, load_pictures, write_json
 from .batches import device_of
 
 COLUMNS = ("stored", "rotated", "averaged", "rotated_averaged")
-_SIZE = 128  # pictures a batch
+_SIZE = 128  # pictures per batch
 
 
 def evaluate_pictures(
     folder: Path, copies: int, limit: int | None, trust: bool, device: str
 ) -> dict[str, Any]:
-    """The metric of a run on its untouched test pictures (see `evaluate`).
+    """Measure the metric of a run on its untouched test pictures (see `evaluate`).
 
-    "stored" as the data set has them, "rotated" each turned once by any angle (or, under a group
-    of colours, hue), "averaged" and "rotated_averaged" the same over `copies` elements of the
-    learned distribution, left out where `copies` is 0. Of label maps, no pixel counts that is
-    void, or that no copy saw. Writes evaluation.json into the run folder. Raises InputError
-    without a model, or where the data is no longer the same.
+    The result has the "errors" in these views:
+
+    stored            pictures in the data set's orientation
+    rotated           each picture rotated by a random angle, or hue for a group of colours
+    averaged          stored pictures, averaged over `copies` elements of the learned distribution
+    rotated_averaged  rotated pictures, averaged likewise
+
+    The last two are left out for `copies` 0. In label maps, void pixels and pixels that no copy saw
+    are ignored. Writes evaluation.json into the run folder. Raises InputError for a missing model,
+    and for data that has changed since training.
     """
     saved = load_pictures(folder, trust)
     saved.network.to(choose_device(device))
@@ -65,7 +70,7 @@ def evaluate_pictures(
 
 
 def measure(saved: Saved, pictures: Pictures, copies: int, what: str = "") -> float:
-    """The metric, averaged over so many copies; 0 runs the network once, on what it is given."""
+    """The metric, averaged over `copies` copies; 0 runs the network once on the given pictures."""
     store, metric = PicturesOnDevice(pictures, device_of(saved.network)), saved.task.metric()
     batches = Loader(store, store.indices, _SIZE, shuffle=False)
     screen = Console(stderr=True)
@@ -76,14 +81,14 @@ def measure(saved: Saved, pictures: Pictures, copies: int, what: str = "") -> fl
 
 
 def metric_name(task: Task) -> str:
-    """What `measure` gives, and its unit."""
+    """Name and unit of the metric of `measure`."""
     return {"numbers": "L1", "circle": "error, degrees"}.get(task.called(), task.units[0])
 
 
 def outputs(saved: Saved, batch: PictureBatch, copies: int) -> Orbit:
-    """Averaged outputs, on the CPU; equal copies for every method, drawn with the same seed.
+    """Averaged outputs, on the CPU; every call with the same `copies` draws the same elements.
 
-    0 copies run the network once.
+    With 0 copies the network runs once, on the given pictures.
     """
     network = saved.network
     inputs = network.model.inputs(batch.to(device_of(network)))  # pyright: ignore

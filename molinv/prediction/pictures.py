@@ -1,4 +1,4 @@
-"""Picture files to what a model says of them: classes, numbers, or masks with overlays."""
+"""Predict picture files: classes, numbers, or masks with overlays."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from ..tasks.maps import Maps
 from ..training.saved import Saved, load_pictures, write_json
 from .picture_errors import outputs
 
-UNSEEN = 255  # in a mask: a pixel that no copy saw
-_MIX = 0.5  # how much of an overlay is the mask's colour
+UNSEEN = 255  # value in a mask of a pixel that no copy saw
+_MIX = 0.5  # fraction of the mask's colour in an overlay
 
 
 class PicturePredictor:
-    """Predicts picture files with the model of a run folder.
+    """Predict picture files with the model of a run folder.
 
-    Averaged over `copies` elements of the learned distribution. A picture is brought to the size
-    of the training pictures first, each pixel the mean of what it covers; masks come back at its
-    own. Raises InputError where there is no model of pictures, or it needs code that is not
-    trusted.
+    Outputs are averaged over `copies` elements of the learned distribution. A picture is resampled
+    to the size of the training pictures, each pixel the mean of the area that it covers; masks are
+    resized to the picture's own size. Raises InputError for a folder without a model of pictures,
+    and for a model that needs untrusted code.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class PicturePredictor:
         self.copies = copies
 
     def predict(self, path: str | Path) -> dict[str, Any]:
-        """What is said of one file, by the kind of the model's task.
+        """Predict one file; returns a dictionary with "name" and keys that depend on the task.
 
-        classes: class and probability; maps: mask, an array of bytes (h, w); circle: degrees;
-        numbers: each by its name. Raises InputError for a file that is no picture.
+        classes: "class" and "probability"; maps: "mask", bytes (h, w); circle: "degrees"; numbers:
+        each target's name. Raises InputError for a file that is not a picture.
         """
         task, size = self.saved.task, tuple(self.saved.card["size"])
         picture = open_picture(Path(path))
@@ -64,7 +64,7 @@ class PicturePredictor:
                 mask = torch.where(found.weight[0, 0] > 0, mask, UNSEEN)
             return row | {"mask": _resized(mask, (picture.height, picture.width))}
         if isinstance(task, Classes):
-            share = found.mean[0].exp()  # averaged as probabilities, kept as their logarithm
+            share = found.mean[0].exp()  # the mean is the logarithm of averaged probabilities
             best = int(share.argmax())
             return row | {"class": task.classes[best], "probability": float(share[best])}
         values = task.values(found.mean)[0].tolist()
@@ -73,7 +73,7 @@ class PicturePredictor:
         return row | dict(zip((t.name for t in task.predicted), values, strict=True))
 
     def write(self, path: str | Path, mask: np.ndarray, folder: str | Path) -> tuple[Path, Path]:
-        """Write NAME_mask.png (bytes: classes) and NAME_overlay.png; returns both."""
+        """Write NAME_mask.png (class indices as bytes) and NAME_overlay.png; returns both paths."""
         Image = picture_module()
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ class PicturePredictor:
 
 
 def colours(classes: int) -> np.ndarray:
-    """A palette (256, 3) of bytes: that many hues of alternating brightness, then black."""
+    """A palette (256, 3) of bytes: one hue per class with alternating brightness, then black."""
     from matplotlib.colors import hsv_to_rgb
 
     hue = np.arange(classes) * 0.618034 % 1  # the golden ratio: neighbours differ
@@ -100,7 +100,10 @@ def colours(classes: int) -> np.ndarray:
 
 
 def predict_files(predictor: PicturePredictor, files: Sequence[str], output: str | None) -> int:
-    """What `molinv predict RUN picture.png -o folder` does; the command's exit code."""
+    """Run `molinv predict RUN PICTURE... -o FOLDER`; returns the exit code of the command.
+
+    Raises InputError for masks without an output folder.
+    """
     from rich import print as show
     from rich.table import Table
 
@@ -137,7 +140,7 @@ def _complain(text: str) -> None:
 
 
 def _resized(mask: Int64[Tensor, "h w"], size: tuple[int, int]) -> np.ndarray:
-    """Bytes (h, w) at another size, each pixel its nearest."""
+    """A mask as bytes (h, w), resized with nearest-neighbour interpolation."""
     Image = picture_module()
     flat = Image.fromarray(mask.numpy().astype(np.uint8))
     return np.array(flat.resize((size[1], size[0]), Image.Resampling.NEAREST))

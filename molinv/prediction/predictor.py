@@ -1,4 +1,4 @@
-"""From a saved model and structures to values with units and what is known of their error."""
+"""Predict structures with a saved model: values with units and error estimates."""
 
 from __future__ import annotations
 
@@ -30,18 +30,21 @@ from .orbit_values import orbit_forces, orbit_values, signs_from
 
 __all__ = ["PAIRS", "Predictor", "Values", "by_size", "pad"]
 
-# what the column `geometry` calls each kind
+# values of the column `geometry`
 GEOMETRY = {GIVEN: "given", EMBEDDED: "embedded", HYDROGENS: "hydrogens added"}
-WINDOW = 1024  # structures that are read before they are sorted by size
+WINDOW = 1024  # structures read at once, then sorted by size
 
 
 class Values(NamedTuple):
-    """Values (b, t) in the targets' units, and what is known of their error.
+    """Predicted values and estimates of their error, for b molecules and t targets.
 
-    Their standard deviations over orientations (NaN of one), root mean square over conformers,
-    and over conformers (NaN of one); `ends` of the 90 % prediction intervals, around the values;
-    `outside` says of each molecule why the model knows none like it, or None. `members` (b, t) are
-    the standard deviations over an ensemble's members, None of one model.
+    mean     values (b, t), in the targets' units
+    std      standard deviation over orientations (b, t), NaN for a single orientation; the root
+             mean square over conformers
+    spread   standard deviation over conformers (b, t), NaN for a single conformer
+    ends     ends of the 90 % prediction intervals, relative to `mean`
+    outside  for each molecule, why it is outside the applicability domain; None if it is inside
+    members  standard deviation over the members of an ensemble (b, t), None for a single model
     """
 
     mean: np.ndarray
@@ -53,19 +56,24 @@ class Values(NamedTuple):
 
 
 class Predictor:
-    """Predicts with a shipped model, given by its name, or the model or ensemble of a run folder.
+    """Predict with a shipped model, or with the model or ensemble of a run folder.
 
-    Without a model it takes the shipped model that was trained on geometries like a structure's:
-    given in 3-D, or made by RDKit (`of_kind`); `kind` is the one whose model is loaded at once, the
-    others are loaded when a structure needs them. Each value is averaged over `copies`
-    orientations drawn from the distribution the model learned; its standard deviation over them
-    says how far it still depends on orientation, not how wrong it is: that is `errors`.
-    `targets` keeps the named ones only; `device` is where it computes (see `choose_device`).
-    `total` adds the atom references to atomwise energies, which are relative to them otherwise.
-    `descriptors` are those that the model takes, or without one those that the shipped models take;
-    `chem.read` is given them.
-    Raises InputError where there is no model (see `molinv.training.saved.load`), for a target or a
-    device that is not there, and for total energies of a model without atomwise ones.
+    model    name of a shipped model, or a run folder. By default each structure is predicted by the
+             shipped model that was trained on its kind of geometry: given in 3-D, or made by RDKit.
+    copies   number of orientations to average over, drawn from the learned distribution. The
+             standard deviation over them measures how much a value still depends on orientation.
+             It does not measure the error; see `errors`.
+    trust    import custom classes that the model's files name
+    targets  names of the targets to predict, all by default
+    device   where to compute, see `choose_device`
+    total    add the atom references to atomwise energies, which are relative to them otherwise
+    kind     kind of geometry whose shipped model is loaded first. The other one is loaded when a
+             structure needs it.
+
+    The attribute `descriptors` says which inputs `chem.read` must compute for the model.
+
+    Raises InputError for a missing model (see `molinv.training.saved.load`), an unknown target, an
+    unavailable device, and for `total` without atomwise energies.
     """
 
     def __init__(
@@ -109,9 +117,9 @@ class Predictor:
             )
 
     def of_kind(self, kind: str) -> Predictor:
-        """The predictor of structures with this kind of geometry.
+        """The predictor for structures with this kind of geometry.
 
-        This one, or another shipped model's where no model was named.
+        This predictor if a model was named, else possibly that of another shipped model.
         """
         name = None if self._others is None else by_geometry(kind)
         if self._others is None or name == self.shipped or name not in available():
@@ -127,10 +135,10 @@ class Predictor:
 
     @property
     def errors(self) -> dict[str, float]:
-        """Each target's mean absolute error on the model's test molecules, in its unit.
+        """Mean absolute error of each target on the model's test molecules, in its unit.
 
-        Of values averaged as here, where that was measured, else of rotated molecules. Empty
-        where `molinv evaluate` has not seen these weights.
+        Measured with averaging over orientations, or without it on rotated molecules. Empty for
+        classes, and if `molinv evaluate` was not run with these weights.
         """
         if self.evaluation is None or self.targets[0].kind == "class":
             return {}
@@ -138,7 +146,7 @@ class Predictor:
         return {n: rows[n].get("averaged", rows[n]["rotated"]) for n in self.units}
 
     def errors_of(self, kind: str) -> dict[str, float]:
-        """`errors` for one kind of geometry; empty where they were not measured for it."""
+        """`errors` for one kind of geometry; only the targets whose error was measured for it."""
         result = self.evaluation or {}
         measured = (result.get("intervals", {}).get(kind) or {}).get("targets", {})
         usual = self.errors if kind in tested(result) else {}
@@ -148,24 +156,35 @@ class Predictor:
     def predict(
         self, structures: Any, batch_size: int | None = None
     ) -> Iterator[dict[str, Any] | Rejected]:
-        """One row for each structure, in order; what cannot be predicted comes as Rejected.
+        """Yield one row per structure, in order, or Rejected for one that cannot be predicted.
 
-        `structures` are those of `chem.read`, or whatever it reads: SMILES, files, ase.Atoms.
+        `structures` are those of `chem.read`, or anything that it reads: SMILES, files, ase.Atoms.
+        They are read in windows of 1,024. A batch is limited by the memory of the device and by
+        `batch_size`.
 
-        A row has name, smiles (of a SMILES input), source, embedded (the geometry is a conformer
-        search's), geometry (given, embedded or hydrogens added), model (its name), outside (why
-        it is not of the training molecules' kind, or None) and, for each target, its value,
-        `<target>_std` over rotations (NaN of one copy), of an ensemble `<target>_ensemble_std` over
-        its members, `<target>_low` and `<target>_high`, the 90 % prediction interval, where the
-        model has one (None where it has none for this kind of geometry), `<target>_mae`, the
-        model's error on test molecules with this kind of geometry, where it was measured, and
-        `<target>_unit`. A structure of several conformers has the mean of their values,
-        `conformers`, and `<target>_conformer_std` over them. What is not one number a molecule has
-        the columns of `fields.columns`, as have the forces of a model that learned them, the
-        gradient of its averaged energy.
-        Structures are read ahead in windows of 1,024; a batch holds as many as the device has
-        room for, at most `batch_size`. Raises InputError for several conformers of a molecule
-        where values turn with it.
+        Every row has these columns:
+
+        name, smiles, source   the molecule; smiles for a SMILES input only
+        embedded      True if the geometry comes from a conformer search
+        geometry      "given", "embedded" or "hydrogens added"
+        model         name of the model
+        outside       why the molecule is outside the applicability domain, or None
+        conformers    number of conformers, if there are several; the values are their means
+
+        and these for each target:
+
+        T                the value
+        T_std            standard deviation over orientations; NaN for one copy
+        T_ensemble_std   standard deviation over the members of an ensemble
+        T_conformer_std  standard deviation over several conformers
+        T_low, T_high    90 % prediction interval; None if not known for this kind of geometry
+        T_mae            mean absolute error on test molecules with this kind of geometry, if known
+        T_unit           the unit
+
+        Vectors, tensors and values per atom have the columns of `fields.columns`. So do forces,
+        the negative gradient of the averaged energy, if the model was trained on them.
+
+        Raises InputError for several conformers of a molecule if a target rotates with it.
         """
         stream = _structures(structures, self.descriptors)
         while chunk := list(islice(stream, WINDOW)):
@@ -176,7 +195,7 @@ class Predictor:
                 yield item if isinstance(item, Rejected) else next(rows)
 
     def usable(self, item: Structure | Rejected) -> Structure | Rejected:
-        """The structure, or Rejected with the reason why this model cannot take it."""
+        """The structure, or Rejected with the reason why the model does not accept it."""
         if isinstance(item, Rejected):
             return item
         if (other := self.of_kind(item.kind)) is not self:
@@ -184,11 +203,11 @@ class Predictor:
         return self.accepted.usable(item)
 
     def kind(self, structure: Structure) -> str:
-        """The kind of geometry that its interval is of."""
+        """The kind of geometry that decides which intervals and errors apply to the structure."""
         return structure.kind
 
     def values(self, structures: Sequence[Structure], batch_size: int | None = None) -> Values:
-        """Numbers of usable structures, at least one; run by size, so that little is padding."""
+        """Predict numbers for at least one usable structure; batches are sorted by size."""
         each = [conformer for s in structures for conformer in conformers_of(s)]
         values, stds, signs, over = self._each(each, batch_size)
         counts = np.array([s.conformers for s in structures])
@@ -201,9 +220,10 @@ class Predictor:
     def _each(
         self, structures: Sequence[Structure], batch_size: int | None
     ) -> tuple[list[np.ndarray], list[np.ndarray], Signs, list[np.ndarray]]:
-        """Each one's values (t, *e) or (t, n, *e), their deviations, and signs.
+        """Values (t, *e) or (t, n, *e) per structure, their deviations, and the signs.
 
-        Last come the deviations over an ensemble's members, none of a single model.
+        The last item holds the deviations over an ensemble's members; it is empty for a single
+        model.
         """
         parts = by_size(structures, batch_size, budget(self.device))
         runs = [self._run([structures[i] for i in part]) for part in parts]
@@ -212,7 +232,7 @@ class Predictor:
         stds = [row for _, made, _, _ in runs for row in made]
         over = [row for _, _, _, made in runs for row in made]
         signs = Signs.joined([run[2] for run in runs]).take(order)
-        if self.targets[0].by_atom:  # without the padding
+        if self.targets[0].by_atom:  # remove the padding
             sizes = [len(structures[i].z) for part in parts for i in part]
             values, stds, over = (
                 [row[:, :n] for row, n in zip(x, sizes, strict=False)] for x in (values, stds, over)
@@ -221,7 +241,7 @@ class Predictor:
         return values, stds, signs, over
 
     def _ends(self, structures: Sequence[Structure], signs: Signs) -> Ends:
-        """Of the 90 % intervals (b, t), of each by its kind of geometry."""
+        """Ends of the 90 % intervals (b, t), each for the structure's kind of geometry."""
         made = np.full((2, len(structures), len(self.targets)), np.nan)
         if (found := self.calibration) is None:
             return Ends(*made)
@@ -236,7 +256,10 @@ class Predictor:
         return [self._why(s, float(d)) for s, d in zip(structures, far, strict=True)]
 
     def _why(self, structure: Structure, distance: float) -> str | None:
-        """Why a molecule is not of the training molecules' kind; NaN is no distance."""
+        """Why a molecule is outside the applicability domain, or None.
+
+        A NaN distance is ignored.
+        """
         found = self.calibration
         if found is None:
             few, many = self.saved.card["atoms"]
@@ -253,9 +276,9 @@ class Predictor:
     def _run(
         self, structures: Sequence[Structure]
     ) -> tuple[np.ndarray, np.ndarray, Signs, np.ndarray]:
-        """Mean and deviation over orientations (b, t), in the targets' units; signs.
+        """Mean and deviation over orientations (b, t), in the targets' units, and the signs.
 
-        Last the deviation over an ensemble's members (b, t), empty of a single model.
+        The last item is the deviation over an ensemble's members (b, t), empty for a single model.
         """
         batch = self._pad(structures)
         found = orbit_values(self.saved, batch, self.copies)
@@ -272,7 +295,7 @@ class Predictor:
     def _forces(
         self, structures: Sequence[Structure], batch_size: int | None
     ) -> list[dict[str, Any]]:
-        """The columns of forces, where the model learned them: no number for their spread."""
+        """The columns of the forces, if the model was trained on forces; without deviations."""
         if not self.saved.task.gradient:
             return [{} for _ in structures]
         forces = self.saved.task.targets[-1]
@@ -291,7 +314,7 @@ class Predictor:
     def rows(
         self, structures: Sequence[Structure], batch_size: int | None = None, forces: bool = True
     ) -> list[dict[str, Any]]:
-        """The rows of `predict` of usable structures, at least one; `forces` can be left out."""
+        """The rows of `predict` for at least one usable structure; `forces=False` omits forces."""
         made: dict[int, dict[str, Any]] = {}
         for kind in dict.fromkeys(self.kind(s) for s in structures):
             if (other := self.of_kind(kind)) is not self:
@@ -319,7 +342,7 @@ class Predictor:
                 for x in (stds, over)
             )
             assert std is not None
-            spread, ends = std, self._ends(structures, signs)  # one conformer: no spread is shown
+            spread, ends = std, self._ends(structures, signs)  # unused: there is one conformer
             outside = self._outside(structures, signs)
         slopes = self._forces(structures, batch_size) if forces else [{} for _ in structures]
         errors = {kind: self.errors_of(kind) for kind in KINDS}
@@ -342,17 +365,17 @@ class Predictor:
 
 
 def usual_descriptors() -> Descriptors:
-    """What the shipped models take where none is named: what xTB says of given coordinates."""
+    """Inputs that the shipped models take: xTB features, for given coordinates."""
     return Descriptors(xtb=by_geometry(GIVEN) == BY_XTB, xtb_kinds=(GIVEN,))
 
 
 def tested(result: dict[str, Any]) -> Sequence[str]:
-    """The kinds of geometry that the molecules of an evaluation have."""
+    """The kinds of geometry of the test molecules of an evaluation."""
     return result.get("kinds") or [next(iter(result.get("intervals", {})), GIVEN)]
 
 
 def _structures(given: Any, descriptors: Descriptors) -> Iterator[Structure | Rejected]:
-    """Structures as they are, in their order; anything else as `chem.read` reads it."""
+    """Yield structures unchanged and in order; anything else is read by `chem.read`."""
     several = isinstance(given, Iterable) and not isinstance(given, str) and not is_object(given)
     for item in given if several else [given]:
         if isinstance(item, Structure | Rejected):

@@ -1,4 +1,4 @@
-"""Errors of a saved model for each molecule, and their mean for each target."""
+"""Errors of a saved model, per molecule and averaged per target."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from .batches import device_of, has_double, stored
 from .difficulty import Signs
 from .orbit_values import orbit_forces, orbit_values, signs_from
 
-FORCES = "atom vector"  # their kind
+FORCES = "atom vector"  # the kind of forces
 
 
 class Residuals(NamedTuple):
-    """What `errors_of` says of each of m molecules, their signs, and what is compared.
+    """Errors (see `errors_of`), signs, true values and predictions of m molecules.
 
-    `signs` are None of forces. `truth` and `found` have an array (t, *e), or (t, n, *e), for each
-    molecule.
+    `signs` are None for forces. `truth` and `found` hold an array (t, *e), or (t, n, *e) for
+    values per atom, for each molecule.
     """
 
     values: Float64[np.ndarray, "m t"]
@@ -44,18 +44,21 @@ class Residuals(NamedTuple):
 
     @property
     def mae(self) -> list[float]:
-        """Mean absolute error of each target over what there is of it; NaN where nothing is."""
+        """Mean absolute error of each target over its known values; NaN if none is known."""
         return _mean(self.total, self.count)
 
     def components(self, kind: str) -> list[float]:
-        """The same of the components of vectors and tensors, as tables often give it."""
+        """Mean absolute error of the components of vectors and tensors."""
         return _mean(self.entries, self.count * prod(SHAPES[kind]))
 
 
 def place(
     saved: Saved, molecules: Molecules, config: TrainConfig, rotate: bool = False
 ) -> OnDevice:
-    """Molecules as in training, all of them where the network computes, if that has float64."""
+    """Prepare molecules as in training, and put them on the network's device.
+
+    They stay on the CPU if that device lacks float64.
+    """
     device = device_of(saved.network)
     where = device if has_double(device) else "cpu"
     return molecule_data.place(molecules, saved.task, config, where, rotate)
@@ -71,9 +74,9 @@ def residuals(
 ) -> Residuals:
     """Errors of the chosen molecules of a store, in their order, predicted as `predict` does.
 
-    The error of classes is the length of the difference of their probabilities. 0 copies run the
-    network once, with the molecules as they are. `forces` takes those of the energy in place of
-    the targets.
+    The error of classes is the norm of the difference of probabilities. With 0 copies the network
+    runs once, on the molecules in their own orientation. `forces` compares forces in place of the
+    targets. `what` labels a progress bar; there is none without it.
     """
     task, errors, signs = saved.task, [], []
     compared: tuple[list[np.ndarray], list[np.ndarray]] = [], []
@@ -103,12 +106,12 @@ def residuals(
 
 
 def bar(items: Iterable, what: str, total: int) -> Iterable:
-    """The items, with a bar on the screen where there is something to call it."""
+    """The items, with a progress bar on stderr if `what` labels it."""
     screen = Console(stderr=True)
     return track(items, what, total, console=screen, transient=True, disable=not what)
 
 
 def _mean(total: Float64[np.ndarray, "m t"], count: Int64[np.ndarray, "m t"]) -> list[float]:
-    """Of each target over the values that there are; NaN for one without any."""
+    """Mean of each target over its known values; NaN if none is known."""
     sums = zip(total.sum(0), count.sum(0), strict=True)
     return [float(s / n) if n else float("nan") for s, n in sums]

@@ -1,4 +1,4 @@
-"""Predictions as an .sdf file: each molecule with its row's columns as data fields."""
+"""Predictions as an .sdf file, with the columns of each molecule's row as data fields."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..chem.structure import Rejected, Structure
 if TYPE_CHECKING:
     from rdkit import Chem
 
-MOST = 999  # atoms, beyond which a record is written as V3000
+MOST = 999  # most atoms of a V2000 record; larger ones are written as V3000
 
 
 def write_sdf(
@@ -27,16 +27,16 @@ def write_sdf(
     rows: Sequence[Mapping[str, Any]],
     inputs: Sequence[str] = (),
 ) -> None:
-    """Write a record for each row, in the order of `structures`, all of them or none.
+    """Write one record per row, in the order of `structures`, atomically.
 
-    A record of an .sdf file among `inputs` keeps its atoms and bonds as they stand. Molecules from
-    SMILES have the conformer that was predicted; others have atoms without bonds. A molecule that
-    could not be read has none, and the reason in the field `error`.
+    A record of an .sdf file among `inputs` keeps its atoms and bonds unchanged. Molecules from
+    SMILES have the predicted conformer; others have atoms without bonds. A molecule that could not
+    be read has no atoms, and the reason is in the field `error`.
     """
     blocks: dict[str, Iterator[str]] = {}
     for name in inputs:
         if _is_sdf(name) and Path(name).is_file():
-            key = str(Path(name))  # as sources have it
+            key = str(Path(name))  # as in Structure.source
             blocks[key] = chain(blocks.get(key, ()), _blocks(Path(name)))
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for item, row in zip(structures, rows, strict=True):
@@ -50,7 +50,7 @@ def write_sdf(
 
 
 def _block(item: Structure | Rejected) -> str:
-    """The lines of a record up to its end of atoms and bonds."""
+    """The lines of a record up to the end of its atoms and bonds."""
     from rdkit import Chem
 
     mol = Chem.Mol() if isinstance(item, Rejected) else _molecule(item)
@@ -60,7 +60,7 @@ def _block(item: Structure | Rejected) -> str:
 
 
 def _molecule(structure: Structure) -> Chem.Mol:
-    """The structure as an RDKit molecule, with the bonds of its SMILES where they fit."""
+    """The structure as an RDKit molecule, with the bonds of its SMILES if they fit."""
     from rdkit import Chem
     from rdkit.Geometry import Point3D
 
@@ -92,7 +92,7 @@ def _molecule(structure: Structure) -> Chem.Mol:
 
 
 def _blocks(path: Path) -> Iterator[str]:
-    """The atoms and bonds of each record of an .sdf file, as it has them."""
+    """Yield the atoms and bonds of each record of an .sdf file, unchanged."""
     for _, block in sdf_blocks(path):
         end = next((i for i, line in enumerate(block) if line.startswith("M  END")), None)
         fields = next((i for i, line in enumerate(block) if line.startswith(">")), len(block))
@@ -101,7 +101,7 @@ def _blocks(path: Path) -> Iterator[str]:
 
 
 def _text(value: Any) -> str | None:
-    """A value as a data field holds it; None where there is none."""
+    """A value as text of a data field; None for a missing value."""
     if value is None or (isinstance(value, float) and isnan(value)):
         return None
     lines = [line for line in str(value).splitlines() if line.strip()]

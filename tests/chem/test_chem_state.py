@@ -233,8 +233,8 @@ def test_a_model_refuses_states_that_it_never_saw(tmp_path, capsys):
     assert bad[0].reason == (
         f"the model in {folder} was trained on molecules with no charge and no unpaired electron; "
         "charge +1 and no unpaired electron only; this one has charge -1 and no unpaired "
-        "electron: train one on data that has such molecules (molinv train --data) and name its "
-        "folder."
+        "electron: train a model on data with such molecules (molinv train --data) and give its "
+        "run folder."
     )
     assert main(["predict", str(folder), *given]) == 1
     assert "C[CH2]: the model in" in " ".join(capsys.readouterr().err.split())
@@ -251,7 +251,7 @@ def test_the_shipped_model_takes_neutral_closed_shell_molecules_alone(tmp_path):
     assert reasons[0] is None
     start = "model qm9 was trained on neutral closed-shell molecules only; this one has "
     assert reasons[1].startswith(
-        f"{start}no charge and 1 unpaired electron (it counts as neutral, as its input gives no"
+        f"{start}no charge and 1 unpaired electron (its input gives no charge, so neutral is"
     )
     assert reasons[2].startswith(f"{start}charge +1 and 1 unpaired electron: ")
     assert isinstance(predictor.usable(only("[NH3+]CC(=O)[O-]")), Structure)

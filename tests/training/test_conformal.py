@@ -173,12 +173,12 @@ def test_too_few_molecules_for_intervals_are_a_sentence(tmp_path, capsys):
     assert main(["train", *settings, "--out", str(out)]) == 0
     assert main(["evaluate", str(out), "--copies", "1"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "No intervals: a 90 % interval takes 9 held-out molecules, not 1." in shown
+    assert "No intervals: a 90 % interval needs 9 held-out molecules, not 1." in shown
     assert "prediction intervals on" not in shown  # no empty table
     assert main(["predict", str(out), "CCO"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "takes 9 held-out molecules, not 1" in shown
-    assert "takes 99 held-out molecules, not 1" in shown
+    assert "needs 9 held-out molecules, not 1" in shown
+    assert "needs 99 held-out molecules, not 1" in shown
 
 
 def test_given_and_embedded_geometries_have_their_own_intervals(copy, capsys):

@@ -176,7 +176,7 @@ def test_larger_molecules_than_those_seen_are_marked(shipped, capsys):
 def test_a_foreign_element_names_the_model_and_what_to_do(shipped, capsys):
     assert main(["predict", "CCCl"]) == 2
     shown = capsys.readouterr().err
-    assert "model qm9 was not trained on Cl, only on H, C, N, O, F; train one" in shown
+    assert "model qm9 was not trained on Cl, only on H, C, N, O, F; train a model" in shown
 
 
 @pytest.mark.parametrize(

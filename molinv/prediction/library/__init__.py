@@ -1,10 +1,10 @@
-"""Libraries of molecules, predicted in one run that can be interrupted.
+"""Predict libraries of molecules in runs that can be interrupted and resumed.
 
-library   predict_library: a file of any length in, one table out
-ahead     reading in a thread
-chunk     Settings and predict_chunk: records in, rows out, the same wherever it runs
-on_ray    the same on a Ray cluster
-shards    what is already done, on disk; joined into one file at the end
+run       predict_library: from files of any size to one table
+ahead     read items in a thread
+chunk     Settings and predict_chunk: from records to rows, the same in any process
+on_ray    predict chunks on a Ray cluster
+shards    finished rows on disk, joined into one file at the end
 """
 
 from __future__ import annotations

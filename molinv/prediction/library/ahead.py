@@ -1,4 +1,4 @@
-"""Reading in a thread while the network runs: its operations leave Python to others."""
+"""Read items in a thread while the network runs; its operations release the GIL."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-PIECE = 32  # items handed over at once
-PAUSE = 0.2  # seconds after which a reader looks whether it is still wanted
+PIECE = 32  # items passed between the threads at once
+PAUSE = 0.2  # seconds between two checks whether the reader should stop
 
 
 def ahead(items: Iterator[T], most: int) -> Iterator[T]:
-    """The same items, up to about `most` of them read before they are asked for.
+    """Yield the same items, with up to about `most` of them read in advance.
 
-    What the reading raises is raised here, in its place. Left early, the reader ends after the
-    piece that it is at.
+    An exception of the reader is raised here, at its place in the sequence. If the caller stops
+    early, the reader ends after its current piece.
     """
     pieces: Queue[tuple[list[T], BaseException | None]] = Queue(max(1, most // PIECE))
     stopped = threading.Event()

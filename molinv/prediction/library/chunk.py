@@ -1,4 +1,4 @@
-"""Some records of a library -> as many rows: a function of its arguments and of nothing else."""
+"""Predict one chunk of a library: a function of its arguments only."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that a library's values depend on beside the library: picklable, and JSON.
+    """All settings that a library's values depend on; picklable, and convertible to JSON.
 
-    model       a shipped model's name, None for the default, or a run folder
-    sha256      of its weights, once they are known: guards a run that goes on after they changed
-    copies      orientations that are averaged
-    targets     those to predict; None for all the model has
-    conformers  of each molecule that has no 3-D structure
-    seed        of the conformer search
-    total       add the atom references to atomwise energies
+    model          a shipped model's name or a run folder, None for the default
+    sha256         digest of its weights, once known; a run is not resumed with other weights
+    copies         number of orientations to average over
+    targets        targets to predict; None for all
+    smiles_column  column of .csv files that holds the SMILES; found by name by default
+    conformers     conformers per molecule without 3-D structure
+    seed           random seed of the conformer search
+    trust          import custom classes that the model's files name
+    device         where to compute, see `choose_device`
+    total          add the atom references to atomwise energies
     """
 
     model: str | None = None
@@ -42,21 +45,21 @@ class Settings:
 
     @property
     def options(self) -> ReadOptions:
-        """What reading and the conformer search need of them."""
+        """The options of reading and of the conformer search."""
         wanted = load(self).descriptors or None
         return ReadOptions(self.seed, self.smiles_column, self.conformers, wanted)
 
     def key(self) -> dict[str, Any]:
-        """What rows depend on, as JSON: not where the model or the device is, nor trust."""
+        """The settings that rows depend on, as JSON; without the model's path, device and trust."""
         kept = {k: v for k, v in asdict(self).items() if k not in ("model", "trust", "device")}
         return kept | {"targets": None if self.targets is None else list(self.targets)}
 
 
 def predict_chunk(records: Sequence[Item], settings: Settings, first: int = 0) -> pa.Table:
-    """The rows of these records, the first of which is row `first` of the library.
+    """Search conformers and predict; returns the rows of these records.
 
-    Conformers, then the network. Row i depends on record i and the settings alone, up to the
-    rounding of float32, so that chunks can be made in any process and any order.
+    `first` is the row of the first record in the library. Each row depends only on its record and
+    the settings, up to float32 rounding, so chunks can be predicted in any process and any order.
     """
     structures = [finish(record, settings.options) for record in records]
     return tabulate(structures, settings, first)
@@ -65,12 +68,12 @@ def predict_chunk(records: Sequence[Item], settings: Settings, first: int = 0) -
 def tabulate(
     structures: Sequence[Structure | Rejected], settings: Settings, first: int
 ) -> pa.Table:
-    """`predict_chunk` from where the geometries are there: the network alone.
+    """Predict structures; returns their rows, as `predict_chunk` does.
 
-    Columns: row, name, smiles, source, embedded, geometry, model, outside, conformers, for each
-    target its value and its `_std`, `_ensemble_std` (of an ensemble), `_conformer_std` (where
-    several are made), `_low` and `_high` (where the model has intervals), `_mae` (where it is
-    known) and `_unit`; last error, null where there are values.
+    Columns: row, name, smiles, source, embedded, geometry, model, outside, conformers; for each
+    target its value, `_std`, `_ensemble_std` (for an ensemble), `_conformer_std` (for several
+    conformers), `_low` and `_high` (if the model has intervals), `_mae` (if it was measured) and
+    `_unit`; last error, null for a molecule with values. For their meaning see `Predictor.predict`.
     """
     import pyarrow as pa
 
@@ -86,7 +89,7 @@ def tabulate(
             row = {"conformers": 1} | next(found)
         rows.append(row | {"row": number})
     columns = schema(settings)
-    # from_pandas: NaN, which is no value, becomes null
+    # from_pandas converts NaN to null
     arrays = [
         pa.array([row.get(f.name) for row in rows], f.type, from_pandas=True) for f in columns
     ]
@@ -94,22 +97,25 @@ def tabulate(
 
 
 def schema(settings: Settings) -> pa.Schema:
-    """The columns of `tabulate`, the same for every chunk."""
+    """The columns of `tabulate`, the same for every chunk.
+
+    Raises InputError for targets that are not one number per molecule.
+    """
     import pyarrow as pa
 
     predictor, number = load(settings), pa.float64()
     if any(t.kind not in ("scalar", "class") for t in predictor.targets):
         names = ", ".join(t.name for t in predictor.targets)
         raise InputError(
-            f"a table of a library holds one number a molecule, which {names} is not: write .json "
-            "or .csv."
+            f"a library's table holds one number per molecule, and {names} has several: write "
+            ".json or .csv."
         )
     if settings.targets is None and predictor.saved.task.gradient:
         forces = predictor.saved.task.targets[-1]
         names = ",".join(t.name for t in predictor.targets)
         raise InputError(
-            f"a table of a library holds one number a molecule, which {forces.name} is not: write "
-            f".json or .csv, or choose --targets {names}."
+            f"a library's table holds one number per molecule, and {forces.name} has several: "
+            f"write .json or .csv, or choose --targets {names}."
         )
     fields = [("row", pa.int64()), ("name", pa.string()), ("smiles", pa.string())]
     fields += [("source", pa.string()), ("embedded", pa.bool_()), ("geometry", pa.string())]
@@ -129,7 +135,7 @@ def schema(settings: Settings) -> pa.Schema:
 
 @lru_cache(maxsize=1)
 def load(settings: Settings) -> Predictor:
-    """The settings' model, loaded once a process."""
+    """The predictor with these settings, loaded once per process."""
     targets = None if settings.targets is None else list(settings.targets)
     return Predictor(
         settings.model, settings.copies, settings.trust, targets, settings.device, settings.total
@@ -137,7 +143,7 @@ def load(settings: Settings) -> Predictor:
 
 
 def _numbers(predictor: Predictor, settings: Settings) -> list[str]:
-    """The endings of a target's columns that hold numbers."""
+    """The endings of a target's numeric columns."""
     spread = ["_conformer_std"] if settings.conformers > 1 else []
     interval = ["_low", "_high"] if predictor.calibration is not None else []
     members = ["_ensemble_std"] if predictor.saved.members else []

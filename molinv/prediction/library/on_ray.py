@@ -1,7 +1,7 @@
-"""The chunks of a library on a Ray cluster: `predict_chunk`, wherever there is room for it.
+"""Predict the chunks of a library on a Ray cluster.
 
-Needs the extra `ray`. The model's folder has to lie at the same path on every machine, unless it is
-a shipped model; the library itself is read here, and rows come back here.
+Needs the extra `ray`. A run folder must have the same path on every machine; a shipped model needs
+no path. The library is read on this machine, and rows are returned to it.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ from .chunk import Settings, predict_chunk, tabulate
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Part = tuple[int, Sequence[Item]]  # the library's row that its first record is, and the records
+Part = tuple[int, Sequence[Item]]  # the first record's row in the library, and the records
 
 
 def on_ray(parts: Iterable[Part], settings: Settings, workers: int = 0) -> Iterator[pa.Table]:
-    """`predict_chunk` of each part, in their order, `workers` at once (0: as the cluster has CPUs).
+    """Yield `predict_chunk` of each part, in order.
 
-    On the cluster that RAY_ADDRESS names or that runs on this machine, else on one that is started
-    here and ends with the last part. A part whose process dies, as at a molecule that crashes
-    RDKit, is worked on here, one molecule at a time if need be. Raises InputError without Ray.
+    `workers` parts are predicted at once, or as many as the cluster has CPUs if it is 0. Uses the
+    cluster that RAY_ADDRESS names or that runs on this machine. Otherwise a local one is started,
+    and stopped after the last part. If a worker process dies, for example because a molecule
+    crashes RDKit, its part is predicted here, and one further process searches its conformers.
+    Raises InputError if Ray is not installed.
     """
     if settings.model is not None and os.path.isdir(settings.model):
         settings = replace(settings, model=os.path.abspath(settings.model))
@@ -52,7 +54,7 @@ def on_ray(parts: Iterable[Part], settings: Settings, workers: int = 0) -> Itera
 
         for row, records in parts:
             waiting.append(((row, records), remote.remote(records, settings, row)))
-            if len(waiting) > most:  # one more than there is room for, so that none waits
+            if len(waiting) > most:  # one part more than workers, so that no worker is idle
                 yield first()
         while waiting:
             yield first()
@@ -60,12 +62,12 @@ def on_ray(parts: Iterable[Part], settings: Settings, workers: int = 0) -> Itera
 
 @contextmanager
 def _cluster(workers: int) -> Iterator[Any]:
-    """Ray, connected to a cluster; what was started here is stopped."""
+    """Ray, connected to a cluster; a cluster that was started here is stopped."""
     try:
         import ray  # pyright: ignore[reportMissingImports]
         import ray.exceptions  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise InputError("engine ray needs the package: pip install 'molinv[ray]'.") from None
+        raise InputError("the engine ray needs: pip install 'molinv[ray]'.") from None
     if ray.is_initialized():
         yield ray
         return

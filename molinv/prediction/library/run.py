@@ -1,4 +1,4 @@
-"""predict_library: a file of any length in, one table out, in constant memory."""
+"""predict_library: predict files of any size into one table, in constant memory."""
 
 from __future__ import annotations
 
@@ -38,14 +38,20 @@ T = TypeVar("T")
 
 SUFFIXES = (".parquet", ".csv")
 ENGINES = ("local", "ray")
-CHUNK = 512  # rows of a shard: what an interruption can cost, or so many shards as a window has
-_WINDOW = 4  # shards predicted together where no conformers are searched beside
-_STEP = 16  # rows between two looks at the progress bar
+CHUNK = 512  # rows per shard; an interruption loses at most a window of shards
+_WINDOW = 4  # shards predicted together if no worker processes search conformers
+_STEP = 16  # rows between two updates of the progress bar
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run came to: rows, those with an error, those there before, seconds of this run."""
+    """Result of a run.
+
+    rows     rows of the output
+    failed   rows with an error
+    resumed  rows that an earlier, interrupted run had finished
+    seconds  duration of this run
+    """
 
     output: Path
     rows: int
@@ -73,18 +79,23 @@ def predict_library(
     device: str = "auto",
     total: bool = False,
 ) -> Summary:
-    """Predict every molecule of one or more files; the output has one row for each, in order.
+    """Predict every molecule of one or more files; the output has one row per molecule, in order.
 
-    Files are those of `molinv.chem.read`; `output` ends in .parquet or .csv, its columns are
-    those of .csv inputs, then those of `chunk.tabulate`. A molecule that cannot be used has the
-    reason in the column error. `workers` processes read the records and search conformers while
-    the network runs here, on `device`; with the engine "ray", chunks go to a cluster instead (see
-    `on_ray`). `total` adds the atom references to atomwise energies.
-    Interrupted, killed even, the same call goes on from the last whole `chunk` of rows, which wait
-    in `<output>.parts`, with either engine; memory does not grow with the input.
+    Files are those of `molinv.chem.read`. `output` ends in .parquet or .csv. Its columns are those
+    of .csv inputs, then those of `chunk.tabulate`. A molecule that cannot be predicted has the
+    reason in the column error.
 
-    Raises InputError for bad input as `read` does, before anything is predicted; for an output
-    that another process writes, and for one begun with other settings or another input.
+    `workers` processes read the records and search conformers while the network runs in this
+    process, on `device`. With the engine "ray", chunks are sent to a cluster instead (see
+    `on_ray`). `total` adds the atom references to atomwise energies. For the other settings see
+    `Settings`.
+
+    An interrupted or killed run is resumed by the same call, after its last complete `chunk` of
+    rows. Finished rows are in the folder `<output>.parts`, with either engine. Memory does not grow
+    with the size of the input.
+
+    Raises InputError before anything is predicted: for bad input as `read` does, for an output that
+    another process is writing, and for one that was begun with other settings or another input.
     """
     path, files = _output(output), _files(input)
     if engine not in ENGINES:
@@ -124,11 +135,11 @@ def predict_library(
                 parts = _parts(items, chunk, range(resumed, count, chunk))
                 tables = on_ray(parts, settings, workers)
             else:
-                # twice a chunk: the processes go on while the network runs on one
+                # twice a chunk, so that the processes work while the network runs
                 finished = finish_all(items, settings.options, workers, ahead=2 * chunk)
                 counted = _counted(finished, bar, task)
                 read = counted if workers else ahead(counted, _WINDOW * chunk)
-                # sorted by size so that little is padding, by more at once where none is waited for
+                # a larger part has less padding after sorting by size
                 many = chunk if workers else _WINDOW * chunk
                 parts = _parts(read, many, range(resumed, count, many))
                 tables = (
@@ -145,7 +156,7 @@ def predict_library(
 
 
 def _parts(items: Iterator[T], chunk: int, rows: Iterable[int]) -> Iterator[tuple[int, list[T]]]:
-    """(the row of its first, `chunk` items), for each of the rows."""
+    """For each of `rows`, yield it with the next `chunk` items."""
     for first in rows:
         yield first, list(islice(items, chunk))
 
@@ -160,15 +171,17 @@ def _output(output: str | os.PathLike[str]) -> Path:
 
 
 def _files(given: Any) -> list[str]:
-    """Paths of files: only these can be read a second time, when a run goes on."""
+    """Paths of files, checked. Only files can be read again when a run is resumed."""
     one = isinstance(given, str | os.PathLike)
     files = [os.fspath(item) for item in ([given] if one else given)]
     for file in files:
         if file == STDIN:
-            raise InputError("a library cannot come from standard input: write it to a file first.")
+            raise InputError(
+                "a library cannot be read from standard input: write it to a file first."
+            )
         if not os.path.isfile(file):
             known = " ".join(READERS)
-            raise InputError(f"{file}: no such file; expected one of molecules ({known}, or .gz)")
+            raise InputError(f"{file}: no such file; expected a file of molecules ({known}, .gz)")
     return files
 
 
@@ -179,7 +192,7 @@ def _identity(file: str) -> dict[str, Any]:
 
 
 def _versions(settings: Settings) -> dict[str, Any]:
-    """Of what else a row depends on."""
+    """Versions and digests of everything else that a row depends on."""
     from rdkit import rdBase
 
     predictor = load(settings)
@@ -187,7 +200,7 @@ def _versions(settings: Settings) -> dict[str, Any]:
     found = [each.calibration for each in models]
     text = json.dumps([None if f is None else f.content for f in found], sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest() if any(found) else None
-    device = predictor.device.type  # on which the orientations that are drawn depend
+    device = predictor.device.type  # random orientations depend on it
     return {"rdkit": rdBase.rdkitVersion, "calibration": digest, "device": device}
 
 

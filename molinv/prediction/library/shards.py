@@ -1,6 +1,6 @@
-"""What is done of a run, on disk: a manifest, and a parquet file for every so many rows.
+"""Finished rows of a library on disk: a manifest, and one parquet file per chunk of rows.
 
-What has its name is whole, whenever the process was killed.
+All files are written atomically, so the process may be killed at any time.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from ..input_columns import InputColumns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 2  # 1 had no column geometry
-GROUP = 65_536  # rows of a row group of the joined file
+FORMAT = 2  # format 1 lacked the column geometry
+GROUP = 65_536  # rows per row group of the joined file
 
 
 class Shards:
     """The shards of the run that writes `output`, in the folder `<output>.parts`.
 
-    As a context it holds the folder's lock. `key` is all that the rows depend on, as JSON; `rows`
-    how many there will be, `chunk` how many a shard holds. Raises InputError where the folder
-    holds another run's, and where another process writes there.
+    A context that holds the folder's lock. `key` is everything that the rows depend on, as JSON;
+    `rows` is the total number of rows, `chunk` the number per shard. Raises InputError for a folder
+    of another run, and while another process writes there.
     """
 
     def __init__(self, output: Path, key: dict[str, Any], rows: int, chunk: int):
@@ -73,23 +73,23 @@ class Shards:
             raise InputError(
                 f"{self.folder} holds the rows of another run, with another "
                 f"{', '.join(_differences(kept, self._key))}: give the same input and settings to "
-                "go on, or delete it to begin anew, or name another output."
+                "resume it, delete the folder to start again, or name another output."
             )
-        if found.get("joined"):  # killed while it cleared up
+        if found.get("joined"):  # killed while deleting shards
             self._clear()
             self._open()
 
     @property
     def count(self) -> int:
-        """How many shards there will be."""
+        """Total number of shards."""
         return -(-self.rows // self.chunk)
 
     def done(self) -> int:
-        """How many there are without a gap, from the first."""
+        """Number of finished shards before the first missing one."""
         return next((i for i in range(self.count) if not self._path(i).exists()), self.count)
 
     def write(self, index: int, table: pa.Table) -> None:
-        """Keep a shard; on disk when this returns."""
+        """Write a shard; it is on disk when this returns."""
         import pyarrow.parquet as pq
 
         path = self._path(index)
@@ -97,9 +97,10 @@ class Shards:
             pq.write_table(table, temporary)
 
     def join(self, schema: pa.Schema, given: InputColumns | None = None) -> int:
-        """Write the output from all shards, delete them; returns how many rows have an error.
+        """Join all shards into the output and delete them; returns how many rows have an error.
 
-        `given` are the inputs' own columns, which come first.
+        `given` are the inputs' own columns, which are placed first. Raises InputError for a damaged
+        shard.
         """
         import pyarrow as pa
 
@@ -117,7 +118,7 @@ class Shards:
         return bad
 
     def _groups(self) -> Iterator[pa.Table]:
-        """All rows in order, many shards a table."""
+        """Yield all rows in order, many shards per table."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -143,7 +144,7 @@ class Shards:
     def _clear(self) -> None:
         for path in self.folder.glob("*.par*"):
             path.unlink()
-        self._manifest.unlink()  # last: until then it says that the rest may go
+        self._manifest.unlink()  # last, because it records that the shards may be deleted
         self.folder.rmdir()
 
     def _path(self, index: int) -> Path:
@@ -151,7 +152,7 @@ class Shards:
 
 
 def _writer(path: Path, schema: pa.Schema) -> Any:
-    """A writer of whole tables, by the ending before ".part"."""
+    """A writer of tables; the ending before ".part" decides between .csv and .parquet."""
     import pyarrow.csv as csv
     import pyarrow.parquet as pq
 
