@@ -1,16 +1,15 @@
-"""Benchmarks: the commands behind the README's tables.
+"""Benchmarks: the commands that make the tables of the README.
 
-A benchmark is a folder here whose `main` takes the command's flags as keyword arguments, explained
-in the docstrings. `molinv bench --help` lists them. The files are what they share:
+A benchmark is a package in this folder. Its `main` takes the command's flags as keyword arguments,
+and its docstring explains them. `molinv bench --help` lists the benchmarks. They share these
+files:
 
-| file | what is in it |
-|---|---|
-| `grid.py` | many training runs: skip finished ones, resume, refuse other settings |
-| `networks.py`, `faenet.py` | the registry of networks and methods that are compared |
-| `environments.py`, `peers/` | other packages' networks, each in an environment of its own |
-| `flags.py` | lists of names, positive numbers and devices from flags |
-| `turns.py`, `steps.py`, `memory.py`, `batches.py` | what is timed, how, and on which molecules |
-| `report.py` | tables, figures, JSON, and the machine that numbers were measured on |
+| file | contents | |---|---| | `grid.py` | many training runs: skip finished ones, resume, refuse
+other settings | | `networks.py`, `faenet.py` | the registry of networks and methods that are
+compared | | `environments.py`, `peers/` | other packages' networks, in virtual environments of
+their own | | `flags.py` | parse lists of names, positive numbers and devices | | `turns.py`,
+`steps.py`, `memory.py`, `batches.py` | timing, what is timed, memory, molecules | | `report.py` |
+tables, figures, JSON, and the machine that numbers were measured on |
 """
 
 import ast
@@ -22,7 +21,7 @@ from ..errors import unknown
 
 
 def available() -> list[str]:
-    """The names of the benchmarks, with dashes for the folders' underscores."""
+    """Names of the benchmarks, with dashes in place of the folders' underscores."""
     found = pkgutil.iter_modules(__path__)
     return sorted(
         module.name.replace("_", "-") for module in found if module.ispkg and module.name != "peers"
@@ -30,7 +29,7 @@ def available() -> list[str]:
 
 
 def find(name: str):
-    """The module of a benchmark, which has `main`; raises InputError for an unknown one."""
+    """The module of a benchmark, which defines `main`; raises InputError for an unknown name."""
     if name.replace("_", "-") not in available():
         raise unknown("benchmark", name, available())
     return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")

@@ -1,4 +1,4 @@
-"""The molecules that speed is measured on: a data set's in the trainer's batches, or random."""
+"""Molecules for measuring speed: batches of a data set as in training, or random ones."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ..datasets import load
 from ..datasets.batches import Batch, Loader, OnDevice
 from ..datasets.split import permutation
 
-# 90 % of the pairs of 18 such atoms are within 5 angstrom; of QM9's molecules of 18 atoms, 92 %
-VOLUME = 8.0  # angstrom^3 an atom
+# 90 % of the pairs of 18 random atoms are within 5 angstrom, as are 92 % in QM9's molecules
+VOLUME = 8.0  # angstrom^3 per atom
 ELEMENTS = (1, 6, 7, 8)
-BUCKET = 50  # the Loader's
+BUCKET = 50  # batches that the Loader sorts by size
 
 
 def real_batches(data: str, size: int, count: int, device: torch.device) -> list[Batch]:
-    """`count` batches of `size` molecules as the trainer makes them, from small to large.
+    """`count` batches of `size` molecules as in training, from small to large molecules.
 
-    The trainer sorts 50 batches by size. These are evenly spaced among 50, so that padding is as in
-    training. Their targets are random numbers. A data set with fewer molecules gives fewer
-    batches, or one smaller one. Raises InputError for a data set that does not exist.
+    The trainer sorts 50 batches by size. The batches returned are evenly spaced among 50, so
+    padding is as in training. Targets are random numbers. A data set with fewer molecules gives
+    fewer batches, or one smaller batch. Raises InputError for an unknown data set.
     """
     molecules = load(data)
     chosen = permutation(len(molecules), 0)[: BUCKET * size]
@@ -36,9 +36,10 @@ def real_batches(data: str, size: int, count: int, device: torch.device) -> list
 
 
 def random_batch(size: int, atoms: int, device: torch.device) -> Batch:
-    """`size` molecules of `atoms` atoms each: random points of a ball about as dense as QM9.
+    """`size` molecules of `atoms` atoms each: random points in a ball, about as dense as QM9.
 
-    H, C, N and O in equal parts. The same arguments give the same molecules on any device.
+    The elements are H, C, N and O with equal probability. The same arguments give the same
+    molecules on any device.
     """
     generator = torch.Generator().manual_seed(atoms)
     radius = (3 * VOLUME * atoms / (4 * pi)) ** (1 / 3)

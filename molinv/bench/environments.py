@@ -1,4 +1,4 @@
-"""Virtual environments in molinv's cache for other packages, which molinv itself never imports."""
+"""Virtual environments in molinv's cache, for packages that molinv itself never imports."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..atomic import atomic_write
 from ..datasets.qm9 import cache_root
 from ..errors import InputError
 
-READY = "installed.txt"  # written last: without it the installation was interrupted
+READY = "installed.txt"  # written last; if it is missing, the installation was interrupted
 
 
 @dataclass(frozen=True)
 class Environment:
-    """The folder of a virtual environment, and what is installed there.
+    """A virtual environment's folder, and the requirements installed there.
 
-    pins    requirements that pip installs with all that they require
-    alone   requirements that pip installs without it: some ask for what they do not need
+    pins    requirements that pip installs with their dependencies
+    alone   requirements that pip installs without dependencies, some of which are not needed
     """
 
     folder: Path
@@ -33,20 +33,20 @@ class Environment:
 
     @property
     def python(self) -> Path:
-        """The interpreter; raises InputError where it is not there."""
+        """The interpreter; raises InputError if it is missing."""
         return self.see(self.path("scripts") / "python")
 
     def versions(self, *names: str) -> dict[str, str]:
-        """The installed versions of the distributions `names` that are there."""
+        """Installed versions of the distributions `names`; missing ones are left out."""
         found = {d.name: d.version for d in distributions(path=[str(self.path("purelib"))])}
         return {name: found[name] for name in names if name in found}
 
     def path(self, kind: str) -> Path:
-        """One of its folders, such as scripts or purelib."""
+        """A folder of the environment, such as scripts or purelib."""
         return Path(sysconfig.get_path(kind, "venv", {"base": str(self.folder)}))
 
     def see(self, path: Path) -> Path:
-        """The path; raises InputError where nothing is there."""
+        """The path; raises InputError if it does not exist."""
         if path.exists() or path.with_suffix(".exe").exists():
             return path
         raise InputError(
@@ -56,10 +56,9 @@ class Environment:
         )
 
     def make(self, console: Console) -> None:
-        """Install what is not there yet: some minutes and 1 to 2 GB.
+        """Install the requirements unless they are installed: some minutes and 1 to 2 GB.
 
-        torch has the version that molinv uses. Raises InputError where pip fails, with the last
-        line of what it said.
+        torch has the version that molinv uses. Raises InputError with pip's last line if pip fails.
         """
         lock = cache_root() / "locks" / f"{self.folder.name}.lock"
         lock.parent.mkdir(parents=True, exist_ok=True)

@@ -19,14 +19,18 @@ from ..models.edges import edges, molecule_of_atom
 class FAENet(Model):
     """The network of Duval et al. 2023 with the package's own settings, without built-in symmetry.
 
-    Its frame averaging is `canonical` around it, whose frames equal the package's
+    Frame averaging is done by the model `canonical` around it. Its frames equal the package's
     (`frame_averaging_3D` with "se3-all" and "se3-stochastic") except for the order of the axes; a
-    test compares them. The package needs torch_scatter, a compiled extension, which PyG's `scatter`
-    replaces. Two settings differ from its defaults: `skip_co` is "concat_atom", since "concat"
-    joins one number a layer and so serves one target only; the last layer has one output a target,
-    and their sum over atoms is divided by 20. Its graph norm covers all atoms of a batch, so an
-    output depends on the other molecules in it. Raises InputError without the package.
-    Source: Duval et al., ICML 2023 (arXiv 2305.05577); github.com/vict0rsch/faenet.
+    test compares them. torch_scatter, a compiled extension that the package needs, is replaced by
+    PyG's `scatter`.
+
+    Two settings differ from the package's defaults. `skip_co` is "concat_atom", because "concat"
+    joins one number per layer and supports one target only. The last layer has one output per
+    target, and the sum over atoms is divided by 20. The network's graph norm covers all atoms of a
+    batch, so an output depends on the other molecules in the batch.
+
+    Raises InputError if the package is not installed. Source: Duval et al., ICML 2023 (arXiv
+    2305.05577); github.com/vict0rsch/faenet.
     """
 
     symmetries = ("T(3)",)
@@ -56,7 +60,7 @@ class FAENet(Model):
 
 
 def _package() -> ModuleType:
-    """The package, with replacements for torch_scatter and a column that mendeleev 1 dropped."""
+    """The package, with replacements for torch_scatter and for a column that mendeleev 1 lacks."""
     shim = ModuleType("torch_scatter")
     shim.scatter = scatter  # pyright: ignore[reportAttributeAccessIssue]
     sys.modules.setdefault("torch_scatter", shim)

@@ -1,4 +1,4 @@
-"""What flags say: names, positive numbers, devices."""
+"""Parse flags: names, positive numbers, devices."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..reading import split
 def listed(
     text: str, what: str, known: Iterable[str] | None = None, outside: bool = False
 ) -> list[str]:
-    """The different names in a list with commas, in their order.
+    """The names in a comma-separated list, in order.
 
-    A known name may contain a comma itself, as methods' names do; a semicolon separates as well.
-    `outside` also takes package.module:Name. Raises InputError for a name that is not among the
-    known, for a repeated one, and for none.
+    A known name may contain a comma, as names of methods do; semicolons also separate. With
+    `outside`, "package.module:Name" is accepted too. Raises InputError for an unknown name, a
+    repeated name, and an empty list.
     """
     parts, names = split(text.replace(";", ",")), []
     known = None if known is None else list(known)
@@ -34,7 +34,7 @@ def listed(
 
 
 def numbers(text: str, what: str) -> list[int]:
-    """The different whole numbers in a list with commas; raises InputError for anything else."""
+    """The different whole numbers in a comma-separated list; raises InputError for others."""
     try:
         return [int(part) for part in listed(text, what)]
     except ValueError as error:
@@ -42,14 +42,14 @@ def numbers(text: str, what: str) -> list[int]:
 
 
 def positive(**values: int) -> None:
-    """Raises InputError for a flag below 1."""
+    """Raises InputError for a value below 1."""
     for name, value in values.items():
         if value < 1:
             raise InputError(f"{name}: expected at least 1, got {value}.")
 
 
 def find_device(name: str) -> torch.device:
-    """The device of that name; raises InputError where it cannot be used."""
+    """The device with this name; raises InputError if it cannot be used."""
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

@@ -16,19 +16,19 @@ from ..training.module import Diverged
 from ..training.run import check_same
 from ..training.saved import write_json
 
-FREE = ("out", "root")  # settings that say where files are
+FREE = ("out", "root")  # paths, which may differ between calls
 
 
 @dataclass(frozen=True)
 class Run:
     """One run of a grid.
 
-    label    printed before it starts
-    path     its result, a JSON file with its settings
-    config   the training settings, a dataclass with defaults
-    measure  trains, or resumes training, in `config.out`, and returns the result
+    label    text printed before the run starts
+    path     JSON file with the result and its settings
+    config   training settings, a dataclass with defaults
+    measure  trains in `config.out`, or resumes training, and returns the result
     test     settings of the measurement
-    facts    stored with the result, also where the run diverged
+    facts    further content of the result, also if the run diverged
     """
 
     label: str
@@ -42,13 +42,13 @@ class Run:
 def finish(
     runs: Iterable[Run], total: int, console: Console
 ) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Each run's result, from its file or newly made, and whether it is time for a report.
+    """Yield each run's result, from its file or newly measured, and whether a report is due.
 
-    A report is due after each new run and after the last one. A diverged run has a result too,
-    with its error as "failed". Raises InputError where a result was made with other settings.
+    A report is due after each new run and after the last run. A diverged run has a result with its
+    error as "failed". Raises InputError for a result with other settings.
     """
     for count, run in enumerate(runs, 1):
-        settings = asdict(run.config) | run.test  # before training fills in what was not given
+        settings = asdict(run.config) | run.test  # before training fills in defaults
         result = _read(run, settings)
         due = result is None or count == total
         if result is None:
@@ -64,18 +64,18 @@ def finish(
 
 
 def _read(run: Run, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """The result in the run's file; None if there is none."""
+    """The result in the run's file; None if there is no file."""
     if not run.path.is_file():
         return None
     try:
         result = json.loads(run.path.read_text(encoding="utf-8"))
         there = result.get("settings")
     except (ValueError, AttributeError) as error:
-        raise InputError(f"{run.path} is damaged: delete it, and measure again.") from error
+        raise InputError(f"{run.path} is damaged: delete it and run again.") from error
     if there is None:  # earlier versions kept the settings beside the result
         check_same(Path(run.config.out), run.config, run.path, free=())
         return result
-    # a setting that was added later was at its default
+    # a setting that did not exist yet had today's default
     there = asdict(type(run.config)()) | there
     for name, value in settings.items():
         if name not in FREE and there.get(name) != value:
@@ -87,7 +87,7 @@ def _read(run: Run, settings: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def history(folder: Path | str) -> list[dict[str, str]]:
-    """The rows of a run's metrics.csv; none if there is no such file."""
+    """The rows of a run's metrics.csv; empty if there is no file."""
     path = Path(folder) / "metrics.csv"
     if not path.is_file():
         return []

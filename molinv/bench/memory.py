@@ -25,24 +25,27 @@ STATUS = Path("/proc/self/status")
 def peak_memory(
     network: Network, batch: Batch, training: bool = True, precision: str = PRECISIONS[0]
 ) -> float | None:
-    """Peak memory, in MiB, that a training step on the batch or a pass of inference adds.
+    """Peak memory, in MiB, that training steps (or inference) on a batch add.
 
-    A fresh process makes the model and takes a step on a molecule of three atoms, which loads the
-    libraries, the weights and the optimizer's state. The result is its growth in two steps on the
-    batch: activations, gradients, work space. On a CPU it is measured by the largest resident size,
-    on a CUDA device by torch's allocator. None on other devices, and where the process was killed
-    because memory was short.
+    A fresh process builds the model and takes one step on a molecule of three atoms, which loads
+    the libraries, the weights and the optimizer's state. The result is the growth in two steps on
+    the batch: activations, gradients, work space. It is measured by the largest resident size on a
+    CPU and by torch's allocator on a CUDA device. None on other devices, and if the process was
+    killed for lack of memory.
     """
     device = batch.pos.device
     if device.type not in ("cpu", "cuda"):
         return None
-    # as arrays: tensors would travel through shared memory, which would be counted
+    # as arrays, because tensors are passed in shared memory, which would be counted
     arrays = [t.cpu().numpy() for t in (batch.pos, batch.z, batch.y, batch.index)]
     return in_fresh_process(_measure, network, arrays, str(device), training, precision)
 
 
 def in_fresh_process(measure: Callable[..., int], *args: Any) -> float | None:
-    """The bytes that `measure` returns in a new process, in MiB; None if the process was killed."""
+    """Call `measure`, which returns bytes, in a new process; returns MiB.
+
+    None if the process was killed.
+    """
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         try:
             return pool.submit(measure, *args).result() / 2**20
@@ -53,7 +56,7 @@ def in_fresh_process(measure: Callable[..., int], *args: Any) -> float | None:
 def _measure(
     network: Network, arrays: list[np.ndarray], where: str, training: bool, precision: str
 ) -> int:
-    """In the fresh process: bytes."""
+    """Growth in bytes, measured in the fresh process."""
     device = torch.device(where)
     pos, z, y, index = (torch.from_numpy(a).to(device) for a in arrays)
     batch = Batch(pos, z, y, index)
@@ -69,9 +72,9 @@ def _measure(
 
 
 def largest_size() -> int:
-    """The largest resident size that this process has had, in bytes."""
+    """Largest resident size of this process so far, in bytes."""
     if STATUS.exists():
-        # Linux's getrusage also counts what the parent had when it started this process
+        # Linux's getrusage includes the parent's size at the start of this process
         rows = STATUS.read_text(encoding="utf-8").splitlines()
         line = next(row for row in rows if row.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024

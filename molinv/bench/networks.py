@@ -1,4 +1,4 @@
-"""The registry of what benchmarks compare: networks, and methods (a network and a distribution)."""
+"""Registry of the networks and methods (network and distribution) that benchmarks compare."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAENET = "molinv.bench.faenet:FAENet"
 
 @dataclass(frozen=True)
 class Network:
-    """A name in the tables, with its model and settings; `peer` marks other packages' models."""
+    """A network of a benchmark with its settings; `peer` marks other packages' models."""
 
     name: str
     model: str
@@ -31,8 +31,8 @@ class Network:
     ) -> Augmented:
         """The network with one output, wrapped as in training.
 
-        A model with rotations built in has nothing to learn and gets the Identity in place of a
-        UniformBox on SO(3); `learned` decides otherwise.
+        By default a model with built-in rotation symmetry gets an Identity distribution, and any
+        other a UniformBox on SO(3). `learned` overrides this choice.
         """
         net = models.make(self.model, 1, dict(self.settings))
         so3 = groups.SO3()
@@ -42,7 +42,7 @@ class Network:
         return Augmented(net, mu, input=net.action, copies=copies).to(device)
 
 
-# models that the speed benchmarks compare in several variants
+# models with several variants in the speed benchmarks
 _VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "point": {"point": {}, "point-distance": {"geometry": "distance"}},
     "canonical": {"canonical-all": {"frames": "all"}, "canonical-one": {"frames": "one"}},
@@ -61,7 +61,7 @@ def known() -> dict[str, Network]:
 
 
 def choose(text: str | None) -> list[Network]:
-    """The networks in a list of names; by default every one whose package is installed.
+    """The networks in a list of names, by default all whose packages are installed.
 
     A name may be "package.module:Name". Raises InputError as `listed` does.
     """
@@ -72,12 +72,12 @@ def choose(text: str | None) -> list[Network]:
 
 
 def reference(chosen: list[Network]) -> str:
-    """The network that ratios are relative to: SchNet, or the first where SchNet is not chosen."""
+    """Name of the network that ratios are relative to: SchNet if chosen, else the first one."""
     names = [n.name for n in chosen]
     return REFERENCE if REFERENCE in names else names[0]
 
 
-# what `potential` trains
+# networks of the benchmark `potential`
 POTENTIALS = {
     "point": Network("point", "point", {"width": 96, "layers": 3, "geometry": "displacement"}),
     "painn": Network("painn", "painn", {"width": 64, "layers": 3}),
@@ -89,9 +89,9 @@ DISTRIBUTIONS |= {"learned box": "UniformBox", "learned HaarBall": "HaarBall"}
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """A row of `qm9-equal-time`: a network, and a distribution on SO3.
+    """A row of `qm9-equal-time`: a network and a distribution on SO3.
 
-    `more` are further settings of its training, which `plus` names.
+    `more` are further training settings; `plus` is their name in the table.
     """
 
     network: Network
@@ -106,16 +106,16 @@ class Method:
 
     @property
     def folder(self) -> str:
-        """The name of its folder."""
+        """Name of the method's folder."""
         return self.name.lower().replace(", ", "-").replace(" + ", "-").replace(" ", "-")
 
     @property
     def kind(self) -> str:
-        """How its distribution is chosen: none, fixed or learned; or peer."""
+        """ "none", "fixed" or "learned", by the distribution; or "peer"."""
         return "peer" if self.network.peer else self.over.split()[0]
 
     def settings(self) -> dict[str, Any]:
-        """The training settings that are this method's own."""
+        """The training settings of this method."""
         return {
             "model": self.network.model,
             "model_args": self.network.settings,
@@ -131,7 +131,7 @@ _FREE = (
     Network("point displacement", "point", {"geometry": "displacement"}),
     Network("graph", "graph"),
 )
-_XTB = {  # xTB's numbers of the data's own geometries; computing them is not counted
+_XTB = {  # xTB features of the data's own geometries; computing them is not timed
     "xTB labels": {"auxiliary": "charges,xtb", "auxiliary_weight": 0.6},
     "xTB inputs": {"features": "xtb"},
 }

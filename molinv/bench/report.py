@@ -1,4 +1,4 @@
-"""How results are shown and written: tables, figures, JSON, and what they were measured on."""
+"""Show and save results: tables, figures, JSON, and the machine they were measured on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .turns import Spread
 
 
 def wide(width: int = 140) -> Console:
-    """A console on which a log wraps no columns."""
+    """A console that is wide enough not to wrap the columns of a table in a log."""
     console = Console()
     if not console.is_terminal:
         console.width = width
@@ -43,7 +43,7 @@ def table(
 
 
 def interval(value: Spread, form: str = ".2f", unit: str = "") -> str:
-    """The median with the lowest and highest round; one round has no range."""
+    """The median with the lowest and highest round; a single round has no range."""
     between = f" ({value.low:{form}} to {value.high:{form}})" if value.low != value.high else ""
     return f"{value.median:{form}}{unit}{between}"
 
@@ -56,14 +56,17 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def write(path: Path, content: dict[str, Any]) -> Path:
-    """Write results as JSON, a spread as median, low and high, into a folder that may be new."""
+    """Write results as JSON, creating the folder if needed.
+
+    A spread is written as an object with median, low and high.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, plain(content))
     return path
 
 
 def plain(found: Any) -> Any:
-    """The same with JSON's types; keys that are tuples become nested objects."""
+    """The same content with JSON's types; tuple keys become nested objects."""
     if isinstance(found, Spread):
         return found._asdict()
     if not isinstance(found, dict):
@@ -79,13 +82,13 @@ def plain(found: Any) -> Any:
 
 
 def facts(**more: Any) -> dict[str, Any]:
-    """What a table of accuracies was measured on."""
+    """The machine and versions of a table of accuracies."""
     found = {"machine": processor(), "torch": torch.__version__}
     return found | {"threads": torch.get_num_threads()} | more
 
 
 def machine(device: torch.device | str = "cpu") -> dict[str, str]:
-    """What rates were measured on."""
+    """The machine and versions of a table of rates."""
     versions = {"torch": torch.__version__, "molinv": __version__}
     if torch.device(device).type == "cuda":
         return {"device": torch.cuda.get_device_name(device)} | versions
@@ -93,7 +96,7 @@ def machine(device: torch.device | str = "cpu") -> dict[str, str]:
 
 
 def processor() -> str:
-    """The processor's name."""
+    """Name of the processor."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     names = (row.split(":")[1].strip() for row in lines if "model name" in row)

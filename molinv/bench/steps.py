@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..training.config import TrainConfig
 from ..training.optim import MuonAdamW, parameter_groups
 
-# far below the trainer's, so that the model stays near its initial weights however many steps run
+# far below the trainer's, so that the model stays near its initial weights during timing
 RATE = 1e-7
 PRECISIONS = ("32-true", "bf16-mixed")
 
@@ -22,11 +22,11 @@ PRECISIONS = ("32-true", "bf16-mixed")
 class TrainingStep:
     """A step of `training.module.Joint` on a batch, with the trainer's default settings.
 
-    The model's inputs are made (edges, for a graph), group elements are drawn and act, and the
-    network runs; L1 loss minus the reward, backward pass, clipping by parameter group, one step of
-    Muon with AdamW. Lightning's hooks and logging and gathering the batch are left out. Noise is
-    drawn in each step; the trainer draws an epoch's for all molecules at once. Raises InputError
-    if the loss is not finite.
+    Makes the model's inputs (edges, for a graph), draws group elements and acts with them, runs the
+    network, takes L1 loss minus reward, propagates back, clips by parameter group, and updates with
+    Muon and AdamW. Lightning's hooks, logging and the gathering of the batch are not part of it.
+    Noise is drawn in each step, whereas the trainer draws it for a whole epoch at once. Raises
+    InputError if the loss is not finite.
     """
 
     def __init__(self, network: Augmented, precision: str = PRECISIONS[0]):
@@ -41,7 +41,7 @@ class TrainingStep:
 
     def __call__(self, batch: Batch) -> None:
         network = self.network
-        if not network.training:  # visiting the modules does not belong to a step
+        if not network.training:  # visiting all modules would take time
             network.train()
 
         def errors(outputs: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class TrainingStep:
             risk = network.risk(errors, *inputs(network, batch), generator=self.generator)
         loss = risk.loss - self.config.lam * risk.reward
         if not torch.isfinite(loss):
-            raise InputError(f"the loss of {type(network.model).__name__} became {loss.item()}.")
+            raise InputError(f"the loss of {type(network.model).__name__} is {loss.item()}.")
         self.optimizer.zero_grad()
         loss.backward()
         for group in self.optimizer.param_groups:
@@ -60,7 +60,7 @@ class TrainingStep:
 
 
 class Inference:
-    """One pass of the network alone, without gradients and without averaging over an orbit."""
+    """One pass of the network without gradients and without averaging over an orbit."""
 
     def __init__(self, network: Augmented, precision: str = PRECISIONS[0]):
         self.network, self.precision = network, precision
@@ -74,11 +74,11 @@ class Inference:
 
 
 def forward(batch: Batch, precision: str) -> torch.autocast:
-    """Lightning's autocast for a precision."""
+    """Autocast as Lightning uses it for this precision."""
     kind, half = batch.pos.device.type, precision != PRECISIONS[0]
     return torch.autocast(kind, torch.bfloat16, enabled=half, cache_enabled=False)
 
 
 def inputs(network: Augmented, batch: Batch) -> tuple[Any, ...]:
-    """The network's arguments: first what the group acts on, then the rest."""
+    """The network's arguments: the one that the group acts on, then the others."""
     return network.model.inputs(batch)  # pyright: ignore[reportCallIssue]

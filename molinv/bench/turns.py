@@ -1,4 +1,4 @@
-"""Timing in turn: every round measures each task once, so that a slow moment hits all alike."""
+"""Time tasks in turn: each round measures every task once, so that slow moments affect all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Spread(NamedTuple):
-    """The median over rounds, with the lowest and the highest."""
+    """Median over rounds, with the lowest and the highest round."""
 
     median: float
     low: float
@@ -25,7 +25,7 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """What is timed: `run` on each of the batches in turn, on a device."""
+    """A task to time: call `run` on each of the batches, on a device."""
 
     run: Callable[[Any], object]
     batches: Sequence[Sized]
@@ -33,11 +33,11 @@ class Task:
 
     @property
     def count(self) -> int:
-        """How many molecules, or pictures, one pass over the batches takes."""
+        """Number of molecules (or pictures) in all batches."""
         return sum(len(batch) for batch in self.batches)
 
     def seconds(self, repeats: int = 1) -> float:
-        """The time of one pass over the batches, from an idle device to an idle device."""
+        """Time of one pass over the batches, in seconds; the device is idle before and after."""
         synchronize(self.device)
         start = perf_counter()
         for _ in range(repeats):
@@ -53,16 +53,16 @@ def in_turn(
     least: float = 0.0,
     tick: Callable[[str], object] = lambda text: None,
 ) -> dict[Key, list[float]]:
-    """Seconds for each molecule (or picture), by task and round.
+    """Seconds per molecule (or picture), by task and round.
 
-    Every task first runs unmeasured. Then each round measures every task, and starts with a
-    different one. A task that takes less than `least` seconds is repeated within its turn until
-    it lasts about as long. `tick` is called with the stage at each warm-up and each turn.
+    Every task runs once without being timed. Then each round times every task, starting with a
+    different task. A task that takes less than `least` seconds is repeated within its turn until it
+    takes about that long. `tick` is called with a description at each warm-up and each turn.
     """
     names, repeats = list(tasks), dict.fromkeys(tasks, 1)
     for name, task in tasks.items():
         tick("warming up")
-        task.run(task.batches[-1])  # libraries load, kernels compile
+        task.run(task.batches[-1])  # load libraries, compile kernels
         if least:
             warm = Task(task.run, task.batches[-1:], task.device).seconds()
             repeats[name] = max(1, ceil(least / (warm * len(task.batches))))
@@ -77,22 +77,22 @@ def in_turn(
 
 
 def rates(seconds: Sequence[float]) -> Spread:
-    """Molecules a second."""
+    """Molecules per second."""
     return spread([1 / s for s in seconds])
 
 
 def ticks(tasks: Mapping[Key, Task], rounds: int) -> int:
-    """How often `in_turn` calls its `tick`."""
+    """Number of times that `in_turn` calls its `tick`."""
     return len(tasks) * (1 + rounds)
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Median, lowest and highest."""
+    """Median, lowest and highest value."""
     return Spread(median(values), min(values), max(values))
 
 
 def ratios(upper: Sequence[float], lower: Sequence[float]) -> Spread:
-    """The spread of upper / lower, divided within each round."""
+    """Spread of upper / lower, divided within each round."""
     return spread([a / b for a, b in zip(upper, lower, strict=True)])
 
 

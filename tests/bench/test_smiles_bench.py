@@ -137,7 +137,7 @@ def test_molinv_trains_as_long_as_one_model_of_chemprop_did(bench, where):
     rival = json.loads((part.cell.folder / "chemprop/result.json").read_text())
     assert config.minutes == pytest.approx(rival["seconds"] / 60)
     assert (config.split, config.seed, config.epochs) == ("column:part", 1, None)
-    with pytest.raises(InputError, match="name chemprop in --only too"):
+    with pytest.raises(InputError, match="add chemprop to --only"):
         made.run(plan.Part("molinv", Cell(out, "freesolv", "random", 7), 0))
 
 
@@ -228,7 +228,7 @@ def test_a_shared_machine_is_named(cell):
     quiet = {cell: {"chemprop": [made([1.0] * 3, busy=9.0, wall=10.0)]}}
     assert results.crowded(quiet) is None
     quiet[cell]["molinv"] = [made([1.0] * 3, busy=2.0, wall=10.0)]
-    assert "had 0.20 to 0.90 of a core" in (results.crowded(quiet) or "")
+    assert "used 0.20 to 0.90 cores" in (results.crowded(quiet) or "")
 
 
 def test_the_environment_is_made_once_with_the_torch_of_molinv(tmp_path, monkeypatch):

@@ -1,13 +1,13 @@
-"""Rates of predicting a library of molecules, beside the network alone and RDKit alone.
+"""Rates of predicting a library of molecules, compared with the network alone and RDKit alone.
 
-    geometries    `molinv predict library.xyz -o out.parquet`, beside the network alone on prepared
-                  batches, sorted by size
-    smiles        the same from SMILES, beside RDKit alone with as many processes: parsing, ETKDGv3,
-                  from random coordinates where that fails, and MMFF94
+    geometries    `molinv predict library.xyz -o out.parquet`, compared with the network alone on
+                  prepared batches, sorted by size
+    smiles        the same from SMILES, compared with RDKit alone on as many processes: parsing,
+                  ETKDGv3 (again from random coordinates if it fails), and MMFF94
 
-Each is timed as a complete call, including the start of its processes. All are timed in turn in one
-run, and ratios are taken within a round. The network runs while the processes embed, so leave it a
-core. The model is loaded before.
+Each is timed as a complete call, including the start of its processes, but with the model already
+loaded. All are timed in turn in one run, and ratios are taken within a round. The network runs
+while the processes embed, so it needs a core of its own.
 
     molinv bench library
     molinv bench library --molecules 300 --rounds 1
@@ -34,8 +34,8 @@ from ..flags import positive
 from ..report import interval, machine, table, write
 from ..turns import Spread, Task, in_turn, rates, ratios
 
-TASK = 16  # molecules a process embeds at once, as in `chem.parallel`
-# each with its lower bound in time
+TASK = 16  # molecules that a process embeds at once, as in `chem.parallel`
+# each task with its lower bound in time
 PAIRS = {"library of geometries": "network alone", "library of SMILES": "RDKit alone"}
 
 
@@ -55,9 +55,9 @@ def main(
         model: a shipped model's name or a run folder; the shipped default if not given.
         data: source of the molecules: qm9, or the folder of a data set with SMILES.
         molecules: number of molecules, drawn at random.
-        copies: orientations averaged; always one with SMILES.
-        workers: processes that embed SMILES.
-        rounds: how often everything is measured.
+        copies: number of orientations to average over; always one for SMILES.
+        workers: number of processes that embed SMILES.
+        rounds: number of timing rounds.
     """
     positive(molecules=molecules, copies=copies, workers=workers, rounds=rounds)
     there = load(data)
@@ -87,7 +87,7 @@ def main(
 def _tasks(
     molecules: Molecules, model: str | None, copies: int, workers: int, place: Path
 ) -> dict[str, Task]:
-    """What is timed, by name."""
+    """The tasks to time, by name."""
     from ase import Atoms
     from ase.io import write as write_xyz
 
@@ -130,7 +130,7 @@ def _rdkit(smiles: list[str], workers: int) -> None:
 
 
 def _embed(smiles: list[str]) -> None:
-    """Conformers by RDKit, searched as in `chem.conformers`."""
+    """Search conformers with RDKit as `chem.conformers` does."""
     from rdkit import Chem, RDLogger
     from rdkit.Chem import rdDistGeom
     from rdkit.Chem import rdForceFieldHelpers as fields
@@ -140,7 +140,7 @@ def _embed(smiles: list[str]) -> None:
         mol = Chem.AddHs(Chem.MolFromSmiles(text))
         settings = rdDistGeom.ETKDGv3()
         settings.randomSeed = 0
-        for settings.useRandomCoords in (False, True):  # for those that fail without
+        for settings.useRandomCoords in (False, True):  # random if the first search fails
             if made := rdDistGeom.EmbedMolecule(mol, settings) == 0:
                 break
         if made and (types := fields.MMFFGetMoleculeProperties(mol)):

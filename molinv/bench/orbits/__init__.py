@@ -1,10 +1,10 @@
-"""Rate of the analysis' pass over orientations, against the bare network; and its memory.
+"""Rate and memory of the analysis of orientations, compared with the bare network.
 
-A shipped model or a run, its test molecules, all orientations of the quadrature. `sweep` rotates
-the molecules, runs the network and keeps means, variances and powers by degree. Beside it the
-network alone is called as often on the same batches as stored. Both are timed in turn, and ratios
-are taken within a round. Then the largest resident size of a fresh process that sweeps once, for
-few and many molecules and orientations.
+Uses the test molecules of a shipped model or a run, and all orientations of the quadrature. `sweep`
+rotates the molecules, runs the network, and accumulates means, variances and powers by degree. The
+bare network is called equally often on the same batches as stored. Both are timed in turn, and
+ratios are taken within a round. Then the largest resident size of a fresh process that sweeps once
+is measured, for few and many molecules and orientations.
 
     molinv bench orbits                          1,000 molecules, degree 9: 380 orientations
     molinv bench orbits --molecules 64 --degree 3 --rounds 1
@@ -40,15 +40,15 @@ def main(
     rounds: int = 3,
     batch: int = 256,
 ) -> None:
-    """Measure the pass over orientations.
+    """Measure the rate and the memory of the analysis of orientations.
 
     Args:
         out: output folder.
         run: a run folder or the name of a shipped model.
-        molecules: number of its test molecules.
+        molecules: number of test molecules.
         degree: degree of the quadrature.
-        rounds: how often each is timed.
-        batch: molecules a call.
+        rounds: number of timing rounds.
+        batch: molecules per call of the network.
     """
     positive(molecules=molecules, rounds=rounds, batch=batch)
     subject, config, saved = of_run(run)
@@ -105,7 +105,7 @@ def _sweep(subject: Subject, degree: int, batch: Batch) -> None:
 
 
 def _peak(run: str, molecules: int, degree: int, batch: int) -> int:
-    """The largest resident size of a process that does nothing but one sweep."""
+    """The largest resident size of a process that runs only one sweep."""
     subject, config, saved = of_run(run)
     sweep(subject, held_out(config, saved, molecules), degree, batch)
     return largest_size()

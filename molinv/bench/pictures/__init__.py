@@ -1,11 +1,12 @@
-"""The paper's picture experiments: learned extents beside the truth, and beside no or full turns.
+"""The paper's picture experiments: learned extents compared with the truth.
 
-Each task trains a small network on real pictures three ways: without a distribution (none), with
-the complete circle (fixed), and with half-widths learned from 0.05. All have the same number of
-steps, and average over as many copies at test time. The truth of a planted task is how far its
-label lets a picture be moved. Finished runs are skipped, an interrupted one is resumed. Needs the
-extra `pictures`; CamVid's tasks need its folder as --root. All tasks and seeds take some five and a
-half hours of one CPU core, two of them CamVid's.
+Each task trains a small network on real pictures in three ways: without a distribution (none), with
+Haar measure on the whole circle (fixed), and with half-widths learned from an initial 0.05. All
+have the same number of steps, and average over the same number of copies at test time. The truth of
+a planted task is how far a picture can be moved without changing its label. Finished runs are
+skipped, and an interrupted run is resumed. Needs the extra `pictures`; CamVid's tasks need CamVid's
+folder as --root. All tasks and seeds take some five and a half hours of one CPU core, two of them
+for CamVid.
 
     molinv bench pictures
     molinv bench pictures --tasks digits-k3,digits-angle --seeds 0 --methods learned
@@ -43,16 +44,16 @@ def main(
     accelerator: str = "cpu",
     quick: bool = False,
 ) -> None:
-    """Train what is missing, print the table, write pictures.json and extents.png.
+    """Train missing runs, print the table, and write pictures.json and extents.png.
 
     Args:
         out: output folder.
-        tasks: names separated by commas; if not given all, those of CamVid only with a root.
-        methods: some of none, fixed, learned.
+        tasks: names separated by commas; all if not given, those of CamVid only with --root.
+        methods: some of none, fixed, learned, separated by commas.
         seeds: whole numbers separated by commas.
-        epochs: epochs of training a run; each task's own if not given.
-        lam: weight of the reward for a wide distribution; if not given, 0.1 for all tasks but those
-            of label maps, which share 0.03.
+        epochs: epochs of each run; each task's own number if not given.
+        lam: weight of the reward for a wide distribution; if not given, 0.03 for tasks with label
+            maps and 0.1 for all others.
         copies: group elements that test outputs are averaged over, for every method.
         root: CamVid's folder.
         accelerator: Lightning's accelerator: cpu, gpu, auto.
@@ -68,7 +69,10 @@ def main(
     ]
     if not plan:
         names = ", ".join(task.name for task in chosen)
-        raise InputError(f"{names}: their groups have no uniform distribution, so no `fixed`.")
+        raise InputError(
+            f"{names}: the groups of these tasks have no uniform distribution: leave out the "
+            "method fixed."
+        )
     console, folder, rows = Console(highlight=False), Path(out), []
 
     def run(task: PictureTask, method: str, seed: int) -> Run:
@@ -102,7 +106,7 @@ def main(
 
 
 def configure(task: PictureTask, method: str, seed: int, lam: float | None) -> dict[str, Any]:
-    """The settings of a run, for PictureConfig."""
+    """The settings of a run, as arguments of PictureConfig."""
     return {"group": task.group, "lam": lam, "seed": seed} | task.settings | METHODS[method]
 
 
@@ -124,7 +128,7 @@ def _measure(task: PictureTask, method: str, config: PictureConfig, copies: int)
 
 
 def _history(folder: Path, task: PictureTask) -> list[tuple[float, float]]:
-    """(seconds of training, the judged half-width), one an epoch; empty without extents."""
+    """(seconds of training, judged half-width) per epoch; empty without extents."""
     names = {f"extent_{name}": name for name in task.judged}
     return [
         (float(row["train_seconds"]), task.reach({n: float(row[c]) for c, n in names.items()}))
@@ -138,5 +142,5 @@ def _chosen(tasks: str, root: str) -> list[PictureTask]:
         return [task for task in TASKS.values() if root or not task.root]
     chosen = [TASKS[name] for name in listed(tasks, "task", TASKS)]
     if alone := [task.name for task in chosen if task.root and not root]:
-        raise InputError(f"{', '.join(alone)}: needs CamVid's folder; give --root.")
+        raise InputError(f"{', '.join(alone)}: CamVid's folder is missing; give --root.")
     return chosen

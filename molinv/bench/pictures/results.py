@@ -16,9 +16,9 @@ from .tasks import METHODS, PictureTask
 
 
 def table(rows: list[dict[str, Any]], tasks: list[PictureTask]) -> Table:
-    """A row a task: the truth, each seed's half-width, and the metrics of all methods.
+    """One row per task: the truth, each seed's half-width, and the metrics of all methods.
 
-    Metrics are means over seeds, for pictures as stored / turned once, both averaged over copies.
+    Metrics are means over seeds, for pictures as stored / rotated once, both averaged over copies.
     """
     ways, made = [m for m in METHODS if any(row["method"] == m for row in rows)], []
     for task in tasks:
@@ -33,14 +33,15 @@ def table(rows: list[dict[str, Any]], tasks: list[PictureTask]) -> Table:
             cells.append(" / ".join(f"{mean(e[k] for e in errors):.3f}" for k in both))
         made.append((task.name, _truth(task), widths, met, *cells, own[0]["metric"]))
     columns = ("task", "truth", "learned, by seed", "met", *ways, "metric")
-    title = "Learned half-widths (angles in degrees), and test metrics: stored / turned, averaged"
+    title = "Learned half-widths (angles in degrees); averaged test metrics, stored / rotated"
     return report.table(columns, made, title, left=(0, len(columns) - 1))
 
 
 def pairs(rows: list[dict[str, Any]], tasks: list[PictureTask]) -> Iterator[str]:
-    """The metric of learned minus none and minus fixed, over the seeds that both have.
+    """The metric of learned minus none, and minus fixed, over the seeds that both have.
 
-    Pictures are as stored, outputs averaged. Paired differences have Student's 95 % interval.
+    Pictures are as stored, and outputs are averaged. Differences are paired by seed, with Student's
+    95 % interval.
     """
     from scipy.stats import t
 
@@ -62,7 +63,7 @@ def pairs(rows: list[dict[str, Any]], tasks: list[PictureTask]) -> Iterator[str]
 
 
 def others(rows: list[dict[str, Any]], tasks: list[PictureTask]) -> Iterator[str]:
-    """The learned half-widths without a truth, by seed, in the groups' own units."""
+    """Learned half-widths without a known truth, by seed, in the groups' own units."""
     for task in tasks:
         learned = [row for row in _of(rows, task.name) if row["method"] == "learned"]
         names = [n for n in (learned[0]["extents"] if learned else ()) if n not in task.judged]
@@ -73,7 +74,7 @@ def others(rows: list[dict[str, Any]], tasks: list[PictureTask]) -> Iterator[str
 
 
 def figure(rows: list[dict[str, Any]], tasks: list[PictureTask], path: Path) -> Path:
-    """Half-widths over training, a panel a task, the truth dashed, right values shaded."""
+    """Half-widths over training, one panel per task; truth dashed, right values shaded."""
     wide = min(4, len(tasks))
     tall = -(-len(tasks) // wide)
     made = Figure(figsize=(2.8 * wide + 0.6, 2.3 * tall + 0.4), layout="constrained")

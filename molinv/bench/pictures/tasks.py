@@ -1,9 +1,10 @@
-"""The picture experiments: each task's data and network, the truth, and what counts as right.
+"""The picture experiments: data and network of each task, its truth, and the accepted range.
 
-The truth is how far the label lets a picture be moved, minus how far the data moves already. All
-tasks share one setting: the reward's weight and decay, the extents' start and learning rate, and
-the optimizer's settings. The length of a run depends on the task. The two tasks of label maps
-share a smaller weight and a smaller push (see `training.picture_data.fill`).
+The truth is how far a picture can be moved without changing its label, minus how far the pictures
+of the data set are moved already. All tasks share the reward's weight and decay, the initial
+extents and their learning rate, and the optimizer's settings. The length of a run depends on the
+task. The two tasks with label maps share a smaller weight and a smaller push (see
+`training.picture_data.fill`).
 """
 
 from __future__ import annotations
@@ -12,18 +13,19 @@ from dataclasses import dataclass, field
 from math import degrees, inf, pi
 from typing import Any
 
-SIZE = (90, 120)  # of CamVid's pictures, height and width
+SIZE = (90, 120)  # height and width of CamVid's pictures
 
 
 @dataclass(frozen=True)
 class PictureTask:
-    """A task; angles and hues in degrees, offsets in half-sides, the rest as logarithms.
+    """A task; angles and hues in degrees, offsets in half-sides, other extents as logarithms.
 
-    truth       the half-width that the label allows; None where none is known
+    truth       the half-width that the label allows; None if it is not known
     low, high   bounds of a right half-width
-    settings    settings of the run, beside those that all tasks share
-    group       SO2 or Hue, both circles that `fixed` covers; or one without Haar, without `fixed`
-    judged      the extents that have the truth, of which the widest counts; others are reported
+    settings    settings of the run in addition to those that all tasks share
+    group       SO2 or Hue, circles on which `fixed` is uniform; or a group without Haar measure,
+                which has no run `fixed`
+    judged      the extents that have the truth; the widest one is judged, all others are reported
     root        whether the task needs CamVid's folder
     """
 
@@ -38,7 +40,7 @@ class PictureTask:
     root: bool = False
 
     def reach(self, extents: dict[str, float]) -> float:
-        """The judged half-width, in degrees for a circle."""
+        """The widest judged half-width, in degrees for a circle."""
         widest = max(extents[name] for name in self.judged)
         return degrees(widest) if self.circle else widest
 
@@ -61,7 +63,7 @@ def _digits(data: dict[str, Any], epochs: int = 60, **model: Any) -> dict[str, A
 
 
 def _control(name: str, what: str, *judged: str) -> PictureTask:
-    """The label is how far a digit was moved along these: none may open beyond 0.05."""
+    """A task whose label is how far a digit was moved; its extents must stay below 0.05."""
     settings = _digits({"task": name, "straight": True}, coordinates=True)
     return PictureTask(name, what, 0.0, 0.0, 0.05, settings, "Affine2", judged)
 
@@ -94,4 +96,4 @@ METHODS: dict[str, dict[str, Any]] = {
     "fixed": {"distribution": "Haar"},
     "learned": {"distribution": "UniformBox", "distribution_args": {"init": 0.05}},
 }
-WITHOUT_HAAR = ("Affine2", "ColourJitter")  # groups on which `fixed` says nothing
+WITHOUT_HAAR = ("Affine2", "ColourJitter")  # groups without a uniform distribution for `fixed`

@@ -1,7 +1,7 @@
-"""A potential from energies and forces, compared with the xTB that it was trained on.
+"""Compare a potential learned from energies and forces with xTB, its source of training data.
 
-Finite differences, a relaxation and dynamics at constant energy of held-out molecules, with the
-model of a run on a set that `molinv data xtb` made.
+Measures finite differences, a relaxation and dynamics at constant energy, for held-out molecules of
+a data set made by `molinv data xtb`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from ..networks import POTENTIALS
 from .measures import differences, dynamics, relaxation
 
 COLUMNS = {
-    "differences": "forces against differences (eV/angstrom)",
+    "differences": "forces minus finite differences (eV/angstrom)",
     "start": "start to xTB's minimum (angstrom)",
-    "distance": "model's minimum to xTB's (angstrom)",
-    "above": "its xTB energy above the minimum (eV)",
+    "distance": "model's to xTB's minimum (angstrom)",
+    "above": "xTB energy of the model's minimum above xTB's (eV)",
     "drift": "drift (meV/atom/ps)",
     "swing": "deviation (meV/atom)",
 }
@@ -53,16 +53,16 @@ def main(
     """Label 1,600 molecules of QM9, three geometries each, train on them, measure the potential.
 
     Args:
-        out: output folder, in which an interrupted benchmark is resumed.
-        run: run folder to measure in place of training, of an energy with its forces.
-        model: the architecture that is trained, point or painn.
+        out: output folder; an interrupted benchmark in it is resumed.
+        run: run folder of a model of energies and forces, to measure in place of training.
+        model: architecture to train: point or painn.
         minutes: minutes of training.
-        molecules: number of test molecules that are measured.
+        molecules: number of test molecules to measure.
         picoseconds: length of each trajectory, in steps of 0.5 fs.
         kelvin: temperature of the starting velocities.
-        orbit: what the energy is averaged over, as in MolInvCalculator; identity for a network that
-            is invariant by construction.
-        seed: random seed of the set, of training, and of displacements and velocities.
+        orbit: orientations that the energy is averaged over, as in MolInvCalculator; identity for a
+            network that is invariant by construction.
+        seed: random seed of the data set, of training, and of displacements and velocities.
     """
     positive(molecules=molecules)
     folder = locate(run) if run else _trained(Path(out), model, minutes, seed)
@@ -105,7 +105,7 @@ def _trained(out: Path, model: str, minutes: float, seed: int) -> Path:
 def measured(
     atoms: Atoms, calculator: MolInvCalculator, picoseconds: float, kelvin: float, seed: int
 ) -> dict[str, Any]:
-    """The measurements of one molecule."""
+    """All measurements of one molecule."""
     drift, swing = dynamics(atoms, calculator, picoseconds, kelvin, seed)
     row = {"molecule": atoms.get_chemical_formula(), "differences": differences(atoms, calculator)}
     return row | relaxation(atoms, calculator, seed)._asdict() | {"drift": drift, "swing": swing}
@@ -114,5 +114,5 @@ def measured(
 def table(rows: list[dict[str, Any]]) -> Table:
     """The measurements as a table to print."""
     cells = [(row["molecule"], *(f"{row[name]:.2g}" for name in COLUMNS)) for row in rows]
-    title = "A learned potential beside GFN2-xTB, on held-out molecules"
+    title = "A learned potential compared with GFN2-xTB, on held-out molecules"
     return report.table(("molecule", *COLUMNS.values()), cells, title)

@@ -1,4 +1,4 @@
-"""Measurements of a potential: its slope, its minima beside xTB's, its energy over time."""
+"""Measurements of a potential: its gradient, its minima compared with xTB's, energy drift."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from scipy.spatial.transform import Rotation
 
 from ...datasets.xtb import singlepoint
 
-# angstrom, of finite differences in double precision: their own error is quadratic in it, and was
-# 1e-4 eV/angstrom at 2e-4 where a planar molecule's vectors vanish
+# step of finite differences in double precision, angstrom. Their error is quadratic in the step. It
+# was 1e-4 eV/angstrom at a step of 2e-4, where vector features of a planar molecule vanish.
 STEP = 2e-5
-FLAT = 0.02  # eV/angstrom, where relaxations stop
+FLAT = 0.02  # largest force at which relaxations stop, eV/angstrom
 
 
 class XTB(Calculator):
@@ -28,7 +28,7 @@ class XTB(Calculator):
     def calculate(
         self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes
     ) -> None:
-        """ASE's hook."""
+        """ASE's hook that fills `results`."""
         super().calculate(atoms, properties, system_changes)
         assert self.atoms is not None
         energy, forces, _ = singlepoint(self.atoms.numbers, self.atoms.positions)
@@ -36,11 +36,11 @@ class XTB(Calculator):
 
 
 class Relaxed(NamedTuple):
-    """Two relaxations from one geometry.
+    """Result of two relaxations from the same geometry.
 
-    distance  root mean square between the two minima after superposition, angstrom
-    start     the same between the start and xTB's minimum
-    above     xTB's energy of the model's minimum above its own minimum, eV
+    distance  root mean square distance between the two minima after superposition, angstrom
+    start     the same between the starting geometry and xTB's minimum, angstrom
+    above     xTB's energy of the model's minimum minus that of its own minimum, eV
     """
 
     distance: float
@@ -49,7 +49,7 @@ class Relaxed(NamedTuple):
 
 
 def differences(atoms: Atoms, calculator: Calculator, step: float = STEP) -> float:
-    """Largest gap between a force and the energy's central difference, eV/angstrom."""
+    """Largest difference between a force and minus the energy's central difference, eV/angstrom."""
 
     def at(pos: Float64[np.ndarray, "n 3"]) -> Atoms:
         return Atoms(atoms.numbers, pos, calculator=calculator)
@@ -64,7 +64,7 @@ def differences(atoms: Atoms, calculator: Calculator, step: float = STEP) -> flo
 
 
 def relaxation(atoms: Atoms, calculator: Calculator, seed: int) -> Relaxed:
-    """Relax a displaced geometry by the model, and from there by xTB, until forces are small."""
+    """Relax the same displaced geometry with the model and with xTB, until forces are small."""
     start = atoms.copy()
     start.rattle(0.05, seed=seed)
     found, truth = start.copy(), start.copy()
@@ -79,13 +79,16 @@ def relaxation(atoms: Atoms, calculator: Calculator, seed: int) -> Relaxed:
 def dynamics(
     atoms: Atoms, calculator: Calculator, picoseconds: float, kelvin: float, seed: int
 ) -> tuple[float, float]:
-    """Drift (meV/atom/ps, of a straight line) and deviation from it (meV/atom) of the energy."""
+    """Drift of the total energy (meV/atom/ps) and its standard deviation from it (meV/atom).
+
+    The drift is the slope of a straight line fitted to a trajectory at constant energy.
+    """
     atoms = atoms.copy()
     atoms.calc = calculator
     BFGS(atoms, logfile=None).run(fmax=FLAT, steps=300)
     mass = atoms.get_masses()[:, None]
     draw = np.random.default_rng(seed).standard_normal((len(atoms), 3))
-    # Maxwell's velocities of twice the temperature, half of which goes into the potential energy
+    # Maxwell's velocities at twice the temperature: half the energy becomes potential energy
     momenta = draw * np.sqrt(mass * 2 * kelvin * units.kB)
     atoms.set_momenta(momenta - mass * momenta.sum(0) / mass.sum())
     verlet, energies, each = VelocityVerlet(atoms, 0.5 * units.fs), [], 10
@@ -99,7 +102,7 @@ def dynamics(
 
 
 def rmsd(one: Atoms, other: Atoms) -> float:
-    """Root mean square distance of the same atoms after superposition (Kabsch 1976), angstrom."""
+    """Root mean square distance of atoms after superposition (Kabsch 1976), angstrom."""
     a, b = (x.positions - x.positions.mean(0) for x in (one, other))
     turn = Rotation.align_vectors(a, b)[0]
     return float(np.sqrt(np.square(a - turn.apply(b)).sum(1).mean()))

@@ -1,9 +1,9 @@
-"""Symmetries that are known, recovered: every planted task, trained and compared with its truth.
+"""Recover known symmetries: train every planted task and compare it with its truth.
 
-Real molecules carry a target whose symmetry is known (see `molinv.datasets.planted`): all of the
-rotations, those about one axis, some of them, none. One setting serves all tasks: the reward, its
-weight and the learning rates (tasks.RECIPES). A run is right only if all its truths hold. Beside it
-stands the plain recipe of the paper: a box whose norm is rewarded from the start.
+Real molecules get a target whose symmetry is known (see `molinv.datasets.planted`): all rotations,
+those about one axis, some of them, or none. All tasks share one setting: the reward, its weight and
+the learning rates (tasks.RECIPES). A run is right only if all its truths hold. The baseline is the
+paper's plain recipe: a box whose norm is rewarded from the first step.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ def main(
     molecules: int | None = None,
     data: str = "qm9",
 ) -> None:
-    """Train every task with every seed, print truth beside learned, write table and figure.
+    """Train every task with every seed, print truth and learned values, write table and figure.
 
-    Finished runs are skipped and an interrupted one is resumed, so the same command finishes an
+    Finished runs are skipped and an interrupted run is resumed, so the same command finishes an
     interrupted benchmark. The table is printed after every run.
 
     Args:
         out: output folder.
         tasks: rows of the table, separated by commas; all if not given.
-        seeds: runs a row, which differ in molecules, poses, initial weights and draws.
-        steps: training steps of a run, rounded up to complete epochs.
-        minutes: minutes of training a run, in place of steps.
+        seeds: runs per row, which differ in molecules, orientations, initial weights and noise.
+        steps: training steps per run, rounded up to complete epochs.
+        minutes: minutes of training per run, in place of steps.
         variants: number of hidden variants of each task, in place of the task itself: another
             axis, angle, field strength or property, drawn from a seed.
-        recipes: molinv, and plain for the first seed of one row a task, as the baseline.
-        molecules: maximum number of molecules of a task; 40,000 if not given.
-        data: their data set, with charges and the targets of QM9.
+        recipes: molinv, and plain, the baseline; plain runs for the first seed of one row per task.
+        molecules: maximum number of molecules per task; 40,000 if not given.
+        data: source of the molecules: a data set with charges and the targets of QM9.
     """
     positive(seeds=seeds, steps=steps)
     chosen = listed(tasks, "task", ROWS) if tasks else list(ROWS)
@@ -87,7 +87,7 @@ def main(
 
 
 def _measure(row: Row, recipe: str, config: TrainConfig) -> dict[str, Any]:
-    """Train, then compare what was learned with the truths."""
+    """Train, then compare the learned values with the truths."""
     folder = train(config)
     task = planted.from_text(config.data)
     mu = load(folder).network.distribution
@@ -105,9 +105,9 @@ def _measure(row: Row, recipe: str, config: TrainConfig) -> dict[str, Any]:
 def judge(
     task: planted.Planted, truths: tuple[planted.Truth, ...], mu: Distribution, seed: int
 ) -> list[dict[str, Any]]:
-    """Truth beside learned, for each of the truths, with a verdict.
+    """For each truth the true and the learned value, and whether the truth holds.
 
-    A truth about each molecule is measured on the validation molecules.
+    A truth about single molecules is measured on the validation molecules.
     """
     rows = []
     for truth in truths:
@@ -127,7 +127,7 @@ def judge(
 
 
 def report(console: Console, folder: Path, results: list[dict[str, Any]]) -> None:
-    """Print the table so far; write it as recover.md and recover.json, and recover.png."""
+    """Print the table so far, and write recover.md, recover.json and recover.png."""
     rows = summarise(results)
     console.print(show(rows))
     content = {"facts": facts(recipes=RECIPES), "rows": rows, "runs": results}

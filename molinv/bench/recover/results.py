@@ -1,4 +1,4 @@
-"""The table and the figure of `recover`: truth beside learned."""
+"""The table and the figure of `recover`: true and learned values."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _RIGHT, _WRONG = "C0", "C3"
 
 
 def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each task, recipe and truth, with the values that the runs learned, in their order.
+    """One row per task, recipe and truth, with the learned values in the order of the runs.
 
-    `right` counts the runs whose truths all hold, the same in all rows of a task. A diverged run
-    is counted in `runs` and learned nothing.
+    `right` is the number of runs whose truths all hold, the same in all rows of a task. A diverged
+    run is counted in `runs` and has no learned values.
     """
     rows = []
     for key in dict.fromkeys((r["row"], r["recipe"]) for r in results):
@@ -40,7 +40,7 @@ def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
-    """The rows as text; only a task's first row names it, its recipe, its count and its time."""
+    """The rows as text; only a task's first row has its name, recipe, count and time."""
     made, before = [], None
     for row in rows:
         first = (row["task"], row["recipe"]) != before
@@ -56,7 +56,7 @@ def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 
 def totals(rows: list[dict[str, Any]]) -> str:
-    """How many runs of each recipe are right."""
+    """The number of right runs of each recipe, as text."""
     parts = []
     for recipe in dict.fromkeys(row["recipe"] for row in rows):
         once = {r["task"]: (r["right"], r["runs"]) for r in rows if r["recipe"] == recipe}
@@ -66,13 +66,13 @@ def totals(rows: list[dict[str, Any]]) -> str:
 
 
 def show(rows: list[dict[str, Any]]) -> Table:
-    """The rows as a table to print; x marks what is wrong."""
-    title = "Truth beside learned (x: wrong)"
+    """The rows as a table to print; x marks wrong values."""
+    title = "True and learned values (x: wrong)"
     return table(COLUMNS, cells(rows), title, totals(rows), left=range(3))
 
 
 def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
-    """The same table as Markdown."""
+    """Write the same table as Markdown, atomically."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     lines += ["| " + " | ".join(row) + " |" for row in cells(rows)]
     with atomic_write(path) as temporary:
@@ -80,10 +80,10 @@ def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def draw(path: Path, rows: list[dict[str, Any]]) -> None:
-    """A line for each truth, with the learned values as points on a scale where the truth is 0.
+    """Draw one line per truth, with the learned values as points.
 
-    The unit is the tolerance: right values are in the band from -1 to 1, and values beyond 4 are
-    drawn at 4. Open points are the plain recipe's.
+    The scale is (learned - truth) / tolerance, so right values are in the band from -1 to 1; values
+    beyond 4 are drawn at 4. Open points belong to the plain recipe.
     """
     labels = list(dict.fromkeys((row["task"], row["name"], row["unit"]) for row in rows))
     figure = Figure(figsize=(7, 1.4 + 0.24 * len(labels)), layout="constrained")

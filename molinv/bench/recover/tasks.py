@@ -1,4 +1,4 @@
-"""The rows of `recover`: a planted task with a distribution to learn, and its training settings."""
+"""The rows of `recover`: planted tasks with the distribution to learn, and training settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...datasets import planted
 from ...datasets.split import split
 from ...training.config import TrainConfig
 
-# one for all tasks: the reward, its maximum cost, the distribution's learning rate and its wait
+# the same for all tasks: reward, its maximum cost, the distribution's learning rates and wait
 _OURS = {"lam": 0.07, "cost": 0.02, "group_lr": 0.015, "group_end": 0.2, "wait": 0.3}
 RECIPES: dict[str, dict[str, Any]] = {
     "molinv": {"regularizer": "share"} | _OURS,
@@ -21,7 +21,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "plain": {"regularizer": "width", "lam": 0.05 * pi, "group_lr": 0.03},
 }
 NETWORK = {"width": 64, "layers": 3, "hidden": 32, "kernels": 8}
-# molecules; QM9 has few non-polar ones, and few with a large dipole
+# most molecules of these tasks: few molecules of QM9 are non-polar or have a large dipole
 COUNT = {"per_molecule": 4_000, "sectors": 30_000}
 MOST = 40_000
 BATCH = 32
@@ -31,10 +31,10 @@ PROPERTIES = ("homo", "lumo", "gap", "alpha")
 
 @dataclass(frozen=True)
 class Row:
-    """A planted task and which of its variants (a distribution with its truths) is learned.
+    """A planted task, and the variant (a distribution with its truths) that is learned.
 
-    `plain` is the variant that the plain recipe learns, a box where there is one; None where
-    another row of the task stands for it. `settings` override the task's defaults.
+    `plain` is the variant for the plain recipe, a box if there is one; None if another row of the
+    task has it. `settings` override the task's defaults.
     """
 
     name: str
@@ -44,11 +44,11 @@ class Row:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def chosen(self, recipe: str) -> int | None:
-        """The variant that a recipe learns here; None for nothing."""
+        """The variant that a recipe learns in this row; None if the recipe has no run here."""
         return self.plain if recipe == "plain" else self.variant
 
     def text(self, seed: int, hidden: int | None, source: str, count: int | None) -> str:
-        """The task as a data set's name; `hidden` is the number of a hidden variant."""
+        """The task as the name of a data set; `hidden` is the number of a hidden variant."""
         most = min(COUNT.get(self.task, MOST), count or MOST)
         settings: dict[str, Any] = {"seed": seed, "count": most} | dict(self.settings)
         if hidden is not None:
@@ -84,9 +84,9 @@ ROWS = {
 
 
 def drawn(task: str, number: int) -> dict[str, Any]:
-    """The settings of a hidden variant: another axis, angle, field or property, from a seed.
+    """Settings of a hidden variant: another axis, angle, field or property, drawn from a seed.
 
-    The same number gives the same settings; a task without settings of its own gets none.
+    The same number gives the same settings. A task without settings of its own gets none.
     """
     rng = np.random.PCG64([number, *task.encode()])
 

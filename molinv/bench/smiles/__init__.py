@@ -1,11 +1,11 @@
-"""molinv beside chemprop 2 from SMILES: same molecules, same splits, same minutes.
+"""Compare molinv with chemprop 2 from SMILES: same molecules, same splits, same training time.
 
-Two public sets (FreeSolv, solubility; random and scaffold splits) and QM9's HOMO, LUMO, gap and U0.
-chemprop trains an ensemble with its own defaults and epochs, in an environment of its own that is
-made in molinv's cache; the ensemble's first model is its single model. Each model of molinv trains
-for as many seconds as one of chemprop's took: from scratch, and from a shipped model. On QM9 the
-shipped model is tested as it is, on molecules it never saw. Finished runs are skipped, so the same
-command finishes an interrupted benchmark.
+Data sets are FreeSolv and solubility, with random and scaffold splits, and QM9's HOMO, LUMO, gap
+and U0. chemprop trains an ensemble with its own defaults and number of epochs, in a virtual
+environment in molinv's cache; the first model of the ensemble is its single model. Each model of
+molinv trains for as many seconds as one of chemprop's: from scratch, and fine-tuned from a shipped
+model. On QM9 the shipped model is also tested without training, on molecules that it never saw.
+Finished runs are skipped, so the same command finishes an interrupted benchmark.
 
     molinv bench smiles
     molinv bench smiles --sets freesolv --splits random --seeds 0 --ensemble 1
@@ -51,36 +51,36 @@ def main(
     accelerator: str = "cpu",
     quick: bool = False,
 ) -> None:
-    """Train what is missing, print the tables, write table.json, failures.csv and errors.png.
+    """Train missing runs, print the tables, and write table.json, failures.csv and errors.png.
 
     Args:
         out: output folder.
         sets: some of freesolv, solubility, qm9, separated by commas.
-        splits: some of random, scaffold; QM9 has the shipped model's parts.
-        seeds: whole numbers separated by commas; they change the split, initial weights and draws.
-        only: programs to run: chemprop, molinv (from scratch), init (molinv from the weights of
-            --init), shipped (--model as it is, on QM9). Finished runs of the others are in the
-            tables too.
-        ensemble: models of each program and seed. The tables have the first and the mean of all.
+        splits: some of random, scaffold; QM9 has the shipped model's split.
+        seeds: whole numbers separated by commas; they change split, initial weights and noise.
+        only: programs to run: chemprop, molinv (from scratch), init (molinv, fine-tuned from
+            --init), shipped (--model without training, on QM9). Finished runs of the others are in
+            the tables too.
+        ensemble: models per program and seed. The tables have the first model and the mean of all.
         train_size: QM9 molecules to train on.
         test: QM9 molecules to test on.
         full: train on QM9's 110,000 training molecules and test on all test molecules.
-        minutes: minutes of training a model of molinv; as long as one of chemprop's took if not
-            given.
-        model: a shipped model, or the folder of a run on QM9, for `shipped` and for QM9's parts.
+        minutes: minutes of training per model of molinv; if not given, the time of one of
+            chemprop's models.
+        model: a shipped model, or the folder of a run on QM9, for `shipped` and for QM9's split.
         init: a shipped model, or the folder of a run, for `init`.
-        settings: settings of molinv's training that differ from its defaults; init leaves out
-            those of the architecture.
+        settings: settings of molinv's training that differ from its defaults; init ignores those
+            of the architecture.
         chemprop: virtual environment with chemprop 2 and datamol; made in the cache if not given.
-        accelerator: Lightning's, for both programs: cpu, gpu.
-        quick: 90 molecules and some epochs, a check that everything runs.
+        accelerator: Lightning's accelerator, for both programs: cpu, gpu.
+        quick: 90 molecules and a few epochs, a check that everything runs.
     """
     positive(ensemble=ensemble, train_size=train_size, test=test)
     names, kinds = listed(sets, "set", UNITS), listed(splits, "split", SPLITS)
     chosen, each = listed(only, "program", PROGRAMS), numbers(seeds, "seed")
     for part, name in (("init", init), ("shipped", model)):
         if part in chosen:
-            load_model(locate(name))  # now, not after hours
+            load_model(locate(name))  # fail now, not after hours
     console, folder = wide(160), Path(out)
     where = environment(chemprop, console)
     plan = Plan(

@@ -1,4 +1,4 @@
-"""A cell of the benchmark: a set, a split and a seed, with the one file that all programs read."""
+"""A cell of the benchmark (set, split and seed), with the file that all programs read."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ...atomic import atomic_write
 from ...datasets.split import Split
 from ...errors import InputError
 
-PART = "part"  # the column that says it
-WORDS = ("train", "val", "test")  # chemprop ignores rows of "valid" without a message
+PART = "part"  # column with the part of a molecule
+WORDS = ("train", "val", "test")  # chemprop silently ignores rows with "valid"
 UNITS = {
     "freesolv": {"dG": "kcal/mol"},
     "solubility": {"logS": "log mol/L"},
@@ -33,7 +33,7 @@ class Molecules:
     unreadable: tuple[str, ...] = ()
 
     def first(self, count: int) -> Molecules:
-        """The first so many."""
+        """The first `count` molecules."""
         return Molecules(self.smiles[:count], self.values[:count], self.unreadable)
 
 
@@ -51,23 +51,23 @@ class Cell:
 
     @property
     def folder(self) -> Path:
-        """Where its file and its results are."""
+        """Folder of the cell's file and results."""
         return self.out / f"{self.set}-{self.split}" / f"seed{self.seed}"
 
     @property
     def file(self) -> Path:
-        """smiles, a column a target, part."""
+        """A table with the columns smiles, one per target, and part."""
         return self.folder / "molecules.csv"
 
     @property
     def units(self) -> dict[str, str]:
-        """Its targets with their units."""
+        """Unit of each target."""
         return UNITS[self.set]
 
     def write(self, molecules: Molecules, parts: Split) -> None:
-        """Write the file; a file that is there stays as it is.
+        """Write the cell's file, unless it exists.
 
-        Raises InputError where it has other contents.
+        Raises InputError if it exists with other contents.
         """
         rows = [["smiles", *self.units, PART]]
         for word, part in zip(WORDS, (parts.train, parts.valid, parts.test), strict=True):
@@ -86,13 +86,13 @@ class Cell:
         return [row[0] for row in chosen], np.array([[float(v) for v in r[1:-1]] for r in chosen])
 
     def sizes(self) -> dict[str, int]:
-        """The number of molecules of each part."""
+        """Number of molecules in each part."""
         words = [row[-1] for row in _rows(self.file)]
         return {word: words.count(word) for word in WORDS}
 
 
 def write_rows(path: Path, rows: Iterable[Iterable[Any]]) -> None:
-    """Write a .csv file into a folder that may be new."""
+    """Write a .csv file atomically, creating its folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(rows)

@@ -1,4 +1,4 @@
-"""chemprop's command line: train, and read the predictions of each of its models."""
+"""Run chemprop's command line: train, and read the predictions of each model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .environment import Environment
 
 @dataclass
 class ChempropConfig:
-    """The settings of chemprop's run; everything else is chemprop's own default."""
+    """Settings of chemprop's run; all others are chemprop's defaults."""
 
     data: str = ""
     targets: str = ""
@@ -43,22 +43,22 @@ def command(program: Path, config: ChempropConfig) -> list[str]:
 
 
 def measure(where: Environment, cell: Cell, config: ChempropConfig) -> dict[str, Any]:
-    """Train an ensemble, and collect what each of its models predicts for the test molecules.
+    """Train an ensemble, and collect each model's predictions for the test molecules.
 
-    "seconds" are those of one model, with its validation and test, without chemprop's start;
-    "wall" and "busy" (seconds of a processor) are the command's. "predictions" have one entry a
-    model, each {target: values in the order of the test molecules}. Raises InputError where
-    chemprop fails, or used other parts than those in the file.
+    "seconds" is the time of one model, with its validation and test, without the start of chemprop.
+    "wall" and "busy" (processor time) are those of the command, in seconds. "predictions" has one
+    entry per model: {target: values in the order of the test molecules}. Raises InputError if
+    chemprop fails, or used a split other than the file's.
     """
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     log, start, before = out / "chemprop.log", time.monotonic(), os.times()
     for left in out.glob("model_*/test_predictions.csv"):
-        left.unlink()  # of an interrupted run
+        left.unlink()  # from an interrupted run
     with log.open("w", encoding="utf-8") as file:
         _run(command(where.chemprop, config), file, out, config.ensemble)
     wall, after = time.monotonic() - start, os.times()
-    busy = sum(after[2:4]) - sum(before[2:4])  # of children
+    busy = sum(after[2:4]) - sum(before[2:4])  # of child processes
     _check_parts(out, cell)
     smiles, _ = cell.test()
     files = [out / f"model_{k}" / "test_predictions.csv" for k in range(config.ensemble)]
@@ -69,7 +69,7 @@ def measure(where: Environment, cell: Cell, config: ChempropConfig) -> dict[str,
 
 
 def _run(line: list[str], file: Any, out: Path, models: int) -> None:
-    """Run it, with a progress bar by the models that are done."""
+    """Run the command, with a progress bar over finished models."""
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("chemprop", total=models)
         process = subprocess.Popen(line, stdout=file, stderr=subprocess.STDOUT)
@@ -99,7 +99,7 @@ def _check_parts(out: Path, cell: Cell) -> None:
 
 
 def _predictions(path: Path, smiles: list[str], targets: list[str]) -> dict[str, list[float]]:
-    """One model's values; InputError where they are not those of the test molecules."""
+    """One model's values; raises InputError if they are not those of the test molecules."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     if [row["smiles"] for row in rows] != smiles:

@@ -1,4 +1,4 @@
-"""The tables to print and the figure."""
+"""The tables and the figure of `smiles`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLUMNS = ("target", "method", "MAE", "RMSE", "MAE minus chemprop's", "p", "minu
 
 
 def tables(rows: list[dict[str, Any]]) -> list[Table]:
-    """One table a set and split."""
+    """One table per set and split."""
     made = []
     for (name, split), group in groupby(rows, lambda row: (row["set"], row["split"])):
         cells = [_cells(row) for row in group]
@@ -51,7 +51,7 @@ def _p(value: float) -> str:
 
 
 def draw(folder: Path, rows: list[dict[str, Any]]) -> Path:
-    """Write errors.png: a panel a set, split and target, a line a method, a point a seed."""
+    """Draw errors.png: one panel per set, split and target; methods as lines, seeds as points."""
     panels = [list(g) for _, g in groupby(rows, lambda r: (r["set"], r["split"], r["target"]))]
     wide = min(2, len(panels))
     tall = -(-len(panels) // wide)

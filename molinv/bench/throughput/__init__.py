@@ -1,24 +1,25 @@
-"""Speed of every model: rates, peak memory, cost against size, share of sampling.
+"""Speed of every model: rates, peak memory, cost against size, and the cost of sampling.
 
 Everything is timed in turn in one run: a round measures each task once, and ratios are taken within
-a round. The report is their median with the lowest and the highest. On a machine that does other
-work the rates vary; the ratios hold. Three parts:
+a round. The report has the median, lowest and highest round. Rates vary on a machine that does
+other work, but ratios do not. There are three parts:
 
-    models    molecules/s of a training step and of a pass of inference, on batches of real
-              molecules as the trainer makes them, and the peak memory of a training step
-    cost      against atoms a molecule (10 to 500, 400 atoms a batch or one molecule, random
-              points about as dense as QM9's molecules; beside it the peak memory of a pass on
-              one molecule), against the batch and against copies
-              (which share the optimizer's step, so that many copies cost less each)
-    sampling  the fraction of a training step that goes into sampling the group, acting on the
-              coordinates and the backward pass through both; beside it the complete step over one
-              that moves nothing, whose network need not propagate to the coordinates either
+    models    molecules/s of a training step and of an inference pass, on batches of real
+              molecules as in training, and the peak memory of a training step
+    cost      time per molecule against its number of atoms (10 to 500 random atoms about as
+              dense as QM9's; 400 atoms per batch, or one larger molecule), against the batch
+              size, and against the number of copies; and the peak memory of a pass on one
+              molecule. Copies share the optimizer's step, so many copies cost less each.
+    sampling  fraction of a training step that is spent on sampling the group, acting on the
+              coordinates, and propagating gradients back through both; and the ratio of the
+              complete step to one with an Identity distribution, which needs no gradient of the
+              coordinates
 
-A model without rotations built in trains with a learned UniformBox on SO(3), any other without.
-A training step is the trainer's without Lightning around it; inference is one pass, without
-averaging over rotations. canonical-all and -one are point in its principal frames: all four or
-one in training, always four in inference. faenet is the network alone. visnet takes about
-5 GiB of memory at the default batch.
+A model without built-in rotation symmetry trains with a learned UniformBox on SO(3), any other
+without a distribution. A training step is the trainer's without Lightning; inference is one pass,
+without averaging over rotations. canonical-all and canonical-one are point in its principal frames:
+all four or one in training, always four in inference. faenet is the network without frames. visnet
+needs about 5 GiB of memory at the default batch size.
 
     molinv bench throughput                               complete: some 25 minutes on one core
     molinv bench throughput --quick                       one short round, a check that it runs
@@ -57,7 +58,7 @@ from .tasks import Tasks
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured; a turn lasts at least `least` seconds."""
+    """Sizes and rounds of the measurement; a turn takes at least `least` seconds."""
 
     rounds: int = 5
     batches: int = 2
@@ -81,18 +82,18 @@ def main(
     precision: str = PRECISIONS[0],
     quick: bool = False,
 ) -> None:
-    """Measure speed and memory, print tables, write them and figures of them.
+    """Measure speed and memory, print tables, and write them with figures.
 
     Args:
         out: output folder.
-        models: names separated by commas, package.module:Name among them; every model if not
-            given. Ratios are relative to schnet, or to the first where schnet is left out.
-        rounds: how often everything is measured; 5 if not given, 1 with quick.
-        batch: molecules a batch.
+        models: names separated by commas, or package.module:Name; all models if not given. Ratios
+            are relative to schnet, or to the first model if schnet is not among them.
+        rounds: number of timing rounds; 5 if not given, 1 with quick.
+        batch: molecules per batch.
         data: source of the molecules: qm9, or the folder of a data set.
         device: where to run: cpu, cuda.
-        precision: every model's precision, as in training: 32-true, or bf16-mixed, which is slower
-            on a processor without instructions for bfloat16.
+        precision: precision of every model, as in training: 32-true, or bf16-mixed, which is slower
+            on a processor without bfloat16 instructions.
         quick: one short round, a check that everything runs.
     """
     where, chosen = find_device(device), choose(models)
@@ -104,7 +105,7 @@ def main(
     batches = real_batches(data, batch, plan.batches, where)
     networks = {n.name: n.build(where) for n in chosen}
     _check_sizes(networks, batches)
-    curves = [n for n in chosen if not n.settings] or chosen  # variants would only crowd them
+    curves = [n for n in chosen if not n.settings] or chosen  # variants would crowd the figure
     learned = next((n for n in chosen if list(networks[n.name].distribution.parameters())), None)
     tasks, base = Tasks(where, precision), reference(chosen)
     parts: dict[str, dict[Any, Any]] = {
@@ -154,7 +155,7 @@ def main(
 
 
 def _check_sizes(networks: dict[str, Augmented], batches: list[Batch]) -> None:
-    """Raises InputError where a batch has a larger molecule than a network takes."""
+    """Raises InputError if a batch has a larger molecule than a network accepts."""
     atoms = max(b.pos.shape[1] for b in batches)
     for name, network in networks.items():
         limit: int = network.model.max_atoms  # pyright: ignore[reportAssignmentType]
@@ -163,7 +164,7 @@ def _check_sizes(networks: dict[str, Augmented], batches: list[Batch]) -> None:
 
 
 def _report(found: dict[str, Any], folder: Path, console: Console) -> None:
-    """Tables on the screen, and the three files."""
+    """Print the tables and write the three files."""
     for table in results.tables(found):
         console.print(table)
     facts = found["machine"] | {"precision": found["settings"]["precision"]}

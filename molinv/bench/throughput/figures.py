@@ -13,7 +13,7 @@ from .tasks import MODES
 
 
 def draw_models(results: dict[str, Any], reference: str, path: Path) -> Path:
-    """Bars of the rate over the reference's, with the range over rounds, slowest at the bottom."""
+    """Bars of each model's rate relative to the reference, with the range over rounds."""
     figure = Figure(figsize=(10, 1.6 + 0.35 * len(results)), layout="constrained")
     for axes, mode in zip(figure.subplots(1, 2), MODES, strict=True):
         key = f"rate_over_{reference}"
@@ -26,25 +26,27 @@ def draw_models(results: dict[str, Any], reference: str, path: Path) -> Path:
             rate = row[mode]["molecules_per_s"].median
             axes.text(values[i].high, i, f"  {rate:,.0f}/s", va="center", fontsize=8)
         axes.margins(x=0.2)
-        axes.set(title=mode, xlabel=f"molecules/s over those of {reference}")
+        axes.set(title=mode, xlabel=f"rate relative to {reference}")
     return save(figure, path)
 
 
 def draw_cost(results: dict[str, Any], path: Path) -> Path:
-    """Time for a molecule against its atoms, the batch and the number of copies."""
+    """Time per molecule against its number of atoms, the batch size and the number of copies."""
     figure = Figure(figsize=(11, 8), layout="constrained")
     (left, right), (below, last) = figure.subplots(2, 2)
     for axes, mode in zip((left, right), MODES, strict=True):
         own = {(name, n): v for (name, m, n), v in results["atoms"].items() if m == mode}
-        axes.set(xscale="log", yscale="log", xlabel="atoms", ylabel="ms a molecule", title=mode)
+        axes.set(xscale="log", yscale="log", xlabel="atoms", ylabel="ms per molecule", title=mode)
         _lines(axes, own)
     if "batch" in results:
-        below.set(xscale="log", yscale="log", xlabel="molecules a batch", ylabel="ms a molecule")
-        below.set_title(f"{results['learned']}, against the batch")
+        below.set(
+            xscale="log", yscale="log", xlabel="molecules per batch", ylabel="ms per molecule"
+        )
+        below.set_title(f"{results['learned']}, against batch size")
         _lines(below, results["batch"])
         copies = results["copies"].items()
         title = f"{results['learned']}, against copies"
-        last.set(xlabel="copies", ylabel="ms a molecule and copy", title=title)
+        last.set(xlabel="copies", ylabel="ms per molecule and copy", title=title)
         key = "ms_per_molecule_and_copy"
         _lines(last, {("training", int(n)): row[key] for n, row in copies})
         last.set_ylim(0, None)
@@ -55,7 +57,7 @@ def draw_cost(results: dict[str, Any], path: Path) -> Path:
 
 
 def _lines(axes: Any, found: dict[Any, Spread]) -> None:
-    """A line for each name, with ticks only at the measured sizes; keys are (name, size)."""
+    """One line per name, with ticks at the measured sizes; keys are (name, size)."""
     for name in dict.fromkeys(name for name, _ in found):
         own = {size: value for (n, size), value in found.items() if n == name}
         middle, errors = [v.median for v in own.values()], _errors(list(own.values()))

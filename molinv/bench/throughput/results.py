@@ -1,4 +1,4 @@
-"""From seconds to the report of `throughput`: numbers for a file, tables for a reader."""
+"""Results of `throughput`: from seconds to numbers and tables."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def models(
 
 
 def curve(seconds: Seconds) -> dict[Any, Spread]:
-    """By the same keys, ms a molecule."""
+    """Milliseconds per molecule, by the same keys."""
     return {key: spread([1e3 * s for s in values]) for key, values in seconds.items()}
 
 
 def copies(seconds: Seconds) -> dict[str, Any]:
-    """By number of copies: ms a molecule and copy, and the ratio of that to one copy's."""
+    """By number of copies: ms per molecule and copy, and its ratio to that of the fewest copies."""
     one = seconds[min(seconds)]
     return {
         str(count): {
@@ -48,7 +48,7 @@ def copies(seconds: Seconds) -> dict[str, Any]:
 
 
 def sampling(seconds: Seconds) -> dict[str, Any]:
-    """Shares of the training step, and the step over the one that moves nothing."""
+    """Fractions of the training step, and its ratio to a step with an Identity distribution."""
     step, shares, before = seconds["step"], {}, [0.0] * len(seconds["step"])
     for stage in STAGES:  # each stage was timed with those before it
         own = [a - b for a, b in zip(seconds[stage], before, strict=True)]
@@ -62,17 +62,17 @@ def tables(found: dict[str, Any]) -> Iterator[Table]:
     for mode in MODES:
         yield _models(found["models"], found["reference"], found["settings"]["batch"], mode)
     if found["atoms"]:
-        yield _curve(found["atoms"], "ms a molecule against its atoms", "model")
-        title = "peak MiB of a pass on one molecule against its atoms"
+        yield _curve(found["atoms"], "ms per molecule against atoms", "model")
+        title = "peak MiB of a pass on one molecule against atoms"
         yield _curve(found["memory"], title, "model")
     if (name := found["learned"]) is None:
         return
-    yield _curve(found["batch"], f"{name}: ms a molecule against the batch", "batch")
+    yield _curve(found["batch"], f"{name}: ms per molecule against batch size", "batch")
     rows = [
         (count, f"{row['ms_per_molecule_and_copy'].median:.3g}", interval(row["over_fewest"]))
         for count, row in found["copies"].items()
     ]
-    columns = ("copies", "ms a molecule and copy", "over fewest copies (lowest to highest)")
+    columns = ("copies", "ms per molecule and copy", "over fewest copies (lowest to highest)")
     yield table(columns, rows, f"{name}, training: cost against copies", left=())
     what = ("sampling the group", "acting on coordinates", "backward through both", "all three")
     shares, over = found["sampling"].values()
@@ -84,7 +84,7 @@ def tables(found: dict[str, Any]) -> Iterator[Table]:
 
 
 def _models(results: dict[str, Any], base: str, batch: int, mode: str) -> Table:
-    """A row for each model, the fastest first; training has the peak memory as well."""
+    """One row per model, fastest first; training has the peak memory too."""
     key, training = f"rate_over_{base}", mode == "training"
     made = []
     for name, row in sorted(results.items(), key=lambda item: -item[1][mode][key].median):
@@ -96,7 +96,7 @@ def _models(results: dict[str, Any], base: str, batch: int, mode: str) -> Table:
 
 
 def _curve(found: dict[Any, Spread], title: str, first: str) -> Table:
-    """Rows (name, mode), (name,) or (mode,), columns of sizes (the keys' last part); medians."""
+    """A table of medians: rows (name, mode), (name,) or (mode,), and one column per size."""
     sizes = list(dict.fromkeys(size for *_, size in found))
     rows = []
     for path in dict.fromkeys(tuple(path) for *path, _ in found):

@@ -1,4 +1,4 @@
-"""What `throughput` times: every model, cost against size, batch and copies, and sampling."""
+"""The tasks that `throughput` times: models, cost against size, batch and copies, and sampling."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ..steps import PRECISIONS, Inference, TrainingStep, inputs
 from ..turns import Task
 
 MODES = {"training": TrainingStep, "inference": Inference}
-ATOMS_A_BATCH = 400  # while molecules grow; visnet takes gigabytes for more
-ATOMS = 18  # atoms of a molecule, QM9's mean, while batches or copies grow
-COPIES_BATCH = 128  # molecules, while copies grow: the optimizer's step should be a small part
+ATOMS_A_BATCH = 400  # atoms per batch when the molecule size varies; visnet needs GBs for more
+ATOMS = 18  # atoms per molecule, QM9's mean, when batch size or copies vary
+COPIES_BATCH = 128  # molecules per batch when copies vary; the optimizer's step is then small
 STAGES = ("sampling", "acting", "backward")
 
 
@@ -39,9 +39,9 @@ class Tasks:
         }
 
     def atoms(self, networks: dict[str, Augmented], sizes: Sequence[int]) -> dict[Any, Task]:
-        """(model, mode, atoms of a molecule): a batch of random molecules with 400 atoms in all.
+        """(model, mode, atoms per molecule): a batch of random molecules with 400 atoms in total.
 
-        Sizes that a model does not take are left out.
+        Sizes that a model does not accept are left out.
         """
         batches = {n: self._batch(max(1, ATOMS_A_BATCH // n), n) for n in sizes}
         return {
@@ -53,17 +53,17 @@ class Tasks:
         }
 
     def batch(self, network: Augmented, sizes: Sequence[int]) -> dict[Any, Task]:
-        """(mode, molecules of a batch): random molecules of 18 atoms."""
+        """(mode, molecules per batch): random molecules of 18 atoms."""
         batches = {b: self._batch(b) for b in sizes}
         return {(m, b): t for b, each in batches.items() for m, t in self._modes(network, each)}
 
     def copies(self, network: Network, counts: Sequence[int]) -> dict[Any, Task]:
-        """Copies a molecule: a training step on 128 random molecules of 18 atoms."""
+        """Number of copies: a training step on 128 random molecules of 18 atoms."""
         batch = self._batch(COPIES_BATCH)
         return {n: self._training(network.build(self.device, n), batch) for n in counts}
 
     def sampling(self, network: Network, batches: Sequence[Batch]) -> dict[Any, Task]:
-        """The complete step, the same with the Identity as distribution, and the time of moving x.
+        """The complete step, the step with an Identity distribution, and the stages of moving x.
 
         "sampling" draws group elements, "acting" also acts with them, and "backward" also
         propagates a gradient from the moved coordinates to the distribution's parameters.
@@ -85,12 +85,12 @@ class Tasks:
 
 
 class Moving:
-    """The part of a training step outside the network, up to a stage of `STAGES`."""
+    """The part of a training step outside the network, up to one of `STAGES`."""
 
     def __init__(self, network: Augmented, batches: Sequence[Batch], stage: str):
         self.network, self.last = network, STAGES.index(stage)
         self.generator = torch.Generator(batches[0].pos.device).manual_seed(0)
-        # made beforehand: a graph's edges do not belong to sampling or acting
+        # precomputed, because building a graph's edges is not part of sampling or acting
         self.inputs = {id(batch): inputs(network, batch)[0] for batch in batches}
 
     def __call__(self, batch: Batch) -> None:
@@ -101,9 +101,9 @@ class Moving:
             moved = positions(network.input.act(mu.group, g, x))
             if self.last >= STAGES.index("backward"):
                 mu.zero_grad()
-                moved.backward(positions(x))  # any gradient takes as long
+                moved.backward(positions(x))  # the gradient's values do not affect the time
 
 
 def positions(x: Any) -> Tensor:
-    """Coordinates, of points or of a graph."""
+    """Coordinates of points or of a graph."""
     return x if isinstance(x, Tensor) else x.pos

@@ -1,11 +1,11 @@
-"""The cost of sampling a group and warping pictures, beside kornia's affine warp.
+"""The cost of sampling a group and warping pictures, compared with kornia's affine warp.
 
-A batch of pictures is moved by elements drawn from a learnable UniformBox, and differentiated
-back to the half-widths. kornia's `warp_affine` warps the same batch by the same maps, which it gets
-ready made in pixels, and is differentiated back to them: it samples nothing and inverts by
-formula. Both interpolate bilinearly and pad with zeros. They are timed in turn in one run; their
-ratio is taken within a round. Before that, both must give the same pictures. Needs the extra
-`bench`.
+A batch of pictures is moved by elements drawn from a learnable UniformBox, and gradients are
+propagated back to the half-widths. kornia's `warp_affine` warps the same batch with the same maps.
+It gets these maps precomputed in pixels, and gradients are propagated back to them, so it does not
+sample and inverts by formula. Both interpolate bilinearly and pad with zeros. They are timed in
+turn in one run, and ratios are taken within a round. Before that, their pictures are checked to be
+equal. Needs the extra `bench`.
 
     molinv bench warp
     molinv bench warp --groups SO2,Affine2 --device cuda
@@ -30,7 +30,7 @@ from ..flags import find_device, listed, positive
 from ..report import interval, machine, table, write
 from ..turns import Task, in_turn, ratios, spread
 
-INIT = 0.1  # every half-width, in its unit
+INIT = 0.1  # initial half-width along every generator, in its unit
 
 
 def main(
@@ -48,10 +48,10 @@ def main(
     Args:
         out: output folder.
         groups: groups of the plane, names separated by commas.
-        batch: pictures a batch.
-        channels: channels a picture.
-        size: height and width of the pictures.
-        rounds: how often everything is measured.
+        batch: pictures per batch.
+        channels: channels per picture.
+        size: height and width of the pictures, in pixels.
+        rounds: number of timing rounds.
         device: where to run: cpu, cuda.
         quick: one short round, a check that everything runs.
     """
@@ -85,7 +85,7 @@ def main(
 def _steps(
     group: Group, x: Float[Tensor, "b c h w"], up: Float[Tensor, "b c h w"], warp: Callable
 ) -> tuple[Callable, Callable]:
-    """A forward and backward pass with molinv and with kornia, after a check that they agree."""
+    """A forward and backward pass with molinv and with kornia, after checking that they agree."""
     mu, image = UniformBox(group, init=INIT).to(x.device), Image()
     generator = torch.Generator(x.device).manual_seed(0)
     shape, n = (x.shape[2], x.shape[3]), len(x)
@@ -105,7 +105,7 @@ def _steps(
 
 
 def to_pixels(group: Group, g: Float[Tensor, "b d d"], h: int, w: int) -> Float[Tensor, "b 2 3"]:
-    """The same maps on pixel indices (column, row), in kornia's convention."""
+    """The maps `g` in pixel indices (column, row), in kornia's convention."""
     half = min(h, w) / 2
     into = torch.tensor([[half, 0, (w - 1) / 2], [0, -half, (h - 1) / 2], [0, 0, 1]]).to(g)
     whole = torch.eye(3).to(g).repeat(len(g), 1, 1)
@@ -118,7 +118,7 @@ def _groups(text: str) -> list[Group]:
     for group in chosen:
         Image().check(group)
         if group.k == 0:
-            raise InputError(f"groups: {group} has no extents to learn; give one that has.")
+            raise InputError(f"groups: {group} has no extents to learn; choose another group.")
     return chosen
 
 
