@@ -1,4 +1,4 @@
-"""The command line: thin, each command loads what it needs."""
+"""The command line. Each command imports what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from collections.abc import Sequence
 
 from .errors import InputError, Terminated, unknown
 
-# each a file in commands/, with a SUMMARY and a main
+# each command is a file in commands/ with a SUMMARY and a main
 COMMANDS = ("data", "train", "crossvalidate", "compare", "tune", "evaluate", "analyse", "predict")
 COMMANDS += ("models", "tasks", "groups", "distributions", "bench")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; exit code 0, 1 where some molecules failed, 2 for bad input."""
+    """Run a command and return its exit code.
+
+    0 on success, 1 if some molecules failed, 2 for bad input, 130 if interrupted, 141 if the reader
+    of the output ended, 143 if terminated.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())
@@ -32,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"molinv: error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # whoever read the output has seen enough
+    except BrokenPipeError:  # the reader of the output, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
@@ -41,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except Terminated:
         print(
-            "molinv: terminated; a checkpoint is kept, and the same command resumes from there.",
+            "molinv: terminated after saving a checkpoint; the same command resumes from it.",
             file=sys.stderr,
         )
         return 143
@@ -57,7 +61,7 @@ def _help() -> str:
         f"with the network.\n\n{rows}\n\nexamples:\n"
         "  molinv train --data qm9 --targets homo,lumo --train_size 5000 --out runs/a\n"
         "  molinv evaluate runs/a\n"
-        "  molinv predict CCO                        by the model that is shipped\n"
+        "  molinv predict CCO                        with a shipped model\n"
         "  molinv predict runs/a CCO c1ccccc1 mols.sdf -o out.csv\n\n"
         "molinv COMMAND --help explains a command."
     )
@@ -68,7 +72,7 @@ def _command(name: str):
 
 
 def run() -> None:
-    """The console script, a process of its own."""
+    """The console script: run the command in this process and exit."""
     from .allocator import keep_memory
     from .sharing import share_cores
 

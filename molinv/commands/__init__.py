@@ -1,1 +1,1 @@
-"""The commands of the command line, one file each: a SUMMARY and a main(arguments)."""
+"""The commands of the command line, one per file: each has a SUMMARY and a main(arguments)."""

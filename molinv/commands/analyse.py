@@ -1,4 +1,4 @@
-"""`molinv analyse`: how invariant a run, a function or a calculator is, as a report."""
+"""`molinv analyse`: report how invariant a run, a function or a calculator is."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from ..errors import InputError
 from . import pictures
 from .parsing import parse
 
-SUMMARY = "which rotations a model is invariant to, as a report with figures"
+SUMMARY = "report which rotations a model is invariant to, with figures"
 
-TEXT = """Which rotations a model is invariant to, which layers break the symmetry, what that costs.
+TEXT = """Report which rotations a model is invariant to, which layers break the symmetry, and the
+cost of that in accuracy.
 
-Writes report.html (one file, works offline), analysis.json and a PNG of every figure.
+Writes report.html (one file that works offline) and analysis.json.
 
     molinv analyse runs/a                       a run, on its test molecules
-    molinv analyse qm9 --structures mols.sdf    the shipped model, on molecules of yours
+    molinv analyse qm9 --structures mols.sdf    a shipped model, on your own molecules
     molinv analyse runs/a runs/b                two runs side by side
     molinv analyse runs/lam*                    several seeds or lambdas in one figure
     molinv analyse mine.nets:Net --structures mols.xyz --unit eV
@@ -27,64 +28,75 @@ Writes report.html (one file, works offline), analysis.json and a PNG of every f
         --structures crystals.extxyz --property forces
     molinv analyse runs/digits --pictures 200   a run on pictures, moved along each generator
 
-A run is a folder that `molinv train` made or the name of a shipped model; package.module:Name
-names a function or torch module from pos (b, n, 3) in angstrom and z (b, n) to (b, outputs)."""
+RUN is a run folder of `molinv train`, the name of a shipped model, or package.module:Name: a
+function or torch module of pos (b, n, 3) in angstrom and z (b, n) that returns (b, outputs)."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit code."""
+    """Run the command; returns its exit code."""
     if pictures.learned(arguments):
         return pictures.analyse(arguments)
 
     def fill(parser):
         parser.usage = "molinv analyse [options] [RUN ...]"
-        parser.add_argument("runs", nargs="*", metavar="RUN", help="what to analyse, see above")
-        parser.add_argument("--calculator", help="an ASE calculator, as package.module:Name")
+        parser.add_argument("runs", nargs="*", metavar="RUN", help="models to analyse, see above")
+        parser.add_argument("--calculator", help="ASE calculator, as package.module:Name")
         parser.add_argument(
-            "--calculator_args", help='what it is made with, as JSON: \'{"model": "small"}\''
+            "--calculator_args",
+            help='arguments of the calculator, as JSON: \'{"model": "small"}\'',
         )
         parser.add_argument(
             "--python",
-            help="the interpreter of another environment to run the calculator in, such as "
+            help="Python interpreter of another environment to run the calculator in, such as "
             "envs/mace/bin/python",
         )
         parser.add_argument(
             "--property",
             default="energy",
-            help="energy, energy_per_atom, forces, stress, dipole or charges",
+            help="property of the calculator: energy, energy_per_atom, forces, stress, dipole or "
+            "charges",
         )
         parser.add_argument(
-            "--structures", help="a file of molecules, of those that predict reads, or a SMILES"
+            "--structures", help="file of molecules that `molinv predict` can read, or a SMILES"
         )
-        parser.add_argument("--unit", default="", help="the unit of a function's outputs")
-        parser.add_argument("--kind", default="scalar", help="its outputs: scalar, vector, tensor")
+        parser.add_argument("--unit", default="", help="unit of a function's outputs")
         parser.add_argument(
-            "--molecules", type=int, default=1000, help="largest number of molecules"
+            "--kind",
+            default="scalar",
+            help="kind of a function's outputs: scalar, vector or tensor",
+        )
+        parser.add_argument(
+            "--molecules", type=int, default=1000, help="largest number of molecules to analyse"
         )
         parser.add_argument(
             "--degree",
             type=int,
             default=None,
-            help="of the quadrature: 9 takes 380 orientations and knows powers up to degree 4; "
-            "by default it rises from there as far as the model needs",
+            help="degree of the quadrature over rotations: 9 has 380 orientations and resolves "
+            "powers up to degree 4 (default: 9, and higher if the model needs it)",
         )
         parser.add_argument(
             "--threshold",
             type=float,
             default=None,
-            help="a change with orientation, in the quantity's unit, up to which it counts as "
-            "nearly invariant; by default judged by the model's error",
+            help="largest change with orientation, in the quantity's unit, of a nearly invariant "
+            "quantity (default: judged by the model's error)",
         )
-        parser.add_argument("--parts", help="parts to make, such as orbit,spectrum (all)")
         parser.add_argument(
-            "--targets", help="targets of the run, such as gap,homo; maps show the first (all)"
+            "--parts", help="parts of the report, such as orbit,spectrum (default: all)"
+        )
+        parser.add_argument(
+            "--targets",
+            help="targets of the run, such as gap,homo; maps show the first (default: all)",
         )
         parser.add_argument(
             "--device", default="auto", help="cpu, cuda, mps; auto: an accelerator if there is one"
         )
         parser.add_argument("--seed", type=int, default=0, help="random seed")
-        parser.add_argument("-o", "--out", help="folder to write to (RUN/analysis)")
-        parser.add_argument("--trust", action="store_true", help="import code the model names")
+        parser.add_argument("-o", "--out", help="output folder (default: RUN/analysis)")
+        parser.add_argument(
+            "--trust", action="store_true", help="allow the model to import code outside molinv"
+        )
 
     args = parse("analyse", SUMMARY, arguments, fill, TEXT)
     if bool(args.runs) == bool(args.calculator):
@@ -92,7 +104,7 @@ def main(arguments: list[str]) -> int:
             "analyse: expected one or more runs, or --calculator (see `molinv analyse --help`)."
         )
     if not args.calculator and (args.calculator_args or args.python):
-        raise InputError("--calculator_args and --python are of --calculator: name one.")
+        raise InputError("--calculator_args and --python need --calculator: give one.")
     if args.molecules < 1:
         raise InputError(f"--molecules: expected at least 1, got {args.molecules}.")
     from ..analysis.produce import of_ase, of_names, produce, sweep_of_runs
@@ -122,7 +134,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _arguments(text: str | None) -> dict[str, Any] | None:
-    """JSON's object; raises InputError for anything else."""
+    """Parse a JSON object; raises InputError for anything else."""
     if text is None:
         return None
     try:

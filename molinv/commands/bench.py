@@ -9,7 +9,7 @@ SUMMARY = "reproduce one of the README's tables"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit code."""
+    """Run the command; returns its exit code."""
     from .. import bench
 
     if arguments[:1] in (["-h"], ["--help"]):
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
     def fill(parser):
         parser.add_function_arguments(module.main, as_positional=False)
         for action in parser._actions:
-            if action.default is False:  # `--quick` alone turns it on
+            if action.default is False:  # `--quick` without a value means true
                 action.nargs, action.const = "?", True
 
     args = parse(f"bench {arguments[0]}", SUMMARY, arguments[1:], fill, module.__doc__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .parsing import parse
 
-SUMMARY = "two cross-validations, paired by fold: is the difference more than chance?"
+SUMMARY = "test whether two cross-validations differ by more than chance, paired by fold"
 
 TEXT = """Compare two cross-validations of the same folds, target by target.
 
@@ -12,17 +12,17 @@ TEXT = """Compare two cross-validations of the same folds, target by target.
     molinv crossvalidate --data mine.csv --targets logS --seeds 3 --model painn --out runs/cv_b
     molinv compare runs/cv_a runs/cv_b
 
-Errors are paired by seed and fold. The t-test is corrected for training sets that overlap (Nadeau
-and Bengio 2003), without which small differences look certain; the plain t-test and Wilcoxon's
-signed-rank test, which are not corrected, stand beside it. All are two-sided."""
+Errors are paired by seed and fold. The t-test is corrected for overlapping training sets (Nadeau
+and Bengio 2003); without the correction, small differences look significant too often. The table
+also has the uncorrected t-test and Wilcoxon's signed-rank test. All tests are two-sided."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit code."""
+    """Run the command; returns its exit code."""
 
     def fill(parser):
-        parser.add_argument("first", help="a folder of `molinv crossvalidate`")
-        parser.add_argument("second", help="another, with the same folds and seeds")
+        parser.add_argument("first", help="folder of a `molinv crossvalidate`")
+        parser.add_argument("second", help="folder of another one with the same folds and seeds")
 
     args = parse("compare", SUMMARY, arguments, fill, TEXT)
     from rich import print as show

@@ -5,9 +5,9 @@ from __future__ import annotations
 from .parsing import parse
 from .training_flags import add_flags, check_names, keep_config, typed
 
-SUMMARY = "k-fold cross-validation: errors with their spread, a prediction for every molecule"
+SUMMARY = "k-fold cross-validation: errors with their spread, predictions for all molecules"
 
-TEXT = """Train a run for each of k folds, and test it on the molecules that the fold holds out.
+TEXT = """Train one run for each of k folds, and test it on the molecules that the fold holds out.
 
     molinv crossvalidate --data mine.csv --targets "logS [log mol/L]" --out runs/cv
     molinv crossvalidate --data mine.csv --targets logS --folds 10 --seeds 3 --out runs/cv10
@@ -16,18 +16,19 @@ TEXT = """Train a run for each of k folds, and test it on the molecules that the
     molinv crossvalidate --config runs/a/config.yaml --ensemble 5 --out runs/ensembles
     molinv compare runs/cv runs/other           is the difference more than chance?
 
-A fold holds out a k-th of the molecules; a tenth of all validates, the rest trains. Rows of one
-molecule are never divided, with --split scaffold neither are ring systems, with --split column:NAME
-neither are rows that have the same value of the column. All other flags are those of `molinv
-train`. Every fold is a run, such as runs/cv/seed_0/fold_1, which predicts, evaluates and resumes
-as others do; the same command resumes where it was interrupted, more --seeds extend it.
+Each fold holds out 1/k of the molecules for testing. A tenth of all molecules is used for
+validation, and the rest for training. Rows of the same molecule are always in the same fold. With
+--split scaffold, so are molecules that share a ring system, and with --split column:NAME, rows
+with the same value in that column. All other flags are those of `molinv train`. Each fold is a run,
+such as runs/cv/seed_0/fold_1, which can be evaluated and used for predictions. The same command
+resumes an interrupted cross-validation, and more --seeds extend it.
 
 OUT/predictions.csv has the input's columns and, for each row, the prediction of the fold that held
-it out. A fold that cannot be trained is listed with its reason, and the others go on."""
+it out. A fold that cannot be trained is listed with the reason, and the other folds are trained."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit code: 1 where a fold was left out."""
+    """Run the command; returns its exit code, 1 if a fold was left out."""
     from ..training.config import TrainConfig
 
     def fill(parser):
@@ -36,12 +37,15 @@ def main(arguments: list[str]) -> int:
             "--seeds",
             type=int,
             default=1,
-            help="how many times all folds are trained, with the seeds seed, seed + 1, ... for "
+            help="number of repetitions of all folds, with the seeds seed, seed + 1, ... for "
             "folds, initial weights and group elements",
         )
-        parser.add_argument("--ensemble", type=int, help="train so many members in every fold")
+        parser.add_argument("--ensemble", type=int, help="number of members to train in each fold")
         parser.add_argument(
-            "--average", type=int, default=8, help="orientations that test predictions average over"
+            "--average",
+            type=int,
+            default=8,
+            help="number of orientations to average test predictions over",
         )
         add_flags(parser, TrainConfig)
         parser.set_defaults(out="runs/cv")

@@ -1,4 +1,4 @@
-"""Build a data set's cache and print what is in it."""
+"""Build a data set's cache and print its contents."""
 
 from __future__ import annotations
 
@@ -7,41 +7,46 @@ import os
 from . import xtb
 from .parsing import parse
 
-SUMMARY = "build a data set's cache and print what is in it"
-SHOWN = 5  # reasons of rejected rows, the commonest first
+SUMMARY = "build a data set's cache and print its contents"
+SHOWN = 5  # most reasons of rejected rows to print
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit code."""
+    """Run the command; returns its exit code."""
     if arguments[:1] == ["xtb"]:
         return xtb.main(arguments[1:])
 
     def fill(parser):
         parser.add_argument(
             "name",
-            help="qm9, a folder of a data set, or a .csv .tsv .sdf .xyz .extxyz .db .traj "
-            "file; xtb makes one of energies, forces and dipoles (see `molinv data xtb --help`)",
+            help="qm9, the folder of a data set, or a .csv .tsv .sdf .xyz .extxyz .db .traj file; "
+            "`molinv data xtb` makes a data set of energies, forces and dipoles (see `molinv data "
+            "xtb --help`)",
         )
-        parser.add_argument("--targets", help='of a file, as for training: "logS [log mol/L]"')
-        parser.add_argument("--smiles_column", help="the column of SMILES in a .csv file")
+        parser.add_argument(
+            "--targets", help='targets of a file, as for training: "logS [log mol/L]"'
+        )
+        parser.add_argument(
+            "--smiles_column", help="column of a .csv file with SMILES (default: found by its name)"
+        )
         parser.add_argument(
             "--conformers",
             type=int,
             default=0,
-            help="embed every molecule's SMILES so often with RDKit, for `molinv train "
-            "--geometries embedded --conformers N`; what is in the cache already is kept",
+            help="number of conformers to embed from every molecule's SMILES with RDKit, for "
+            "`molinv train --geometries embedded --conformers N`; cached conformers are reused",
         )
         parser.add_argument(
             "--xtb",
             action="store_true",
-            help="compute what GFN2-xTB says of every molecule, for `molinv train --features xtb`; "
-            "what is in the cache already is kept",
+            help="compute the GFN2-xTB features of every molecule, for `molinv train --features "
+            "xtb`; cached features are reused",
         )
         parser.add_argument(
             "--workers",
             type=int,
             default=os.cpu_count() or 1,
-            help="processes that embed, or compute",
+            help="number of processes that embed or compute",
         )
 
     args = parse("data", SUMMARY, arguments, fill)
@@ -87,7 +92,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _compute(molecules, workers):
-    """Fill the cache with what xTB says of all molecules, and list the first that it refuses."""
+    """Fill the cache with the GFN2-xTB features of all molecules, and print the failures."""
     import numpy as np
 
     from ..chem.xtb import METHOD
@@ -98,13 +103,13 @@ def _compute(molecules, workers):
     _, wrong = electronics(molecules, every, states(molecules), workers)
     print(f"{METHOD}: {len(every) - len(wrong):,} molecules")
     for row, reason in [*wrong.items()][:SHOWN]:
-        print(f"  without it: {molecules.ids[row]} ({reason})")
+        print(f"  failed: {molecules.ids[row]} ({reason})")
     if len(wrong) > SHOWN:
         print(f"  and {len(wrong) - SHOWN:,} others")
 
 
 def _embed(molecules, conformers, workers):
-    """Make the conformers of all molecules, and say of how many there are some."""
+    """Embed the conformers of all molecules, and print how many molecules have one."""
     import numpy as np
 
     from ..chem.conformers import check_conformers
@@ -122,9 +127,9 @@ def _embed(molecules, conformers, workers):
 
 
 def _own(args):
-    """The molecules of a user's file, and which rows are one molecule.
+    """The molecules of a user's file, and groups of rows that are the same molecule.
 
-    Says how many rows it could not use, and why, and what is odd in the others.
+    Prints the number of rejected rows, the reasons, and notes on the accepted rows.
     """
     from collections import Counter
 

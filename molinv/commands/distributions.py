@@ -1,18 +1,20 @@
-"""What distributions there are."""
+"""List the distributions."""
 
 from __future__ import annotations
 
 from .listing import explain, one_line
 from .parsing import parse
 
-SUMMARY = "the distributions on a group that exist, with their settings"
+SUMMARY = "list distributions on a group with their settings"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit code."""
+    """Run the command; returns its exit code."""
 
     def fill(parser):
-        parser.add_argument("name", nargs="?", help="show the settings of this one: HaarBall")
+        parser.add_argument(
+            "name", nargs="?", help="show the settings of this distribution, e.g. HaarBall"
+        )
 
     args = parse("distributions", SUMMARY, arguments, fill)
     from .. import distributions
@@ -25,5 +27,5 @@ def main(arguments: list[str]) -> int:
         return 0
     for name, kind in known.items():
         print(f"{name:<14}{one_line(kind)}")
-    print("\nmolinv distributions NAME shows the settings of one.")
+    print("\nmolinv distributions NAME shows the settings of a distribution.")
     return 0

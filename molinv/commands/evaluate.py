@@ -6,30 +6,49 @@ import os
 
 from .parsing import parse
 
-SUMMARY = "errors of a run on its test molecules or pictures: stored, rotated, averaged"
+SUMMARY = "measure errors on test molecules or pictures: stored, rotated, averaged"
+
+TEXT = """Measure the errors of a run or a shipped model on its untouched test set.
+
+Errors are measured on molecules (or pictures) as stored, rotated at random, and rotated with
+outputs averaged over the learned distribution. For molecules, the coverage of the 90 % intervals is
+measured too.
+
+    molinv evaluate runs/a
+    molinv evaluate runs/a --embedded 500       test RDKit's geometries too"""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit code."""
+    """Run the command; returns its exit code."""
 
     def fill(parser):
-        parser.add_argument("run", help="a run folder, or a shipped model's name")
-        parser.add_argument("--copies", type=int, default=8, help="copies that are averaged")
+        parser.add_argument("run", help="run folder, or name of a shipped model")
+        parser.add_argument(
+            "--copies",
+            type=int,
+            default=8,
+            help="number of group elements to average over; 0 skips the averaged errors",
+        )
         parser.add_argument(
             "--embedded",
             type=int,
             default=0,
-            help="calibrate intervals for RDKit's geometries too, on so many validation molecules "
-            "(500 are enough), and try them on as many test ones",
+            help="number of validation molecules on which intervals for RDKit's geometries are "
+            "calibrated (500 are enough); they are tested on as many test molecules",
         )
         parser.add_argument(
-            "--workers", type=int, default=os.cpu_count() or 1, help="processes that embed"
+            "--workers",
+            type=int,
+            default=os.cpu_count() or 1,
+            help="number of processes that search conformers",
         )
-        parser.add_argument("--limit", type=int, help="use the first so many test examples")
+        parser.add_argument("--limit", type=int, help="use only the first LIMIT test examples")
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
-        parser.add_argument("--trust", action="store_true", help="import code the model names")
+        parser.add_argument(
+            "--trust", action="store_true", help="allow the model to import code outside molinv"
+        )
 
-    args = parse("evaluate", SUMMARY, arguments, fill)
+    args = parse("evaluate", SUMMARY, arguments, fill, TEXT)
     from rich import print as show
 
     from ..prediction.evaluate import evaluate, interval_table, metrics_table, table

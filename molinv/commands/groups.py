@@ -1,4 +1,4 @@
-"""What groups there are."""
+"""List the groups."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .parsing import parse
 if TYPE_CHECKING:
     from ..groups import Group
 
-SUMMARY = "the groups that exist, with their generators"
+SUMMARY = "list groups with their generators"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit code."""
+    """Run the command; returns its exit code."""
 
     def fill(parser):
-        parser.add_argument("name", nargs="?", help="show the settings of this one: Compose")
+        parser.add_argument("name", nargs="?", help="show the settings of this group, e.g. Compose")
 
     args = parse("groups", SUMMARY, arguments, fill)
     from rich.console import Console
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _generators(group: Group) -> str:
-    """Names with their unit and cap, and the number of separate elements."""
+    """Generators with unit and cap, and the number of components or elements."""
     shared: dict[tuple[str, float], list[str]] = {}
     for name, unit, cap in zip(group.names, group.units, group.caps, strict=True):
         shared.setdefault((unit, cap), []).append(name)

@@ -1,4 +1,4 @@
-"""The settings of what is found by name: a model, a group, a distribution, a task."""
+"""Print the settings of a model, group, distribution or task, found by name."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from ..names import external
 
 
 def one_line(kind: type) -> str:
-    """The first line of a class's docstring."""
+    """First line of a class's docstring."""
     return (inspect.getdoc(kind) or "").split("\n")[0]
 
 
 def explain(
     name: str, known: Mapping[str, Any], what: str, flag: str, skip: int = 1, maker: Any = None
 ) -> None:
-    """Print what `name` is, its settings with their defaults, and how to give them.
+    """Print the docstring of `name`, its settings with their defaults, and how to give them.
 
-    `known` has the classes by name; `maker` is what makes one, if not the class, and its first
-    `skip` arguments are not the user's; "package.module:Name" is imported. Raises InputError for
-    an unknown name.
+    `known` maps names to classes; "package.module:Name" is imported. `maker` is the callable that
+    has the settings, by default the class; its first `skip` arguments are not settings. Raises
+    InputError for an unknown name.
     """
-    if ":" in name:  # of one's own, "package.module:Name"
+    if ":" in name:  # the user's own class, "package.module:Name"
         known = {name: external(name)}
     if name not in known:
         raise unknown(what, name, known)

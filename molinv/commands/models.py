@@ -1,18 +1,20 @@
-"""What architectures and shipped models there are."""
+"""List the architectures and the shipped models."""
 
 from __future__ import annotations
 
 from .listing import explain, one_line
 from .parsing import parse
 
-SUMMARY = "the architectures that exist, their settings, and the cards of the shipped models"
+SUMMARY = "list architectures with their settings, and the cards of the shipped models"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit code."""
+    """Run the command; returns its exit code."""
 
     def fill(parser):
-        parser.add_argument("name", nargs="?", help="show the settings of this one: point")
+        parser.add_argument(
+            "name", nargs="?", help="show the settings of this architecture, e.g. point, or a card"
+        )
 
     args = parse("models", SUMMARY, arguments, fill)
     from rich import print as show
@@ -39,7 +41,7 @@ def main(arguments: list[str]) -> int:
         print(f"{name:<{width}}{one_line(models.find(name))}")
     shipped = pretrained.available()
     listed = ", ".join(shipped) or "none"
-    print(f"\nmolinv models NAME shows the settings of one.\n\nShipped: {listed}")
+    print(f"\nmolinv models NAME shows the settings of an architecture.\n\nShipped: {listed}")
     for name in shipped:
         show(card(name))
     return 0

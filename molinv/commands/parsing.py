@@ -1,4 +1,4 @@
-"""From a command's arguments to its settings."""
+"""Parse the arguments of a command."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ def parse(
     fill: Callable[[Any], None],
     text: str | None = None,
 ) -> Any:
-    """The arguments that `fill` declares; `text`, where there is one, heads the help as it is."""
+    """Parse the arguments that `fill` declares on a parser.
+
+    `text` is printed at the head of the help, unchanged; by default `summary`. Raises InputError
+    for arguments that cannot be parsed.
+    """
     from argparse import RawDescriptionHelpFormatter
 
     from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, set_loader
@@ -49,13 +53,13 @@ def parse(
         return parser.parse_args(arguments)
     except (ArgumentError, ValueError, YAMLError) as error:
         text = _plain(" ".join(str(error).split()))
-        if len(text) > LONGEST:  # jsonargparse repeats a whole file that is no config
+        if len(text) > LONGEST:  # jsonargparse quotes the whole of a file that is not a config
             text = f"{text[:LONGEST]} ..."
         raise InputError(f"{text} (see `molinv {command} --help`)") from error
 
 
 def _plain(text: str) -> str:
-    """What was expected of which flag, in place of jsonargparse's account of Python's types."""
+    """A message with the flag and its expected kind, in place of jsonargparse's Python types."""
     key = re.match(r'Parser key "([^"]+)": ', text)
     kinds = re.findall(r"<class '(\w+)'>", text.split("Given value type")[0])
     value = re.search(r"(?:Given|Got) value: (.*)$", text)
@@ -66,15 +70,15 @@ def _plain(text: str) -> str:
 
 
 def _settings(text: str) -> Any:
-    """A setting, or a whole config, as YAML reads it; ValueError where it asks for a class.
+    """Parse a setting or a whole config as YAML; raises ValueError if it names a class.
 
-    jsonargparse imports the module of what a setting calls its class_path, whatever the setting.
+    jsonargparse imports the module of any `class_path`, so configs must not contain one.
     """
     from jsonargparse import get_loader
 
     value = get_loader("yaml")(text)
     if _names_a_class(value):
-        raise ValueError("no setting of molinv has a class_path: take it out")
+        raise ValueError("molinv has no setting with a class_path: remove it")
     return value
 
 

@@ -1,4 +1,4 @@
-"""What train, evaluate, analyse and predict do where the data, or the model, is of pictures."""
+"""The commands train, evaluate, analyse and predict for data and models of pictures."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ WORD = "pictures"
 
 
 def without_word(arguments: list[str]) -> list[str]:
-    """The arguments after the word "pictures", where it stands first."""
+    """The arguments without the leading word "pictures"."""
     return arguments[1:] if arguments[:1] == [WORD] else arguments
 
 
 def meant(arguments: list[str]) -> bool:
-    """Whether a command is of pictures: by that word, a data set's name, or a root folder."""
+    """Whether a command is about pictures: by that word, a data set's name, or a root folder."""
     if arguments[:1] == [WORD]:
         return True
     found, _ = _few("--data", "--root", "--config").parse_known_args(arguments)
@@ -29,7 +29,7 @@ def meant(arguments: list[str]) -> bool:
         try:
             settings = yaml.safe_load(Path(found.config).read_text(encoding="utf-8"))
         except (yaml.YAMLError, ValueError):
-            return False  # whoever reads it says so
+            return False  # reported when the config is read
         named = settings.get("data") if isinstance(settings, dict) else None
     if not isinstance(named, str):
         return False
@@ -39,7 +39,7 @@ def meant(arguments: list[str]) -> bool:
 
 
 def learned(arguments: list[str]) -> bool:
-    """Whether an argument is a run folder with a model of pictures, or the first one says so."""
+    """Whether the first argument is "pictures", or any is a run folder with a model of pictures."""
     from ..training.shipped import holds_pictures
 
     named = (a for a in arguments if not a.startswith("-"))
@@ -47,21 +47,34 @@ def learned(arguments: list[str]) -> bool:
 
 
 def analyse(arguments: list[str]) -> int:
-    """`molinv analyse` of a model of pictures; its exit code."""
+    """`molinv analyse` for a model of pictures; returns the exit code."""
     arguments = without_word(arguments)
 
     def fill(parser):
-        parser.add_argument("run", help="a run folder")
-        parser.add_argument("--pictures", type=int, default=100, help="at most so many of the test")
-        parser.add_argument("--places", type=int, default=9, help="poses on either side of none")
-        parser.add_argument("--copies", type=int, default=8, help="averaged over; 0: network alone")
+        parser.add_argument("run", help="run folder")
+        parser.add_argument(
+            "--pictures", type=int, default=100, help="largest number of test pictures"
+        )
+        parser.add_argument(
+            "--places",
+            type=int,
+            default=9,
+            help="number of positions along each generator, on either side of the original",
+        )
+        parser.add_argument(
+            "--copies",
+            type=int,
+            default=8,
+            help="number of group elements to average over; 0 runs the network alone",
+        )
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
-        parser.add_argument("-o", "--out", help="folder to write to (RUN/analysis)")
-        parser.add_argument("--trust", action="store_true", help="import code the model names")
+        parser.add_argument("-o", "--out", help="output folder (default: RUN/analysis)")
+        parser.add_argument(
+            "--trust", action="store_true", help="allow the model to import code outside molinv"
+        )
 
-    args = parse(
-        "analyse", "how what a run says moves with its test pictures", without_word(arguments), fill
-    )
+    text = "Report how the outputs of a run change when its test pictures are moved."
+    args = parse("analyse", text, arguments, fill)
     from ..analysis.pictures.produce import produce
 
     out = None if args.out is None else Path(args.out)
@@ -74,22 +87,24 @@ def analyse(arguments: list[str]) -> int:
 
 
 def predict(arguments: list[str]) -> int:
-    """`molinv predict RUN picture.png -o folder`; its exit code."""
+    """`molinv predict RUN picture.png -o folder`; returns the exit code."""
     arguments = without_word(arguments)
 
     def fill(parser):
-        parser.add_argument("model", help="a run folder")
+        parser.add_argument("model", help="run folder")
         parser.add_argument("pictures", nargs="+", help="picture files (png, jpg, ...)")
         parser.add_argument(
-            "-o", "--output", help="a folder: masks and overlays, or predictions.json"
+            "-o", "--output", help="output folder for masks and overlays, or for predictions.json"
         )
-        parser.add_argument("--copies", type=int, default=8, help="group elements to average over")
+        parser.add_argument(
+            "--copies", type=int, default=8, help="number of group elements to average over"
+        )
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
-        parser.add_argument("--trust", action="store_true", help="import code the model names")
+        parser.add_argument(
+            "--trust", action="store_true", help="allow the model to import code outside molinv"
+        )
 
-    args = parse(
-        "predict", "predict picture files by the model of a run", without_word(arguments), fill
-    )
+    args = parse("predict", "Predict picture files with the model of a run.", arguments, fill)
     from ..prediction.pictures import PicturePredictor, predict_files
 
     predictor = PicturePredictor(args.model, args.copies, args.trust, args.device)

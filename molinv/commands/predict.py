@@ -12,21 +12,21 @@ from .parsing import parse
 
 SUMMARY = "predict molecules given as SMILES or files"
 
-TEXT = """Predict molecules given as SMILES or files, by a shipped model or one of your own.
+TEXT = """Predict molecules given as SMILES or files, with a shipped model or with your own.
 
-Every value has its unit, its standard deviation over rotations and, where it is known, the
-model's mean absolute error on test molecules (test MAE). QM9's U0, U, H and G are relative to atom
-energies fitted on the training molecules, not total energies; --total adds these.
+Each value has a unit, a standard deviation over rotations and, if it was measured, the model's
+mean absolute error on test molecules (test MAE). QM9's U0, U, H and G are not total energies: they
+are relative to atom energies that were fitted on the training molecules. --total adds these.
 
-    molinv predict CCO                          by the shipped model
+    molinv predict CCO                          with a shipped model
     molinv predict CCO mols.sdf --targets homo,lumo -o out.csv
     molinv predict mols.sdf -o out.sdf          the same molecules, with further data fields
-    molinv predict runs/a CCO                   by the model of a run folder
-    molinv predict library.smi.gz -o out.parquet --workers 4    resumes an interrupted run"""
+    molinv predict runs/a CCO                   with the model of a run folder
+    molinv predict library.smi.gz -o out.parquet --workers 4    resumes if interrupted"""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit code."""
+    """Run the command; returns its exit code."""
     if pictures.learned(arguments):
         return pictures.predict(arguments)
 
@@ -37,40 +37,52 @@ def main(arguments: list[str]) -> int:
             nargs="+",
             metavar="INPUT",
             help="SMILES, InChI, .smi .txt .csv .tsv .sdf .mol .mol2 .pdb .xyz .extxyz .db .traj "
-            "files (or these with .gz), or - for SMILES lines on standard input; the first may be "
-            "MODEL, a run folder or a shipped model's name (see `molinv models`); without it the "
-            "shipped model that fits each molecule's geometry predicts",
+            "files (or these with .gz), or - for lines of SMILES on standard input. The first may "
+            "be MODEL, a run folder or the name of a shipped model (see `molinv models`). Without "
+            "MODEL each molecule is predicted by the shipped model for its kind of geometry",
         )
         parser.add_argument(
             "-o",
             "--output",
-            help="write .csv, .json, .sdf or .parquet, not a "
-            "table: the columns or data fields of the input, then the predictions",
+            help="file to write in place of a table: .csv, .json, .sdf or .parquet, with the "
+            "columns or data fields of the input, then the predictions",
         )
-        parser.add_argument("--targets", help="targets to predict, e.g. homo,lumo (all)")
-        parser.add_argument("--copies", type=int, default=8, help="orientations to average")
-        parser.add_argument("--smiles_column", help="the column of SMILES in .csv files")
+        parser.add_argument("--targets", help="targets to predict, e.g. homo,lumo (default: all)")
         parser.add_argument(
-            "--conformers", type=int, default=1, help="conformers of each molecule without 3-D"
+            "--copies", type=int, default=8, help="number of orientations to average over"
         )
         parser.add_argument(
-            "--workers", type=int, default=0, help="processes that search conformers (0: none)"
+            "--smiles_column", help="column of .csv files with SMILES (default: found by its name)"
+        )
+        parser.add_argument(
+            "--conformers",
+            type=int,
+            default=1,
+            help="number of conformers to average over, for molecules without 3-D coordinates",
+        )
+        parser.add_argument(
+            "--workers",
+            type=int,
+            default=0,
+            help="number of processes that search conformers; 0 searches in the main process",
         )
         parser.add_argument(
             "--engine",
             choices=("local", "ray"),
             default="local",
-            help="where a library is predicted: ray sends it to a Ray cluster (pip install "
-            "'molinv[ray]'), with --workers chunks at once (0: as many as it has CPUs)",
+            help="where to predict a library: ray uses a Ray cluster (pip install 'molinv[ray]') "
+            "and predicts --workers chunks at once (0: as many as the cluster has CPUs)",
         )
         parser.add_argument(
             "--seed", type=int, default=0, help="random seed of the conformer search"
         )
         parser.add_argument(
-            "--total", action="store_true", help="total energies: atom references added"
+            "--total", action="store_true", help="add the fitted atom energies to QM9's energies"
         )
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
-        parser.add_argument("--trust", action="store_true", help="import code the model names")
+        parser.add_argument(
+            "--trust", action="store_true", help="allow the model to import code outside molinv"
+        )
 
     args = parse("predict", SUMMARY, arguments, fill, TEXT)
     from rich import print as show
@@ -86,7 +98,7 @@ def main(arguments: list[str]) -> int:
 
     if args.engine != "local" and not (args.output or "").endswith(".parquet"):
         raise InputError(
-            f"engine {args.engine} predicts files to one table: give -o NAME.parquet, or leave out "
+            f"the engine {args.engine} writes a .parquet file: give -o NAME.parquet, or leave out "
             "--engine."
         )
     targets = None if args.targets is None else [t.strip() for t in args.targets.split(",")]
@@ -104,7 +116,7 @@ def main(arguments: list[str]) -> int:
         workers=args.workers,
         descriptors=usual_descriptors() if predictor is None else predictor.descriptors,
     )
-    if predictor is None:  # loads only the shipped model that the first structure needs
+    if predictor is None:  # load only the shipped model that the first structure needs
         first = list(islice(structures, 1))
         kind = next((s.kind for s in first if isinstance(s, Structure)), EMBEDDED)
         predictor = Predictor(None, *how, kind=kind)
@@ -141,7 +153,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _library(args, model, inputs, targets) -> int:
-    """Files of any length, to one table with a row for every molecule, good or bad."""
+    """Predict files of any size into one table with a row for every molecule."""
     from ..prediction.library import predict_library
 
     done = predict_library(

@@ -1,18 +1,18 @@
-"""What tasks there are."""
+"""List the tasks."""
 
 from __future__ import annotations
 
 from .listing import explain, one_line
 from .parsing import parse
 
-SUMMARY = "what can be learned: the tasks, with their losses and settings"
+SUMMARY = "list tasks (what can be learned) with their losses and settings"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit code."""
+    """Run the command; returns its exit code."""
 
     def fill(parser):
-        parser.add_argument("name", nargs="?", help="show the settings of this one: classes")
+        parser.add_argument("name", nargs="?", help="show the settings of this task, e.g. classes")
 
     args = parse("tasks", SUMMARY, arguments, fill)
     from .. import tasks
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     for name, kind in known.items():
         print(f"{name:<16}{one_line(kind)}")
     print(
-        "\nThe data says which one it is, unless --task does: a name, or package.module:Name of a "
-        "class\nderived from molinv.tasks.base.Task. molinv tasks NAME shows the settings of one."
+        "\nThe data decides the task, unless --task gives a name, or package.module:Name of a "
+        "class\nderived from molinv.tasks.base.Task. molinv tasks NAME shows a task's settings."
     )
     return 0

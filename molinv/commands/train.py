@@ -17,13 +17,14 @@ TEXT = """Train a network on molecules jointly with a distribution on a group.
 
     molinv train --data qm9 --targets homo,lumo --train_size 5000 --out runs/a
     molinv train --data mine.csv --targets "logS [log mol/L]" --out runs/b
-    molinv train --data mine.csv --targets active --out runs/c      classes, by their names or 0/1
+    molinv train --data mine.csv --targets active --out runs/c      classes, by name or as 0/1
     molinv train --data train.csv --valid valid.csv --test test.csv --targets logS --out runs/f
-    molinv train --config runs/a/config.yaml --seed 1 --out runs/d  any flag overrides the file
-    molinv train --data mine.csv --targets logS --ensemble 5 --out runs/e      one model of five
+    molinv train --config runs/a/config.yaml --seed 1 --out runs/d  flags override the config
+    molinv train --data mine.csv --targets logS --ensemble 5 --out runs/e   ensemble of 5 members
 
-On pictures: molinv train pictures --help. Settings of what is named here: molinv models NAME,
-molinv tasks NAME, molinv groups NAME, molinv distributions NAME."""
+For pictures see: molinv train pictures --help. Settings of a model, task, group or distribution
+are listed by: molinv models NAME, molinv tasks NAME, molinv groups NAME, molinv distributions
+NAME."""
 
 PICTURES = """Train a network on pictures jointly with a distribution on a group.
 
@@ -32,7 +33,7 @@ PICTURES = """Train a network on pictures jointly with a distribution on a group
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit code."""
+    """Run the command; returns its exit code."""
     named = typed(arguments)
     if pictures.meant(arguments):
         from ..training.picture_config import PictureConfig as Config
@@ -40,8 +41,8 @@ def main(arguments: list[str]) -> int:
         arguments, text = pictures.without_word(arguments), PICTURES
         if "ensemble" in named:
             raise InputError(
-                "--ensemble is for molecules: train pictures with one --seed and --out after the "
-                "other."
+                "--ensemble is for molecules only: train pictures several times, each with another "
+                "--seed and --out."
             )
     else:
         from ..training.config import TrainConfig as Config
@@ -54,9 +55,9 @@ def main(arguments: list[str]) -> int:
             parser.add_argument(
                 "--ensemble",
                 type=int,
-                help="train so many members with the seeds seed, seed + 1, ... into OUT/member_0, "
-                "OUT/member_1, ... with one split; OUT is then one model, whose value is their "
-                "mean. An interrupted ensemble is resumed, a larger number extends it",
+                help="number of members to train, with the seeds seed, seed + 1, ... and the same "
+                "split, in OUT/member_0, OUT/member_1, ...; OUT is then a model that predicts "
+                "their mean. An interrupted ensemble is resumed; a larger number extends it",
             )
 
     settings = parse("train", SUMMARY, arguments, fill, text).as_dict()
@@ -84,10 +85,10 @@ def main(arguments: list[str]) -> int:
 
         folder = train_ensemble(config, members, trust, workers, named, finish)
         _calibrate(folder, workers)
-        print(f"wrote {folder}, one model of {members}; next: molinv evaluate {folder}")
+        print(f"wrote {folder}, {members} members; next: molinv evaluate {folder}")
         return 0
     if getattr(rank_zero_only, "rank", None):
-        return 0  # of several processes, the first draws and speaks for all
+        return 0  # only the first of several processes draws and prints
     if text is TEXT:
         _finish(folder, config, workers)
     print(f"wrote {folder}; next: molinv evaluate {folder}")
@@ -95,7 +96,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _finish(folder: Path, config: Any, workers: int) -> None:
-    """Intervals, curves, and what was left out."""
+    """Calibrate intervals, draw training curves, and report rejected rows."""
     from ..training.curves import draw_curves
 
     _calibrate(folder, workers)
@@ -109,4 +110,4 @@ def _finish(folder: Path, config: Any, workers: int) -> None:
 def _calibrate(folder: Path, workers: int) -> None:
     from ..prediction.calibrate import calibrate_run
 
-    calibrate_run(folder, trust=True, workers=workers)  # names that this very run was built from
+    calibrate_run(folder, trust=True, workers=workers)  # this run was built from the same names

@@ -1,4 +1,4 @@
-"""The flags of a training run, for each command that trains."""
+"""Flags of the commands that train."""
 
 from __future__ import annotations
 
@@ -17,29 +17,36 @@ NAMES = ("model", "model_args", "group", "distribution", "distribution_args", "t
 
 
 def add_flags(parser: Any, config: type, workers: bool = True, skip: Collection[str] = ()) -> None:
-    """Declare `--config`, the settings of a config class but for those to `skip`, and `--trust`.
+    """Declare `--config`, the settings of a config class except those in `skip`, and `--trust`.
 
-    With `workers` also the number of processes that search conformers.
+    With `workers`, also declare the number of processes that search conformers.
     """
-    parser.add_argument("--config", action="config", help="a config.yaml; flags override it")
+    parser.add_argument(
+        "--config", action="config", help="config.yaml with settings; flags override it"
+    )
     parser.add_class_arguments(config, skip=set(skip))
     if workers:
         parser.add_argument(
             "--workers",
             type=int,
             default=os.cpu_count() or 1,
-            help="processes that search conformers for a file without 3-D coordinates",
+            help="number of processes that search conformers for a file without 3-D coordinates",
         )
-    parser.add_argument("--trust", action="store_true", help="import code the config names")
+    parser.add_argument(
+        "--trust", action="store_true", help="allow the config to import code outside molinv"
+    )
 
 
 def typed(arguments: list[str]) -> set[str]:
-    """The names of the flags that stand on the command line."""
+    """Names of the flags on the command line."""
     return {a[2:].partition("=")[0].replace("-", "_") for a in arguments if a.startswith("--")}
 
 
 def keep_config(settings: dict[str, Any], arguments: list[str]) -> None:
-    """Let no preset change what a config file says: without one of its own it has none."""
+    """Turn off the preset if a config file is given that does not name one.
+
+    Otherwise a preset would change settings that the config leaves at their defaults.
+    """
     names = [a for a in arguments if a == "--preset" or a.startswith("--preset=")]
     files = [a.partition("=")[2] for a in arguments if a.startswith("--config=")]
     files += [b for a, b in itertools.pairwise(arguments) if a == "--config"]
@@ -48,14 +55,14 @@ def keep_config(settings: dict[str, Any], arguments: list[str]) -> None:
 
 
 def _keys(file: str) -> set[str]:
-    """The settings in a config file, which jsonargparse has read already."""
+    """The settings in a config file, which jsonargparse has already checked."""
     return set(yaml.safe_load(Path(file).read_text(encoding="utf-8")) or ())
 
 
 def check_names(settings: dict[str, Any], arguments: list[str], trust: bool) -> None:
-    """Raises InputError for a name in a config that needs code outside molinv, unless trusted."""
+    """Raises InputError if a config names code outside molinv, unless trusted."""
     for name in NAMES:
-        # a name that stands on the command line was typed; any other came from the config
+        # a name that is not on the command line came from the config
         foreign = [s for s in outside(settings[name]) if not any(s in a for a in arguments)]
         if foreign and not trust:
             raise InputError(

@@ -6,33 +6,38 @@ from ..errors import InputError
 from .parsing import parse
 from .training_flags import add_flags, check_names, keep_config, typed
 
-SUMMARY = "search settings of training by the validation error, and write the best as a config"
+SUMMARY = "search training settings by validation error, and write the best ones as a config"
 
-TEXT = """Search settings of training by the validation error, and write the best ones as a config.
+TEXT = """Search training settings by validation error, and write the best ones as a config.
 
     molinv tune --data mine.csv --targets "logS [log mol/L]" --trials 20 --out runs/tune
     molinv tune --data mine.csv --targets logS --minutes 30 --epochs 40 --out runs/tune
     molinv tune --data mine.csv --targets logS --search lr,muon_lr,width --out runs/rates
     molinv train --config runs/tune/best.yaml
 
-Searched are lr, muon_lr, weight_decay, batch_size, ema, width, layers, readout, distribution and
-features, but for those that are given, or only those that --search names. The first trial has the
-settings as they are given; bad trials end early. Trials are runs (OUT/trial_0, ...), and no test
-molecule is looked at. The same command resumes an interrupted search, a larger --trials extends
-it. All other flags are those of `molinv train`. Needs optuna: pip install 'molinv[tune]'."""
+By default the search covers lr, muon_lr, weight_decay, batch_size, ema, width, layers, readout,
+distribution and features, except those that are given as flags; --search chooses others. The first
+trial has the settings as given, and bad trials end early. Each trial is a run (OUT/trial_0, ...).
+Test molecules are never used. The same command resumes an interrupted search, and a larger
+--trials extends it. All other flags are those of `molinv train`. Needs optuna: pip install
+'molinv[tune]'."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit code."""
+    """Run the command; returns its exit code."""
     from ..training.config import TrainConfig
 
     def fill(parser):
-        parser.add_argument("--trials", type=int, default=20, help="runs to train, with the first")
-        parser.add_argument("--search", help="settings to search, with commas: lr,width")
+        parser.add_argument(
+            "--trials", type=int, default=20, help="number of runs, including the first trial"
+        )
+        parser.add_argument(
+            "--search", help="settings to search, separated by commas, e.g. lr,width"
+        )
         parser.add_argument(
             "--minutes",
             type=float,
-            help="minutes after which the search ends; the trial in hand can be resumed",
+            help="minutes after which the search stops; the same command resumes its last trial",
         )
         add_flags(parser, TrainConfig, skip=["minutes"])
         parser.set_defaults(out="runs/tune")

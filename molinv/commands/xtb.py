@@ -1,4 +1,4 @@
-"""Make a set of energies, forces and dipoles by GFN2-xTB."""
+"""Make a data set of energies, forces and dipoles with GFN2-xTB."""
 
 from __future__ import annotations
 
@@ -8,32 +8,45 @@ from .parsing import parse
 
 SUMMARY = "label perturbed geometries of a data set with GFN2-xTB"
 
-TEXT = """Label perturbed geometries of QM9, or of a folder of a data set, with GFN2-xTB (tblite).
+TEXT = """Label perturbed geometries of QM9, or of a data set's folder, with GFN2-xTB (tblite).
 
-Writes OUT/xtb.extxyz with energies (eV), forces (eV/angstrom) and dipoles (e angstrom). Where it
-was interrupted, the same command goes on with the shard it was at. The column split keeps all
-geometries of a molecule in one part:
+Writes OUT/xtb.extxyz with energies (eV), forces (eV/angstrom) and dipoles (e angstrom). The same
+command resumes an interrupted run. The file's column split keeps all geometries of a molecule in
+one part:
 
     molinv data xtb --molecules 300 --copies 4 --out data/xtb
     molinv train --data data/xtb/xtb.extxyz --targets energy,forces --split column:split ..."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit code."""
+    """Run the command; returns its exit code."""
 
     def fill(parser):
-        parser.add_argument("--out", required=True, help="the folder to write")
-        parser.add_argument("--of", default="qm9", help="qm9, or a folder of a data set")
-        parser.add_argument("--molecules", type=int, default=300, help="how many, drawn at random")
+        parser.add_argument("--out", required=True, help="output folder")
+        parser.add_argument("--of", default="qm9", help="qm9, or the folder of a data set")
         parser.add_argument(
-            "--copies", type=int, default=4, help="geometries of each, the first as stored"
+            "--molecules", type=int, default=300, help="number of molecules, drawn at random"
         )
         parser.add_argument(
-            "--sigma", type=float, default=0.08, help="largest displacement's deviation (angstrom)"
+            "--copies",
+            type=int,
+            default=4,
+            help="number of geometries per molecule; the first one is unperturbed",
         )
-        parser.add_argument("--seed", type=int, default=0, help="of the draw and displacements")
         parser.add_argument(
-            "--workers", type=int, default=os.cpu_count() or 1, help="processes that compute"
+            "--sigma",
+            type=float,
+            default=0.08,
+            help="largest standard deviation of the displacements (angstrom)",
+        )
+        parser.add_argument(
+            "--seed", type=int, default=0, help="random seed of the draw and the displacements"
+        )
+        parser.add_argument(
+            "--workers",
+            type=int,
+            default=os.cpu_count() or 1,
+            help="number of processes that compute",
         )
 
     args = parse("data xtb", SUMMARY, arguments, fill, TEXT)

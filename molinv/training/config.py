@@ -49,8 +49,8 @@ class RunConfig:
     Args:
         data: the name of a data set.
         out: run folder. An interrupted run in it is resumed.
-        task: what is learned (see `molinv tasks`), or package.module:Name; the data says which if
-            not given.
+        task: what to learn (see `molinv tasks`), or package.module:Name; decided by the data if not
+            given.
         task_args: settings of the task, e.g. {"loss": "huber"} or {"class_weights": "balanced"}.
         model: an architecture (see `molinv models`) or package.module:Name.
         model_args: settings of the architecture, e.g. {"geometry": "displacement"}.
@@ -59,42 +59,45 @@ class RunConfig:
         distribution: UniformBox, HaarBall, Gaussian, Conditional (per molecule), Categorical (on
             finite groups) or Composed (on groups of two parts such as O3 and E3), which are
             learned; Identity or Haar, which are fixed.
-        distribution_args: its settings, e.g. {"init": 0.05}.
-        regularizer: what rewards a wide distribution: entropy, share (of each cap), width (the
-            paper's norm) or none.
-        lam: weight of that reward, per unit of loss.
-        lam_start: its weight until `settle`, after which it decays to lam; lam if not given.
+        distribution_args: settings of the distribution, e.g. {"init": 0.05}.
+        regularizer: reward for a wide distribution: entropy, share (fraction of each cap), width
+            (the paper's norm) or none.
+        lam: weight of the reward for a wide distribution, relative to the loss.
+        lam_start: weight of the reward until `settle`, after which it decays to lam; lam if not
+            given.
         settle: fraction of training after which the weight starts to decay. It reaches lam
             halfway through the rest.
         copies: group elements per example and step.
-        train_size: examples to train on; the whole training part if not given.
-        valid_size: examples to validate on.
+        train_size: number of examples to train on; the whole training part if not given.
+        valid_size: number of examples to validate on.
         epochs: passes over the training examples.
-        minutes: minutes of training after which to stop, within an epoch if need be; the learning
-            rates then follow the clock. Validation is not counted, earlier parts of an
-            interrupted run are. With epochs too, the run ends with whichever comes first.
+        minutes: minutes of training after which the run stops, also within an epoch. Learning rates
+            are then scheduled by time. Time before an interruption is counted, time of validation
+            is not. If epochs are given too, the run ends at whichever comes first.
         batch_size: examples per step, over all devices together.
         optimizer: muon (for matrices, with AdamW for the rest) or adamw.
         lr: AdamW's learning rate.
         muon_lr: Muon's learning rate.
         group_lr: the distribution's learning rate.
-        wait: fraction of training before the distribution learns, its rate then rising over a
-            tenth of the run. Without it a distribution can be wide before the network knows what
-            that costs, which it then never learns: 0.3 finds partial symmetries.
-        weight_decay: of the network's matrices under Muon; of all its parameters under AdamW.
-        warmup: steps until the learning rate is reached; a tenth of the run at most.
-        clip: largest gradient norm of each parameter group; 0 for none.
-        ema: decay of the exponential weight average used for validation and the result;
-            0 for none.
-        patience: epochs without improvement after which to stop; never if not given.
+        wait: fraction of training before the distribution starts to learn; its learning rate then
+            rises over a tenth of the run. Without it, a distribution may become wide before the
+            network depends on what the motion destroys, and the network then never learns it. 0.3
+            finds partial symmetries.
+        weight_decay: weight decay of the network's matrices with muon, and of all its parameters
+            with adamw.
+        warmup: steps until the learning rate is reached, at most a tenth of the run.
+        clip: largest gradient norm of each parameter group; 0 for no clipping.
+        ema: decay of the exponential moving average of the weights, which is validated and saved; 0
+            for no average.
+        patience: epochs without improvement after which the run stops; never if not given.
         seed: random seed of the split, the order of examples, the initial weights and the group
             elements.
-        accelerator: Lightning's: auto, cpu, gpu, mps.
+        accelerator: Lightning's accelerator: auto, cpu, gpu, mps.
         devices: number of devices, or auto.
-        strategy: Lightning's: auto, ddp.
+        strategy: Lightning's strategy: auto, ddp.
         num_nodes: number of machines.
-        precision: Lightning's: 32-true, bf16-mixed.
-        compile: run the network through torch.compile.
+        precision: Lightning's precision: 32-true, bf16-mixed.
+        compile: compile the network with torch.compile.
     """
 
     data: str = ""
@@ -174,71 +177,72 @@ class TrainConfig(RunConfig):
     """A training run on molecules.
 
     Args:
-        data: a data set's name (qm9), a folder of one, or a file of your own with values: .csv
+        data: name of a data set (qm9), folder of a data set, or your own file with values: .csv
             .tsv .sdf .xyz .extxyz .db .traj, or one of these with .gz.
-        targets: what to predict, names separated by commas, in quotes where they have commas
-            themselves; a file of your own has no units unless given in brackets, as in
-            "logS [log mol/L],'pKa, exp'". All are of one kind
-            (numbers, classes, vectors such as dipole, values of atoms such as charges), or an
-            energy and its forces, which are then its gradient: "energy,forces".
-        weights: how much the errors of some targets count in the loss, each in units of its spread,
-            e.g. {"forces": 10}; 1 if not given.
-        auxiliary: numbers of atoms that are learned beside the targets, separated by commas:
-            charges or others that the data has, and xtb for what GFN2-xTB says of them. They make
-            the atoms' states better; predictions do not need them.
-        auxiliary_weight: how much their error counts beside that of the targets.
-        readout: how a molecule's outputs are made of its atoms': sum, mean, a number to divide the
-            sum by, or auto, which is the sum for targets that grow with the number of atoms and
-            else the mean. One for all, or by target, e.g. {"homo": "mean", "mu": "sum"}.
-        cost: error that moving may cost, in units of the targets' spread, in place of a fixed
-            weight: the weight starts at lam and is steered so that the extents are as wide as that
-            allows. 0.02 finds partial symmetries up to their edges.
-        group_end: fraction of the distribution's learning rate that is left at the end of the run.
-        init: a shipped model's name or a run folder to start from (an ensemble's first member): its
-            architecture, and its weights except the last layer's where the targets are others.
-        preset: settings that suit the data, in place of the defaults of settings that you do not
-            give: small (a small network that sees distances and bonds), large (the default network
-            with bonds), none, or auto, which for a .csv or .tsv file is small up to 5,000 rows and
-            large beyond.
-        features: what the model takes beside positions and elements, separated by commas: bonds
-            (the bond graph), state (charge and unpaired electrons), geometry (whether coordinates
-            were given or embedded).
-        descriptors: numbers of each molecule that the model takes too, separated by commas: rdkit2d
-            (RDKit's 2-D descriptors, from its bonds) and columns of a file of your own, in quotes
-            where they have commas, as in "rdkit2d,temperature,'pH, measured'". A row without one is
-            left out; predictions need the same columns.
-        geometries: which geometries of a molecule are trained on: given, embedded (by RDKit from
-            its SMILES) and hydrogens (given, with RDKit's hydrogens added). Several have fractions,
-            as in "embedded=0.8,given=0.2": every epoch draws one geometry for each molecule. The
-            first is validated and tested on; by default the data's own.
-        conformers: embedded conformers of each molecule to draw from.
-        small: all molecules of a named data set with up to so many heavy atoms train, and are
-            drawn `repeat` times in every epoch; 0 treats them as all others.
-        repeat: how often these are drawn.
-        valid: a file of your own to validate on, with the columns of `data`; a tenth of `data`
-            if not given.
-        test: a file of your own to test on, with the columns of `data`, which is then trained on.
-        split: how a file is divided into parts to train on, validate on and test: random
-            (80 / 10 / 10 %, repeated molecules in one part), scaffold (molecules that share a ring
-            system stay in one part, the commonest ring systems train), time:COLUMN (the newest
-            are tested) or column:NAME (whose values are train, valid, test). fold:2/5 tests the
-            second of five random folds; with fold:2/5:scaffold or fold:2/5:column:NAME folds share
-            no ring system, or no value of the column: see `molinv crossvalidate`.
-        strict_split: keep rows of one molecule in one part of a random split, leave molecules of
-            the `test` file out of training and validation, and leave held-out molecules out that
-            have an element no training molecule has. Without it the parts are those of molinv
-            0.1.0.
-        data_seed: random seed of the split and of what `shift` and `rotate` draw; `seed` if not
-            given. Runs of several seeds then share their test molecules.
-        smiles_column: the column of SMILES in a .csv file, where it is not found by its name.
-        atomwise: targets that are total energies, from which fitted energies of the atoms are
-            subtracted first; energy of .extxyz and .db files is one.
-        valid_size: molecules to validate on; a tenth of the training ones, at least 1000,
-            if not given.
-        center: put each molecule's centroid at the origin.
+        targets: names of what to predict, separated by commas; names with commas in quotes. Units
+            of your own file's targets are given in brackets, as in "logS [log mol/L],'pKa, exp'".
+            All targets are of one kind (numbers, classes, vectors such as dipole, or values per
+            atom such as charges). "energy,forces" trains an energy whose gradient gives the forces.
+        weights: weights of targets in the loss, each relative to its standard deviation, e.g.
+            {"forces": 10}; 1 if not given.
+        auxiliary: numbers per atom to learn in addition to the targets, separated by commas:
+            charges or others from the data, or xtb for GFN2-xTB's features. They improve the
+            embedding of the atoms; predictions do not need them.
+        auxiliary_weight: weight of the auxiliary error in the loss, relative to that of the
+            targets.
+        readout: how outputs of atoms are combined into those of a molecule: sum, mean, a number to
+            divide the sum by, or auto (sum for targets that grow with the number of atoms, else
+            mean). One for all targets, or per target, e.g. {"homo": "mean", "mu": "sum"}.
+        cost: error that moving the input may cost, in units of the targets' standard deviation. The
+            weight of the reward then starts at lam and is adjusted so that the extents become as
+            wide as this error allows. 0.02 finds partial symmetries up to their edges.
+        group_end: fraction of the distribution's learning rate at the end of the run.
+        init: fine-tune from this shipped model or run folder (an ensemble's first member). Its
+            architecture and weights are used, except those of the last layer if the targets differ.
+        preset: settings that suit the data and replace the defaults of settings that are not given:
+            small (a small network with distances and bonds), large (the default network with
+            bonds), none, or auto, which for a .csv or .tsv file is small up to 5,000 rows and large
+            beyond.
+        features: inputs of the model in addition to positions and elements, separated by commas:
+            bonds (the bond graph), state (charge and unpaired electrons), geometry (whether
+            coordinates were given or embedded), xtb (GFN2-xTB's features).
+        descriptors: numbers per molecule that the model takes as inputs, separated by commas:
+            rdkit2d (RDKit's 2-D descriptors) and columns of your own file; names with commas in
+            quotes, as in "rdkit2d,temperature,'pH, measured'". Rows without a value are left out.
+            Predictions need the same columns.
+        geometries: geometries to train on: given, embedded (by RDKit from SMILES) or hydrogens
+            (given, with RDKit's hydrogens added); the data's own if not given. Several have
+            fractions, as in "embedded=0.8,given=0.2": every epoch draws one geometry per molecule.
+            Validation and test use the first.
+        conformers: number of embedded conformers per molecule to draw from.
+        small: number of heavy atoms up to which all molecules of a named data set are used for
+            training, `repeat` times per epoch; 0 treats them like all others.
+        repeat: how often the molecules chosen by `small` are drawn per epoch.
+        valid: your own file to validate on, with the columns of `data`; a tenth of `data` if not
+            given.
+        test: your own file to test on, with the columns of `data`; all of `data` is then used for
+            training and validation.
+        split: how to split a file into training, validation and test parts: random (80 / 10 / 10 %,
+            with repeated molecules in one part), scaffold (molecules that share a ring system in
+            one part, the commonest ring systems in training), time:COLUMN (the newest in the test
+            part) or column:NAME (a column with the values train, valid, test). fold:2/5 tests on
+            the second of five random folds; fold:2/5:scaffold and fold:2/5:column:NAME keep
+            molecules with the same ring system or column value in one fold, see `molinv
+            crossvalidate`.
+        strict_split: keep rows of the same molecule in one part of a random split, leave molecules
+            of the `test` file out of training and validation, and leave out held-out molecules with
+            an element that no training molecule has. false gives the parts of molinv 0.1.0.
+        data_seed: random seed of the split and of `shift` and `rotate`; `seed` if not given. With
+            it, runs with different seeds have the same test molecules.
+        smiles_column: column of a .csv file with SMILES; found by its name if not given.
+        atomwise: targets that are total energies, from which fitted atom energies are subtracted;
+            energy of .extxyz and .db files always is one.
+        valid_size: number of molecules to validate on; if not given, a tenth of the training
+            molecules and at least 1000.
+        center: move each molecule's centroid to the origin.
         shift: standard deviation (angstrom) of one fixed random displacement per molecule.
         rotate: give each molecule one fixed random orientation.
-        epochs: passes over the training molecules; 25 if neither it nor minutes is given.
+        epochs: passes over the training molecules; 25 if neither epochs nor minutes are given.
     """
 
     data: str = "qm9"

@@ -17,23 +17,25 @@ class PictureConfig(RunConfig):
     """A training run on pictures.
 
     Args:
-        data: a data set of pictures: mnist, fashion_mnist, cifar10, camvid, planted, up_down,
+        data: data set of pictures: mnist, fashion_mnist, cifar10, camvid, planted, up_down,
             collages.
-        root: the folder of its files; mnist, planted, up_down and collages need none.
+        root: folder of the data set's files; not needed for mnist, planted, up_down and collages.
         data_args: settings of the data set, e.g. {"size": [90, 120]} for camvid.
-        rotated_within: turn every picture once, by an angle up to this (rad).
-        colour: half-widths of one fixed jitter of every picture's colours, e.g. {"hue": 3.14}.
+        rotated_within: rotate every picture once, by a random angle up to this one (rad).
+        colour: half-widths of one fixed random colour change per picture, e.g. {"hue": 3.14}.
         model: cnn, unet or package.module:Name; cnn, or for label maps unet, if not given.
         group: a group of the plane or of colours (see `molinv groups`), e.g. Affine2 or
             "Compose(SO2, Scaling(2))", or package.module:Name.
-        action: what the group moves: image (places) or colour; auto tells by the group.
-        padding: what comes in from outside: zeros, border or reflection.
-        lam: weight of the reward, per nat of the loss; 0.1, for label maps 0.03, if not given.
-        lam_start: its weight until `settle`, after which it decays to lam, shared among the group's
-            generators as far as that leaves lam; 0.5, for label maps 0.1, if not given.
-        valid_size: pictures to validate on; all of the validation part if not given.
-        epochs: passes over the training pictures; 10 if neither it nor minutes is given.
-        group_lr: the distribution's learning rate, which falls once the weight is lam.
+        action: what the group acts on: image (positions) or colour; auto decides by the group.
+        padding: values outside the picture: zeros, border or reflection.
+        lam: weight of the reward for a wide distribution, per nat of the loss; 0.1 if not given, or
+            0.03 for label maps.
+        lam_start: weight of the reward until `settle`, after which it decays to lam; 0.5 if not
+            given, or 0.1 for label maps. It is divided by the number of the group's generators, but
+            is at least lam.
+        valid_size: number of pictures to validate on; the whole validation part if not given.
+        epochs: passes over the training pictures; 10 if neither epochs nor minutes are given.
+        group_lr: the distribution's learning rate, which decays once the weight has reached lam.
     """
 
     data: str = "mnist"

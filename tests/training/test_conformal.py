@@ -229,7 +229,7 @@ def test_each_molecule_has_an_interval_of_its_own(own_widths, capsys):
     assert (own_widths / "difficulty.safetensors").is_file()
     assert main(["evaluate", str(own_widths), "--embedded", "30", "--copies", "8"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "of alike ones" in shown
+    assert "relative width" in shown
     assert "heavy atoms: 9" in shown
     result = json.loads((own_widths / "evaluation.json").read_text())["intervals"]["given"]
     assert "same width" not in " ".join(result["caveats"])
