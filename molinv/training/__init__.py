@@ -8,7 +8,9 @@ extra_inputs.py    descriptors and what xTB says of the molecules of a source
 data.py            what the trainer asks of data; molecule_data.py, picture_data.py: either kind
 choosing.py        which validation molecules choose the epoch, and which calibrate
 build.py           from names to a network with its distribution
-module.py          the joint loss and its optimizer
+recipe.py          the optimizer of a network and its distribution
+module.py          the joint loss of a task
+fit.py             the same for any torch module: `molinv.fit`
 noise.py           the random numbers of an epoch, a row for each example
 schedule.py        learning rates, the reward's weight, and when a run ends
 allowance.py       the reward's weight steered by what moving costs

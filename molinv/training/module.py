@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,12 +15,12 @@ from ..tasks.base import Task
 from .allowance import EVERY, Allowance
 from .config import RunConfig
 from .noise import keyed_noise
-from .optim import MuonAdamW, parameter_groups
+from .recipe import Diverged, Recipe
 
 VIEWS = ("stored", "rotated")  # of the validation examples
 
 
-class Joint(pl.LightningModule):
+class Joint(Recipe):
     """The task's loss, averaged over copies, minus lam times the reward for wide distributions.
 
     An example's group elements are keyed by (seed, epoch, example) and the loss is the mean over
@@ -39,18 +38,15 @@ class Joint(pl.LightningModule):
         examples: int,
         auxiliary: bool = False,
     ):
-        super().__init__()
-        self.auxiliary = auxiliary
-        self.network, self.task, self.config, self.examples = network, task, config, examples
-        assert config.lam is not None
-        self.lam, self.opens = config.lam, True  # the schedule sets them for every step
+        super().__init__(network, config)
+        self.task, self.examples, self.auxiliary = task, examples, auxiliary
         self._noise: tuple[int, Tensor] | None = None
         self.metrics = nn.ModuleDict({view: task.metric() for view in VIEWS})
         self.allowance: Allowance | None = None
         if config.cost is not None:
             if task.gradient:
                 raise InputError("cost: not with forces, whose error it does not see: use lam.")
-            self.allowance = Allowance(config.cost, config.lam)
+            self.allowance = Allowance(config.cost, self.lam)
 
     def training_step(self, batch: Any, step: int) -> Tensor:
         batch = self.task.prepare(batch)
@@ -169,34 +165,3 @@ class Joint(pl.LightningModule):
         callbacks = checkpoint["callbacks"]
         for name in [n for n in callbacks if n.startswith("Picture")]:
             callbacks[name.removeprefix("Picture")] = callbacks.pop(name)
-
-    def configure_optimizers(self):  # pyright: ignore[reportIncompatibleMethodOverride]
-        c = self.config
-        groups = parameter_groups(
-            self.network.model,
-            self.network.distribution,
-            method=c.optimizer,
-            lr=c.lr,
-            muon_lr=c.muon_lr,
-            group_lr=c.group_lr,
-            weight_decay=c.weight_decay,
-            clip=c.clip,
-        )
-        for group in groups:
-            group["peak"] = group["lr"]
-            group["warmup"] = 0 if group["name"] == "distribution" else c.warmup
-        half = c.precision.startswith("bf16")
-        return MuonAdamW(groups, torch.bfloat16 if half else torch.float32)
-
-    def configure_gradient_clipping(self, optimizer, *args, **kwargs) -> None:
-        """Each parameter group by itself, so that the network's norm does not hold back theta.
-
-        Called after the backward pass, so that with several processes it sees their average.
-        """
-        for group in optimizer.param_groups:
-            if group["clip"] > 0:
-                torch.nn.utils.clip_grad_norm_(group["params"], group["clip"])
-
-
-class Diverged(InputError):
-    """The loss became infinite or NaN."""
