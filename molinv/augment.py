@@ -1,4 +1,4 @@
-"""Sample, act, run, act back, average: any network with a distribution on a group."""
+"""Any network with a distribution on a group: sample, act, run, act back, average."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ from .errors import InputError, unknown
 
 _REDUCE = ("mean", "prob", "log_prob")
 _HALF = (torch.bfloat16, torch.float16)
-FEW = 4  # elements of a finite distribution that are summed exactly at no one's request
+FEW = 4  # finite distributions of up to this many elements are summed exactly by default
 
 Nodes = Iterator[tuple[Float[Tensor, "b d d"], float]]
 
 
 class Orbit(NamedTuple):
-    """The model's outputs over an orbit of the group: mean, standard deviation, how many.
+    """Statistics of the model's outputs over an orbit of the group.
 
-    Mean and deviation have the form of the output, a tuple or a dict where it is one. With
-    reduce="log_prob" the deviation is that of the probability relative to its mean, to first order
-    the one of its logarithm, which is what `mean` holds. Where the output action weighs its
-    entries, `weight` is the mean of their weights: 0 where no element of the orbit saw the entry,
-    whose mean then says nothing. None where none is weighed.
+    mean    mean output, in the form of the output (tensor, tuple or dict)
+    std     standard deviation, in the same form. With reduce="log_prob", `mean` is the log of
+            the mean probability, and `std` is the standard deviation of the probability divided
+            by its mean: to first order the standard deviation of the log
+    count   number of group elements
+    weight  mean weight of each entry if the output action gives weights, else None. Where it is
+            0, no element of the orbit saw the entry, and its mean is meaningless
     """
 
     mean: Any
@@ -42,14 +44,14 @@ class Orbit(NamedTuple):
 
 
 class Term(NamedTuple):
-    """A mean loss over the entries that count, and the sum of their weights in one copy."""
+    """A weighted mean loss, and the sum of its weights in one copy."""
 
     mean: Float[Tensor, ""]
     count: Float[Tensor, ""]
 
 
 class Risk(NamedTuple):
-    """What is minimised: `loss` - lambda * `reward`, loss being the sum of the terms' means."""
+    """The objective: minimise `loss` - lambda * `reward`; `loss` is the sum of the terms' means."""
 
     loss: Float[Tensor, ""]
     reward: Float[Tensor, ""]
@@ -61,15 +63,16 @@ class Augmented(nn.Module):
 
     model         called as model(x, *extra, **named); only x is acted on
     distribution  on the group; its parameters train with the network's
-    input, output the actions on x and on what the model returns. Where these are tuples or
-                  dicts, a sequence or mapping of actions, one for each part
-    copies        group elements per example: in training the output gains a leading axis of
-                  this length, over which the *loss* is averaged; in evaluation, outputs are
-    reduce        "mean", or for logits (b, classes, ...) "prob", the mean probability, or
-                  "log_prob", its logarithm
+    input, output the actions on x and on the model's output. For tuples or dicts, a sequence or
+                  mapping of actions, one for each part
+    copies        group elements per example. In training the output gains a leading axis of this
+                  length, and the *loss* is averaged over it; in evaluation outputs are averaged
+    reduce        how outputs are averaged: "mean", or for logits (b, classes, ...) "prob", the
+                  mean probability, or "log_prob", its logarithm
 
-    `risk` is the loss to train with, on every distribution. In evaluation model(x) is the learned
-    average with a fixed seed, the same on every call.
+    `risk` is the training loss for every distribution. In evaluation model(x) is the average over
+    the learned distribution with a fixed seed, so that every call returns the same.
+    Raises InputError for a distribution of another type, copies below 1 and unknown `reduce`.
     Source: Benton et al., NeurIPS 2020 (arXiv 2010.11882), equations 2 to 5.
     """
 
@@ -107,12 +110,12 @@ class Augmented(nn.Module):
     ) -> Any:
         """(copies, b, ...) in training, the learned average (b, ...) in evaluation.
 
-        Where the output action weighs its entries (pixels that left the picture), training
-        returns (value, weight), both with the copies axis. In training `noise`, made beforehand
-        by the distribution's `noise`, takes the place of drawing it from `generator`, so that an
-        example can have the same elements in any batch. Raises InputError for noise in
-        evaluation, for noise of another number of copies or examples, and in training for a
-        distribution whose gradient a plain mean of losses does not have: `risk` serves all.
+        If the output action gives weights (0 for pixels that left the picture), training returns
+        (value, weight), both with the copies axis. In training, `noise` from the distribution's
+        `noise` method can be passed instead of drawing it from `generator`, so that an example
+        gets the same elements in any batch. Raises InputError for noise in evaluation, for noise
+        of another number of copies or examples, and in training for a distribution that is not
+        `plain`: a mean of losses lacks part of its gradient, so use `risk`.
         """
         if not self.training:
             if noise is not None:
@@ -140,14 +143,16 @@ class Augmented(nn.Module):
         exact: int = FEW,
         **named: Any,
     ) -> Risk:
-        """The mean loss over copies, examples and entries that count, and the reward beside it.
+        """The mean loss over copies, examples and entries, and the distribution's reward.
 
-        `loss(output)` gets the output of one copy, turned back, and returns the losses (b, ...)
-        of every entry, not reduced; or (losses, weights), with weights of 0 for entries that do
-        not count; or a list of such terms, whose means are added. Right for every distribution:
-        finite parts of at most `exact` elements are summed exactly, others drawn and weighed by
-        their score, and a conditional distribution reads the inputs once. Minimise
-        risk.loss - lam * risk.reward. Raises InputError for losses that are reduced already.
+        Minimise risk.loss - lam * risk.reward. `loss(output)` gets the output of one copy, turned
+        back, and returns unreduced losses (b, ...); or (losses, weights), with weight 0 for
+        entries to ignore; or a list of such terms, whose means are added.
+
+        This is correct for every distribution. Finite parts of at most `exact` elements are
+        summed exactly; other elements are drawn and multiplied by their score weight. A
+        conditional distribution reads the inputs once. Raises InputError for losses that are
+        reduced already, and for `noise` of another number of copies or examples.
         """
         if not callable(loss):
             raise InputError(f"Augmented: expected risk(loss, x, ...), got {_what(loss)} first.")
@@ -159,7 +164,7 @@ class Augmented(nn.Module):
         sums: list[list[Term]] = []
         for u in self._noise(mu, size, generator, noise, draws):
             elements, weight = self._exactly(mu.weighted, u, exact)
-            scores.append(weight.sum(0))  # 1, with the gradient of what was drawn
+            scores.append(weight.sum(0))  # 1, with the gradient of log p of the drawn elements
             shares, parts = weight / scores[-1] * scores[-1].detach(), []
             for g, w in zip(elements, shares, strict=True):
                 value, inside = self.run(g, x, *extra, **named)
@@ -173,16 +178,17 @@ class Augmented(nn.Module):
                 break
         score = torch.stack(scores)
         made = []
-        for draws_of in zip(*sums, strict=True):  # of one term
+        for draws_of in zip(*sums, strict=True):  # all draws of one term
             losses, weights = map(torch.stack, zip(*draws_of, strict=True))
             made.append(_mean(losses, weights, score))
         total = torch.stack([term.mean for term in made]).sum()
         return Risk(total, self._exactly(mu.regularizer), made)
 
     def run(self, g: Float[Tensor, "b d d"], x: Any, *extra: Any, **named: Any) -> tuple[Any, Any]:
-        """rho_out(g)^-1 f(rho_in(g) x) for one element an example, and the entries' weights.
+        """rho_out(g)^-1 f(rho_in(g) x), and the weights of its entries, or None.
 
-        Under autocast only the model runs in reduced precision: rotations must stay orthogonal.
+        g (b, d, d) has one element for each example. Under autocast only the model runs in
+        reduced precision: rotations must stay orthogonal.
         """
         group = self.distribution.group
         y = self.model(self._exactly(self.input.act, group, g, x), *extra, **named)
@@ -201,19 +207,23 @@ class Augmented(nn.Module):
         recompute: bool = False,
         **named: Any,
     ) -> Orbit:
-        """Mean and standard deviation of the outputs over an orbit, streamed over copies.
+        """Mean and standard deviation of the outputs over an orbit, one group element at a time.
 
-        orbit   "identity" runs the model once; "learned" draws `copies` (default 8, or the
-                model's own number if that is larger) elements, and sums a finite distribution
-                exactly where it has no more than that, or where `copies` is not given; "haar"
-                averages over the whole compact group, exactly up to `degree` (default 4) by
-                quadrature, or over `copies` drawn elements. All examples share the draws, so that
-                the result for one does not depend on the others in its batch.
-        gradients  the mean can be differentiated, so that memory grows with the number of copies;
-                with `recompute` it does not, since the network runs again in the backward pass
-        Memory does not grow without gradients either. Standard deviations are the population's
-        for exact sums and the unbiased estimate for drawn elements. Raises InputError for
-        "haar" on a group that is not compact.
+        orbit      "identity" runs the model once.
+                   "learned" draws `copies` elements (default: 8, or the model's own `copies` if
+                   that is larger). A finite distribution is summed exactly if it has at most
+                   `copies` elements, or if `copies` is not given.
+                   "haar" averages over the whole compact group: exactly up to `degree` (default
+                   4) by quadrature, or over `copies` drawn elements.
+        gradients  whether the mean can be differentiated; memory then grows with the number of
+                   elements
+        recompute  with `gradients`, run the network again in the backward pass, so that memory
+                   does not grow
+
+        All examples share the drawn elements, so that the result for one example does not depend
+        on the others in its batch. Standard deviations are those of the population for exact
+        sums, and from the unbiased variance for drawn elements. Raises InputError for copies
+        below 1, and for "haar" on a group that is not compact.
         """
         with torch.set_grad_enabled(gradients and torch.is_grad_enabled()):
             nodes, draws = self._plan(x, extra, orbit, copies, degree, generator)
@@ -245,7 +255,7 @@ class Augmented(nn.Module):
         degree: int | None = None,
         generator: torch.Generator | None = None,
     ) -> Nodes:
-        """What `orbit` averages over: elements (b, d, d) and their weights, one copy at a time."""
+        """The elements (b, d, d) and weights that `orbit` averages over, one at a time."""
         return self._plan(x, extra, orbit, copies, degree, generator)[0]
 
     def _plan(
@@ -257,7 +267,7 @@ class Augmented(nn.Module):
         degree: int | None,
         generator: torch.Generator | None,
     ) -> tuple[Nodes, int]:
-        """The elements with their weights, and how many draws they come from: 0 where none."""
+        """The elements with their weights, and the number of random draws (0 for exact sums)."""
         group, size = self.distribution.group, self.input.size(x)
         if generator is None:
             generator = torch.Generator(group.generators.device).manual_seed(0)
@@ -287,8 +297,8 @@ class Augmented(nn.Module):
     def _drawn(
         self, mu: Distribution, size: int, n: int, generator: torch.Generator
     ) -> tuple[Nodes, int]:
-        """n elements, all examples' from the same noise: a value must not depend on the others."""
-        rows = 1 if mu is self.distribution else size  # bound to inputs, each with its own extents
+        """n elements; all examples share the noise, so that they don't depend on each other."""
+        rows = 1 if mu is self.distribution else size  # conditional: extents for each input
 
         def draw() -> list[tuple[Tensor, float]]:
             noise = mu.noise(1, generator).expand(rows, -1)
@@ -310,7 +320,7 @@ class Augmented(nn.Module):
         noise: Float[Tensor, "c b m"] | None,
         draws: int,
     ) -> Iterator[Float[Tensor, "b m"]]:
-        """The noise given, or fresh noise, for so many copies."""
+        """The noise that was given, or fresh noise, for `draws` copies."""
         if noise is None:
             return (mu.noise(size, generator) for _ in range(draws))
         if noise.shape[:-1] == (self.copies, size):
@@ -321,7 +331,7 @@ class Augmented(nn.Module):
         )
 
     def _exactly(self, function: Callable[..., Any], *args: Any) -> Any:
-        """function(*args) as it is outside of autocast."""
+        """function(*args), with autocast disabled."""
         with torch.autocast(self.distribution.group.generators.device.type, enabled=False):
             return function(*args)
 
@@ -334,12 +344,12 @@ class _Moments:
         self.mean, self.square = torch.zeros_like(like), torch.zeros_like(like)
 
     def add(self, value: Tensor, weight: Tensor | float) -> None:
-        """One more value and its weight, which may differ from entry to entry."""
+        """Add a value and its weight, which may differ from entry to entry."""
         before = self.total
         self.total = before + weight
         step, share = value - self.mean, weight / torch.where(self.total == 0, 1.0, self.total)
         self.mean = self.mean + step * share
-        self.square = self.square + (step.square() * share * before).detach()  # 0 after one
+        self.square = self.square + (step.square() * share * before).detach()  # 0 at first
 
     def result(self, bessel: float, reduce: str) -> tuple[Tensor, Tensor, Tensor]:
         """Mean, standard deviation and total weight."""
@@ -351,7 +361,7 @@ class _Moments:
 
 
 def _what(value: Any) -> str:
-    """A value's type, and its shape where it has one."""
+    """A value's type, with the shape of a tensor."""
     shape = f" {tuple(value.shape)}" if isinstance(value, Tensor) else ""
     return f"{type(value).__name__}{shape}"
 
@@ -365,13 +375,13 @@ def _fits(weights: Tensor, losses: Tensor) -> bool:
 
 
 def _stacked(copies: Sequence[Any]) -> Any:
-    """The copies' outputs on a new first axis, part by part."""
+    """The copies' outputs, stacked on a new first axis, part by part."""
     parts = zip(*map(flatten, copies), strict=True)
     return rebuild(copies[0], [None if p[0] is None else torch.stack(p) for p in parts])
 
 
 def _weights(inside: Any, parts: int) -> list[Tensor | None]:
-    """The weights of each part of an output, or of each term of a loss."""
+    """The weights of each part of an output, or of each term of a loss; None for no weights."""
     if inside is None:
         return [None] * parts
     found = flatten(inside)
@@ -384,7 +394,7 @@ def _weights(inside: Any, parts: int) -> list[Tensor | None]:
 
 
 def _term(found: Any, inside: Tensor | None, weight: Tensor, size: int, x: Any) -> Term:
-    """sum(weight * loss) and sum(weight) over the entries of each example (b,)."""
+    """sum(weight * loss) and sum(weight) over the entries of each example, both (b,)."""
     losses, own = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
     if not isinstance(losses, Tensor) or losses.ndim == 0:
         raise InputError(
@@ -395,7 +405,7 @@ def _term(found: Any, inside: Tensor | None, weight: Tensor, size: int, x: Any) 
     if own is not None and (own.requires_grad or not _fits(own, losses)):
         raise InputError(
             f"Augmented.risk: expected weights without a gradient that fit losses "
-            f"{tuple(losses.shape)}, got {_what(own)}: several terms are a list."
+            f"{tuple(losses.shape)}, got {_what(own)}; to add several losses, return a list."
         )
     node = None if len(losses) == size else graph_of_row(x, losses)
     if len(losses) != size and node is None:
@@ -416,11 +426,11 @@ def _term(found: Any, inside: Tensor | None, weight: Tensor, size: int, x: Any) 
 
 
 def _mean(losses: Tensor, weights: Tensor, score: Tensor) -> Term:
-    """The mean of losses (c, b) by weights (c, b), with the gradient of what was drawn.
+    """The mean of losses (c, b) over weights (c, b), with the gradient of the drawn elements.
 
-    That is the score times the loss less the mean of all other examples (a baseline that does
-    not depend on the draw, so that the gradient is unbiased; Kool et al. 2019). Without others
-    the baseline is 0.
+    That gradient is the score times (loss - baseline). The baseline is the mean loss of all other
+    examples: it does not depend on the draw, so the gradient is unbiased (Kool et al. 2019).
+    Without other examples it is 0.
     """
     total, count = losses.sum(), weights.sum()
     safe = torch.where(count == 0, 1.0, count)

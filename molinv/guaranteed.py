@@ -1,4 +1,4 @@
-"""Invariance that is guaranteed: the average over a whole quadrature, and what it leaves."""
+"""Guaranteed invariance by quadrature, and a bound on the dependence that remains."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from .groups import SO3, Group
 
 
 class Certificate(NamedTuple):
-    """What of a network's dependence on orientation its average may still have.
+    """A bound on how much the average can still depend on the orientation.
 
-    before  the network's own standard deviation over Haar, as the output
-    bound   an upper bound of the average's, from the power in degrees that the rule does not
-            average away
-    rest    the part of `before` (root of a variance) that no degree up to `reach` explains: where
-            it is not far below `bound`, or not 0 by rounding, ask for a larger reach
+    All three have the shape and unit of the output.
+
+    before  standard deviation of the network itself over Haar
+    bound   upper bound on the standard deviation of the average, from the power in the degrees
+            that the rule does not average away
+    rest    part of `before` (root of a variance) in degrees above `reach`. Use a larger reach
+            unless `rest` is far below `bound`, or 0 up to rounding
     """
 
     before: Tensor
@@ -34,15 +36,17 @@ class Certificate(NamedTuple):
 class Guaranteed(nn.Module):
     """sum_i w_i rho_out(g_i)^-1 f(rho_in(g_i) x) over a rule that is exact up to a degree.
 
-    Of f's dependence on the orientation every degree l from 1 to `degree` is gone, whatever f
-    is; the output turns back by the output action's g^-1 first. It is differentiable, costs as
-    many calls as the rule has elements (4 for degree 1, 12 for 2, 24 for 3, 60 for 4 and 5 on
-    SO3), and serves a network that is already trained as well as one in training.
+    The average has no dependence on the orientation of any degree l from 1 to `degree`, whatever
+    f is. It is differentiable, so it serves for training as well as for a trained network. It
+    calls the network once for each element of the rule: on SO3 4 times for degree 1, 12 for 2,
+    24 for 3, and 60 for 4 and 5.
 
     model   called as model(x, *extra), as in `Augmented`
-    group   compact, with a rule: SO2, SO3, O3, a finite one, or one of your own that defines it
+    group   compact and with a rule: SO2, SO3 (default), O3, a finite group, or your own group
+            that overrides `rule`
+    input, output  actions, as in `Augmented`
 
-    Raises InputError for a group that is not compact, or has no rule.
+    Raises InputError for a group that is not compact or has no rule.
     """
 
     nodes: Tensor
@@ -65,9 +69,9 @@ class Guaranteed(nn.Module):
         self.register_buffer("weights", weights, persistent=False)
 
     def forward(self, x: Any, *extra: Any, **named: Any) -> Any:
-        """The average (b, ...), of every part of the output.
+        """The average (b, ...) of each part of the output.
 
-        Raises InputError where the output weighs its entries.
+        Raises InputError if the output action gives weights, as `Segmentation` does.
         """
         total: list[Any] = []
         for w, y in zip(self.weights, self._orbit(self.nodes, x, extra, named), strict=True):
@@ -79,13 +83,13 @@ class Guaranteed(nn.Module):
     def certificate(
         self, x: Any, *extra: Any, reach: int | None = None, **named: Any
     ) -> Certificate:
-        """How far the average of each entry of the output can still depend on the orientation.
+        """How much the average of each output entry can still depend on the orientation.
 
-        A rule takes every function to a mean of its turned copies, and turning preserves a
-        function's norm: what a degree above the rule's leaves is at most the square root of its
-        power. That power is known up to `reach` (by default two degrees beyond the rule's) from a
-        rule of twice that degree. Raises InputError for a group without known functions of each
-        degree (SO2 and SO3 have them), and for a reach that is not above the degree.
+        The average is a mean of rotated copies of the network, and rotating preserves a
+        function's norm. So a degree above the rule's leaves at most the square root of its power.
+        The power in degrees up to `reach` (default: `degree` + 2) is computed with a rule of
+        twice that degree. Raises InputError for a group without `basis` (SO2 and SO3 have it),
+        and for a reach that is not above `degree`.
         """
         group = self.run.distribution.group
         reach = self.degree + 2 if reach is None else reach
@@ -98,14 +102,14 @@ class Guaranteed(nn.Module):
         base = None
         for k, y in enumerate(self._orbit(nodes, x, extra, named)):
             y = y.double()
-            if base is None:  # sums of f - base spend no digits on what all orientations share
+            if base is None:  # summing f - base loses no digits to the common part of f
                 base, square = y, torch.zeros_like(y)
                 found = y.new_zeros(len(degree_of), *y.shape)
             away = y - base
             square += weights[k].to(y) * away.square()
             found += (weights[k] * columns[k]).to(y).view(-1, *[1] * y.ndim) * away
         power = found.new_zeros(reach + 1, *found.shape[1:])
-        power.index_add_(0, degree_of.to(found.device), found.square())  # of f - base
+        power.index_add_(0, degree_of.to(found.device), found.square())  # power of f - base
         variance = (square - power[0]).clamp_min(0)
         rest = (variance - power[1:].sum(0)).clamp_min(0)
         left = power[self.degree + 1 :].sum(0) + rest
@@ -116,5 +120,8 @@ class Guaranteed(nn.Module):
         for g in nodes.to(self.run.distribution.group.generators):
             value, weight = self.run.run(g.expand(size, *g.shape), x, *extra, **named)
             if weight is not None:
-                raise InputError("Guaranteed: this output action weighs its entries; use orbit().")
+                raise InputError(
+                    "Guaranteed: the output action gives weights, which this average cannot use; "
+                    "use Augmented.orbit()."
+                )
             yield value

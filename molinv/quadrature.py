@@ -1,8 +1,8 @@
 """Averages over a compact group that are exact up to a degree.
 
-`rule(group, degree)` gives elements and weights that sum to one; on SO3 it averages every
-Wigner-D function up to that degree exactly. Coefficients, or Parseval's sum up to L, need a
-rule of degree 2 L.
+`rule(group, degree)` returns elements, and weights that sum to one. On SO3 it averages every
+Wigner-D function up to that degree exactly. To compute expansion coefficients, or Parseval's
+sum, up to degree L, use a rule of degree 2 L.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from .groups.so3 import from_quaternion
 
 
 def rule(group: Group, degree: int) -> Rule:
-    """The group's own rule; raises InputError for one that is not compact, or has no known rule."""
+    """Elements (n, d, d) and weights (n,) in float64: the group's own rule.
+
+    Raises InputError for a group that is not compact or has no known rule.
+    """
     return group.rule(degree)
 
 
@@ -30,12 +33,15 @@ def so3(degree: int) -> Rule:
 
 
 def so2(degree: int) -> Rule:
-    """degree + 1 equispaced turns of the plane; raises InputError below degree 0."""
+    """degree + 1 equispaced rotations (n, 2, 2) of the plane, and weights (n,), in float64.
+
+    Raises InputError below degree 0.
+    """
     return SO2().rule(degree)
 
 
 def super_fibonacci(n: int) -> Float[Tensor, "n 3 3"]:
-    """n rotations spread evenly over SO(3), for any n (Alexa, CVPR 2022, algorithm 1)."""
+    """n rotations spread evenly over SO(3), in float64 (Alexa, CVPR 2022, algorithm 1)."""
     phi, psi = sqrt(2), 1.533751168755204288118041
     s = np.arange(n) + 0.5
     r, big_r = np.sqrt(s / n), np.sqrt(1 - s / n)

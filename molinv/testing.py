@@ -1,8 +1,8 @@
-"""The laws, as checks that anyone can run on a group, an action or a network of their own.
+"""Checks of the mathematical laws, for your own group, action or network.
 
-Each check returns a `Report`: every law with its largest and its mean error over the trials, and
-whether all of them passed. With raises=True, the default, one that failed raises LawBroken, an
-AssertionError that names the worst law, by how much it was missed and the tolerance.
+Each check returns a `Report` of the laws, with their largest and mean errors over the trials.
+With raises=True, the default, the first law that fails raises LawBroken, an AssertionError that
+gives the law's name, its error and its tolerance.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class LawBroken(AssertionError):
 
 
 class Law(NamedTuple):
-    """A law and by how much it is missed, as a fraction of what the check compares with."""
+    """A law and its errors, relative to the scale that the check uses."""
 
     name: str
     largest: float
@@ -41,7 +41,7 @@ class Law(NamedTuple):
 
     @property
     def passed(self) -> bool:
-        """Whether the largest error is within the tolerance; NaN is not."""
+        """Whether the largest error is within the tolerance; NaN fails."""
         return self.largest <= self.tolerance
 
     def __str__(self) -> str:
@@ -49,7 +49,7 @@ class Law(NamedTuple):
 
 
 class Report(list[Law]):
-    """The laws that were checked, whose names begin with what they are about."""
+    """The laws that were checked; their names begin with the object that was checked."""
 
     def __init__(self, about: Any = "", dtype: torch.dtype = torch.float64):
         super().__init__()
@@ -62,14 +62,14 @@ class Report(list[Law]):
         return all(law.passed for law in self)
 
     def law(self, name: str) -> Law:
-        """The worst of the laws whose name contains `name`; InputError where none does."""
+        """The worst of the laws whose name contains `name`; raises InputError if none does."""
         found = [law for law in self if name in law.name]
         if not found:
-            raise InputError(f"no law is called {name!r}; there are {[x.name for x in self]}.")
+            raise InputError(f"no law's name contains {name!r}; got {[x.name for x in self]}.")
         return max(found, key=lambda law: (not law.passed, law.largest))
 
     def finish(self, raises: bool) -> Report:
-        """Itself; raises LawBroken for the first law that failed where `raises` says so."""
+        """Return the report itself; with `raises`, raises LawBroken for the first failed law."""
         for law in self:
             if raises and not law.passed:
                 raise LawBroken(f"{law}.")
@@ -80,7 +80,7 @@ class Report(list[Law]):
         return "\n".join([head, *(f"  {'ok ' if x.passed else 'BAD'} {x}" for x in self)])
 
     def compare(self, name: str, got: Any, want: Any, tolerance: float | None = None) -> None:
-        """Adds a law that two objects are the same, relative to the larger of 1 and the largest."""
+        """Add a law that two objects are equal; errors are divided by max(1, largest value)."""
         limit = TOLERANCE[self.dtype] if tolerance is None else tolerance
         errors = [torch.zeros(1, dtype=torch.float64)]
         for a, b in zip(_tensors(got), _tensors(want), strict=True):
@@ -94,11 +94,11 @@ class Report(list[Law]):
         self.add(name, torch.cat(errors), limit)
 
     def expect(self, name: str, holds: Tensor) -> None:
-        """Adds a law that something holds in every trial."""
+        """Add a law that must hold in every trial."""
         self.add(name, 1 - holds.double(), 0.0)
 
     def add(self, name: str, errors: Tensor, tolerance: float) -> None:
-        """Adds a law with the errors of its trials; of several under one name the worst stays."""
+        """Add a law with the errors of its trials; under one name only the worst is kept."""
         errors = errors.detach().double()
         largest = float(errors.max()) if errors.isfinite().all() else torch.nan
         made = Law(self.about + name, largest, float(errors.mean()), tolerance)
@@ -114,15 +114,16 @@ def check_group(
 ) -> Report:
     """Check a group's exponential, logarithm, elements, Haar measure, density and quadrature.
 
-    What the group does not define is left out. Raises LawBroken for shapes that are wrong.
+    Laws of methods that the group does not define are left out. Wrong shapes raise LawBroken
+    even with raises=False.
     """
     group = deepcopy(group).to(dtype)
     made, generator = Report(group, dtype), torch.Generator().manual_seed(seed)
     logs = _known(lambda: group.log(group.identity()))
     caps = torch.tensor(group.caps, dtype=dtype)
     made.expect(
-        f"exp is finite at {caps.tolist()}, its extents' caps (else give it smaller caps, or an "
-        "exp that does not overflow)",
+        f"exp is finite at {caps.tolist()}, the caps (if not, use smaller caps, or an exp that "
+        "does not overflow)",
         group.exp(torch.stack([caps, -caps])).isfinite(),
     )
     for batch in BATCHES:
@@ -168,10 +169,11 @@ def check_action(
     seed: int = 0,
     raises: bool = True,
 ) -> Report:
-    """Check that the identity does nothing, (g h) x = g (h x), and pull_back undoes act.
+    """Check that the identity does nothing, that (g h) x = g (h x), and that pull_back undoes act.
 
-    None of them may write into its input. An action that interpolates obeys the last two within
-    its own tolerance. A group that the action's `check` refuses has to be refused by `act` too.
+    The action must not change its input. An action that interpolates must obey the last two laws
+    within its own `tolerance`. If the action's `check` refuses the group, `act` must refuse it
+    as well.
     """
     group = deepcopy(group).to(dtype)
     made, generator = Report(f"{type(action).__name__}({group})", dtype), torch.Generator()
@@ -204,15 +206,17 @@ def check_equivariant(
     permute: bool = False,
     raises: bool = True,
 ) -> Report:
-    """Check that model(g x) = g model(x), for every kind of element that the group has.
+    """Check that model(g x) = g model(x), for every kind of element of the group.
 
-    Rotations, translations, other continuous elements and reflections are reported each on its
-    own, then all together, over `trials` random elements for each example. `input` and `output`
-    are as in `Augmented`.
-    With `permute` the points of x (b, n, ...) change places, and with them those of every extra
-    (b, n, ...); outputs (b, n, ...) have to follow. Errors are fractions of how much the output
-    varies: its standard deviation over the examples, moved and not. Elements have the precision
-    of x; the tolerance is by default 1e-5 in float32 and 1e-9 in float64.
+    Rotations, translations, other continuous elements and reflections are reported separately,
+    then all together, over `trials` random elements for each example. `input` and `output` are
+    actions, as in `Augmented`.
+
+    With `permute`, the points of x (b, n, ...) are permuted as well, together with every extra
+    (b, n, ...); outputs (b, n, ...) must be permuted in the same way. Errors are fractions of the
+    output's standard deviation over all examples, moved and unmoved. Elements have the precision
+    of x. The default tolerance is 1e-5 in float32 and 1e-9 in float64. Raises InputError for
+    trials below 1, and for `permute` if x is not a tensor.
     """
     generator, made = torch.Generator().manual_seed(seed), Report()
     input, output = as_action(input), as_action(output)
@@ -251,7 +255,7 @@ def check_equivariant(
 def coefficients(
     group: Group, *batch: int, generator: torch.Generator | None = None
 ) -> Float[Tensor, "*b k"]:
-    """Random coefficients of at most half the caps: short of any angle of pi."""
+    """Random coefficients of at most half the caps, so that angles stay below pi."""
     unit = 2 * torch.rand(*batch, group.k, generator=generator, dtype=torch.float64) - 1
     return (0.5 * unit * torch.tensor(group.caps, dtype=torch.float64)).to(group.generators)
 
@@ -259,7 +263,7 @@ def coefficients(
 def sample(
     group: Group, n: int, generator: torch.Generator | None = None, reach: float = 1.0
 ) -> Float[Tensor, "n d d"]:
-    """n random elements, of every component of the group; `reach` times as far from these."""
+    """n random elements from all components of the group; `reach` scales their coefficients."""
     g = group.exp(reach * coefficients(group, n, generator=generator))
     if group.elements is None:
         return g
@@ -268,7 +272,7 @@ def sample(
 
 
 def _kinds(group: Group, n: int, generator: torch.Generator) -> dict[str, Tensor]:
-    """Random elements of each kind that the group has, and of all of them."""
+    """n random elements of each kind in the group, and of all kinds together."""
     xi, made = coefficients(group, n, generator=generator), {}
     if group.k:
         linear = group.linear(group.generators)
@@ -289,7 +293,7 @@ def _kinds(group: Group, n: int, generator: torch.Generator) -> dict[str, Tensor
 
 
 def _spread(want: Tensor, got: Tensor) -> Tensor:
-    """The root mean square of outputs about their mean over examples; else of what they are."""
+    """The standard deviation of outputs over examples; their largest value if they are constant."""
     every = torch.cat([want[None], got]).double()
     away = (every - every.mean((0, 1), keepdim=True)).square().mean().sqrt()
     rounding = 8 * torch.finfo(want.dtype).eps * every.abs().max()
@@ -302,7 +306,7 @@ def _reordered(x: Any, order: Tensor, shape: tuple[int, ...]) -> Any:
 
 
 def _check_algebra(made: Report, group: Group, g: Tensor, generator: torch.Generator) -> None:
-    """Derivative of exp at 0, brackets, and Ad_g against conjugation."""
+    """Check brackets, the derivative of exp at 0, and Ad_g against conjugation."""
     miss = bracket_residual(group.generators)
     made.add("brackets of generators stay in their span", miss, 1e-5)
     jacobian = torch.autograd.functional.jacobian(group.exp, torch.zeros(group.k).to(g))
@@ -328,12 +332,12 @@ def _check_elements(made: Report, group: Group, elements: Tensor) -> None:
 
 
 def _check_haar(made: Report, group: Group, generator: torch.Generator, n: int = 4096) -> None:
-    """E f(h g) = E f(g) within six standard errors: f the entries, their squares and det."""
+    """Check E f(h g) = E f(g) within six standard errors, for entries, squares and determinant."""
     g, limit = group.haar(n, generator).double(), TOLERANCE[made.dtype]
     if g.shape != (n, group.d, group.d):
         raise LawBroken(f"{group}: haar({n}) should be {(n, group.d, group.d)}, got {g.shape}.")
     det = torch.linalg.det(g)
-    for h in sample(group, 8, generator).double():  # of several components
+    for h in sample(group, 8, generator).double():  # from several components
         moved = h @ g
         moments = {
             "mean": (g, moved),
@@ -347,7 +351,7 @@ def _check_haar(made: Report, group: Group, generator: torch.Generator, n: int =
 
 
 def _check_rule(made: Report, group: Group, generator: torch.Generator, logs: bool) -> None:
-    """Weights sum to 1, nodes are elements, and averages of polynomials ignore shifts."""
+    """Check that weights sum to 1, nodes are elements, and averages do not change under shifts."""
     for degree in (1, 2, 3, 5):
         if not _known(lambda d=degree: group.rule(d)):
             continue
@@ -368,9 +372,9 @@ def _check_rule(made: Report, group: Group, generator: torch.Generator, logs: bo
 
 
 def _check_density(made: Report, group: Group, generator: torch.Generator, logs: bool) -> None:
-    """The Jacobian of exp, the share of Haar in boxes, and every preimage that is in them.
+    """Check the Haar density against the Jacobian of exp and against Haar draws, with preimages.
 
-    The density is that at 0 times |det sum_n (-ad)^n / (n + 1)!| (Helgason 1978, II.1.7).
+    The density is its value at 0 times |det sum_n (-ad)^n / (n + 1)!| (Helgason 1978, II.1.7).
     """
     caps, n = torch.tensor(group.caps, dtype=torch.float64), 4096
     xi = 2 * coefficients(group, 16, generator=generator)
@@ -392,17 +396,17 @@ def _check_density(made: Report, group: Group, generator: torch.Generator, logs:
     for reach in (0.5, 1.0, 1.7, 3.0):
         box = reach * caps
         found = (group.preimages(group.log(drawn), float(box.norm())).abs() <= box).all(-1)
-        there = found.sum(0).double()  # preimages in the box: its volume by Haar, with copies
+        there = found.sum(0).double()  # number of preimages in the box, for each draw
         points = box * (2 * torch.rand(n, group.k, generator=generator, dtype=torch.float64) - 1)
         volume = (2 * box).prod() * group.haar_density(points)
-        share = there.sum() / n  # most of the n draws may be in none
+        share = there.sum() / n  # draws on other components count as 0
         error = 6 * ((volume.var() + (there.square().sum() / n - share**2)) / n).sqrt() + 1e-9
         miss = (volume.mean() - share).abs() / error
         made.add("haar_density is Haar's, with all preimages (6 standard errors)", miss, 1.0)
 
 
 def _known(formula: Callable[[], Any]) -> bool:
-    """Whether the group has this, rather than an InputError that says it has not."""
+    """Whether the call succeeds, rather than raising InputError because it is not defined."""
     try:
         formula()
     except InputError:

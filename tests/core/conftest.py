@@ -1,4 +1,4 @@
-"""One thread for these tests: on small tensors and a busy machine more of them only wait."""
+"""One torch thread for these tests: on small tensors several threads are slower."""
 
 import pytest
 import torch

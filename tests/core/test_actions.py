@@ -1,4 +1,4 @@
-"""Actions: the direction they turn, element by element, and what they refuse."""
+"""Actions: their direction, one element for each example, and errors for wrong input."""
 
 from copy import deepcopy
 
@@ -48,7 +48,7 @@ def test_every_point_moves_as_a_column_by_its_own_examples_element(group):
     batch.pos = x.flatten(0, 1)
     there = actions.Graph().act(group, g, batch)
     assert torch.allclose(there.pos, moved.flatten(0, 1))
-    assert there.force is batch.force  # not named: stays
+    assert there.force is batch.force  # not in `vectors`, so not moved
     assert torch.equal(there.z, batch.z)
 
 
@@ -58,7 +58,7 @@ def test_padding_of_a_rotation_stays_zero():
     assert (actions.Points().act(so3, so3.haar(2), x)[:, 3:] == 0).all()
 
 
-def test_graphs_of_unequal_size_single_ones_and_those_batched_by_hand():
+def test_graphs_of_unequal_size_single_graphs_and_custom_batches():
     se3, graph = groups.SE3().double(), actions.Graph(["force"])
     batch = graphs(3, 2, 5, 1)
     assert graph.size(batch) == 3
@@ -73,10 +73,10 @@ def test_graphs_of_unequal_size_single_ones_and_those_batched_by_hand():
         mine = batch.batch == i
         assert torch.allclose(moved.pos[mine], alone.pos)
         assert torch.allclose(moved.force[mine], alone.force)
-    by_hand = Data(pos=batch.pos, force=batch.force, batch=batch.batch)
-    assert graph.size(by_hand) == 3
-    assert torch.equal(graph.act(se3, g, by_hand).pos, moved.pos)
-    assert torch.equal(graph.act(se3, g, by_hand).force, moved.force)
+    custom = Data(pos=batch.pos, force=batch.force, batch=batch.batch)
+    assert graph.size(custom) == 3
+    assert torch.equal(graph.act(se3, g, custom).pos, moved.pos)
+    assert torch.equal(graph.act(se3, g, custom).force, moved.force)
 
 
 def test_a_last_graph_without_atoms_counts():
@@ -113,7 +113,7 @@ def test_a_vector_per_node_is_pulled_back_by_the_element_of_its_graph():
     assert torch.allclose(back, single.force)
 
 
-def test_the_trivial_action_returns_what_it_was_given():
+def test_the_trivial_action_returns_its_argument():
     x = draw(3, 2)
     so3 = groups.SO3()
     assert actions.Invariant().act(so3, so3.identity(3), x) is x
@@ -121,7 +121,7 @@ def test_the_trivial_action_returns_what_it_was_given():
     assert actions.Invariant().size(x) == 3
 
 
-def test_what_does_not_fit_is_refused_in_a_sentence():
+def test_wrong_shapes_raise_an_input_error():
     so3, graph = groups.SO3().double(), actions.Graph(["force"])
     g = so3.identity(3)
     batch = graphs(3, 2, 5, 1)

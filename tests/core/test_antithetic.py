@@ -1,4 +1,4 @@
-"""Pairs of inverse elements: as likely as single ones, and the quieter gradient of a width."""
+"""Antithetic pairs: inverse elements of equal density, which reduce the gradient's variance."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def test_the_second_of_a_pair_is_the_inverse_of_the_first(made):
     assert torch.equal(mu.mirrored(other), noise)
 
 
-def test_inputs_with_widths_of_their_own_have_pairs_too():
+def test_conditional_distributions_have_pairs_too():
     mu = D.Conditional(groups.About(), init=0.4).at(torch.randn(50, 4, 3))
     noise = mu.noise(50)
     product = mu.transform(noise) @ mu.transform(mu.mirrored(noise))
@@ -37,13 +37,13 @@ def test_inputs_with_widths_of_their_own_have_pairs_too():
 @pytest.mark.parametrize(
     "mu", [D.Categorical(groups.Cyclic(3)), D.Composed(groups.O3()), D.Haar(SO3)]
 )
-def test_where_inverses_are_not_known_to_be_as_likely_there_are_none(mu):
+def test_there_are_no_pairs_unless_inverses_have_equal_density(mu):
     assert mu.mirrored(mu.noise(5)) is None
 
 
 @pytest.mark.parametrize("kind", [D.UniformBox, D.Gaussian, D.HaarBall])
-def test_pairs_make_the_gradient_of_a_narrow_width_quieter(kind):
-    """f has a slope and a curvature: the slope is the noise, the curvature what is sought."""
+def test_pairs_reduce_the_variance_of_the_gradient_of_a_narrow_width(kind):
+    """The slope of f only adds noise; its curvature is what the gradient measures."""
     mu = kind(SO3, init=0.1)
     (extents,) = (p for name, p in mu.named_parameters() if name.endswith("raw"))
     arrow, slope = torch.tensor([1.0, -0.5, 2.0]), torch.tensor([2.0, 1.0, 1.0])

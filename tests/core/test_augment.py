@@ -1,4 +1,4 @@
-"""Augmented and quadrature."""
+"""Augmented: training, evaluation, orbits and precision; and quadrature rules."""
 
 import subprocess
 import sys
@@ -37,13 +37,13 @@ def test_training_has_a_copies_axis_and_reaches_the_distribution():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
-def test_noise_made_beforehand_takes_the_place_of_a_generator():
+def test_given_noise_replaces_the_generator():
     model = wrapped(Cubic(), D.UniformBox(groups.SO3(), init=2.0), copies=3)
     generator = torch.Generator().manual_seed(5)
     noise = torch.stack([model.distribution.noise(6, generator) for _ in range(3)])
     given = model(X, noise=noise)
     assert torch.equal(given, model(X, generator=torch.Generator().manual_seed(5)))
-    some = torch.tensor([4, 0, 3])  # an example has its own element in any batch
+    some = torch.tensor([4, 0, 3])  # an example keeps its element in another batch
     assert torch.allclose(model(X[some], noise=noise[:, some]), given[:, some])
     for wrong in (noise[:2], noise[:, :5], noise[0]):
         with pytest.raises(InputError, match=r"noise \(3, 6, m\)"):
@@ -58,7 +58,7 @@ def test_evaluation_is_the_same_on_every_call():
     assert torch.equal(model(X), model(X))
 
 
-def test_a_value_does_not_depend_on_its_neighbours():
+def test_a_value_does_not_depend_on_the_other_examples():
     model = wrapped(Cubic(), D.UniformBox(groups.SO3(), init=2.0)).eval()
     alone = torch.cat([model(X[i : i + 1]) for i in range(6)])
     assert torch.allclose(model(X), alone)
@@ -89,7 +89,7 @@ def test_the_haar_orbit_of_a_polynomial_is_invariant():
     there = model.orbit(X @ g.mT, orbit="haar", degree=3).mean
     assert (here - there).abs().max() < 1e-10
     low = model.orbit(X @ g.mT, orbit="haar", degree=1).mean
-    assert (low - here).abs().max() > 1e-3  # a rule of too low a degree does not do
+    assert (low - here).abs().max() > 1e-3  # a rule of too low a degree is not exact
 
 
 def test_an_equivariant_network_with_vector_output_does_not_change():
@@ -113,7 +113,7 @@ def test_one_copy_at_a_time_is_alive():
     assert len(alive) == 20
 
 
-def test_probabilities_are_averaged_where_asked():
+def test_probabilities_are_averaged_on_request():
     mu = D.UniformBox(groups.SO3(), init=2.0)
     direct = wrapped(Cubic(), mu, reduce="log_prob").eval()
     prob = wrapped(Cubic(), mu, reduce="prob").eval()
@@ -171,7 +171,7 @@ def test_import_loads_nothing_heavy():
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_under_autocast_the_model_alone_has_the_lower_precision(training):
+def test_under_autocast_only_the_model_runs_in_reduced_precision(training):
     class Seen(torch.nn.Module):
         def forward(self, x):
             self.got = x
@@ -187,4 +187,4 @@ def test_under_autocast_the_model_alone_has_the_lower_precision(training):
         bonds, torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist"), atol=1e-5
     )
     assert y.dtype == torch.float32
-    assert torch.allclose(y.squeeze(0), x, atol=0.02)  # what the model rounded, turned back
+    assert torch.allclose(y.squeeze(0), x, atol=0.02)  # the model's output is rounded

@@ -1,4 +1,4 @@
-"""The checkers themselves: each law is broken once and has to be named."""
+"""The checkers: each law is broken once, and the error must name it."""
 
 import math
 
@@ -38,14 +38,14 @@ class Truncated(SO3):
 
 
 class Mirrored(SO3):
-    """x @ R where R x was meant."""
+    """x @ R instead of R x."""
 
     def exp(self, xi):
         return super().exp(xi).mT
 
 
 class NoJacobian(SE3):
-    """The rotation from exp, the translation taken as it is."""
+    """The rotation from exp, but the translation without the left Jacobian."""
 
     def exp(self, xi):
         g = super().exp(xi).clone()
@@ -59,7 +59,7 @@ class RotationFirst(SE3):
 
 
 class NanAtZero(SO3):
-    """Rodrigues with a norm that is differentiated at 0."""
+    """Rodrigues' formula with a norm that is differentiated at 0."""
 
     def exp(self, xi):
         angle = xi.norm(dim=-1)[..., None, None]
@@ -68,7 +68,7 @@ class NanAtZero(SO3):
 
 
 class NanGradient(SO3):
-    """The same behind a where: its value is right."""
+    """The same inside torch.where: the value is right, the gradient is not."""
 
     def exp(self, xi):
         square = xi.square().sum(-1)[..., None, None]
@@ -105,7 +105,7 @@ class WrongLog(SO3):
 
 
 class SmallAngleLog(SO3):
-    """Breaks beyond pi / 2."""
+    """Wrong beyond pi / 2."""
 
     def log(self, g):
         v = torch.stack([g[..., 2, 1] - g[..., 1, 2], g[..., 0, 2] - g[..., 2, 0]], -1)
@@ -200,14 +200,14 @@ def test_a_broken_group_is_caught(group, law):
         testing.check_group(group)
 
 
-def test_the_published_step_is_no_rotation_at_large_angles():
+def test_the_published_step_is_not_a_rotation_at_large_angles():
     for angle, det in ((3.0, 2.27), (math.pi, 4.12)):
         g = Truncated().exp(torch.tensor([0.0, 0, angle], dtype=torch.float64))
         assert float(torch.linalg.det(g)) == pytest.approx(det, abs=0.01)
 
 
 class Reversed(actions.Points):
-    """Acts from the wrong side."""
+    """Multiplies by g from the wrong side."""
 
     def act(self, group, g, x):
         return x @ group.linear(g).to(x.dtype)
@@ -270,7 +270,7 @@ def test_a_broken_action_is_caught(action, group, law):
         testing.check_action(action, group)
 
 
-def test_a_model_is_held_to_the_vector_it_promises():
+def test_vector_outputs_are_checked():
     x = torch.randn(4, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     so3, points, vector = SO3().double(), actions.Points(), actions.Vector()
     testing.check_equivariant(lambda p: p.sum(1), so3, points, vector, x)

@@ -1,4 +1,4 @@
-"""Half-widths that depend on the input, and what they may depend on."""
+"""Half-widths that depend on the input, and the invariance of their encoder."""
 
 import math
 
@@ -23,7 +23,7 @@ def molecules(n=5, dtype=torch.float64):
 
 
 def trained(encoder, n=2):
-    """Off its start, where it gives zeros."""
+    """The encoder with changed weights, because a new one returns zeros."""
     encoder = encoder.double()
     with torch.no_grad():
         for p in encoder.parameters():
@@ -31,7 +31,7 @@ def trained(encoder, n=2):
     return encoder
 
 
-def test_what_a_fingerprint_reads_off_is_invariant():
+def test_the_fingerprint_is_invariant():
     pos, z = molecules()
     encoder = trained(D.Fingerprint(3))
     here = encoder(pos, z)
@@ -111,7 +111,7 @@ def test_the_reward_is_the_mean_over_the_batch():
     assert float(two.entropy().detach()) < 0
 
 
-def test_a_mean_over_the_training_batches_is_kept_and_saved():
+def test_the_running_mean_over_training_batches_is_saved():
     pos, z = molecules(dtype=torch.float32)
     mu = D.Conditional(groups.SO3(), Constant(2.0))
     mu.eval().at(pos, z)
@@ -137,7 +137,7 @@ class Constant(torch.nn.Module):
         return self.value.expand(len(x), self.k)
 
 
-def test_without_an_input_it_says_what_to_do():
+def test_wrong_use_raises_an_input_error():
     mu = D.Conditional(groups.SO3())
     for ask in (lambda: mu.rsample(3), mu.regularizer, lambda: mu.widths):
         with pytest.raises(InputError, match=r"call at\(x\) first"):
@@ -155,8 +155,8 @@ def test_without_an_input_it_says_what_to_do():
     assert D.Conditional(groups.T(3)).at(pos, z).coverage() is None
 
 
-def test_an_averaged_molecule_is_turned_by_its_own_extents():
-    """One draw serves the batch, scaled by each molecule's half-widths."""
+def test_each_molecule_is_averaged_over_its_own_extents():
+    """The batch shares one draw, scaled by each molecule's half-widths."""
     pos, z = molecules()
     mu = D.Conditional(groups.SO3(), trained(D.Fingerprint(3))).double()
     model = Augmented(Place(), mu).eval()
@@ -173,7 +173,7 @@ def test_an_averaged_molecule_is_turned_by_its_own_extents():
 
 
 class Place(torch.nn.Module):
-    """The first atom's place, which turns with the molecule."""
+    """The first atom's position, which rotates with the molecule."""
 
     def forward(self, pos, z):
         return pos[:, 0]

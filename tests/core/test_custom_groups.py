@@ -1,4 +1,4 @@
-"""Worked examples of groups that are not molinv's, and what is said of ones that are wrong."""
+"""Worked examples of user-defined groups, and the errors for wrong groups."""
 
 import math
 
@@ -46,13 +46,13 @@ def test_lorentz_transformations_of_four_vectors():
         testing.check_action(action, group)
     g = testing.sample(group, 50, seed())
     assert (g.mT @ METRIC @ g - METRIC).abs().max() < 1e-11
-    assert (g[:, 0, 0] >= 1).all()  # the arrow of time stays
+    assert (g[:, 0, 0] >= 1).all()  # time is not reversed
     assert torch.allclose(torch.linalg.det(g), torch.ones(50).double())
     boost = group.exp(torch.tensor([0.0, 0, 0, 1.0, 0, 0]).double())
     assert float(boost[0, 0]) == pytest.approx(math.cosh(1.0))
     p = clouds(4)
 
-    def mass(p):  # of pairs, and one that only looks like one
+    def mass(p):  # the squared invariant mass of the first two particles
         total = p[:, 0] + p[:, 1]
         return torch.einsum("bi,ij,bj->b", total, METRIC, total)
 
@@ -123,7 +123,7 @@ def test_a_crystals_point_group():
     nodes, weights = quadrature.rule(group, 1)
     assert len(nodes) == 16
     assert float(weights.sum()) == pytest.approx(1)
-    # the average over the group, from a network that has no symmetry, has it
+    # the average over the group is invariant, although the network is not
     model = Augmented(Corner(), D.Categorical(group)).double().eval()
     g = group.haar(4, seed())
     moved = POINTS.act(group, g, x)
@@ -137,7 +137,7 @@ class Corner(torch.nn.Module):
         return (x[:, 0, 0] + 2 * x[:, 1, 1] * x[:, 0, 2]).sin()[:, None]
 
 
-def test_a_point_group_from_generators_of_ones_own():
+def test_a_point_group_from_your_own_generators():
     screw = groups.SO3().exp(torch.tensor([0.0, 0, 2 * math.pi / 3], dtype=torch.float64))
     mirror = torch.diag(torch.tensor([1.0, 1, -1]).double())
     group = groups.Finite(groups.closure([screw, mirror]))
@@ -157,7 +157,7 @@ def test_a_point_group_from_generators_of_ones_own():
 def test_rotations_about_a_slabs_normal():
     normal = torch.tensor([1.0, 1, 1]).double()  # of a (111) surface
     slab = groups.About(*normal.tolist()).double()
-    by_hand = groups.MatrixGroup(
+    own = groups.MatrixGroup(
         torch.einsum("i,ijk->jk", normal / normal.norm(), groups.SO3().double().generators)[None],
         names=["angle"],
         units=["rad"],
@@ -165,11 +165,11 @@ def test_rotations_about_a_slabs_normal():
         compact=True,
         closed=True,
     )
-    for group in (slab, by_hand):
+    for group in (slab, own):
         testing.check_group(group)
         testing.check_action(POINTS, group)
     xi = torch.linspace(-3, 3, 7).double()[:, None]
-    assert (slab.exp(xi) - by_hand.exp(xi)).abs().max() < 1e-7
+    assert (slab.exp(xi) - own.exp(xi)).abs().max() < 1e-7
     x, height = clouds(3), lambda x: (x @ normal).sin().sum(1)
     testing.check_equivariant(height, slab, POINTS, PLAIN, x, tolerance=1e-6)
     with pytest.raises(LawBroken, match="equivariant under SO3"):
@@ -180,8 +180,8 @@ def test_rotations_about_a_slabs_normal():
         groups.About(0, 0, 0)
 
 
-def test_a_gauge_that_rescales():
-    """GL(1), the positive numbers: what is measured does not depend on the unit."""
+def test_a_change_of_units_as_a_group():
+    """The positive numbers under multiplication: a ratio does not depend on the unit."""
     gauge = groups.MatrixGroup([[[1.0]]], names=["log_unit"], units=["log-scale"], closed=True)
     testing.check_group(gauge)
     x = clouds(1).abs() + 0.1
@@ -193,7 +193,7 @@ def test_a_gauge_that_rescales():
         testing.check_equivariant(lambda x: x[:, 0] - x[:, 1], gauge, POINTS, PLAIN, x)
 
 
-def test_what_is_wrong_with_a_group_is_said_in_one_sentence():
+def test_errors_for_wrong_groups_are_one_sentence():
     boosts = lorentz().generators[3:]
     with pytest.raises(InputError, match="bracket of generators bx and by leaves"):
         groups.MatrixGroup(boosts, names=["bx", "by", "bz"], closed=True)

@@ -63,8 +63,8 @@ def test_extreme_parameters_stay_finite(kind, raw):
     assert all(p.grad.isfinite().all() for p in mu.parameters() if p.grad is not None)
 
 
-def test_the_box_at_its_cap_lies_0238_nats_from_haar():
-    # 0.2382 and 0.2343 by integration over the angle with the axes' share inside the box
+def test_the_kl_divergence_of_the_box_at_its_cap_is_0_238_nats():
+    # references by integration over the angle, with the fraction of axes inside the box
     assert float(D.UniformBox(SO3(), init=math.pi).kl_haar().detach()) == pytest.approx(
         0.2382, abs=2e-3
     )

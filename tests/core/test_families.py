@@ -1,4 +1,4 @@
-"""Every distribution on every group that it accepts."""
+"""Laws of every distribution on every group that it accepts."""
 
 import math
 from copy import deepcopy
@@ -14,7 +14,7 @@ GROUPS = [g for kind in groups.available().values() for g in kind.examples()]
 
 
 def accepted():
-    """Every distribution that has samples without an input, on every group that it takes."""
+    """Every distribution except Conditional, on every group that it accepts."""
     found = []
     for kind in set(D.available().values()) - {D.Conditional}:
         for group in GROUPS:
@@ -27,7 +27,7 @@ def accepted():
 
 
 def own(mu):
-    """Its parameters, without those of a group that learns its generators."""
+    """The distribution's parameters, without those of a group with learned generators."""
     shared = set(mu.group.parameters())
     return [p for p in mu.parameters() if p not in shared]
 
@@ -37,7 +37,7 @@ def learned():
 
 
 def in_one_family():
-    """Those with extents of one kind: Categorical and Composed have tests of their own."""
+    """The learned distributions except Categorical and Composed, which have their own tests."""
     return [p for p in learned() if p.values[0] not in (D.Categorical, D.Composed)]
 
 
@@ -69,7 +69,7 @@ def test_samples_are_elements_of_the_right_type_and_reproducible(kind, group):
 @pytest.mark.parametrize(("kind", "group"), in_one_family())
 def test_gradients_of_samples_agree_with_finite_differences(kind, group):
     mu = make(kind, group)
-    with torch.no_grad():  # off the symmetric start
+    with torch.no_grad():  # away from the symmetric initial values
         for p in mu.parameters():
             p.add_(0.7 + 0.3 * torch.randn(p.shape, generator=seed(1)))
     noise = mu.noise(50, seed(2)).double()
@@ -115,7 +115,7 @@ def test_extents_carry_units_and_never_pass_their_caps(kind, group):
 
 
 @pytest.mark.parametrize(("kind", "group"), learned())
-def test_everything_stays_finite_from_nearly_nothing_to_the_cap(kind, group):
+def test_everything_stays_finite_from_width_0_to_the_cap(kind, group):
     for dtype in (torch.float32, torch.float64):
         mu = make(kind, group, dtype)
         if isinstance(mu, D.UniformBox | D.Gaussian):
@@ -133,7 +133,7 @@ def test_everything_stays_finite_from_nearly_nothing_to_the_cap(kind, group):
                         p.fill_(push)
                 value = quantity()
                 assert value.isfinite()
-                if not value.requires_grad:  # elements of a finite group: see their weight
+                if not value.requires_grad:  # a finite group: the weight has the gradient
                     assert not mu.plain
                     value = mu.weight(mu.noise(64, seed())).sum()
                 value.backward()
@@ -152,7 +152,7 @@ def test_entropy_stays_finite_and_right_at_the_ends(kind, push, dtype):
     entropy = mu.entropy()
     entropy.backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in mu.parameters())
-    if push < 0:  # flat there: volume x the Haar density at the identity, 1 / (8 pi^2)
+    if push < 0:  # narrow: volume x the Haar density at the identity, 1 / (8 pi^2)
         log_width = math.log(next(iter(mu.extent().values())).cap) - 50
         shape = {
             D.UniformBox: 3 * math.log(2),
@@ -223,14 +223,14 @@ def test_haar_relative_quantities_belong_to_compact_groups():
 
 
 @pytest.mark.parametrize("group", [g for g in GROUPS if g.k and not g.compact], ids=str)
-def test_a_box_on_a_group_that_is_not_compact_has_the_algebras_entropy(group):
+def test_on_groups_that_are_not_compact_a_box_has_the_entropy_of_its_volume(group):
     widths = [0.3 * c for c in group.caps]
     box = make(D.UniformBox, group, init=widths)
     exact = sum(math.log(2 * w) for w in widths)
     assert float(box.entropy().detach()) == pytest.approx(exact, abs=1e-5)
 
 
-def test_the_two_fixed_ones_on_finite_groups():
+def test_identity_and_haar_on_finite_groups():
     assert D.Identity(groups.Cyclic(4)).coverage() == 0.25
     assert float(D.Identity(groups.Cyclic(4)).kl_haar()) == pytest.approx(math.log(4))
     assert float(D.Haar(groups.Cyclic(4)).kl_haar()) == 0
@@ -246,12 +246,12 @@ def test_samples_stay_inside_the_box_and_fill_it():
     xi = groups.SO3().log(box.rsample(20_000, seed()).detach())
     assert (xi.abs().amax(0) <= widths + 1e-6).all()
     assert (xi.abs().amax(0) > 0.999 * widths).all()
-    # every octant, unlike the published [0, w]; the variance of a uniform
+    # all octants, unlike the published [0, w], and the variance of a uniform distribution
     assert ((xi > 0).double().mean(0) - 0.5).abs().max() < 5 * 0.5 / math.sqrt(20_000)
     assert torch.allclose(xi.var(0), widths**2 / 3, rtol=0.05)
 
 
-def test_a_gaussian_has_the_covariance_it_says():
+def test_a_gaussian_has_the_covariance_that_it_reports():
     gauss = make(D.Gaussian, groups.T(3), init=[0.2, 1.0, 0.5])
     lower = dict(gauss.named_parameters())["_lower"]
     with torch.no_grad():
@@ -266,7 +266,7 @@ def test_a_gaussian_has_the_covariance_it_says():
     assert ((products.mean(0) - covariance).abs() < 5 * products.std(0) / math.sqrt(n)).all()
     exact = 0.5 * float(torch.logdet(2 * math.pi * math.e * covariance))
     assert float(gauss.entropy().detach()) == pytest.approx(exact, abs=0.01)
-    gauss.entropy().backward()  # d/d log sigma of the entropy is 1 along each axis
+    gauss.entropy().backward()  # d entropy / d log sigma is 1 along each axis
     raw = raws(gauss)[0]
     share = stds / gauss._scales.cap
     assert raw.grad is not None

@@ -9,7 +9,6 @@ from molinv import distributions as D
 from molinv import groups
 from molinv.errors import InputError
 
-# every law that has several elements
 FINITE = [groups.Reflection(3), groups.Cyclic(5), groups.PointGroup("D2d"), groups.PointGroup("O")]
 
 
@@ -18,7 +17,7 @@ def seed(n=0):
 
 
 def off_the_start(mu, n=1):
-    """A distribution somewhere in the middle of its family, in float64."""
+    """The distribution in float64, with parameters away from their initial values."""
     mu = mu.double()
     with torch.no_grad():
         for p in mu.parameters():
@@ -27,18 +26,18 @@ def off_the_start(mu, n=1):
 
 
 def weighted_mean(loss, weight):
-    """What `Augmented.risk` makes of drawn elements."""
+    """The mean that `Augmented.risk` takes over drawn elements."""
     return (weight * loss).sum() / weight.sum()
 
 
 def loss_of(g):
-    """Anything that is neither linear nor even in g."""
+    """A loss that is neither linear nor even in g."""
     weight = torch.randn(g.shape[-2:], generator=seed(9)).double()
     return ((g * weight).sum((-1, -2)) * 1.5).sin().exp()
 
 
 @pytest.mark.parametrize("group", FINITE, ids=str)
-def test_elements_are_drawn_as_often_as_is_said(group):
+def test_elements_are_drawn_with_their_probabilities(group):
     mu = off_the_start(D.Categorical(group))
     elements, p = mu.support()
     p = p.detach()
@@ -66,17 +65,17 @@ def test_the_score_has_the_gradient_of_the_exact_sum(group):
         mean = weighted_mean(loss_of(mu.transform(noise)), weight)
         assert float(mean.detach()) == pytest.approx(float(loss_of(mu.transform(noise)).mean()))
         found.append(torch.autograd.grad(mean, list(mu.parameters())))
-    told = []
+    distinct = []
     for gradient, samples in zip(exact, zip(*found, strict=True), strict=True):
-        samples = torch.stack(samples) * n / (n - 1)  # what the baseline takes away
+        samples = torch.stack(samples) * n / (n - 1)  # the mean as baseline shrinks it by this
         error = samples.std(0) / math.sqrt(batches)
         assert ((samples.mean(0) - gradient).abs() <= 5 * error).all()
-        told.append((gradient.abs() > 10 * error).any())
-    assert any(told)  # and the test could tell them from 0
+        distinct.append((gradient.abs() > 10 * error).any())
+    assert any(distinct)  # otherwise a gradient of 0 would pass as well
 
 
 def test_a_straight_through_gradient_would_be_wrong():
-    """An even loss does not feel inversion, and its linearisation does."""
+    """An even loss does not change under inversion, but its linearisation does."""
     mu = off_the_start(D.Categorical(groups.Reflection(3)))
     elements, p = mu.support()
     x = torch.tensor([1.0, 2, 3]).double()

@@ -1,4 +1,4 @@
-"""Groups: exp far from the identity, batches, composition, the user's own, and bad input."""
+"""Groups: exp far from the identity, batches, composition, user-defined groups, bad input."""
 
 import itertools
 import math
@@ -18,7 +18,7 @@ DENSE = [g for g in COMPACT if g.k]
 
 
 def corners(group, share=1.0):
-    """Every corner of the box of half-widths share x cap, or 64 of them."""
+    """The corners of the box of half-widths share x cap, about 64 of them at most."""
     signs = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * group.k).reshape(-1, group.k)
     return share * signs[:: max(1, len(signs) // 64)].double() * torch.tensor(group.caps).double()
 
@@ -38,7 +38,7 @@ def test_exp_is_exact_out_to_the_corners_of_the_caps(group, dtype):
 
 @pytest.mark.parametrize("batch", [(), (1,), (0,), (3, 1, 2), (2, 0)], ids=str)
 @pytest.mark.parametrize("group", GROUPS, ids=str)
-def test_batches_of_any_shape_and_none(group, batch):
+def test_batches_of_any_shape(group, batch):
     xi = testing.coefficients(group, *batch, generator=torch.Generator().manual_seed(0))
     g = group.exp(xi)
     assert g.shape == group.inverse(g).shape == (*batch, group.d, group.d)
@@ -106,7 +106,7 @@ def test_haar_draws_are_elements_reproducible_and_of_the_groups_dtype(group, dty
         assert ((counts - mean).abs() <= 5 * math.sqrt(mean)).all()
 
 
-def test_half_of_o3_inverts():
+def test_half_of_the_haar_draws_on_o3_invert():
     det = torch.linalg.det(groups.O3().haar(10_000, torch.Generator().manual_seed(0)))
     assert (det.abs() - 1).abs().max() < 1e-5
     assert abs(det.mean()) < 5 / math.sqrt(10_000)
@@ -148,7 +148,7 @@ def test_a_group_of_the_users_own():
         groups.MatrixGroup(so3.generators, names=["a"])
 
 
-def test_a_compact_group_without_a_haar_says_so():
+def test_groups_without_haar_raise_an_input_error():
     circle = groups.MatrixGroup([[[0.0, -1], [1, 0]]], compact=True, caps=[3.0])
     testing.check_group(circle)
     with pytest.raises(InputError, match="Haar needs"):
@@ -164,9 +164,9 @@ def test_a_compact_group_without_a_haar_says_so():
 
 
 @pytest.mark.parametrize("group", CONTINUOUS, ids=str)
-def test_coefficients_of_the_wrong_length_are_named(group):
+def test_coefficients_of_the_wrong_length_are_refused(group):
     if isinstance(group, groups.Compose | groups.SE2 | groups.SE3):
-        return  # their parts say it
+        return  # their parts raise the error
     with pytest.raises(InputError, match=r"expected coefficients \(\.\.\., \d+\), got \(5, 17\)"):
         group.exp(torch.zeros(5, 17))
 
@@ -188,7 +188,7 @@ def test_the_affine_groups_name_what_their_generators_do():
     assert torch.equal(plane.generators[5], shear)
     for name in ("shear_yz", "shear_xz", "shear_xy", "squeeze_xy", "squeeze_yz", "scale"):
         generator = space.generators[space.names.index(name)]
-        assert torch.equal(generator, generator.mT)  # no rotation hides in them
+        assert torch.equal(generator, generator.mT)  # symmetric: no rotation in it
         assert (generator.trace() == 0) == (name != "scale")
     for group, count in ((plane, 7), (space, 13)):
         rank = torch.linalg.matrix_rank(group.generators.flatten(1))

@@ -21,7 +21,7 @@ def clouds(m=6):
 
 
 class Polynomial(nn.Module):
-    """A sum of products of `degree` coordinates along fixed directions: no degree above that."""
+    """A polynomial in the coordinates: no Wigner-D functions above `degree`."""
 
     def __init__(self, degree, outputs=1):
         super().__init__()
@@ -33,7 +33,7 @@ class Polynomial(nn.Module):
 
 
 def turned_std(model, x, vectors=False, count=400):
-    """The standard deviation over Haar, by draws that share nothing with the rule."""
+    """The standard deviation over Haar draws, which are independent of the rule."""
     outputs = []
     for g in SO3.haar(count, seed(5)):
         y = model(x @ g.mT).detach()
@@ -60,10 +60,10 @@ def test_the_bound_holds_above_the_degree():
         model = Guaranteed(net, SO3, degree=degree)
         before, bound, rest = model.certificate(x, reach=10)
         left = turned_std(model, x, count=60)
-        assert (left <= 1.2 * bound).all()  # 60 draws
+        assert (left <= 1.2 * bound).all()  # with a margin for the error of 60 draws
         assert (bound <= before + 1e-9).all()
         assert (rest < bound + 1e-9).all()
-        assert last is None or bound.mean() < last  # more calls, less left
+        assert last is None or bound.mean() < last  # a higher degree gives a smaller bound
         last = bound.mean()
 
 
@@ -86,7 +86,7 @@ def test_a_reach_that_is_too_low_shows_in_the_rest():
 
 
 def test_vectors_are_turned_back_first():
-    class Skewed(nn.Module):  # a vector, and one that always points up
+    class Skewed(nn.Module):  # an equivariant vector plus one that always points up
         def forward(self, x):
             return x.square().sum((1, 2))[:, None] * x.mean(1) + x[:, 0, :1] * UP
 

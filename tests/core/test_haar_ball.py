@@ -1,4 +1,4 @@
-"""The ball of Haar measure against integrals, and the box's distance from Haar."""
+"""HaarBall against numerical integrals, and the box's KL divergence from Haar."""
 
 import math
 
@@ -51,7 +51,7 @@ def test_quantiles_and_their_gradients_are_finite_at_the_ends(radius):
 
 
 @pytest.mark.parametrize("group", [groups.SO2(), groups.SO3()], ids=str)
-def test_the_quantiles_derivative_is_the_implicit_one(group):
+def test_the_gradient_of_the_quantile_matches_finite_differences(group):
     share = SHARES[::20]
     top = torch.tensor([1.7], dtype=torch.float64)
     h = 1e-5
@@ -69,7 +69,7 @@ def test_entropy_coverage_and_their_slopes(radius):
     (raw,) = ball.parameters()
     entropy = ball.entropy()
     (slope,) = torch.autograd.grad(entropy, raw)
-    by_raw = radius * (1 - radius / math.pi)  # of pi sigmoid(raw)
+    by_raw = radius * (1 - radius / math.pi)  # the derivative of pi sigmoid(raw)
     assert float(entropy.detach()) == pytest.approx(math.log(mass), abs=1e-5)
     assert ball.coverage() == pytest.approx(mass, rel=1e-5)
     assert float(slope) == pytest.approx(density(radius) / mass * by_raw, rel=1e-4)
@@ -137,7 +137,7 @@ def test_on_the_circle_it_is_uniform_up_to_the_radius():
 
 
 def box_kl(w):
-    """KL of the box from Haar, integrated over angle and axis, each element's two logarithms."""
+    """KL(box || Haar), integrated over angle and axis; each rotation has two logarithms."""
     i = np.arange(200_000) + 0.5
     z, turn = 1 - 2 * i / len(i), math.pi * (1 + math.sqrt(5)) * i
     flat = np.sqrt(1 - z**2)
@@ -145,10 +145,10 @@ def box_kl(w):
     t = (np.arange(20_000) + 0.5) * math.pi / 20_000
     far = 2 * math.pi - t
 
-    def share(reach):  # of axes on which a rotation vector of this length is inside
+    def share(reach):  # fraction of axes for which a rotation vector of this length is inside
         return np.searchsorted(longest, reach, side="right") / len(longest)
 
-    def surprise(square):  # rho log rho, rho the density relative to Haar
+    def surprise(square):  # rho log rho, where rho is the density relative to Haar
         rho = 4 * math.pi**2 / (8 * w**3) * square / (1 - np.cos(t))
         return rho * np.log(rho)
 
@@ -161,7 +161,7 @@ def box_kl(w):
 @pytest.mark.parametrize(
     ("w", "exact"), [(1.0, None), (2.8, None), (3.0, 0.2343), (math.pi, 0.2382)]
 )
-def test_the_box_against_an_integral_of_its_own(w, exact):
+def test_the_kl_divergence_of_the_box_against_an_integral(w, exact):
     kl = box_kl(w)
     assert exact is None or kl == pytest.approx(exact, abs=2e-4)
     assert float(D.UniformBox(groups.SO3(), init=w).kl_haar().detach()) == pytest.approx(

@@ -1,4 +1,4 @@
-"""Pictures: directions, units, what stays inside, gradients; and that wrong ones are caught."""
+"""Actions on pictures: directions, units, masks, gradients, and errors for wrong input."""
 
 import math
 
@@ -27,14 +27,14 @@ def quarter(k, dtype=torch.float32):
 
 
 def wave(p):
-    """A smooth pattern without any symmetry, of places (..., 2)."""
+    """A smooth pattern without any symmetry, at positions (..., 2)."""
     x, y = p.unbind(-1)
     return torch.sin(2 * x + 0.3) * torch.cos(1.5 * y) + 0.4 * y + 0.2 * x * y
 
 
 @pytest.mark.parametrize("group", PLANAR, ids=str)
 @pytest.mark.parametrize("shape", [(32, 32), (28, 45), (61, 24)], ids=str)
-def test_the_identity_changes_nothing_but_the_last_bit(group, shape):
+def test_the_identity_changes_pictures_by_rounding_only(group, shape):
     for dtype, limit in ((torch.float32, 2e-5), (torch.float64, 1e-13)):
         x = noise(3, 2, *shape, dtype=dtype)
         eye = group.identity(3).to(dtype)
@@ -78,8 +78,8 @@ def test_a_mirror_and_a_half_turn_of_any_aspect_ratio():
 
 @pytest.mark.parametrize("group", PLANAR, ids=str)
 @pytest.mark.parametrize("shape", [(64, 64), (60, 96), (110, 70)], ids=str)
-def test_a_pattern_lands_where_the_group_takes_its_places(group, shape):
-    """(g x)(p) = x(g^-1 p), at every pixel that comes from inside, whatever the aspect ratio."""
+def test_a_pattern_moves_by_the_group_element(group, shape):
+    """(g x)(p) = x(g^-1 p) at every pixel that comes from inside, for any aspect ratio."""
     group, action = group.double(), actions.Image()
     p = warping.places(*shape)
     g = testing.sample(group, 3, seed(), 0.2)
@@ -117,8 +117,8 @@ def test_places_are_square_and_end_at_the_edges():
 
 
 @pytest.mark.parametrize("group", PLANAR, ids=str)
-def test_scores_come_back_with_the_pixels_that_stayed_inside(group):
-    """The weight is 0 exactly where g p lies outside; padding never reaches a value."""
+def test_scores_are_pulled_back_with_a_mask_of_pixels_inside(group):
+    """The weight is 0 exactly where g p is outside; padding never enters a value."""
     group = group.double()
     h, w = 30, 44
     g = testing.sample(group, 4, seed(1), 0.5)
@@ -158,7 +158,7 @@ def test_gradients_with_respect_to_the_extents_agree_with_finite_differences(gro
     (gradient,) = torch.autograd.grad(loss(), raw)
     for i in range(group.k):
         ends = []
-        for step in (1e-4, -1e-4):  # of the logit: small, as bilinear has corners
+        for step in (1e-4, -1e-4):  # small, because bilinear interpolation has kinks
             with torch.no_grad():
                 raw[i] += step
                 ends.append(float(loss()))
@@ -167,10 +167,10 @@ def test_gradients_with_respect_to_the_extents_agree_with_finite_differences(gro
         assert float(gradient[i]) == pytest.approx(slope, rel=1e-3, abs=1e-6)
 
 
-def test_a_gradient_is_the_pictures_own_slope():
-    """Of a Gaussian blob moved by t: d/dt sum(blob(p - t) target(p)) in closed form.
+def test_the_gradient_of_a_translation_matches_a_closed_form():
+    """A Gaussian blob is moved by t: d/dt sum(blob(p - t) target(p)) is known.
 
-    Half a pixel away: on the pixels themselves the interpolated picture has corners.
+    t is half a pixel, because the interpolated picture has kinks at the pixels themselves.
     """
     p, t2 = warping.places(96, 128), groups.T(2).double()
     x, y = p.unbind(-1)
@@ -186,7 +186,7 @@ def test_a_gradient_is_the_pictures_own_slope():
     assert torch.allclose(gradient[0], exact, rtol=0.01)
 
 
-def test_which_groups_act_on_pictures_and_what_the_others_are_told():
+def test_groups_that_cannot_act_on_pictures_are_refused():
     for kind in groups.available().values():
         for group in kind.examples():
             for action, dim in ((actions.Image(), 2), (actions.Segmentation(), 2)):
@@ -211,7 +211,7 @@ def test_which_groups_act_on_pictures_and_what_the_others_are_told():
         ((2, 1, 8, 8), torch.uint8, "divide bytes by 255"),
     ],
 )
-def test_what_is_no_picture_is_refused(shape, dtype, hint):
+def test_tensors_that_are_not_pictures_are_refused(shape, dtype, hint):
     so2 = groups.SO2()
     for action in (actions.Image(), actions.Segmentation()):
         with pytest.raises(InputError, match=hint):
@@ -228,7 +228,7 @@ def test_wrong_actions_on_pictures_are_caught():
             return super().act(group, group.inverse(g), x)
 
     class Stretched(actions.Image):
-        """Turned in [-1, 1] x [-1, 1], as affine_grid alone would."""
+        """Rotates in [-1, 1] x [-1, 1], as affine_grid alone would: ignores the aspect ratio."""
 
         def act(self, group, g, x):
             square = torch.nn.functional.interpolate(x, (96, 96), mode="bilinear")
@@ -286,8 +286,8 @@ def test_what_each_colour_generator_does():
     assert distributions.HaarBall(groups.Hue()).rsample(3).shape == (3, 3, 3)
 
 
-def test_augmented_drives_a_segmentation_and_padding_never_enters():
-    """A network that marks a picture by position alone: what comes back is only what was inside."""
+def test_padding_never_enters_an_augmented_segmentation():
+    """The network marks padding; pixels of weight 1 must not be marked after pull_back."""
 
     class Where(torch.nn.Module):
         def forward(self, x):
@@ -307,7 +307,7 @@ def test_augmented_drives_a_segmentation_and_padding_never_enters():
     assert value.shape == (3, 4, 2, 20, 28)
     assert weight.shape == (3, 4, 1, 20, 28)
     assert 0.05 < (weight == 0).float().mean() < 0.6
-    # a pixel's own neighbours may be padding at the very edge, but nothing further in
+    # only pixels at the very edge may be interpolated with padding
     leaked = (value[:, :, :1] * weight).flatten(2).mean()
     assert leaked < 0.05
     orbit = model.eval().orbit(x, orbit="identity")

@@ -1,4 +1,4 @@
-"""Irreps turn as e3nn's do, in any degree, and their gradient is finite where widths start."""
+"""Irreps agree with e3nn in every degree, and their gradient is finite at the identity."""
 
 from copy import deepcopy
 
@@ -26,11 +26,11 @@ def test_harmonics_and_their_rotations_are_those_of_e3nn():
         turned = o3.spherical_harmonics(l, r @ g.mT, True, "component")
         assert torch.allclose(turned, harmonics(r, l) @ d.mT, atol=1e-11)
         assert torch.allclose(d @ d.mT, torch.eye(2 * l + 1).double(), atol=1e-11)
-        if l < 6:  # e3nn's own goes through angles
+        if l < 6:  # e3nn's D goes through Euler angles and loses digits
             assert torch.allclose(d, o3.Irrep(l, 1).D_from_matrix(g), atol=1e-5)
 
 
-def test_every_parity_reflects_as_that_of_e3nn():
+def test_reflections_of_every_parity_agree_with_e3nn():
     o3_group, action = groups.O3().double(), actions.Irreps(TEXT)
     irreps, generator = o3.Irreps(TEXT), torch.Generator().manual_seed(1)
     assert irreps.dim == action.dim
@@ -41,7 +41,7 @@ def test_every_parity_reflects_as_that_of_e3nn():
     assert torch.allclose(action.act(o3_group, g, x), expected, atol=1e-5)
 
 
-def test_degree_one_is_a_vector_and_two_is_what_is_left_of_a_tensor():
+def test_degree_1_is_a_vector_and_degree_2_a_traceless_tensor():
     so3, g = groups.SO3().double(), rotations(4)
     v = torch.randn(4, 5, 3, dtype=torch.float64)
     assert torch.allclose(
@@ -62,10 +62,11 @@ def test_the_gradient_at_the_identity_is_finite_and_right():
     assert torch.autograd.gradcheck(lambda xi: action.act(so3, so3.exp(xi), x), zero)
     angles = torch.zeros(1, 3, dtype=torch.float64, requires_grad=True)
     theirs = o3.Irrep(2, 1).D_from_matrix(so3.exp(angles)).sum()
-    assert not torch.autograd.grad(theirs, angles)[0].isfinite().all()  # why it is not e3nn's
+    # the reason not to use e3nn's D
+    assert not torch.autograd.grad(theirs, angles)[0].isfinite().all()
 
 
-def test_what_is_no_irreps_or_no_rotation_is_refused_in_a_sentence():
+def test_invalid_irreps_and_groups_are_refused():
     for text in ("", "1x1", "2y", "12e", "1o + "):
         with pytest.raises(InputError, match="Irreps: expected terms such as"):
             actions.Irreps(text)

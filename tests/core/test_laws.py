@@ -1,4 +1,4 @@
-"""Every group against every law, every action against its laws; and that broken ones fail."""
+"""Every group and every action against its laws; and broken ones, which must fail."""
 
 import math
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""One order of all packages, and the core's imports and documentation: read from the source."""
+"""The order of all packages, and the core's imports, types and docstrings: read from the source."""
 
 import ast
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 import molinv
 
 ROOT = Path(molinv.__file__).parent
-# lowest first: each module may import its own package and what stands before it
+# lowest first: a module may import its own package and the packages before it
 HOUSE = [
     ("errors",),
     ("names", "atomic", "sharing", "allocator"),
@@ -32,10 +32,10 @@ HOUSE = [
 ]
 FLOOR = {name: level for level, names in enumerate(HOUSE) for name in names}
 CORE = HOUSE[: HOUSE.index(("guaranteed", "testing")) + 1]
-BESIDE = {"atomic", "sharing", "allocator"}  # as low, but not of the core
+BESIDE = {"atomic", "sharing", "allocator"}  # equally low, but not part of the core
 LEVEL = {name: FLOOR[name] for names in CORE for name in names if name not in BESIDE}
 OUTSIDE = {"torch", "scipy", "numpy", "jaxtyping"}
-EXAMPLES = {"torch_geometric"}  # in the example of Graph alone: a batch to try its laws on
+EXAMPLES = {"torch_geometric"}  # only in Graph.example, which makes a batch for the law tests
 
 
 def sources(name):
@@ -43,7 +43,7 @@ def sources(name):
 
 
 def imports(path):
-    """(level of the dots, module) of every import in a file, wherever it stands."""
+    """(number of dots, module) of every import in a file, nested imports included."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from ((0, alias.name) for alias in node.names)
@@ -68,9 +68,9 @@ def test_imports_of_the_core_point_one_way(name):
             if dots == 1 and inside:
                 continue  # a sibling in the same folder
             target = module.split(".")[1] if dots == 0 else top
-            assert target in LEVEL, f"{path.name} imports {module}, which is not of the core"
+            assert target in LEVEL, f"{path.name} imports {module}, which is not in the core"
             allowed = LEVEL[target] < LEVEL[name] or target == name
-            assert allowed, f"{path.name} imports {module}, which stands above it"
+            assert allowed, f"{path.name} imports {module}, which is not below it"
 
 
 def modules():
@@ -81,7 +81,7 @@ def modules():
 
 
 def imported(parts, path):
-    """What a module imports of molinv as tuples of names, wherever the import stands."""
+    """Tuples of names that a module imports from molinv, nested imports included."""
     package = parts if path.name == "__init__.py" else parts[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -96,7 +96,7 @@ def imported(parts, path):
 
 
 def upward(floor, found):
-    """The imports (module, imported) that do not point downwards; unknown packages among them."""
+    """Imports (module, imported) that do not point downwards, or involve unknown packages."""
     for parts, path in found:
         own = parts[1] if len(parts) > 1 else None
         for name in imported(parts, path):
@@ -110,7 +110,7 @@ def upward(floor, found):
 
 
 def typing_only(path, name):
-    """Whether an import stands under TYPE_CHECKING, where it is for the type checker alone."""
+    """Whether an import is inside `if TYPE_CHECKING:`, so only the type checker runs it."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             inside = [a.name for n in ast.walk(node) for a in getattr(n, "names", ())]
@@ -124,7 +124,7 @@ def test_every_package_has_its_place_and_imports_point_one_way():
     assert not list(upward(FLOOR, modules()))
 
 
-def test_an_import_that_points_upwards_is_seen(tmp_path):
+def test_an_import_that_points_upwards_is_found(tmp_path):
     wrong = tmp_path / "wrong.py"
     wrong.write_text("def late():\n    from ..prediction.calibrate import calibrate\n")
     found = list(upward(FLOOR, [(("molinv", "training", "wrong"), wrong)]))
@@ -145,7 +145,7 @@ def public(tree):
 
 
 @pytest.mark.parametrize("name", LEVEL)
-def test_everything_public_has_types_and_says_what_it_is(name):
+def test_everything_public_has_types_and_a_docstring(name):
     for path in sources(name):
         tree = ast.parse(path.read_text())
         assert ast.get_docstring(tree), path

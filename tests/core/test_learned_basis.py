@@ -1,4 +1,4 @@
-"""Generators that are parameters: what they are kept to, and what they are compared with."""
+"""Learned generators: their constraints and gradients, and the spans they are compared by."""
 
 import math
 from copy import deepcopy
@@ -17,7 +17,7 @@ def seed(n=0):
 
 @pytest.mark.parametrize("how", [{}, {"compact": True}, {"homogeneous": True}], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_generators_stay_orthogonal_and_of_a_rotations_length(how, dtype):
+def test_generators_stay_orthogonal_and_of_norm_sqrt_2(how, dtype):
     basis = groups.LearnedBasis(3, 4, generator=seed(), **how).to(dtype)
     optimizer = torch.optim.Adam(basis.parameters(), 0.3)
     goal = torch.randn(3, 4, 4, generator=seed(1)).to(dtype)
@@ -54,7 +54,7 @@ def test_gradients_reach_the_generators_and_are_right():
         assert basis.directions.grad.abs().sum() > 0
 
 
-def test_a_copy_is_a_copy_and_moves_on_its_own():
+def test_a_copy_is_independent():
     basis = groups.LearnedBasis(2, 3, generator=seed())
     other = deepcopy(basis)
     with torch.no_grad():
@@ -68,7 +68,7 @@ def test_a_copy_is_a_copy_and_moves_on_its_own():
     assert torch.equal(basis.directions, first.directions)
 
 
-def test_a_span_is_what_is_used_however_it_is_written_down():
+def test_the_span_in_use_does_not_depend_on_its_basis():
     so3 = groups.SO3().double()
     mixing = torch.eye(3).double() + 0.3 * torch.randn(3, 3, generator=seed()).double()
     mixed = torch.einsum("ij,jab->iab", mixing, so3.generators)
@@ -82,7 +82,7 @@ def test_a_span_is_what_is_used_however_it_is_written_down():
     assert len(one) == 1
     assert groups.cosines(one, so3.generators[2:]).min() > 1 - 1e-6
     assert len(groups.span(so3.generators, torch.tensor([0.31, 0.05, 3.0]))) == 2  # 10 % counts
-    # a Gaussian's covariance, along an axis that is none of the three
+    # a Gaussian's covariance, along an axis other than x, y and z
     n = torch.tensor([1.0, 2, 2]).double() / 3
     covariance = torch.outer(n, n) + 1e-3 * torch.eye(3).double()
     leading = groups.span(so3.generators, covariance)
@@ -90,7 +90,7 @@ def test_a_span_is_what_is_used_however_it_is_written_down():
     assert groups.cosines(leading, groups.About(1, 2, 2).generators).min() > 1 - 1e-6
 
 
-def test_principal_angles_are_known_ones():
+def test_principal_angles_have_known_values():
     so3 = groups.SO3().generators.double()
     tilt = 0.3
     turned = torch.cat([math.cos(tilt) * so3[:1] + math.sin(tilt) * so3[1:2], so3[2:]])
@@ -113,6 +113,6 @@ def test_too_many_generators_are_refused():
         groups.LearnedBasis(2, 3, compact=True, homogeneous=True)
 
 
-def test_random_generators_are_no_group_and_the_checker_says_so():
+def test_random_generators_do_not_pass_as_a_group():
     with pytest.raises(testing.LawBroken, match="bracket"):
         testing.check_group(groups.LearnedBasis(3, 3, generator=seed()))

@@ -1,7 +1,7 @@
 """Small networks and distributions trained together, on formulas whose symmetry is known.
 
-With the trainer's defaults: lambda 0.02 on a standardised L1 loss, learning rate 3e-2 for the
-distribution, gradients clipped at 1 for network and distribution apart.
+Settings are the trainer's defaults: lambda 0.02 on a standardised L1 loss, learning rate 3e-2
+for the distribution, and gradients clipped at 1, separately for network and distribution.
 """
 
 import math
@@ -37,7 +37,7 @@ def axial(x):
     return x[:, 0] @ AXIS + x[:, 1].norm(dim=-1)
 
 
-def felt_by_large_ones(x):
+def axial_if_large(x):
     return x[:, 0].norm(dim=-1) + 2 * x[:, 0, 0] * (20 * (spread(x) - 1.25)).sigmoid()
 
 
@@ -46,7 +46,7 @@ def square(x):
 
 
 def learn(mu, formula, steps):
-    """Train on 20,000 clouds of three points; the mean loss of the last hundred steps."""
+    """Train on 20,000 clouds of three points; returns the mean loss of the last 100 steps."""
     x = torch.randn(20_000, 3, 3)
     y = formula(x)
     y = (y - y.mean()) / y.std()
@@ -108,7 +108,7 @@ def test_generators_are_found(formula, group, seed):
     torch.manual_seed(seed)
     basis = groups.LearnedBasis(9, 3)
     mu = D.UniformBox(basis)
-    assert len(basis.span(torch.full((9,), 0.05))) == 9  # all directions alike
+    assert len(basis.span(torch.full((9,), 0.05))) == 9  # all directions in use
     learn(mu, formula, 2000)
     used = basis.span(torch.stack([e.value for e in mu.extent().values()]))
     assert len(used) == group.k
@@ -116,10 +116,10 @@ def test_generators_are_found(formula, group, seed):
 
 
 @pytest.mark.slow
-def test_inputs_that_differ_get_widths_that_differ():
+def test_widths_are_learned_as_a_function_of_the_input():
     torch.manual_seed(0)
     mu = D.Conditional(groups.About())
-    learn(mu, felt_by_large_ones, 3000)
+    learn(mu, axial_if_large, 3000)
     x = torch.randn(4000, 3, 3)
     widths, size = mu.at(x).widths.detach()[:, 0], spread(x)
     assert float(widths[size < 1.0].mean()) > math.pi - 0.25

@@ -1,4 +1,4 @@
-"""From text to classes: found, suggested, or refused in one sentence."""
+"""Finding classes by name: found, suggested, or refused in one sentence."""
 
 import json
 import math
@@ -134,7 +134,7 @@ def test_every_group_is_made_again_from_what_it_prints(group):
 
 
 @pytest.mark.parametrize("group", EXAMPLES, ids=lambda group: str(group)[:60])
-def test_the_command_line_a_config_and_json_keep_what_a_group_prints(group, tmp_path):
+def test_a_printed_group_survives_the_command_line_a_config_and_json(group, tmp_path):
     text, config = str(group), tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump({"group": text}))
 
@@ -147,14 +147,14 @@ def test_the_command_line_a_config_and_json_keep_what_a_group_prints(group, tmp_
     assert json.loads(json.dumps({"group": text}))["group"] == text
 
 
-def test_words_are_groups_or_text_as_the_parameter_says(mine):
+def test_annotations_decide_whether_words_are_groups_or_text(mine):
     tetrahedral = groups.find("PointGroup(T)")
     assert len(tetrahedral.elements) == 12
     both = groups.find("Compose(PointGroup(T), SO3)")
     assert isinstance(both.a, groups.PointGroup)
     around = groups.find(f"{mine}:Around(T, T, nowhere)")
     assert isinstance(around.inner, groups.T)
-    assert isinstance(around.letter, groups.T)  # without an annotation a group's name is one
+    assert isinstance(around.letter, groups.T)  # without an annotation a group's name is a group
     assert around.count == "nowhere"
     assert groups.find(f"{mine}:Around(SO2, 'T', [T, x, None])").letter == "T"
     quoted = groups.find("T(2, 'SO3')")
@@ -183,7 +183,7 @@ def test_groups_from_out_of_tree_nest(mine):
     assert several.d == 3
 
 
-def test_code_from_outside_is_seen_at_any_depth(mine):
+def test_external_code_is_detected_at_any_depth(mine):
     nested = f"Compose(SO3, Compose({mine}:Sized(3), SE3))"
     assert outside({"a": [{"group": nested}, "SO3"], "b": 3}) == [nested]
     assert outside(["Compose(SO3, Scaling(3))", "PointGroup(D4h)"]) == []
@@ -198,8 +198,8 @@ def test_code_from_outside_is_seen_at_any_depth(mine):
         "out_of_tree.mine\\x3aMine",
     ],
 )
-def test_only_a_colon_names_code_from_outside(mine, text):
-    """What `outside` does not see cannot be imported."""
+def test_only_a_colon_names_external_code(mine, text):
+    """Text in which `outside` finds no external code cannot import any."""
     for written in (text, f"'{text}'", f"Compose({text}, SO3)", f"Compose('{text}', SO3)"):
         assert outside(written) == []
         with pytest.raises(InputError):
@@ -297,13 +297,13 @@ def test_out_of_tree(mine):
         ("out_of_tree.mine:number", "is not a group"),
     ],
 )
-def test_what_is_no_group_is_refused_in_one_sentence(mine, text, hint):
+def test_text_that_is_not_a_group_is_refused_in_one_sentence(mine, text, hint):
     with pytest.raises(InputError, match=hint) as caught:
         groups.find(text)
     assert "\n" not in str(caught.value)
 
 
-def test_the_kind_is_named():
+def test_errors_name_the_kind_of_object():
     with pytest.raises(
         InputError, match="unknown distribution 'haarball': did you mean 'HaarBall'"
     ):
@@ -317,7 +317,7 @@ def test_a_file_of_the_current_folder_is_found(tmp_path, monkeypatch):
 
     (tmp_path / "beside_the_data.py").write_text("class Net:\n    pass\n")
     monkeypatch.chdir(tmp_path)
-    # as the console script has it: neither the folder nor "" on the path
+    # the path of the console script has neither the current folder nor ""
     monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", str(tmp_path))])
     assert external("beside_the_data:Net").__name__ == "Net"
     with pytest.raises(InputError, match="in this folder or on the Python path"):

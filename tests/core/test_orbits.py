@@ -1,4 +1,4 @@
-"""Augmented in evaluation: exact averages, honest statistics, one copy at a time."""
+"""Augmented in evaluation: exact averages, statistics, and constant memory."""
 
 import math
 import weakref
@@ -19,7 +19,7 @@ X = torch.randn(6, 5, 3, dtype=torch.float64, generator=seed())
 
 
 class Polynomial(torch.nn.Module):
-    """Degree L in the coordinates, without any symmetry, and a parameter."""
+    """A polynomial in the coordinates, with a parameter and without any symmetry."""
 
     def __init__(self, degree):
         super().__init__()
@@ -61,7 +61,7 @@ def test_the_loss_over_copies_reaches_network_and_distribution(kind):
     assert torch.equal(y, model(X, generator=seed()))
 
 
-def test_examples_of_a_batch_have_elements_of_their_own():
+def test_each_example_of_a_batch_has_its_own_element():
     net = Recorder()
     Augmented(net, so3(init=2.0))(X[:1].expand(6, -1, -1))
     moved = net.calls[0][0]
@@ -137,7 +137,7 @@ def test_statistics_of_drawn_elements_equal_those_of_all_copies_stacked(orbit, c
         assert (found.std == 0).all()
 
 
-def test_a_large_offset_costs_the_deviation_no_digits():
+def test_a_large_offset_does_not_change_the_deviation():
     class Offset(Polynomial):
         def forward(self, x):
             return super().forward(x) + 1e8
@@ -147,7 +147,7 @@ def test_a_large_offset_costs_the_deviation_no_digits():
     assert torch.allclose(plain.std, moved.std, rtol=1e-6)
 
 
-def test_an_equivariant_vector_stays_itself_on_every_orbit():
+def test_an_equivariant_vector_does_not_change_on_any_orbit():
     def net(x):
         return x.square().sum((1, 2))[:, None] * x.sum(1)
 
@@ -160,7 +160,7 @@ def test_an_equivariant_vector_stays_itself_on_every_orbit():
         found = model.orbit(X, **kw)
         assert torch.allclose(found.mean, net(X), rtol=1e-12)
         assert found.std.max() < 1e-11 * net(X).abs().max()
-    # pulled back the wrong way round it is no longer itself
+    # without pull_back it does change
     wrong = Augmented(Net(), so3(init=2.5), output=actions.Invariant()).eval()
     assert wrong.orbit(X).std.max() > 0.1
 
@@ -208,7 +208,7 @@ def test_evaluation_repeats_itself_and_does_not_touch_the_global_state():
     assert Augmented(Polynomial(1), so3(), copies=11).eval().orbit(X).count == 11
 
 
-def test_extras_pass_as_they_are_and_the_input_is_left_alone():
+def test_extra_arguments_and_the_input_are_not_changed():
     net = Recorder()
     model = Augmented(net, so3(init=2.0), copies=2)
     z, mask, before = torch.arange(5), object(), X.clone()
@@ -226,7 +226,7 @@ def test_memory_does_not_grow_with_the_copies(orbit):
     class Watch(torch.nn.Module):
         def forward(self, x):
             alive = sum(r() is not None for r in outputs), sum(r() is not None for r in inputs)
-            assert max(alive) <= 1  # of the copies before this one
+            assert max(alive) <= 1  # at most one earlier copy
             y = x.square()
             inputs.append(weakref.ref(x))
             outputs.append(weakref.ref(y))
@@ -247,7 +247,7 @@ def test_reductions_equal_a_direct_calculation(reduce):
     every = every if reduce == "mean" else every.softmax(-1)
     mean = every.mean(0).log() if reduce == "log_prob" else every.mean(0)
     assert torch.allclose(found.mean, mean)
-    # of a logarithm to first order: the probability's own, relative to its mean
+    # the deviation of a logarithm, to first order: the probability's, relative to its mean
     scale = every.mean(0) if reduce == "log_prob" else 1.0
     assert torch.allclose(found.std, every.std(0) / scale)
 
@@ -287,7 +287,7 @@ def test_weighted_outputs_are_averaged_by_their_weights():
     assert Augmented(Polynomial(1), mu).eval().orbit(X).weight is None
 
 
-def test_requests_that_cannot_be_met():
+def test_invalid_arguments_raise_an_input_error():
     model = Augmented(Polynomial(1), so3()).eval()
     rigid = Augmented(Polynomial(1), D.UniformBox(groups.SE3()).double()).eval()
     for call, hint in [

@@ -1,4 +1,4 @@
-"""Averages over the group against Euler-angle integrals that share nothing with them."""
+"""Quadrature rules against independent integrals over Euler angles."""
 
 import math
 
@@ -33,7 +33,7 @@ def euler(degree):
 
 
 def polynomials(g, degree, count=12):
-    """Products of `degree` random linear forms in the entries: they hold every D^l, l <= degree."""
+    """Products of `degree` random linear forms: they contain every D^l with l <= degree."""
     forms = torch.randn(
         count, degree, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(degree)
     )
@@ -74,7 +74,7 @@ def test_finite_groups_are_the_smallest_rules(degree, n):
 
 
 @pytest.mark.parametrize("degree", [3, 9, 15, 30])
-def test_characters_average_to_nothing_but_the_trivial_one(degree):
+def test_all_characters_except_the_trivial_one_average_to_zero(degree):
     g, w = quadrature.so3(degree)
     cosine = ((g.diagonal(dim1=1, dim2=2).sum(-1) - 1) / 2).clamp(-1, 1)
     angle = cosine.acos()
@@ -104,7 +104,7 @@ def test_all_orders_in_use_have_positive_weights_and_serve_up_to_131():
     assert len(quadrature.so3(9)[0]) == 380
 
 
-def test_the_plane():
+def test_the_rule_on_so2():
     for degree in (0, 1, 5):
         g, w = quadrature.rule(groups.SO2(), degree)
         angle = torch.atan2(g[:, 1, 0], g[:, 0, 0])
@@ -119,16 +119,16 @@ def test_finite_and_composed_groups():
     assert (w == 0.2).all()
 
     g, w = quadrature.rule(groups.O3(), 3)
-    assert (torch.linalg.det(g) * w).sum().abs() < 1e-12  # degree 3, and seen by O3 alone
+    assert (torch.linalg.det(g) * w).sum().abs() < 1e-12  # degree 3, and not constant on O3
     assert (g @ g.mT - torch.eye(3).double()).abs().max() < 1e-12
 
-    # a finite part counts once for each component: the circle holds these three turns
+    # the circle contains these three rotations already
     g, w = quadrature.rule(groups.Compose(groups.SO2(), groups.Cyclic(3)), 4)
     assert len(g) == 5
     assert float(w.sum()) == pytest.approx(1)
 
 
-def test_every_compact_example_has_a_rule_and_the_others_say_why_not():
+def test_every_compact_group_has_a_rule_and_others_raise_an_input_error():
     for kind in groups.available().values():
         for group in kind.examples():
             if group.compact:
@@ -145,7 +145,7 @@ def test_every_compact_example_has_a_rule_and_the_others_say_why_not():
 
 
 @pytest.mark.parametrize("degree", [-1, 132])
-def test_degrees_that_do_not_exist(degree):
+def test_unsupported_degrees_are_refused(degree):
     with pytest.raises(InputError, match="expected a degree"):
         quadrature.so3(degree)
     with pytest.raises(InputError, match="expected a degree"):

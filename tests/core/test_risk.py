@@ -1,4 +1,4 @@
-"""Augmented.risk: one loss that is right for every distribution, mask and number of copies."""
+"""Augmented.risk: a loss that is correct for every distribution, mask and number of copies."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def normal(*shape, n=0):
 
 
 class Odd(torch.nn.Module):
-    """Odd in the points: what a mirror changes the sign of."""
+    """An odd function of the points: inversion changes its sign."""
 
     def __init__(self):
         super().__init__()
@@ -45,7 +45,7 @@ def test_every_distribution_is_tried():
 
 
 def train(mu, target, steps=600, copies=1, lam=0.02, exact=4, lr=3e-2):
-    """The README's loop, word for word but for its data."""
+    """The README's training loop, with other data."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = Augmented(Odd(), mu, copies=copies).train()
@@ -78,21 +78,21 @@ def first(pos):
     ],
     ids=lambda mu: f"{type(mu).__name__}-{mu.group}",
 )
-def test_an_odd_target_shuts_the_mirror(mu, exact):
-    """Under 0.01 after 600 steps; a plain mean of losses leaves it at what the reward makes it."""
+def test_an_odd_target_closes_the_inversion(mu, exact):
+    """Its probability is below 0.01 after 600 steps. A plain mean of losses would not close it."""
     from copy import deepcopy
 
     model = train(deepcopy(mu), first, exact=exact)
     moved = model.distribution.extent()["moved"]
     assert float(moved.value.detach()) < 0.01
-    if str(mu.group) == "E3":  # the target does not see translations, which the reward opens
+    if str(mu.group) == "E3":  # the target is invariant under translations: the reward opens them
         extent = {n: float(e.value.detach()) for n, e in model.distribution.extent().items()}
         assert min(extent[t] for t in ("tx", "ty", "tz")) > 1.0
-        assert extent["wx"] > 2.0  # nor turns about x
+        assert extent["wx"] > 2.0  # it is also invariant under rotations about x
         assert max(extent["wy"], extent["wz"]) < 0.3
 
 
-def test_an_even_target_opens_the_mirror():
+def test_an_even_target_opens_the_inversion():
     class Even(Odd):
         def forward(self, x):
             return super().forward(x).square()
@@ -111,7 +111,7 @@ def test_an_even_target_opens_the_mirror():
 
 
 def test_a_conditional_distribution_trains_in_the_same_loop():
-    """Widths shut where the target turns, and the encoder reads every batch once."""
+    """Widths close where the target is not invariant. The encoder reads every batch once."""
     calls = []
     mu = D.Conditional(groups.SO3(), init=0.5)
     mu.encoder.register_forward_hook(lambda *_: calls.append(1))
@@ -120,7 +120,7 @@ def test_a_conditional_distribution_trains_in_the_same_loop():
     with torch.no_grad():
         wx, wy, wz = mu.eval().at(normal(16, 4, 3)).widths.mean(0)
     assert max(wy, wz) < 0.2
-    assert wx > 0.5  # turns about x leave it as it is
+    assert wx > 0.5  # the target is invariant under rotations about x
 
 
 @pytest.mark.parametrize("copies", [1, 2, 5])
@@ -166,7 +166,7 @@ def test_finite_parts_are_summed_exactly():
     mu = D.Categorical(groups.PointGroup("D2"), init=0.6)
     model = Augmented(Counted(), mu, copies=3).train()
     risk = model.risk(lambda out: (out - y).square(), pos)
-    assert len(calls) == 4  # once each, however many copies
+    assert len(calls) == 4  # once for each element, whatever the number of copies
     elements, p = mu.support()
     each = [(model.run(g.expand(6, 3, 3), pos)[0] - y).square().mean() for g in elements]
     want = (p * torch.stack(each)).sum()
@@ -190,7 +190,7 @@ def test_finite_parts_are_summed_exactly():
     assert len(calls) == 4
 
 
-def test_entries_that_do_not_count():
+def test_entries_of_weight_0_are_ignored():
     mu = D.UniformBox(groups.SO2(), init=0.5)
     model = Augmented(torch.nn.Identity(), mu, actions.Image(), Segmentation(), copies=2).train()
     x, y = normal(3, 2, 9, 9), torch.randint(0, 2, (3, 9, 9), generator=seed())
@@ -240,7 +240,7 @@ def test_inputs_and_outputs_of_several_parts(form):
         return [(a - b).square() for a, b in zip(values(out), values(want), strict=True)]
 
     risk = model.train().risk(losses, x, z, generator=seed(), scale=2.0)
-    assert float(risk.loss.detach()) < 1e-9  # covariant: nothing is lost
+    assert float(risk.loss.detach()) < 1e-9  # the model is equivariant
     assert len(risk.terms) == 2
     trained = model(x, z, scale=2.0)
     assert values(trained)[1].shape == (3, 5, 4, 3)
@@ -319,7 +319,7 @@ def test_gradients_pass_through_averages_with_flat_memory():
         assert not model.orbit(pos, gradients=True).mean.requires_grad
 
 
-def test_a_deviation_is_of_what_is_averaged():
+def test_with_log_prob_the_deviation_is_that_of_the_logarithm():
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 3))
     pos = normal(5, 4, 3)
     mu = D.UniformBox(groups.SO3(), init=0.02)  # small, where a logarithm is linear
@@ -332,7 +332,7 @@ def test_a_deviation_is_of_what_is_averaged():
 
 @pytest.mark.parametrize(("size", "copies"), [(1, 1), (1, 3), (2, 1), (5, 2)])
 def test_the_score_is_unbiased_for_any_batch(size, copies):
-    """Over all elements that can be drawn, each as likely as it is: the gradient of the sum."""
+    """The gradient's expectation, over all possible draws, is the gradient of the exact sum."""
     mu = D.Categorical(REFLECTION, init=0.3).double()
     net = Augmented(Odd(), mu, copies=copies).double().train()
     pos = normal(size, 4, 3).double()
@@ -353,11 +353,14 @@ def test_the_score_is_unbiased_for_any_batch(size, copies):
     assert torch.allclose(total, exact, rtol=1e-9)
 
 
-def test_what_is_given_wrongly_is_one_sentence():
+def test_errors_for_wrong_arguments_are_one_sentence():
     mu, pos, y = D.UniformBox(groups.SO3()), normal(6, 4, 3), normal(6)
     model = Augmented(Odd(), mu).train()
     wrong = [
-        (lambda: model.risk(lambda out: (out - y, out.abs()), pos), "several terms are a list"),
+        (
+            lambda: model.risk(lambda out: (out - y, out.abs()), pos),
+            "several losses, return a list",
+        ),
         (lambda: model.risk(lambda out: (out, torch.ones(5)), pos), "that fit losses"),
         (lambda: model.risk(lambda out: [], pos), "got list"),
         (lambda: model.risk(lambda out: (out, out, out), pos), "got tuple"),
@@ -398,8 +401,8 @@ def test_recomputed_gradients_are_the_same():
 
 @pytest.mark.parametrize("weights", [(1.0, 1.0), (1.0, 0.0), (1.0, 0.2)])
 @pytest.mark.parametrize("exact", [1, 3, 8])
-def test_the_score_is_unbiased_beside_exact_sums_and_masks(weights, exact):
-    """Three turns with a reflection: all drawn, the turns summed and the rest drawn, all summed."""
+def test_the_score_is_unbiased_with_exact_sums_and_masks(weights, exact):
+    """Three rotations and a reflection: both drawn, only the rotations summed, or both summed."""
     group = groups.Compose(groups.Cyclic(3), groups.Reflection(2))
     mu = D.Composed(group, init=0.3).double()
     net = Augmented(Corner(), mu).double().train()

@@ -1,4 +1,4 @@
-"""The reward by shares of the caps: every generator is pushed alike, at any width."""
+"""The share reward: its gradient is the same for every generator and at every width."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ SO3 = groups.SO3()
 
 
 def push(mu):
-    """The reward's gradient along the extents themselves."""
+    """The gradient of the reward by the extents."""
     theta = list(mu.parameters())
     of_reward = torch.autograd.grad(mu.regularizer(), theta, allow_unused=True)[0]
     total = torch.stack([e.value for e in mu.extent().values()]).sum()
@@ -22,7 +22,8 @@ def test_a_box_is_pushed_alike_along_each_generator_at_any_width():
     mu = D.UniformBox(SO3, init=[0.05, 1.0, 3.0], reward="share")
     torch.testing.assert_close(push(mu), torch.full((3,), 1 / (3 * torch.pi)))
     coupled = D.UniformBox(SO3, init=[0.05, 1.0, 3.0], reward="width")
-    assert float(push(coupled)[0]) < 0.1 * float(push(coupled)[2])  # what it is there to avoid
+    # "width" pushes a narrow generator less than a wide one
+    assert float(push(coupled)[0]) < 0.1 * float(push(coupled)[2])
 
 
 @pytest.mark.parametrize("init", [0.05, 1.0, 3.0])
@@ -59,7 +60,7 @@ def test_a_gaussian_is_pushed_alike_along_any_axis():
     assert all(p.grad is not None and p.grad.isfinite().all() for p in mu.parameters())
 
 
-def test_parts_count_by_their_generators_and_separate_elements_have_entropy():
+def test_parts_count_by_their_generators_and_finite_parts_use_the_entropy():
     mu = D.Composed(groups.O3(), init=0.3, reward="share")
     parts = (3 * mu.a.regularizer() + mu.b.regularizer()) / 4
     torch.testing.assert_close(mu.regularizer(), parts)

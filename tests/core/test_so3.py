@@ -100,7 +100,7 @@ def test_the_three_functions_against_longdouble():
     ):
         miss = np.abs(function(square).numpy() - exact)
         assert miss.max() < 2e-15
-        assert miss[t < 0.249].max() < 1e-15  # mostly the reference's own
+        assert miss[t < 0.249].max() < 1e-15  # mostly the rounding of the reference
         assert np.abs(function(square.float()).numpy() - exact).max() < 1e-6
 
 
@@ -134,7 +134,7 @@ def test_haar_density_is_the_jacobian_of_exp():
     for angle in (0.0, 0.1, 2.0, 3.5, 5.4):
         xi = AXES[-1] * angle
         inverse = so3.inverse(so3.exp(xi))
-        # the tangent of exp, moved to the identity and read in the algebra
+        # the tangent of exp, moved to the identity, in coefficients of the algebra
         columns = torch.as_tensor(torch.autograd.functional.jacobian(so3.exp, xi)).movedim(-1, 0)
         tangent = inverse @ columns
         jacobian = torch.stack([tangent[:, 2, 1], tangent[:, 0, 2], tangent[:, 1, 0]], -1)
@@ -144,7 +144,7 @@ def test_haar_density_is_the_jacobian_of_exp():
     assert ball[0] == pytest.approx(1, abs=1e-9)
 
 
-def test_o3_knows_the_rotation_behind_an_inversion():
+def test_log_on_o3_finds_the_rotation_of_an_inverting_element():
     o3 = groups.O3().double()
     xi = AXES * 2.5
     assert (o3.log(-o3.exp(xi)) - xi).abs().max() < 1e-12

@@ -1,4 +1,4 @@
-"""One contract for every distribution, and inputs that once went wrong without a word."""
+"""Regression tests of the core: inputs that once gave wrong results without an error."""
 
 import math
 from copy import deepcopy
@@ -20,7 +20,7 @@ def normal(*shape, n=0, dtype=torch.float32):
 
 
 class Sum(torch.nn.Module):
-    """A learned odd function of the points, and an even one."""
+    """A learned odd function of the points."""
 
     def __init__(self):
         super().__init__()
@@ -30,7 +30,7 @@ class Sum(torch.nn.Module):
         return (x.sum(1) @ self.weight)[:, None]
 
 
-# precision of what is moved
+# precision of moved objects
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.bfloat16, torch.float16])
@@ -44,7 +44,7 @@ class Sum(torch.nn.Module):
     ],
     ids=lambda v: type(v).__name__,
 )
-def test_whole_numbers_and_half_precision_are_moved_exactly(action, shape, dtype):
+def test_integers_and_half_precision_are_moved_in_float32(action, shape, dtype):
     so3 = groups.SO3()
     g = so3.exp(torch.tensor([0.0, 0.0, 0.5])).expand(4, 3, 3)
     x = (10 * normal(*shape)).to(dtype)
@@ -58,7 +58,7 @@ def test_whole_numbers_and_half_precision_are_moved_exactly(action, shape, dtype
     assert (double - moved).abs().max() < 1e-4
 
 
-def test_graphs_and_colours_of_whole_numbers_are_moved_exactly():
+def test_integer_graphs_and_half_precision_colours_are_moved_in_float32():
     from torch_geometric.data import Batch, Data
 
     so3, x = groups.SO3(), torch.tensor([[1, 2, 3], [4, -5, 6]])
@@ -76,7 +76,7 @@ def test_graphs_and_colours_of_whole_numbers_are_moved_exactly():
 # extents and entropies
 
 
-def test_generators_of_one_name_are_told_apart():
+def test_generators_that_share_a_name_are_renamed():
     both = groups.Compose(groups.About(1, 0, 0), groups.About(0, 0, 1))
     extent = D.UniformBox(both, init=[0.1, 1.0]).extent()
     assert {n: round(float(e.value.detach()), 4) for n, e in extent.items()} == {
@@ -85,7 +85,7 @@ def test_generators_of_one_name_are_told_apart():
     }
     with pytest.raises(InputError, match="all different"):
         groups.MatrixGroup(groups.SO3().generators, names=["x", "x", "y"])
-    assert not both.compact  # rotations about two axes do not close
+    assert not both.compact  # products of rotations about two axes are not a group
     for ask in (both.haar, both.rule, lambda n: both.haar_density(torch.zeros(n, 2))):
         with pytest.raises(InputError):
             ask(3)
@@ -105,7 +105,7 @@ def test_generators_of_one_name_are_told_apart():
     ids=lambda v: f"{type(v).__name__}",
 )
 def test_entropies_hold_beyond_the_default_caps(mu, exact):
-    """The pieces of a wide box pile up once more or once less; wide angles become uniform."""
+    """A wide box wraps around the circle and covers some angles once more than the others."""
     if exact is None:
         width = float(mu.extent()["angle"].value.detach())
         turns = width / math.pi
@@ -116,7 +116,7 @@ def test_entropies_hold_beyond_the_default_caps(mu, exact):
     assert float(mu.kl_haar().detach()) == pytest.approx(exact, abs=0.02)
 
 
-def test_caps_that_no_formula_holds_for_are_refused():
+def test_caps_that_are_too_large_are_refused():
     with pytest.raises(InputError, match="caps of at most 100 rad on SO2"):
         D.UniformBox(groups.SO2(), cap=101.0)
     with pytest.raises(InputError, match=r"at most 3\.14159"):
@@ -148,13 +148,13 @@ def test_a_gaussian_covers_its_own_component():
     assert D.Gaussian(groups.O3()).coverage() == 0.5
     assert D.UniformBox(groups.O3(), init=math.pi).coverage() == pytest.approx(0.5, abs=1e-3)
     assert D.Gaussian(groups.Compose(groups.SO2(), groups.Cyclic(3))).coverage() == 1.0
-    # half of O(3), spread over it as over SO(3): log 2 more
+    # the same spread as on SO(3), but over half of the group: log 2 more
     both = (D.Gaussian(g, init=1.0) for g in (groups.O3(), groups.SO3()))
     far, near = (float(mu.kl_haar().detach()) for mu in both)
     assert far - near == pytest.approx(math.log(2), abs=1e-5)
 
 
-def test_the_identity_is_found_wherever_it_stands():
+def test_the_identity_may_be_at_any_position():
     elements = groups.PointGroup("D2").elements
     group = groups.Finite(elements[[2, 3, 0, 1]])
     assert torch.equal(group.elements[0], torch.eye(3))
@@ -180,7 +180,7 @@ def test_what_is_not_a_finite_group_is_refused(elements, words):
         groups.Finite(elements)
 
 
-def test_units_and_generators_tell_groups_apart():
+def test_groups_with_other_units_or_generators_are_not_the_same():
     pixels, angstrom = groups.SE3("pixel"), groups.SE3()
     assert not pixels.same(angstrom)
     assert angstrom.same(groups.SE3())
@@ -198,7 +198,7 @@ def test_units_and_generators_tell_groups_apart():
 
 
 @pytest.mark.parametrize("angle", [5.0, 16.1, 50.0, 100.0, 1000.0])
-def test_affine_maps_far_out(angle):
+def test_affine_maps_with_large_angles(angle):
     xi = torch.tensor([[1.0, 2.0, angle, 0.1, 0.2, -0.1]], dtype=torch.float64)
     group = groups.Affine2().double()
     exact = torch.linalg.matrix_exp(group.algebra(torch.cat([xi, xi])))[:1]
@@ -209,7 +209,7 @@ def test_affine_maps_far_out(angle):
 
 
 def test_constants_are_exact_in_every_type():
-    """Rounded to float32, moved to float64, and exact again."""
+    """A group in float32 that is moved to float64 has exact constants again."""
     s = 1 / math.sqrt(2)
     own = groups.MatrixGroup([[[0.0, -s], [s, 0.0]]])
     assert own.generators.dtype == torch.float32
@@ -226,7 +226,7 @@ def test_constants_are_exact_in_every_type():
             assert (turned @ turned.mT - eye).abs().max() < 1e-15
 
 
-# outputs of nodes, and nothing at all
+# outputs for each node, and empty batches
 
 
 def graphs():
@@ -250,7 +250,7 @@ def test_outputs_of_nodes_turn_with_their_own_graph(output, shape):
         if not isinstance(output, Invariant):
             one, _ = output.pull_back(so3, g[node][None], y[i][None], None)
             assert torch.allclose(back[i], one[0], atol=1e-6)
-    whole, _ = output.pull_back(so3, g, normal(3, *shape), batch)  # of the graphs
+    whole, _ = output.pull_back(so3, g, normal(3, *shape), batch)  # one row for each graph
     assert whole.shape == (3, *shape)
     model = Augmented(lambda x: y, D.UniformBox(so3), Graph(), output)  # pyright: ignore
     assert model.risk(lambda out: out.square(), batch).loss.isfinite()
@@ -309,10 +309,10 @@ def test_euclidean_groups_reflect_and_keep_distances(group):
     assert "tx" in mu.extent()
 
 
-# what groups know of themselves
+# elements, brackets and adjoints
 
 
-def test_groups_know_their_elements():
+def test_contains_and_normalize():
     so3, o3 = groups.SO3().double(), groups.O3().double()
     g = so3.haar(6, seed())
     assert so3.contains(g).all()
@@ -350,7 +350,7 @@ def test_brackets_and_adjoints():
     assert torch.allclose(moved, g @ se3.exp(xi) @ se3.inverse(g))
 
 
-# a compact group out of tree
+# a user-defined compact group
 
 
 class Spin(groups.Group):
@@ -389,7 +389,7 @@ class Spin(groups.Group):
         return self._matrix(q), torch.full((len(q),), 1 / len(q), dtype=torch.float64)
 
 
-def test_a_compact_group_of_ones_own_gets_everything():
+def test_everything_works_on_a_user_defined_compact_group():
     spin = Spin()
     for dtype in (torch.float32, torch.float64):
         report = testing.check_group(spin, dtype)
@@ -480,17 +480,18 @@ def test_duplicated_elements_are_caught():
         testing.check_group(twice)
 
 
-# law checks as numbers
+# reports of the law checks
 
 
-def test_errors_are_relative_to_what_the_output_varies_by():
+def test_errors_are_relative_to_the_deviation_of_the_output():
     x = normal(6, 5, 3, dtype=torch.float64)
     check = testing.check_equivariant
 
     def invariant(p):
         return 1e6 * (p - p.mean(1, keepdim=True)).square().sum((1, 2))
 
-    report = check(invariant, groups.SO3(), Points(), Invariant(), x)  # its default precision
+    # a float32 group: elements are made in the precision of x
+    report = check(invariant, groups.SO3(), Points(), Invariant(), x)
     assert report.passed
     assert report.law("rotations").largest < 1e-12
     for scale in (1e-7, 1.0, 1e7):
@@ -502,10 +503,10 @@ def test_errors_are_relative_to_what_the_output_varies_by():
     assert check(lambda p: p.new_ones(6, 1), groups.SO3(), Points(), Invariant(), x).passed
 
 
-def test_errors_are_told_by_kind():
+def test_errors_are_reported_for_each_kind_of_element():
     x = normal(6, 5, 3, dtype=torch.float64)
 
-    def handed(p):  # a triple product of distances from the first point: no reflection
+    def handed(p):  # a triple product, which changes its sign under reflections
         a, b, c = (p[:, i] - p[:, 0] for i in (1, 2, 3))
         return (torch.linalg.cross(a, b) * c).sum(-1)
 
@@ -519,7 +520,7 @@ def test_errors_are_told_by_kind():
     assert not report.passed
     assert "failed" in str(report)
     assert "BAD" in str(report)
-    with pytest.raises(InputError, match="no law is called"):
+    with pytest.raises(InputError, match="no law's name contains"):
         report.law("dilations")
 
     def off_centre(p):

@@ -1,4 +1,4 @@
-"""Symmetric tensors move as the squares of the vectors that they are made of."""
+"""Symmetric tensors transform as outer products of vectors."""
 
 from copy import deepcopy
 
@@ -12,7 +12,7 @@ GROUPS = [g for kind in groups.available().values() for g in kind.examples()]
 
 @pytest.mark.parametrize("group", GROUPS, ids=str)
 @pytest.mark.parametrize("shape", [(3,), (3, 2), (3, 2, 4)], ids=str)
-def test_an_outer_product_is_that_of_the_moved_vectors(group, shape):
+def test_an_outer_product_moves_as_its_vectors_do(group, shape):
     group, generator = deepcopy(group).double(), torch.Generator().manual_seed(0)
     g = testing.sample(group, 3, generator)
     v = torch.randn(*shape, group.dim, generator=generator, dtype=torch.float64)
@@ -25,7 +25,7 @@ def test_an_outer_product_is_that_of_the_moved_vectors(group, shape):
     assert weight is None
 
 
-def test_what_does_not_fit_is_refused_in_a_sentence():
+def test_wrong_shapes_raise_an_input_error():
     so3, action = groups.SO3(), actions.SymmetricTensor()
     for shape in ((3, 3), (3, 2, 2), (4, 3, 3), (3, 3, 2)):
         with pytest.raises(InputError, match=r"SymmetricTensor\(SO3\): expected 3 x"):

@@ -1,7 +1,7 @@
-"""The shapes in the annotations hold: a process of its own, with the checker switched on.
+"""The annotated shapes hold, checked by jaxtyping in a separate process.
 
-The checker has to be there before molinv is imported, and would hide the sentences that wrong
-shapes are answered with; so the other tests run without it.
+The checker must be installed before molinv is imported. It would replace molinv's own errors for
+wrong shapes, so the other tests run without it.
 """
 
 import subprocess
