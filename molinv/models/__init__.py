@@ -1,17 +1,17 @@
-"""Models: one file an architecture, found by the file's name.
+"""Network architectures: one architecture in each file, found by the file's name.
 
-    point      a transformer over atoms: absolute, displacement or distance geometry
+    point      convolutions over atoms, with absolute, displacement or distance geometry
     graph      a PyG message-passing network with vector edge attributes
-    painn      scalars and vectors on all pairs: equivariant, made to be quick on a processor
+    painn      scalars and vectors on all pairs: equivariant, and fast on a CPU
     equivariant  irreps up to degree 2 with e3nn's harmonics and Clebsch-Gordan coefficients
-    canonical  any of them, averaged over the frames of a molecule's principal axes
-    schnet     continuous-filter convolutions over distances, PyG's
-    visnet     equivariant scalar-vector message passing, PyG's
-    pictures/  networks on pictures, found by name as well
+    canonical  any of these, averaged over the frames of a molecule's principal axes
+    schnet     continuous-filter convolutions over distances, from PyG
+    visnet     equivariant scalar-vector message passing, from PyG
+    pictures/  networks on pictures, also found by name
 
-A file in this folder that defines one Model is found by its name, and tested; files without one
-are not listed. An architecture loads its libraries only when it is asked for. Out of tree,
-"package.module:Name" is a Model or any torch module (see `plain.py`).
+A file in this folder that defines one Model is found by its name, and the tests check it; other
+files are not listed. An architecture's libraries are loaded only when it is used. Elsewhere,
+"package.module:Name" is your own Model or any torch module (see `plain.py`).
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 
 
 def available() -> list[str]:
-    """The names of the architectures on molecules; `pictures.available()` has the others."""
-    # Plain wraps a torch module from out of tree and has no name of its own
+    """The names of the architectures on molecules; for pictures see `pictures.available()`."""
+    # Plain wraps the user's torch module and cannot be used by itself
     return [name for name in deriving(__path__, "Model") if name != "plain"]
 
 
 def find(name: str) -> type[nn.Module]:
-    """The class of the model called `name`, on molecules or pictures, or of "package.module:Name".
+    """Find a model's class, on molecules or pictures, by its name or "package.module:Name".
 
-    Raises InputError for a name that does not exist, suggesting the nearest, and for one from
-    out of tree that is no torch module.
+    Raises InputError for an unknown name, suggesting the nearest, and for a "package.module:Name"
+    that is not a torch module.
     """
     from torch import nn
 
@@ -80,13 +80,17 @@ def make(
     readout: Sequence[Any] | None = None,
     form: tuple[int, int] | None = None,
 ) -> Model:
-    """The model called `name` with `targets` outputs of a kind and its settings; see `find`.
+    """Make a model on molecules.
 
-    Where the settings have an `output` too, that of a scalar gives way. `readout` is "sum", "mean"
-    or a scale for each output, `form` (classes, targets) where they are scores (see `Readout`). A
-    torch module that is no Model is wrapped as one, and has a readout of its own. Raises InputError
-    for a name or a setting that does not exist, for a kind of output that the model cannot be made
-    for, and for a network on pictures, which `pictures.make` makes.
+    name      as in `find`; a torch module that is not a Model is wrapped in `Plain`
+    targets   number of outputs
+    settings  arguments of the model's constructor
+    output    kind of outputs; "scalar" is overridden by an `output` in `settings`
+    readout   "sum", "mean" or a scale for each output (see `Readout`); not for wrapped modules
+    form      (classes, targets) if the outputs are scores of classes
+
+    Raises InputError for an unknown name or setting, for a kind of output that the model cannot
+    predict, and for a network on pictures, which `pictures.make` makes.
     """
     from .base import Model
     from .pictures.base import PictureModel
@@ -116,7 +120,7 @@ def _read(model: Model, scales: Sequence[Any] | None, form: tuple[int, int] | No
 
 
 def too_large(name: str, limit: int, atoms: int) -> str:
-    """Why the model called `name` cannot take a molecule of so many atoms."""
+    """The message for a molecule with more atoms than the `limit` of the model called `name`."""
     return (
         f"a molecule of {atoms} atoms is too large for model {name}, which takes at most {limit}; "
         "leave it out or use another model (see `molinv models`)."
@@ -124,7 +128,7 @@ def too_large(name: str, limit: int, atoms: int) -> str:
 
 
 def _other_output(name: str, kind: type[Model], output: Any) -> InputError:
-    """What the model predicts, and which architectures predict what was asked for."""
+    """The error for an output that the model cannot predict; names the models that can."""
     if output not in SHAPES:
         return unknown(f"output of model {name}:", str(output), SHAPES)
     what = family(output)

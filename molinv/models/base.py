@@ -1,4 +1,4 @@
-"""What the trainer asks of a model, and what a model says of itself."""
+"""The interface between a model and the trainer."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from .readout import ATOMS, Readout
 
 
 class Model(nn.Module, ABC):
-    """A network from molecules to t outputs each, of order one.
+    """A network that predicts t outputs of order one for each molecule.
 
-    A new architecture is one file in this folder whose class derives from this one; it is
-    found by the file's name, and the tests hold it to what it says of itself:
+    A new architecture is one file in this folder, whose class derives from Model. It is found by
+    the file's name, and the tests check that its attributes are true:
 
-    action      how a group moves the first of its inputs
-    symmetries  the groups under which it is equivariant by construction, of T(3), SO3 and O3;
-                the tests see that it has these and none of the others
-    outputs     the kinds of output it can be made for: "scalar" (b, t), "vector" (b, t, 3),
-                "tensor" (b, t, 3, 3), symmetric, "atom scalar" (b, t, n) and "atom vector"
-                (b, t, n, 3), zero for padding, "irreps", of which it is given those wanted as
-                "irreps 3o", (b, t, d); where there is more than one, a setting called `output`
-                chooses
-    max_atoms   the largest molecule it takes
-    widths      of the states of an atom and of a pair to which it can add further features
-                (see `Known`), which `forward` then takes last; None where it takes none
+    action      how a group moves the first input
+    symmetries  those of T(3), SO3 and O3 under which the network is equivariant by construction;
+                it must not be equivariant under the others
+    outputs     the kinds of output that it can be made for: "scalar" (b, t), "vector" (b, t, 3),
+                symmetric "tensor" (b, t, 3, 3), "atom scalar" (b, t, n) and "atom vector"
+                (b, t, n, 3), which are 0 for padding, and "irreps" (b, t, d), specified as in
+                "irreps 3o". If there are several, a setting called `output` chooses one
+    max_atoms   the largest molecule that it accepts
+    widths      widths of the atom and pair states to which further features can be added (see
+                `Known`); `forward` then takes the features as its last argument. None if the
+                network takes no features
 
-    Its constructor takes the number of targets first, then settings with defaults that JSON can
-    hold.
+    The constructor takes the number of targets first, then settings whose defaults can be
+    written as JSON.
     """
 
     readout: Readout | None
@@ -56,16 +56,17 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def inputs(self, batch: Batch) -> tuple[Any, ...]:
-        """What `forward` is called with: first what the group acts on, then the rest."""
+        """The arguments of `forward`: first the one that the group acts on, then the others."""
 
     def set_readout(self, readout: Readout) -> None:
-        """Let `read_out` go by this."""
+        """Set the readout that `read_out` uses."""
         self.readout = readout
 
     def set_features(self, sizes: Sizes, outputs: int = 0) -> None:
-        """Let it take features of these sizes; InputError for a model that takes none.
+        """Add layers for features of these sizes.
 
-        `outputs` is the number of those that what xTB says of a molecule is mapped to.
+        `outputs` is the number of outputs that start from a linear map of xTB's values; 0 for
+        none. Raises InputError for a model that takes no features.
         """
         if self.widths is None:
             raise InputError(
@@ -75,7 +76,10 @@ class Model(nn.Module, ABC):
         self.known = Known(sizes, *self.widths, outputs)
 
     def asked(self, batch: Batch) -> tuple[Any, ...]:
-        """The batch's features where the model takes some: the last of its inputs."""
+        """The batch's features as the last input, or () for a model without features.
+
+        Raises InputError for a batch without features or with another number of them.
+        """
         if self.known is None:
             return ()
         if batch.features is None:
@@ -83,8 +87,8 @@ class Model(nn.Module, ABC):
         takes = self.known.sizes.molecule + self.known.sizes.descriptors
         if (got := batch.features.molecule.shape[1]) != takes:
             raise InputError(
-                f"the model takes {takes} numbers of each molecule, not {got}: install the RDKit "
-                "that it was trained with."
+                f"the model takes {takes} features of each molecule, got {got}: install the RDKit "
+                "version that it was trained with."
             )
         return (batch.features,)
 
@@ -94,10 +98,10 @@ class Model(nn.Module, ABC):
         atoms: Float[Tensor, " b"],
         features: Features | None = None,
     ) -> Tensor:
-        """The outputs, from the sum over a molecule's atoms and their number.
+        """The outputs, from the sum over a molecule's atoms and the number of atoms.
 
-        What `forward` ends in: over 20 to be of order one, unless `make` was told otherwise, and
-        with what follows from the xTB's numbers among the features.
+        This is the last step of `forward`. It applies the readout (by default a division by 20,
+        to make outputs of order one) and adds the linear map of xTB's values, if there is one.
         """
         found = total / ATOMS if self.readout is None else self.readout(total, atoms)
         if features is None or self.known is None or self.known.said is None:
@@ -106,14 +110,14 @@ class Model(nn.Module, ABC):
         return found + (begun if self.readout is None else self.readout.shaped(begun))
 
     def set_auxiliary(self, count: int) -> None:
-        """Let it give so many numbers of every atom beside its outputs while it trains.
+        """Add `count` auxiliary outputs for every atom, used in training only.
 
-        InputError for a model that does not show its atoms' states.
+        Raises InputError for a model that has no atom states to read (`widths` is None).
         """
         if self.widths is None:
             raise InputError(
-                f"model {type(self).__name__.lower()} cannot learn values of atoms beside its "
-                "targets: leave out --auxiliary, or use point, painn, equivariant or graph."
+                f"model {type(self).__name__.lower()} cannot learn auxiliary values of atoms: "
+                "leave out --auxiliary, or use point, painn, equivariant or graph."
             )
         width = self.widths[0]
         self.auxiliary = nn.Sequential(
@@ -121,13 +125,13 @@ class Model(nn.Module, ABC):
         )
 
     def beside(self, outputs: Tensor, states: Float[Tensor, "b n d"]) -> Tensor:
-        """The outputs; in training, after them in one row, the numbers of `set_auxiliary`."""
+        """The outputs; in training with auxiliary outputs, one row (b, _) of both."""
         if self.auxiliary is None or not self.training:
             return outputs
         return torch.cat([outputs.flatten(1), self.auxiliary(states).mT.flatten(1)], 1)
 
     def apart(self, row: Float[Tensor, "b _"], n: int) -> tuple[Tensor, Float[Tensor, "b a n"]]:
-        """The two parts of what `beside` made of molecules padded to n atoms."""
+        """Split a row of `beside` into outputs and auxiliary outputs, for n padded atoms."""
         assert self.auxiliary is not None
         count = int(self.auxiliary[-1].out_features)  # pyright: ignore
         own, rest = row[:, : -count * n], row[:, -count * n :].unflatten(1, (count, n))
@@ -135,4 +139,4 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, *inputs: Any) -> Float[Tensor, "b t *e"]:
-        """One row of outputs for each molecule, or for each of its atoms."""
+        """The outputs of each molecule, or of each of its atoms."""

@@ -1,4 +1,4 @@
-"""Any architecture made invariant by averaging over frames: a peer of learning invariance."""
+"""Any architecture, made invariant by averaging over the frames of a molecule."""
 
 from __future__ import annotations
 
@@ -17,30 +17,34 @@ from .base import Model
 from .readout import Readout
 
 FRAMES = ("all", "one")
-# of the first two axes; the third follows, so that each frame is a rotation
+# signs of the first two axes; the third axis is their cross product, so that a frame is a rotation
 SIGNS = ((1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0))
 
 
 class Canonical(Model):
     """Another model, averaged over the four rotations to a molecule's principal axes.
 
-    `model` and `model_args` name the inner one, which sees the molecule in its own frame: centred,
-    and turned to the eigenvectors of its atoms' covariance, whose signs leave four rotations.
+    `model` and `model_args` are the name and settings of the inner model. It sees the molecule
+    centred and rotated to the eigenvectors of the covariance of its atoms' positions. The signs of
+    the eigenvectors leave four such rotations.
 
-    frames  "all": the average over the four, exact and four times the work
-            "one": a random one of them for each molecule in training, all four in evaluation
+    frames  "all": average over all four frames, which is exact but costs four times as much
+            "one": a random frame for each molecule in training, all four in evaluation
 
-    Where principal axes are not unique - two equal eigenvalues, as in CH4, NH3 or C6H6, but not
-    in a linear molecule - so is not the frame, and invariance is lost; near such a molecule the
-    output jumps. No gradient passes through the eigenvectors, where it would be infinite at equal
-    eigenvalues: gradients with respect to positions are finite everywhere, but are those at a
-    fixed frame, not the function's own. The draws are keyed by a counter in the model's state,
-    which starts at a random number: a run that is taken up again makes the same ones, though a
-    run on several processes makes others.
+    Principal axes are not unique if two eigenvalues are equal, as in CH4, NH3 or C6H6 (linear
+    molecules are no problem). Neither is the frame then, so the output is not invariant, and it
+    is discontinuous near such a molecule.
+
+    No gradient passes through the eigenvectors, because it would be infinite at equal
+    eigenvalues. Gradients by the positions are therefore finite, but they are those at a fixed
+    frame, not those of the function.
+
+    Random frames are seeded by a counter in the model's state, which starts at a random number.
+    A resumed run draws the same frames; a run on another number of processes does not.
 
     forward(pos (b, n, 3) in angstrom, z (b, n) with 0 for padding) returns (b, targets). Raises
-    InputError for an inner model that does not predict scalars.
-    Source: Puny et al., ICLR 2022 (arXiv 2110.03336); one frame a step as in Duval
+    InputError for unknown `frames`, and for an inner model that does not predict scalars.
+    Source: Puny et al., ICLR 2022 (arXiv 2110.03336); one random frame in a step: Duval
     et al., ICML 2023 (FAENet, arXiv 2305.05577).
     """
 
@@ -74,7 +78,7 @@ class Canonical(Model):
     def forward(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
         mask = (z > 0)[..., None]
         centre = (pos * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True)
-        # in float64 where there is one: the frame's error grows as the eigenvalues approach
+        # float64 if the device has it: the frame's error grows as two eigenvalues approach
         wide = torch.float32 if pos.device.type == "mps" else torch.float64
         centred = ((pos - centre) * mask).to(wide)
         axes = principal_axes(centred.detach())
@@ -82,7 +86,7 @@ class Canonical(Model):
         return torch.stack([self._run(x, z) for x in turned]).mean(0)
 
     def set_readout(self, readout: Readout) -> None:
-        """The inner model's, whose outputs are averaged."""
+        """Set the readout of the inner model, whose outputs are averaged."""
         self.inner.readout = readout
 
     def _run(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
@@ -102,12 +106,12 @@ class Canonical(Model):
 
 
 def principal_axes(centred: Float[Tensor, "b n 3"]) -> Float[Tensor, "b 3 3"]:
-    """Eigenvectors of the atoms' covariance as columns, by ascending eigenvalue."""
+    """Eigenvectors of the covariance of positions, as columns, by ascending eigenvalue."""
     return torch.linalg.eigh(centred.mT @ centred).eigenvectors
 
 
 def rotation(axes: Float[Tensor, "b 3 3"], signs: Float[Tensor, "b 2"]) -> Float[Tensor, "b 3 3"]:
-    """The rotation whose first two columns are signed axes; rows x @ it are in the frame."""
+    """The rotation R whose first two columns are the signed axes; x @ R is in the frame."""
     two = axes[:, :, :2] * signs[:, None]
     third = torch.linalg.cross(two[:, :, 0], two[:, :, 1])
     return torch.cat([two, third[:, :, None]], -1)

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from .pairs import in_parts
 
 Features = dict[int, Tensor]  # degree l -> (b, n, 2 l + 1, channels >> l), of parity (-1)^l
-Path = tuple[int, int, int]  # degrees of what is sent, of the harmonic, of what arrives
+Path = tuple[int, int, int]  # degrees of the sent feature, the harmonic, the received feature
 
 
 def paths(sent: tuple[int, ...], harmonics: int, arriving: tuple[int, ...]) -> list[Path]:
-    """The products of a feature and a harmonic that keep the parity (-1)^l."""
+    """The allowed products of a sent feature and a harmonic, of parity (-1)^l."""
     return [
         (i, j, k)
         for i in sent
@@ -25,10 +25,10 @@ def paths(sent: tuple[int, ...], harmonics: int, arriving: tuple[int, ...]) -> l
 
 
 class Couplings(nn.Module):
-    """sqrt(2 k + 1) sum_m C_(a m c) Y_m(r_ij), for every path: what turns a into c.
+    """The matrices sqrt(2 k + 1) sum_m C_(a m c) Y_m(r_ij) from a to c, for every path.
 
-    Y are the harmonics of r_ij and C the Clebsch-Gordan coefficients, both as e3nn has them
-    ("component"), so that components of degree 1 are x, y and z in that order.
+    Y are spherical harmonics of r_ij and C Clebsch-Gordan coefficients, both in e3nn's
+    "component" normalisation, where the components of degree 1 are x, y and z.
     """
 
     def __init__(self, degree: int, used: list[Path]):
@@ -58,8 +58,8 @@ class Couplings(nn.Module):
 class Convolution(nn.Module):
     """sum_j W(r_ij) * (Y(r_ij) x h_j), where W has a weight for every path and channel.
 
-    Computed as e3nn's o3.TensorProduct with "uvu" paths would, but with the sum over neighbours
-    as a matrix product with the couplings, which took a seventh of the time on a processor core.
+    Equal to e3nn's o3.TensorProduct with "uvu" paths, but the sum over neighbours is a matrix
+    product with the couplings, which took a seventh of the time on a CPU core.
     """
 
     def __init__(self, used: list[Path], channels: int, radial: int):
@@ -69,7 +69,7 @@ class Convolution(nn.Module):
             nn.Linear(radial, channels >> i, bias=False) for i, _, _ in used
         )
         for weight in self.weights.parameters():
-            nn.init.normal_(weight)  # with the usual 0.1 vectors start too short to learn
+            nn.init.normal_(weight)  # the default, 0.1, makes vectors too short to be learned
 
     def forward(self, h: Features, radial: Tensor, couplings: dict[Path, Tensor]) -> Features:
         sent = sorted(h)

@@ -1,4 +1,4 @@
-"""Which atoms are near which: the edge list of a padded batch, without a compiled extension."""
+"""The list of edges of a padded batch, without a compiled extension."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def edges(
     cutoff: float,
     loops: bool = False,
 ) -> Int64[Tensor, "2 e"]:
-    """Every ordered pair of atoms of one molecule closer than `cutoff` angstrom.
+    """All ordered pairs of atoms of one molecule closer than `cutoff` angstrom.
 
-    Row 0 is the source, row 1 the target, as in PyG; both count the atoms of all molecules in a
-    row, padding left out, as `pos[mask]` does. With `loops` every atom is also its own neighbour;
-    two atoms in one place are none, since they have no direction. No gradient passes: distances
-    are the caller's to compute.
+    Row 0 is the source and row 1 the target, as in PyG. Indices count the atoms of all molecules
+    in order, without padding, as in `pos[mask]`. With `loops`, every atom is also its own
+    neighbour. Two atoms at the same position are not neighbours, because they have no direction.
+    The result has no gradient; compute distances from it.
     """
     vector = (pos[:, :, None] - pos[:, None]).detach()
     # differences, not torch.cdist, whose rounding depends on the number of atoms and the origin
@@ -38,7 +38,7 @@ def edges(
 
 
 def molecule_of_atom(mask: Bool[Tensor, "b n"]) -> Int64[Tensor, " nodes"]:
-    """Which molecule each atom of `pos[mask]` belongs to."""
+    """The index of the molecule of each atom in `pos[mask]`."""
     return mask.nonzero()[:, 0]
 
 

@@ -1,4 +1,4 @@
-"""Convolutions with spherical harmonics on irreps, e3nn's, equivariant by construction."""
+"""Convolutions of irreps with e3nn's spherical harmonics: equivariant by construction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .readout import exactly
 
 
 def _degrees(irreps: str) -> tuple[int, ...]:
-    """Those that are read; InputError for a pseudoscalar and the like, which are not made."""
+    """The degrees that an irreps output needs; raises InputError for other parities."""
     terms = parse(irreps)
     if any(parity != (-1) ** l for _, l, parity in terms):
         raise InputError(
@@ -43,11 +43,11 @@ READ = Kinds[tuple[int, ...]](
     },
     _degrees,
 )
-HIDDEN = 32  # of the radial network
+HIDDEN = 32  # width of the radial network
 
 
 class IrrepsOut(nn.Module):
-    """Sums over atoms of features and of harmonics of their places, each weighed by a scalar."""
+    """Sums over atoms of features, and of harmonics of positions, both weighted by scalars."""
 
     def __init__(self, output: str, targets: int, channels: int):
         super().__init__()
@@ -76,7 +76,7 @@ class IrrepsOut(nn.Module):
 
 
 class Layer(nn.Module):
-    """A convolution, then a gated residual update from what arrived and its lengths."""
+    """A convolution, then a residual update gated by the lengths of the received features."""
 
     def __init__(self, used: list[Path], channels: int):
         super().__init__()
@@ -113,21 +113,23 @@ class Layer(nn.Module):
 
 
 class Equivariant(Model):
-    """Irreps of O(3) up to `degree`, in the manner of NequIP (Batzner et al. 2022).
+    """Message passing with irreps of O(3) up to `degree`, after NequIP (Batzner et al. 2022).
 
     Atoms carry `channels` scalars, half as many vectors, a quarter as many tensors of degree 2
-    and so on. forward(pos (b, n, 3) in angstrom, z (b, n) with 0 for padding) returns, with r
-    the position relative to the centroid and T a symmetric tensor made of degree 2,
+    and so on. forward(pos (b, n, 3) in angstrom, z (b, n) with 0 for padding) returns one of the
+    following, where r is the position relative to the centroid, and T a symmetric tensor of
+    degree 2. Sums over atoms are divided by 20, unless a readout is set.
 
-    "scalar"  (b, t)        sum of s
-    "vector"  (b, t, 3)     sum of v + q r, as a dipole is
-    "tensor"  (b, t, 3, 3)  sum of q I + T
+    "scalar"       (b, t)        sum of s
+    "vector"       (b, t, 3)     sum of v + q r, like a dipole
+    "tensor"       (b, t, 3, 3)  sum of q I + T
+    "atom scalar"  (b, t, n)     s of each atom
+    "atom vector"  (b, t, n, 3)  v of each atom
+    "irreps TEXT"  (b, t, d)     such as "irreps 0e + 3o": for every term of degree l a sum of
+                                 x_l + q |r / 3|^l Y_l(r), for degree 0 a sum of s
 
-    each over 20, and of each atom s, "atom scalar" (b, t, n), and v, "atom vector" (b, t, n, 3).
-    "irreps TEXT" (b, t, d), such as "irreps 0e + 3o", are for every term of degree l a sum of
-    x_l + q |r / 3|^l Y_l(r), over 20; of degree 0 it is that of s. Raises InputError for an unknown
-    output, for irreps of another parity than (-1)^l, for a degree too low for the output and for
-    fewer channels than every degree needs.
+    Raises InputError for an unknown output, for irreps of another parity than (-1)^l, for a
+    degree too low for the output, for fewer than 2^degree channels, and for no layers.
     """
 
     symmetries = ("T(3)", "SO3", "O3")
@@ -148,9 +150,9 @@ class Equivariant(Model):
         read = READ[output]
         if degree < max(read) or channels >> degree < 1 or layers < 1:
             raise InputError(
-                f"expected a degree of at least {max(read)} for output {output!r}, at "
-                f"least {2**degree} channels for degree {degree} and a layer, got {degree}, "
-                f"{channels} and {layers}."
+                f"expected a degree of at least {max(read)} for output {output!r}, at least "
+                f"{2**degree} channels for degree {degree}, and at least one layer, got degree "
+                f"{degree}, {channels} channels and {layers} layers."
             )
         self.action, self.output, self.widths = Points(), output, (channels, HIDDEN)
         every = tuple(range(degree + 1))

@@ -8,15 +8,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-_ROOT = log2(e) ** 0.5  # exp takes several times exp2's time where it underflows, as most do here
+_ROOT = log2(e) ** 0.5  # for exp2: where the result underflows, exp is several times slower
 SOFT = 0.1  # angstrom: displacement / (distance + SOFT) is smooth where two atoms meet
 
 
 class Gaussians(nn.Module):
     """exp(-((r - c) / width)^2) on evenly spaced centres from `start` to `stop` angstrom.
 
-    The exponent is -x^2 + 2 x c - c^2 in units of the width, x and c counted from the middle, so
-    that one product of matrices makes all of them: of float32's digits, it costs two.
+    The exponent is -x^2 + 2 x c - c^2 in units of the width, with x and c relative to the middle.
+    One matrix product computes all exponents; it costs two of float32's digits.
     """
 
     centres: Tensor
@@ -38,5 +38,5 @@ class Gaussians(nn.Module):
 
 
 def safe_norm(vector: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
-    """The length in angstrom, differentiable (twice) at zero, where it is 1e-6."""
+    """The length in angstrom, twice differentiable; it is 1e-6 for the zero vector."""
     return (vector.square().sum(-1) + 1e-12).sqrt()

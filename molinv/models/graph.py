@@ -18,12 +18,13 @@ from .edges import graph_batch
 from .features import SOFT, Gaussians, safe_norm
 from .readout import exactly
 
-WHOLE = "known_whole"  # of each molecule
-KNOWN = ("known_atoms", "known_pairs", "known_molecules")  # of each node, edge and node
+WHOLE = "known_whole"  # features of each molecule
+# features of each node, of each edge, and of each node's molecule
+KNOWN = ("known_atoms", "known_pairs", "known_molecules")
 
 
 class Message(MessagePassing):
-    """Neighbours' states, weighted by a filter made from the edge, then a residual update."""
+    """The sum of neighbours' states, filtered by edge attributes, then a residual update."""
 
     def __init__(self, width: int, edge: int):
         super().__init__(aggr="add")
@@ -48,10 +49,10 @@ class Message(MessagePassing):
 class Graph(Model):
     """Message passing on the graph of atoms within `cutoff` angstrom.
 
-    Edge attributes are 32 Gaussians of the distance and r_ij / (|r_ij| + 0.1), so that the
-    network sees directions: translations are built in, rotations are not. forward takes a PyG
-    batch with pos (nodes, 3), z, edge_index and batch; edges are ours to build (`inputs`), which
-    needs no compiled extension.
+    Edge attributes are 32 Gaussians of the distance and the direction r_ij / (|r_ij| + 0.1), so
+    the network is translation invariant but not rotation invariant. forward takes a PyG batch
+    with pos (nodes, 3) in angstrom, z, edge_index and batch, as `inputs` makes it, and returns
+    (b, t).
     """
 
     symmetries = ("T(3)",)
@@ -69,11 +70,11 @@ class Graph(Model):
         )
 
     def inputs(self, batch: Batch) -> tuple[GraphBatch]:
-        """Atoms of all molecules in a row, and every ordered pair within the cutoff."""
+        """A PyG batch of all atoms, with every ordered pair within the cutoff as edges."""
         graph = graph_batch(batch, self.cutoff)
         for features in self.asked(batch):
             mask = batch.mask
-            at = mask.nonzero()  # molecule and place of each node
+            at = mask.nonzero()  # (molecule, index in it) of each node
             source, target = graph["edge_index"]
             pairs = features.pairs[at[target, 0], at[target, 1], at[source, 1]]
             known = features.atoms[mask], pairs, features.molecule[at[:, 0]]

@@ -1,4 +1,4 @@
-"""What a network takes beside positions and elements: added to its first states and pairs."""
+"""Features besides positions and elements, added to a network's first atom and pair states."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from torch import Tensor, nn
 
 from ..datasets.features import Features, Sizes
 
-FARTHEST = 5.0  # spreads from the mean; descriptors beyond are counted as these
-TAIL = 0.005  # of the training molecules at each end, which do not count in the spread
-SAME = 1e-5  # relative spread from which on single precision tells values apart
+FARTHEST = 5.0  # spreads from the mean, to which standardised values are clipped
+TAIL = 0.005  # fraction of training molecules at each end that is clipped for the spread
+SAME = 1e-5  # columns of smaller relative spread are constant in single precision
 
 
 class Known(nn.Module):
-    """Linear maps of a batch's features to a model's widths, 0 at first.
+    """Linear maps of a batch's features to a model's widths, initialised to 0.
 
-    A network that starts from one without features then begins as that one. Descriptors and xTB's
-    numbers of atoms are standardised by the training molecules' mean and scale, the reciprocal of
-    their spread. `said` (outputs, 6) maps xTB's numbers of a molecule to the outputs.
+    So a network that is fine-tuned from one without features starts with the same outputs.
+    Descriptors and xTB's values of atoms are standardised by the training molecules' mean and
+    `scale`, the reciprocal of their spread. `said` is a linear map from xTB's values of a molecule
+    to the outputs.
     """
 
     mean: Tensor
@@ -47,16 +48,17 @@ class Known(nn.Module):
             nn.init.zeros_(self.said.bias)
 
     def fit(self, values: Float[np.ndarray, "m d"]) -> None:
-        """Standardise descriptors by those of the training molecules; constant ones count as 0.
+        """Fit the standardisation to the descriptors (m, d) of the training molecules.
 
-        The spread is of the values between their 0.5 and 99.5 % quantiles, where these differ.
+        The spread is that of values clipped to their 0.5 and 99.5 % quantiles, if these differ.
+        Constant descriptors become 0.
         """
         mean, scale = _standard(values)
         self.mean.copy_(torch.from_numpy(mean))
         self.scale.copy_(torch.from_numpy(scale))
 
     def fit_atoms(self, values: Float[np.ndarray, "atoms fa"]) -> None:
-        """The same for xTB's numbers of the training molecules' atoms."""
+        """Fit the standardisation to xTB's values of the training molecules' atoms."""
         mean, scale = _standard(values)
         self.atom_mean.copy_(torch.from_numpy(mean))
         self.atom_scale.copy_(torch.from_numpy(scale))
@@ -64,9 +66,9 @@ class Known(nn.Module):
     def fit_said(
         self, values: Float[np.ndarray, "m d"], y: Float[np.ndarray, "m t"]
     ) -> Float[np.ndarray, " t"]:
-        """Fit `said` by least squares; returns the spread of what it leaves of each output.
+        """Fit `said` by least squares; returns the standard deviation of each output's residuals.
 
-        `values` are those of `fit`, y the outputs, NaN where missing.
+        `values` (m, d) are as in `fit`, y (m, t) the outputs, NaN where missing.
         """
         assert self.said is not None
         x = self._last(torch.from_numpy(values).float())
@@ -81,13 +83,13 @@ class Known(nn.Module):
         return left
 
     def from_xtb(self, features: Features) -> Float[Tensor, "b t"]:
-        """What the outputs begin as."""
+        """The part of the outputs that `said` predicts from xTB's values."""
         assert self.said is not None
         with torch.autocast(features.molecule.device.type, enabled=False):
             return self.said(self._last(features.molecule.float()))
 
     def _last(self, values: Float[Tensor, "*n d"]) -> Float[Tensor, "*n s"]:
-        """xTB's numbers of a molecule, standardised."""
+        """xTB's values of a molecule, standardised."""
         count = self.sizes.xtb
         return (values[..., -count:] - self.mean[-count:]) * self.scale[-count:]
 
@@ -96,15 +98,15 @@ class Known(nn.Module):
 
     @property
     def constant(self) -> list[bool]:
-        """Which descriptors are the same for all training molecules."""
+        """Whether each descriptor is constant over the training molecules."""
         return (self.scale == 0).tolist()
 
     def atoms(self, x: Float[Tensor, "b n d"], features: Features) -> Float[Tensor, "b n d"]:
-        """Atoms' states with what is known of each atom and of its molecule."""
+        """Atoms' states plus the features of each atom and of its molecule."""
         return self.nodes(x, features._replace(molecule=features.molecule[:, None]))
 
     def nodes(self, x: Float[Tensor, "*n d"], features: Features) -> Float[Tensor, "*n d"]:
-        """The same where the molecule's features stand beside each atom's."""
+        """As `atoms`, where features of the molecule are given for each atom."""
         if self.of_atoms is not None:
             x = x + self.of_atoms(self._atoms(features.atoms))
         if self.of_molecules is not None:
@@ -115,21 +117,21 @@ class Known(nn.Module):
         return x
 
     def _atoms(self, atoms: Float[Tensor, "*n fa"]) -> Float[Tensor, "*n fa"]:
-        """Those of xTB standardised."""
+        """Atoms' features, with those of xTB standardised."""
         if not (count := self.sizes.xtb_atoms):
             return atoms
         far = (atoms[..., -count:] - self.atom_mean) * self.atom_scale
         return torch.cat([atoms[..., :-count], far.clamp(-FARTHEST, FARTHEST)], -1)
 
     def pairs(self, x: Float[Tensor, "*n h"], pairs: Float[Tensor, "*n fp"]) -> Tensor:
-        """Pairs' states with what is known of each pair."""
+        """Pairs' states plus the features of each pair."""
         return x if self.of_pairs is None else x + self.of_pairs(pairs)
 
 
 def _standard(
     values: Float[np.ndarray, "m d"],
 ) -> tuple[Float64[np.ndarray, " d"], Float64[np.ndarray, " d"]]:
-    """Mean and reciprocal spread of each column; 0 of one that is constant."""
+    """Mean and reciprocal spread of each column; the reciprocal is 0 for constant columns."""
     x = values.astype(np.float64)
     ends = np.quantile(x, [TAIL, 1 - TAIL], axis=0)
     spread = np.clip(x, *ends).std(0)

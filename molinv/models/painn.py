@@ -22,9 +22,9 @@ Vectors = Float[Tensor, "b n 3 f"]
 
 
 class Message(nn.Module):
-    """What atoms receive from their neighbours (equations 7 and 8).
+    """Messages from the neighbours of each atom (equations 7 and 8).
 
-    In the first layer, where all vectors are zero, none are sent.
+    The first layer sends no vectors, because all vectors are zero there.
     """
 
     def __init__(self, width: int, radial: int, first: bool):
@@ -40,7 +40,7 @@ class Message(nn.Module):
             nn.Linear(radial, width, bias=False) for _ in range(self.kinds)
         )
         for weight in self.filters.parameters():
-            nn.init.normal_(weight, std=0.5)  # with the usual 0.1 vectors start too short to learn
+            nn.init.normal_(weight, std=0.5)  # the default makes vectors too short to be learned
 
     def forward(self, s: Scalars, v: Vectors, radial: Tensor, unit: Tensor) -> list[Tensor]:
         plain, turned, *carried = self.send(s).chunk(self.kinds, -1)
@@ -59,7 +59,7 @@ class Message(nn.Module):
 
 
 class Update(nn.Module):
-    """Scalars and vectors of one atom mix (equations 9 and 10)."""
+    """Mixes the scalars and vectors of each atom (equations 9 and 10)."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -78,7 +78,7 @@ class Update(nn.Module):
 
 
 class Gated(nn.Module):
-    """Scalars and vectors of other widths, the vectors gated by the scalars (figure 3)."""
+    """Maps scalars and vectors to other widths; scalars gate the vectors (figure 3)."""
 
     def __init__(self, width: int, out: int):
         super().__init__()
@@ -97,20 +97,19 @@ class Gated(nn.Module):
 class Painn(Model):
     """PaiNN on padded molecules (Schuett et al. 2021, arXiv 2102.03150).
 
-    Each atom carries scalars and proper vectors, so that outputs turn and reflect as they
-    should; translations are built in. forward(pos (b, n, 3) in angstrom, z (b, n) with 0 for
-    padding) returns, with r the position relative to the centroid,
+    Each atom carries scalars and vectors, so that outputs are equivariant under rotations and
+    reflections, and invariant under translations. forward(pos (b, n, 3) in angstrom, z (b, n)
+    with 0 for padding) returns one of the following, where r is the position relative to the
+    centroid. Sums over atoms are divided by 20, unless a readout is set.
 
-    "scalar"  (b, t)        sum of s
-    "vector"  (b, t, 3)     sum of v + q r, as a dipole is
-    "tensor"  (b, t, 3, 3)  sum of q I + v r^T + r v^T, as a polarizability is
+    "scalar"       (b, t)        sum of s
+    "vector"       (b, t, 3)     sum of v + q r, like a dipole
+    "tensor"       (b, t, 3, 3)  sum of q I + v r^T + r v^T, like a polarizability
+    "atom scalar"  (b, t, n)     s of each atom
+    "atom vector"  (b, t, n, 3)  v of each atom
 
-    each over 20, and of each atom
-
-    "atom scalar"  (b, t, n)     s
-    "atom vector"  (b, t, n, 3)  v
-    Where the paper has none, scalars are normalised on their way into a network,
-    which trains at a step of 1e-3. Raises InputError for an unknown output.
+    Unlike in the paper, scalars are normalised before each network, which allows a learning
+    rate of 1e-3. Raises InputError for an unknown output.
     """
 
     symmetries = ("T(3)", "SO3", "O3")
@@ -155,7 +154,7 @@ class Painn(Model):
         s = self.element(z)
         if self.known is not None and features is not None:
             s = self.known.atoms(s, features)
-            # smooth to the cutoff, as all that the filters take
+            # the envelope makes them go to 0 at the cutoff, like all inputs of the filters
             radial = self.known.pairs(radial, features.pairs * radial[..., -1:])
         v = s.new_zeros(*z.shape, 3, s.shape[-1])
         for message, update in zip(self.messages, self.updates, strict=True):

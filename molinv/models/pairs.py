@@ -1,8 +1,8 @@
 """All pairs of atoms of padded molecules: their radial features, and sums over neighbours.
 
-For molecules of QM9's size nearly every pair is within a cutoff. Tensors (b, n, n, ...) of all
-pairs, with zeros beyond it, then need neither gathering nor scattering: on one processor core a
-sum over neighbours took a quarter of the time that it takes on a list of edges.
+For molecules of QM9's size nearly every pair is within the cutoff. Tensors (b, n, n, ...) of all
+pairs, with zeros beyond the cutoff, need neither gather nor scatter operations. On one CPU core a
+sum over neighbours took a quarter of the time that it takes with a list of edges.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .features import safe_norm
 
-PART = 2500  # pairs: what is made for them at width 128 stays in a processor's cache
+PART = 2500  # pairs at a time: at width 128 their tensors fit into a CPU's cache
 
 
 class Waves(nn.Module):
-    """Radial features and directions of every pair, smooth up to `cutoff` angstrom, zero beyond.
+    """Radial features and directions of all pairs, smooth, and zero beyond `cutoff` angstrom.
 
-    sqrt(2 / c) sin(k pi r / c) / r for k = 1..count, then a constant, all times the envelope
-    (cos(pi r / c) + 1) / 2, so that the last feature is the envelope itself. Raises InputError for
-    a cutoff or a count that leaves none. Bessel functions: Klicpera et al. 2020, DimeNet,
-    equation 7; the envelope: Behler 2011.
+    The features are sqrt(2 / c) sin(k pi r / c) / r for k = 1..count, and 1, all times the
+    envelope (cos(pi r / c) + 1) / 2; the last feature is therefore the envelope itself. Raises
+    InputError unless the cutoff is above 0 and the count at least 1.
+    Source: Bessel functions from Klicpera et al. 2020 (DimeNet), equation 7; the envelope from
+    Behler 2011.
     """
 
     def __init__(self, count: int, cutoff: float):
@@ -41,7 +42,7 @@ class Waves(nn.Module):
     def forward(
         self, pos: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]
     ) -> tuple[Float[Tensor, "b n n k"], Float[Tensor, "b n n 3"]]:
-        """(features, unit vectors from j to i at [:, i, j]); no atom is its own neighbour."""
+        """Features and unit vectors, at [:, i, j] from j to i; an atom is not its own neighbour."""
         n = pos.shape[1]
         vector = pos[:, :, None] - pos[:, None]
         distance = safe_norm(vector)[..., None]
@@ -54,7 +55,7 @@ class Waves(nn.Module):
 
 
 def from_centroid(pos: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]) -> Float[Tensor, "b n 3"]:
-    """Positions of the atoms relative to their mean; zero for padding."""
+    """Positions relative to the mean of a molecule's atoms; zero for padding."""
     weight = mask[..., None].to(pos.dtype)
     mean = (pos * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp_min(1)
     return (pos - mean) * weight
@@ -63,10 +64,10 @@ def from_centroid(pos: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]) -> Flo
 def in_parts(
     function: Callable[..., tuple[Tensor, ...]], *tensors: Float[Tensor, "b n *e"]
 ) -> list[Tensor]:
-    """function(*tensors), on a few molecules at a time where a processor does the work.
+    """function(*tensors), on a CPU for a few molecules at a time.
 
-    What lies between fits into the cache then: layers of PaiNN took half the time. A GPU, and
-    the compiler, do better with all at once.
+    Intermediate tensors then fit into the CPU's cache: layers of PaiNN took half the time. On a
+    GPU, and with torch.compile, all molecules at once are faster.
     """
     n = tensors[0].shape[1]
     if tensors[0].is_cuda or torch.compiler.is_compiling():

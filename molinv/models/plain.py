@@ -1,4 +1,4 @@
-"""Any torch module from out of tree, as a model."""
+"""Any torch module of the user's, as a model."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .base import Model
 
 
 class Plain(Model):
-    """A torch module: net(pos (b, n, 3) in angstrom, z (b, n)) returns (b, targets, *e).
+    """Wraps a torch module: net(pos (b, n, 3) in angstrom, z (b, n)) returns (b, targets, *e).
 
-    Of classes these are scores: the first class of every target, then the second of every one.
-    z is 0 for padding; e is (), (3,) or (3, 3) by the kind of `output`, after (n,) where each atom
-    has a value. No symmetry is claimed for it. The module's class is called with the
-    number of targets first if it takes a positional argument, then with its settings. Raises
-    InputError for a setting that it does not know and for an output of another shape.
+    z is 0 for padding. e is (), (3,) or (3, 3) by the kind of `output`, preceded by (n,) if each
+    atom has a value. For classes, outputs are scores: the first class of all targets, then the
+    second class of all targets and so on. The module is assumed to have no symmetry. Its class is
+    called with the number of targets, if it takes a positional argument, and with its settings.
+    Raises InputError for an unknown setting, and for an output of another shape.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Plain(Model):
 
 
 def takes_a_number(kind: type[nn.Module]) -> bool:
-    """Whether the class has a positional argument; nn.Module's own *args takes none."""
+    """Whether the class takes a positional argument; the *args of nn.Module do not count."""
     if kind.__init__ is nn.Module.__init__:
         return False
     parameters = inspect.signature(kind).parameters.values()

@@ -1,4 +1,4 @@
-"""Continuous convolutions over the atoms of a molecule, with no rotation built in."""
+"""Continuous convolutions over the atoms of a molecule, not invariant under rotations."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from .base import Model
 from .features import SOFT, Gaussians, safe_norm
 from .readout import exactly
 
-# what each atom gives for one target
+# number of values for one target, or for one target of each atom
 NUMBERS = Kinds(
     {"scalar": 1, "vector": 3, "tensor": 6, "atom scalar": 1, "atom vector": 3},
     lambda irreps: Irreps(irreps).dim,
 )
-SIXTH = [[0, 1, 2], [1, 3, 4], [2, 4, 5]]  # a symmetric tensor's entries in its six numbers
-LARGE = 100  # atoms, beyond which kernels are made for some of them at a time
-ROOM = 2**16  # pairs at a time: some 70 MB
+SIXTH = [[0, 1, 2], [1, 3, 4], [2, 4, 5]]  # indices of a symmetric tensor's six values
+LARGE = 100  # atoms, above which kernels are computed in blocks
+ROOM = 2**16  # pairs in a block: about 70 MB
 SYMMETRIES = {"absolute": (), "displacement": ("T(3)",), "distance": ("T(3)", "SO3", "O3")}
 
 
 class Layer(nn.Module):
-    """Every atom sums all atoms' states, weighted by kernels of the pair, then a feed-forward.
+    """A sum over all atoms' states, weighted by kernels of each pair, then a feed-forward layer.
 
-    Each of k kernels weighs width / k channels, and `inside` is 0 where a message would come from
-    padding. Nothing normalises the weights: softmax
-    attention with the pair's features as its bias, in this place, made twice the error.
+    Each of k kernels weights width / k channels. `inside` is 0 for padding, which sends no
+    message. The weights are not normalised: softmax attention with pair features as bias had
+    twice the error.
     """
 
     def __init__(self, width: int):
@@ -62,16 +62,20 @@ class Layer(nn.Module):
 
 
 class Point(Model):
-    """A convolutional network over atoms, in three variants that differ in one setting, `geometry`.
+    """A convolutional network over atoms, in three variants set by `geometry`.
 
-    "absolute"      atoms also see their raw coordinates: no symmetry is built in
-    "displacement"  pairs see distance and direction r_ij / (|r_ij| + 0.1): translations are
-    "distance"      pairs see their distance alone: invariant by construction, the control
-    Each sees all that the next one sees. forward(pos (b, n, 3) in angstrom, z (b, n) with 0 for
-    padding) returns (b, t) for `output` "scalar"; a "vector" (b, t, 3) and a symmetric "tensor"
-    (b, t, 3, 3) are three and six numbers that nothing makes turn, an "atom scalar" (b, t, n) and
-    an "atom vector" (b, t, n, 3) those of each atom; "irreps 3o" and the like are (b, t, d). Raises
-    InputError for an unknown geometry or output, and for what turns made from distances alone.
+    "absolute"      uses coordinates, and distance and direction of pairs: no symmetry
+    "displacement"  uses the distance and direction r_ij / (|r_ij| + 0.1) of pairs, so it is
+                    translation invariant
+    "distance"      uses only the distances of pairs, so it is invariant under all rigid motions
+
+    forward(pos (b, n, 3) in angstrom, z (b, n) with 0 for padding) returns "scalar" (b, t),
+    "vector" (b, t, 3), symmetric "tensor" (b, t, 3, 3), "atom scalar" (b, t, n), "atom vector"
+    (b, t, n, 3) or irreps such as "irreps 3o" (b, t, d), by the setting `output`. Components of
+    vectors, tensors and irreps are plain numbers: the network does not make them equivariant.
+
+    Raises InputError for an unknown geometry or output, for a width that `kernels` does not
+    divide, and for vectors, tensors or irreps from distances alone.
     """
 
     outputs = (*NUMBERS, "irreps")
@@ -163,10 +167,10 @@ class Point(Model):
     def _kernels(
         self, pos: Float[Tensor, "b n 3"], pairs: Tensor
     ) -> Float[Tensor, "layers b k n n"]:
-        """Every layer's kernels at once.
+        """The kernels of all layers.
 
-        What lies between positions and kernels takes several times their memory: for a large
-        molecule it is made for some of its atoms at a time.
+        Intermediate tensors take several times the memory of the kernels, so kernels of a large
+        molecule are computed for a block of atoms at a time.
         """
         b, n, _ = pos.shape
         if n <= LARGE or torch.compiler.is_compiling():
@@ -189,7 +193,7 @@ class Point(Model):
     def _received(
         self, own: Float[Tensor, "b r 3"], pos: Float[Tensor, "b n 3"], pairs: Tensor
     ) -> Float[Tensor, "layers b k r n"]:
-        """Kernels of the atoms at `own` with all atoms, of which `pairs` are the features."""
+        """Kernels between the atoms at `own` and all atoms; `pairs` are the pairs' features."""
         vector = own[:, :, None] - pos[:, None]
         distance = safe_norm(vector)
         seen = self.radial(distance)
@@ -205,7 +209,7 @@ class Point(Model):
 
 
 def _remade(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-    """function(*tensors), of which only these are kept: the backward pass makes the rest again."""
+    """function(*tensors) with checkpointing: the backward pass computes it again."""
     if torch.is_grad_enabled():
         return checkpoint(function, *tensors, use_reentrant=False)
     return function(*tensors)

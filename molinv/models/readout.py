@@ -1,4 +1,4 @@
-"""From the sum over a molecule's atoms to its outputs."""
+"""The last step of a model: from the sum over a molecule's atoms to the outputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ATOMS = 20.0  # the sum over this many atoms is of order one
 
 
 def exactly(network: nn.Module, x: Tensor) -> Tensor:
-    """network(x) in single precision at least: half of it leaves a total energy three digits."""
+    """network(x) in at least single precision: half precision leaves a total energy 3 digits."""
     with torch.autocast(x.device.type, enabled=False):
         return network(x.float() if x.dtype in HALF else x)
 
@@ -22,8 +22,9 @@ def exactly(network: nn.Module, x: Tensor) -> Tensor:
 class Readout(nn.Module):
     """Divides the sum over atoms (b, t) by `ATOMS`, by the number of atoms, or by a scale.
 
-    scales  "sum", "mean" or a number above 0 for each output
-    form    (classes, targets) in which the outputs lie, (b, c, t); None: (b, t) as they are
+    scales  for each output "sum" (divide by `ATOMS`), "mean" (by the number of atoms) or a
+            number above 0
+    form    (classes, targets), to shape the outputs as (b, c, t); None leaves them (b, t)
     """
 
     divisors: Tensor
@@ -40,5 +41,5 @@ class Readout(nn.Module):
         return self.shaped(total / torch.where(by > 0, by, atoms.to(total)[:, None]))
 
     def shaped(self, outputs: Float[Tensor, "b t"]) -> Tensor:
-        """The outputs in their form."""
+        """The outputs, shaped as `form` says."""
         return outputs if self.form is None else outputs.unflatten(1, self.form)

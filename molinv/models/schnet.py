@@ -1,4 +1,4 @@
-"""SchNet, PyTorch Geometric's own, on an edge list of ours."""
+"""PyTorch Geometric's SchNet, with an edge list that needs no compiled extension."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .features import safe_norm
 
 
 class Neighbours(nn.Module):
-    """Pairs within `cutoff` angstrom and their distances, where PyG needs a compiled extension."""
+    """Pairs within `cutoff` angstrom and their distances; PyG's needs a compiled extension."""
 
     def __init__(self, cutoff: float):
         super().__init__()
@@ -29,11 +29,11 @@ class Neighbours(nn.Module):
 
 
 class SchNet(Model):
-    """Continuous-filter convolutions over distances: invariant by construction, a peer.
+    """Continuous-filter convolutions over distances: invariant by construction.
 
-    Wraps torch_geometric.nn.SchNet with its own defaults; the last layer has one output a
-    target, and their sum over atoms is divided by 20 to be of order one. forward(pos (b, n, 3)
-    in angstrom, z (b, n) with 0 for padding) returns (b, targets).
+    Wraps torch_geometric.nn.SchNet with PyG's defaults. The last layer has one output for each
+    target; the sum over atoms is divided by 20 to be of order one, unless a readout is set.
+    forward(pos (b, n, 3) in angstrom, z (b, n) with 0 for padding) returns (b, targets).
     Source: Schütt et al., NeurIPS 2017 (arXiv 1706.08566).
     """
 
@@ -58,7 +58,7 @@ class SchNet(Model):
             cutoff=cutoff,
             interaction_graph=Neighbours(cutoff),
         )
-        self.net.embedding = nn.Embedding(119, width)  # PyG's ends at fermium
+        self.net.embedding = nn.Embedding(119, width)  # PyG's has no elements after fermium
         self.net.lin2 = nn.Linear(width // 2, targets)
         nn.init.xavier_uniform_(self.net.lin2.weight)
         nn.init.zeros_(self.net.lin2.bias)

@@ -1,4 +1,4 @@
-"""ViSNet, PyTorch Geometric's own, on an edge list of ours."""
+"""PyTorch Geometric's ViSNet, with an edge list that needs no compiled extension."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .base import Model
 from .edges import edges, molecule_of_atom
 from .features import safe_norm
 
-FLOOR = 1e-4  # of a feature's length; most are 0.01 to 1, and outputs change by 1e-6
+FLOOR = 1e-4  # added to lengths of features, which are 0.01 to 1; changes outputs by 1e-6
 
 
 class Neighbours(nn.Module):
-    """Pairs within `cutoff` angstrom, each atom with itself, their distances and vectors."""
+    """Pairs within `cutoff` angstrom, including (i, i), with their distances and vectors."""
 
     def __init__(self, cutoff: float):
         super().__init__()
@@ -30,7 +30,7 @@ class Neighbours(nn.Module):
     ) -> tuple[Int64[Tensor, "2 e"], Float[Tensor, " e"], Float[Tensor, "e 3"]]:
         index = edges(*to_dense_batch(pos, molecule), self.cutoff, loops=True)
         vector = pos[index[0]] - pos[index[1]]
-        # exactly 0 with no gradient on a loop: the curvature of safe_norm is 1e6 there
+        # (i, i) gets 0 without a gradient, because the curvature of safe_norm is 1e6 there
         distance = safe_norm(vector) * (index[0] != index[1])
         return index, distance, vector.clone()  # PyG normalises the vectors in place
 
@@ -38,8 +38,8 @@ class Neighbours(nn.Module):
 class Floored(nn.Module):
     """Adds a constant component to vector features, so that their length is never zero.
 
-    PyG takes the length of `layer(v)` alone; where v = 0, as in a single atom, its second
-    derivative would be NaN. The length stays invariant.
+    PyG only uses the length of `layer(v)`. At v = 0, as in a single atom, its second derivative
+    would be NaN. The length remains invariant.
     """
 
     def __init__(self, layer: nn.Module):
@@ -51,13 +51,14 @@ class Floored(nn.Module):
 
 
 class ViSNet(Model):
-    """Equivariant scalar-vector message passing: invariant by construction, a peer.
+    """Equivariant scalar-vector message passing: invariant by construction.
 
-    Wraps torch_geometric.nn.models.ViSNet with its own defaults; `degree` is that of its
-    spherical harmonics (lmax, 1 or 2). The last block has one output a target, and their sum
-    over atoms is divided by 20 to be of order one; PyG's atom references and standardisation
-    stay unused, since the trainer has both. forward(pos (b, n, 3) in angstrom, z (b, n) with 0
-    for padding) returns (b, targets). Raises InputError for another degree.
+    Wraps torch_geometric.nn.models.ViSNet with PyG's defaults; `degree` is the highest degree of
+    its spherical harmonics (lmax, 1 or 2). The last block has one output for each target; the
+    sum over atoms is divided by 20 to be of order one, unless a readout is set. PyG's atom
+    references and standardisation are not used, because the trainer has both. forward(pos
+    (b, n, 3) in angstrom, z (b, n) with 0 for padding) returns (b, targets). Raises InputError
+    for another degree.
     Source: Wang et al., Nature Communications 15, 313 (2024) (arXiv 2210.16518).
     """
 
