@@ -1,16 +1,16 @@
-"""Tasks: what a network learns, one file a kind, found by the file's name.
+"""Tasks: what a network learns. Each file has one task, found by the file's name.
 
-    numbers        numbers, by their L1, squared, Huber or Laplace error
-    vectors        vectors, tensors and irreps, by the length of their error
-    atom_values    numbers or vectors of every atom
+    numbers        numbers, with an L1, squared, Huber or Laplace loss
+    vectors        vectors, tensors and irreps; the error is the length of the difference
+    atom_values    a number or vector of every atom
     energy_forces  an energy with its forces, which are its gradient
-    classes        one class of two or more, for each of one or more targets
+    classes        one of two or more classes, for one or more targets
     maps           the class of every pixel
-    circle         a direction in the plane, by a von Mises likelihood
+    circle         a direction in the plane, with a von Mises likelihood
 
-A task says what the network has to put out, how outputs are averaged over copies, the loss, the
-metric, and the way back to values with units. A file in this folder that defines a Task is found
-by its name; out of tree, "package.module:Name" is a class derived from `Task`.
+A task defines the network's outputs, their average over copies, the loss, the metric, and the
+conversion of outputs to values with units. A Task defined in a file of this folder is found by
+the file's name; elsewhere, "package.module:Name" is your own class derived from `Task`.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def available() -> list[str]:
 
 
 def find(name: str) -> type[Task]:
-    """The class of the task called `name`, or of "package.module:Name".
+    """Find a task's class by its name or "package.module:Name".
 
-    Raises InputError for a name that does not exist, suggesting the nearest, and for what is not
-    a task.
+    Raises InputError for an unknown name, suggesting the nearest, and for a class that is not a
+    task.
     """
     from .base import Task
 
@@ -63,10 +63,10 @@ def of_molecules(
     name: str | None = None,
     settings: dict[str, Any] | None = None,
 ) -> Task:
-    """The task of these targets, fitted to the molecules `train`.
+    """The task for the targets `names`, fitted to the molecules `train`.
 
-    Without a `name` the targets' kind says which. Raises InputError for targets that no task
-    takes together, and as the task does.
+    Without a `name` the task follows from the kind of the targets. Raises InputError for targets
+    of different kinds, and for settings that the task refuses.
     """
     kind = find(name or _of_targets(molecules.describe(names)))
     return _made(kind, kind.of_molecules, (molecules, names, train), settings or {})
@@ -75,7 +75,7 @@ def of_molecules(
 def of_pictures(
     pictures: Pictures, name: str | None = None, settings: dict[str, Any] | None = None
 ) -> Task:
-    """The task of these training pictures; without a `name` their labels say which."""
+    """The task for these training pictures; without a `name` it follows from their labels."""
     if name is None:
         name = {"maps": "maps", "labels": "classes"}.get(pictures.kind, "numbers")
         name = "circle" if pictures.classes == ("cos", "sin") else name
@@ -84,12 +84,12 @@ def of_pictures(
 
 
 def of_targets(targets: Sequence[Target]) -> Task:
-    """The task of these targets by their kind, not fitted to anything yet."""
+    """The task for these targets, by their kind; not fitted to data."""
     return find(_of_targets(targets))(targets)  # pyright: ignore[reportCallIssue]
 
 
 def restore(content: dict[str, Any]) -> Task:
-    """The task that `Task.to_json` described, for `load_state_dict`."""
+    """Make a task from the result of `Task.to_json`; then call its `load_state_dict`."""
     kind = find(content["name"])
     return construct(kind, f"task {content['name']}", (), content["settings"])
 
@@ -99,7 +99,7 @@ def _made(kind: type[Task], maker: Any, given: tuple, settings: dict[str, Any]) 
 
 
 def _of_targets(targets: Sequence[Target]) -> str:
-    """The task that takes these targets."""
+    """The name of the task for these targets."""
     from ..datasets.targets import one_kind
 
     if sorted(t.kind for t in targets) == ["atom vector", "scalar"]:

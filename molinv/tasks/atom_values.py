@@ -8,9 +8,9 @@ from .numbers import Numbers
 
 
 class AtomValues(Numbers):
-    """Numbers or vectors of atoms, standardised over all atoms; each counts as one.
+    """Numbers or vectors of atoms, standardised over all atoms; every atom counts equally.
 
-    Settings as of `Numbers`.
+    Settings are those of `Numbers`.
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("atom scalar", "atom vector")

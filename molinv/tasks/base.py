@@ -1,4 +1,4 @@
-"""What the trainer asks of a task."""
+"""The interface between a task and the trainer."""
 
 from __future__ import annotations
 
@@ -18,23 +18,26 @@ from ..errors import InputError
 
 
 class Task(nn.Module, ABC):
-    """What a network learns; b examples, molecules or pictures.
+    """What a network learns from b examples, molecules or pictures.
 
-    targets   what is learned, each with its name, unit and kind
-    kind      how the network's outputs turn with a molecule (see `datasets.kinds`)
-    outputs   how many outputs the network has for each example, atom or pixel
+    targets   the targets, each with a name, unit and kind
+    kind      how the network's outputs rotate with a molecule (see `datasets.kinds`)
+    outputs   number of outputs of the network for each example, atom or pixel
     reduce    how outputs are averaged over copies (see `Augmented`)
-    columns   the names of what `measure` gives, as the metrics log has them, and their `units`
-    higher    whether a larger measure is the better one
+    columns   names of the measures that `read` returns, as in the metrics log; `units` has
+              their units
+    higher    whether larger measures are better
     gradient  whether the loss differentiates the network by the positions
 
     A task is made from data by `of_molecules` or `of_pictures`, with its settings after the data,
-    and restored by `cls(**settings)`; what it fitted to the data are buffers. It defines one of
-    the two, `settings`, `losses`, `metric`, `update` and `values`, and sets `targets`; the rest has
-    defaults. Molecules come as `datasets.batches.Batch`: y (b, t) in the targets' units and
-    float64, NaN where missing. Pictures come as `datasets.pictures.batches.PictureBatch`: x and y.
-    Outputs are float32, of order one, and on the network's device. A task of the class of every
-    pixel derives from `Maps`, one of classes from `Classes`.
+    and restored by `cls(**settings)`. Values fitted to the data are buffers. A new task defines
+    one of these two methods, `settings`, `losses`, `metric`, `update` and `values`, and sets
+    `targets`; everything else has a default.
+
+    Molecules come as `datasets.batches.Batch`, with y (b, t) in the targets' units, in float64,
+    NaN where missing. Pictures come as `datasets.pictures.batches.PictureBatch`, with x and y.
+    Outputs are float32, of order one, on the network's device. A task that predicts the class of
+    every pixel derives from `Maps`, a task that predicts classes from `Classes`.
 
         class Squares(Task):
             def __init__(self, targets):
@@ -62,13 +65,13 @@ class Task(nn.Module, ABC):
             def values(self, outputs):
                 return outputs
 
-    with `Mean` of `tasks.errors`. `molinv train --task mine:Squares` uses it from mine.py.
+    `Mean` is in `tasks.errors`. `molinv train --task mine:Squares` uses this task from mine.py.
     """
 
     targets: tuple[Target, ...]
     kind: str = "scalar"
-    form: tuple[int, int] | None = None  # of a molecule's outputs, where not one row
-    center: bool = True  # whether molecules are put about their centroid before the network
+    form: tuple[int, int] | None = None  # shape of a molecule's outputs if they are not one row
+    center: bool = True  # whether molecules are centred on their centroid before the network
     reduce: ClassVar[str] = "mean"
     higher: ClassVar[bool] = False
     gradient: ClassVar[bool] = False
@@ -77,31 +80,31 @@ class Task(nn.Module, ABC):
     def of_molecules(
         cls, molecules: Molecules, names: Sequence[str], train: Any, **settings: Any
     ) -> Task:
-        """The task of these targets, fitted to the molecules `train`."""
-        raise InputError(f"task {cls.called()} is of pictures: choose another for molecules.")
+        """The task for the targets `names`, fitted to the molecules `train`."""
+        raise InputError(f"task {cls.called()} is for pictures: choose another for molecules.")
 
     @classmethod
     def of_pictures(cls, pictures: Pictures, **settings: Any) -> Task:
-        """The task of training pictures."""
-        raise InputError(f"task {cls.called()} is of molecules: choose another for pictures.")
+        """The task for these training pictures."""
+        raise InputError(f"task {cls.called()} is for molecules: choose another for pictures.")
 
     @classmethod
     def called(cls) -> str:
-        """The name by which it is found: its file's, or "package.module:Name" out of tree."""
+        """The name that `find` takes: the file's, or "package.module:Name" for other folders."""
         package, _, file = cls.__module__.rpartition(".")
         return file if package == __package__ else f"{cls.__module__}:{cls.__name__}"
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """What the constructor takes, as JSON."""
+        """The constructor's arguments, as JSON."""
 
     def to_json(self) -> dict[str, Any]:
-        """Name and settings, for `tasks.restore`; the fitted part is in the `state_dict`."""
+        """Name and settings, for `tasks.restore`; fitted values are in the `state_dict`."""
         return {"name": self.called(), "settings": self.settings()}
 
     @property
     def outputs(self) -> int:
-        """How many outputs the network has for each example."""
+        """The number of outputs of the network for each example."""
         return len(self.targets)
 
     @property
@@ -115,7 +118,7 @@ class Task(nn.Module, ABC):
         return [t.unit for t in self.targets]
 
     def labels(self, molecules: Molecules) -> tuple[Any, Any]:
-        """The values that batches hold as y, and the forces or None."""
+        """The values that batches hold as y, and the forces (None without forces)."""
         return molecules.values([t.name for t in self.targets]), None
 
     def prepare(self, batch: Any) -> Any:
@@ -124,9 +127,9 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def losses(self, outputs: Tensor, batch: Any) -> list[Any]:
-        """The losses of outputs (b, outputs, ...): a list of terms, whose means `total` joins.
+        """The losses of outputs (b, outputs, ...): a list of terms, whose means `total` combines.
 
-        A term is a tensor (b, ...), not reduced, or a pair of one and where its entries count.
+        A term is an unreduced tensor (b, ...), or a pair (losses, mask of entries that count).
         """
 
     def total(self, means: Sequence[Float[Tensor, ""]]) -> Float[Tensor, ""]:
@@ -135,49 +138,50 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def metric(self) -> nn.Module:
-        """An empty metric, which `update` fills; its `compute` is what `read` takes apart.
+        """A new torchmetrics metric. `update` fills it, and `read` reads its result.
 
-        Its states are added by `add_state`. Torchmetrics makes scalars of results (1,).
+        Its states are added by `add_state`. Torchmetrics turns results (1,) into scalars.
         """
 
     @abstractmethod
     def update(
         self, metric: Any, outputs: Tensor, batch: Any, weight: Tensor | None = None
     ) -> None:
-        """Add the outputs of examples to a metric; `weight` is 0 for entries not seen."""
+        """Add the outputs of examples to a metric; `weight` is 0 for entries to ignore."""
 
     def validate(self, metric: Any, network: Augmented, batch: Any) -> None:
-        """Add what the network by itself says of a batch."""
+        """Add a batch's outputs of the network alone, without averaging, to a metric."""
         inputs = network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
         self.update(metric, network.model(*inputs).float(), batch)
 
     def read(self, metric: Any) -> tuple[Float[Tensor, " m"], Float[Tensor, ""]]:
-        """The measures (m,) and the error by which epochs are compared: smaller is better."""
+        """The measures (m,), and the error (smaller is better) by which epochs are compared."""
         values = metric.compute().reshape(-1)
         return values, self.error(values)
 
     def error(self, values: Float[Tensor, " m"]) -> Float[Tensor, ""]:
-        """The error of measures: smaller is better."""
+        """The error that summarises the measures: smaller is better."""
         return values.nanmean() * (-1 if self.higher else 1)
 
     @property
     def predicted(self) -> tuple[Target, ...]:
-        """The targets that outputs stand for; forces are a gradient."""
+        """The targets that outputs predict directly; forces are not, since they are a gradient."""
         return self.targets
 
     def known(self, batch: Any) -> Tensor:
-        """The true values of a batch as `values` gives them, NaN where one is missing."""
+        """The true values of a batch, in the form of `values`; NaN where missing."""
         return batch.y.double()
 
     @abstractmethod
     def values(self, outputs: Tensor) -> Tensor:
-        """What averaged outputs stand for: (b, *e) for each of `predicted`, (b, t, *e), in units.
+        """The predictions (b, t, *e) of the targets `predicted`, in their units.
 
-        Of classes probabilities. Outputs are on the CPU, in float32 or float64.
+        `outputs` are averaged outputs on the CPU, in float32 or float64. For classes, predictions
+        are probabilities.
         """
 
     def spread(self, std: Tensor, mean: Tensor) -> Tensor:
-        """The standard deviation of `values` over an orbit, to first order in that of outputs."""
+        """The standard deviation of `values` over an orbit, to first order in the outputs' std."""
         mean, std = mean.double(), std.double()
         return (self.values(mean + std) - self.values(mean - std)).abs() / 2
 

@@ -1,10 +1,9 @@
-"""A direction in the plane, by the likelihood of a von Mises density.
+"""A direction in the plane, with the likelihood of a von Mises density.
 
-The outputs (a, b) are its natural parameters, p(angle) = exp(a cos + b sin) / (2 pi I0(|(a, b)|)),
-so that the loss is in nats like a cross entropy and one weight of the reward suits both. With L1
-or squared errors the same weight would buy a wider distribution: their loss stays finite however
-sure the network could have been, and a reward that outbids it opens the extents until there is
-nothing left to learn.
+The outputs (a, b) are its natural parameters: p(angle) = exp(a cos + b sin) / (2 pi I0(|(a, b)|)).
+The loss is then in nats, like a cross entropy, and the same weight of the reward suits both. With
+an L1 or squared loss, the gain from learning is bounded, however certain the network could be. A
+reward that exceeds this gain opens the extents until nothing is left to learn.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from .base import Task
 
 
 class Circle(Task):
-    """A direction in the plane, a pair of numbers called cos and sin.
+    """A direction in the plane, given as a pair of numbers called cos and sin.
 
     The metric is the mean angle between directions, in degrees.
     """
@@ -33,7 +32,7 @@ class Circle(Task):
 
     @classmethod
     def of_pictures(cls, pictures: Pictures) -> Circle:
-        """Directions need nothing fitted."""
+        """The task for these pictures; nothing is fitted."""
         return cls()
 
     @property
@@ -58,17 +57,17 @@ class Circle(Task):
         metric.update(degrees.sum(), torch.tensor(len(degrees)).to(degrees))
 
     def values(self, outputs: Tensor) -> Tensor:
-        """Cosine and sine (b, 2)."""
+        """Cosine and sine of the angle (b, 2)."""
         return torch.nn.functional.normalize(outputs, dim=-1)
 
 
 def von_mises(outputs: Float[Tensor, "b 2"], y: Float[Tensor, "b 2"]) -> Float[Tensor, " b"]:
-    """-log of the density at the directions y, less that of the uniform one, in nats."""
-    sure = (outputs.square().sum(-1) + 1e-12).sqrt()  # a root has no slope at 0
+    """-log of the density at the directions y, minus that of the uniform density, in nats."""
+    sure = (outputs.square().sum(-1) + 1e-12).sqrt()  # the root is not differentiable at 0
     return torch.special.i0e(sure).log() + sure - (outputs * y).sum(-1)
 
 
 def angle_between(a: Float[Tensor, "b 2"], b: Float[Tensor, "b 2"]) -> Float[Tensor, " b"]:
-    """The angle from b to a in (-pi, pi], of vectors of any length."""
+    """The angle from b to a in (-pi, pi], for vectors of any length."""
     cross = b[:, 0] * a[:, 1] - b[:, 1] * a[:, 0]
     return torch.atan2(cross, (a * b).sum(-1))

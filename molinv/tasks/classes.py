@@ -1,4 +1,4 @@
-"""Classes: one of two or more, for each of one or more targets."""
+"""Classes: one of two or more classes, for each of one or more targets."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ ABSENT = -1e4  # the score of a class that a target does not have
 
 
 class Classes(Task):
-    """Classes, one of two or more, by cross entropy; values may be missing.
+    """Classes, one of two or more, with a cross entropy loss; values may be missing.
 
-    targets        each with its classes
-    class_weights  "balanced" counts every class of a target alike, however rare it is; or how
-                   much a class counts, by its name, as in {"active": 5}; all alike if not given
-    weights        how much some targets count, by name; 1 if not given, and their mean is made 1
-    measure        what the metrics log has: "accuracy", or "ROC-AUC" of targets of two classes
+    targets        the targets with their classes
+    class_weights  weights of classes: "balanced" gives all classes of a target the same total
+                   weight, however rare; {"active": 5} gives weights by name; default: all 1
+    weights        weights of targets by name, 1 if not given; they are scaled to a mean of 1
+    measure        measure in the metrics log: "accuracy", or "ROC-AUC" for two classes
 
-    The network puts out a score for each class, (b, c), of several targets (b, c, t); a target of
-    fewer classes than another has the last ones masked. Raises InputError for an unknown class or
-    target with a weight.
+    The network's outputs are a score for each class (b, c), or (b, c, t) for several targets. If a
+    target has fewer classes than another one, its last scores are masked. Raises InputError for a
+    weight of an unknown class or target, for an unknown measure, and for targets without classes.
     """
 
     reduce: ClassVar[str] = "log_prob"
@@ -59,7 +59,7 @@ class Classes(Task):
         self.given, self.class_weights = dict(weights or {}), class_weights
         self.weights = normalised(self.given, [t.name for t in self.targets])
         self.most = max(len(t.classes) for t in self.targets)
-        # not transposed: buffers of unusual strides cannot be sent to other processes
+        # built as (c, t), not transposed: a transposed buffer cannot be sent to other processes
         there = torch.arange(self.most)[:, None] < torch.tensor([len(t.classes) for t in made])
         self.register_buffer("there", there, persistent=False)
         each = self._class_weights(there.T, class_weights)
@@ -78,9 +78,9 @@ class Classes(Task):
         weights: dict[str, float] | None = None,
         measure: str | None = None,
     ) -> Classes:
-        """The targets' classes, counted in the molecules `train`.
+        """The task for the targets `names`, with classes counted in the molecules `train`.
 
-        Raises InputError where only one class of a target occurs there.
+        Raises InputError if only one class of a target occurs among them.
         """
         targets = molecules.describe(names)
         y = molecules.values(names)[train]
@@ -91,7 +91,7 @@ class Classes(Task):
         for target, found in zip(targets, counts, strict=True):
             if target.classes and sum(c > 0 for c in found) < 2:
                 raise InputError(
-                    f"the target {target.name!r} has one class alone among the training molecules: "
+                    f"the target {target.name!r} has only one class among the training molecules: "
                     "there is nothing to learn; drop it, or choose another --split or --seed."
                 )
         two = all(len(t.classes) == 2 for t in targets)
@@ -102,7 +102,7 @@ class Classes(Task):
     def of_pictures(
         cls, pictures: Pictures, class_weights: str | dict[str, float] | None = None
     ) -> Classes:
-        """The one class of a picture."""
+        """The task of predicting one class for each picture."""
         counts = [torch.bincount(pictures.y, minlength=len(pictures.classes)).tolist()]
         return cls([_target("class", pictures.classes)], class_weights, counts=counts)
 
@@ -128,16 +128,16 @@ class Classes(Task):
 
     @property
     def form(self) -> tuple[int, int] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """How the outputs of a molecule lie: (classes, targets); None of a single target."""
+        """The shape of a molecule's outputs, (classes, targets); None for a single target."""
         return (self.most, len(self.targets)) if len(self.targets) > 1 else None
 
     def scores(self, outputs: Tensor) -> Float[Tensor, "b c t"]:
-        """Scores of every target's classes, the absent ones far below the others."""
+        """Scores of each target's classes; those of classes that it does not have are -1e4."""
         wide = outputs if outputs.ndim == 3 else outputs[..., None]
         return wide.masked_fill(~self.there.to(wide.device), ABSENT)
 
     def labels_of(self, batch: Any) -> tuple[Int64[Tensor, "b t"], Bool[Tensor, "b t"]]:
-        """The numbers of the classes, 0 where one is missing, and where there is one."""
+        """The indices of the classes (0 where missing), and a mask of those that are known."""
         y = batch.y if batch.y.ndim == 2 else batch.y[:, None]
         there = ~y.isnan()
         return y.nan_to_num().long(), there
@@ -166,17 +166,17 @@ class Classes(Task):
         return found[0], losses.nanmean()
 
     def known(self, batch: Any) -> Tensor:
-        """1 for the class that each target has (b, t, c), NaN where it is missing."""
+        """One-hot classes of each target (b, t, c), NaN where missing."""
         y, there = self.labels_of(batch)
         found = torch.nn.functional.one_hot(y, self.most).double()
         return found.masked_fill(~there[..., None], torch.nan)
 
     def values(self, outputs: Tensor) -> Tensor:
-        """The probability of each target's classes, (b, t, c); 0 of classes it does not have."""
+        """The probabilities of each target's classes (b, t, c); 0 for classes it does not have."""
         return self.scores(outputs).softmax(1).mT
 
     def spread(self, std: Tensor, mean: Tensor) -> Tensor:
-        wide = std if std.ndim == 3 else std[..., None]  # relative, as of logarithms
+        wide = std if std.ndim == 3 else std[..., None]  # std of logarithms, so relative
         return wide.mT * self.values(mean)
 
     def _class_weights(
@@ -215,7 +215,7 @@ def _target(name: str, classes: Sequence[str]) -> Target:
 
 
 class Scores(Metric):
-    """Accuracy or ROC-AUC, and the log loss, of each target: (2, t), NaN where unknown."""
+    """Accuracy or ROC-AUC, and the log loss, of each target: (2, t), NaN where undefined."""
 
     full_state_update = False
 
@@ -228,7 +228,7 @@ class Scores(Metric):
     def update(
         self, logs: Float[Tensor, "b c t"], y: Int64[Tensor, "b t"], there: Bool[Tensor, "b t"]
     ) -> None:
-        """Logarithms of probabilities, classes, and where there is one."""
+        """Add log probabilities, classes, and a mask of the known classes."""
         for name, value in (("logs", logs), ("y", y), ("there", there)):
             getattr(self, name).append(value)
 

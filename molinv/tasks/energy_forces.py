@@ -1,8 +1,8 @@
-"""An energy with its forces, which are its gradient, through the action of the group.
+"""An energy with its forces, which are the energy's gradient through the group's action.
 
-The energy of a pose is E_g(x) = f(g x), so that its gradient F_g(x) = -g^-1 grad f (g x) is turned
-back by the chain rule alone, and the mean over poses is the gradient of the mean: forces are
-those of the orbit-averaged energy, conservative whatever the network makes of orientation.
+The energy of one orientation is E_g(x) = f(g x). Its forces F_g(x) = -g^-1 grad f (g x) are rotated
+back by the chain rule alone, and their mean over g is the gradient of the mean energy. So forces
+belong to the orbit-averaged energy and are conservative, whether the network is invariant or not.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..errors import InputError
 from .errors import known, lengths, per_target
 from .numbers import Numbers, masked
 
-# the gradient of a frame that turns with the atoms is left out there
+# models whose gradient is not that of their output: canonical ignores the gradient of its frames
 WITHOUT = ("canonical",)
 
 
@@ -32,10 +32,10 @@ FORCES = "atom vector"  # the kind of forces
 
 
 class EnergyForces(Numbers):
-    """An energy, and forces that are the gradient of its average.
+    """An energy, and forces that are minus the gradient of its average.
 
-    Settings as of `Numbers`. Raises InputError where the unit of the forces is not the energy's
-    over angstrom.
+    Settings are those of `Numbers`. Raises InputError unless the unit of the forces is the
+    energy's unit per angstrom.
     """
 
     gradient: ClassVar[bool] = True
@@ -49,7 +49,7 @@ class EnergyForces(Numbers):
         loss: str = "l1",
         weights: dict[str, float] | None = None,
     ) -> EnergyForces:
-        """The scalar among the two targets is the energy, the vectors of atoms its forces."""
+        """The task for two targets: a scalar, the energy, and an atom vector, its forces."""
         targets = sorted(molecules.describe(names), key=lambda t: t.kind == FORCES)
         if [t.kind for t in targets] != ["scalar", FORCES]:
             raise InputError(
@@ -87,9 +87,10 @@ class EnergyForces(Numbers):
 
 
 class Potential(NamedTuple):
-    """Energies (b,) and their deviation over poses in eV or the like, forces (b, n, 3) over A.
+    """Energies (b,), their standard deviation over orientations, and forces (b, n, 3).
 
-    Energies are relative to the atoms' references; forces of padding are zero.
+    Energies are in the target's unit, relative to the atoms' references. Forces are in that unit
+    per angstrom, and 0 for padding.
     """
 
     energy: Float64[Tensor, " b"]
@@ -98,31 +99,31 @@ class Potential(NamedTuple):
 
 
 def check_gradient(model: str, compiled: bool = False) -> None:
-    """Raises InputError for a model whose gradient is not its own, and for a compiled one."""
+    """Raise InputError for a model whose gradient is incomplete, and for a compiled model."""
     if model in WITHOUT:
         raise InputError(
-            f"the frames of model {model} turn with the atoms, which its gradient leaves out, so "
-            "that its forces would not be its energy's; use another model."
+            f"the gradient of model {model} leaves out that its frames rotate with the atoms, so "
+            "its forces would not be those of its energy; use another model."
         )
     if compiled:
         raise InputError(
-            "forces are a gradient, through which a compiled network cannot be trained: leave out "
-            "--compile."
+            "forces are a gradient, and a compiled network cannot be trained through a gradient: "
+            "leave out --compile."
         )
 
 
 def with_gradient(batch: Batch) -> Batch:
-    """The same batch, whose positions a gradient can be taken with respect to."""
+    """The same batch, with positions that require a gradient."""
     return replace(batch, pos=batch.pos.detach().requires_grad_())
 
 
 def slopes(
     energies: Float[Tensor, " b"], batch: Batch, center: bool = True
 ) -> Float[Tensor, "b n 3"]:
-    """-d energies / d positions, itself differentiable in the network's parameters.
+    """-d energies / d positions, differentiable in the network's parameters.
 
-    `center` says that molecules are put about their centroid first, so that the energy does not
-    change where all atoms move alike: their mean force is taken away, as the chain rule would.
+    With `center`, molecules are centred before the network, so that translations do not change
+    the energy. The mean force is then subtracted, as the chain rule requires.
     """
     (slope,) = torch.autograd.grad(energies.sum(), batch.pos, create_graph=True)
     return -_balanced(slope, batch) if center else -slope
@@ -136,7 +137,7 @@ def _balanced(slope: Float[Tensor, "b n 3"], batch: Batch) -> Float[Tensor, "b n
 def standardised_forces(
     standardizer: Standardizer, outputs: Float[Tensor, "b 1"], batch: Batch, center: bool
 ) -> tuple[Float[Tensor, "b 1 n 3"], Float[Tensor, "b 1 n 3"]]:
-    """Forces that the outputs imply, and the true ones, in units of their root mean square."""
+    """Predicted and true forces, in units of the training forces' root mean square."""
     assert batch.forces is not None
     ratio = (standardizer.scale[0] / standardizer.force_scale).to(outputs)
     found = ratio * slopes(outputs[:, 0], batch, center)
@@ -154,9 +155,9 @@ def potential(
 ) -> Potential:
     """Energies and forces averaged over an orbit (see `Augmented.orbit`).
 
-    The energy is the network's first output; `center` as in `slopes`. Works where gradients are
-    switched off, too. Fewer molecules are taken at once the more copies there are, so that memory
-    does not grow with them.
+    The energy is the network's first output; `center` is as in `slopes`. This also works inside
+    torch.no_grad(). With more copies fewer molecules are computed at once, so that memory does
+    not grow.
     """
     runs = 1 if orbit == "identity" else max(8, network.copies) if copies is None else copies
     size, scale, mean = max(1, len(batch) // runs), standardizer.scale[0], standardizer.mean[0]

@@ -1,4 +1,4 @@
-"""Errors where some molecules lack a value of some target, and of values that turn."""
+"""Errors of numbers, vectors and tensors, where values may be missing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor
 
 from ..datasets.kinds import SHAPES
 
-TINY = 1e-12  # keeps the gradient of a length finite where it is 0, of standardised values
+TINY = 1e-12  # keeps the gradient of a standardised value's length finite at 0
 
 
 def lengths(difference: Float[Tensor, "*b e"], kind: str, safe: bool = False) -> Tensor:
-    """|difference| of numbers, else the length of the vector or tensor: no rotation changes it.
+    """|difference| of numbers, and the length of vectors and tensors, which is invariant.
 
-    `safe` makes its gradient finite at 0, where the length is then 1e-6.
+    `safe` makes the gradient finite at 0, where the length is then 1e-6.
     """
     axes = len(SHAPES[kind])
     if not axes:
@@ -26,19 +26,19 @@ def lengths(difference: Float[Tensor, "*b e"], kind: str, safe: bool = False) ->
 
 
 def known(target: Float[Tensor, "*b e"], kind: str) -> Bool[Tensor, "*b"]:
-    """Where there is a value: a vector or tensor counts as a whole."""
+    """A mask of known values; a vector or tensor is known if all of its components are."""
     axes = len(SHAPES[kind])
     missing = target.isnan()
     return ~(missing.flatten(-axes).any(-1) if axes else missing)
 
 
 class Errors(NamedTuple):
-    """Errors of molecules (b, t), by target.
+    """Errors of each molecule and target, (b, t).
 
-    value  predicted minus true, of vectors and tensors the length of that, of values by atom the
-           largest over the molecule's atoms; NaN where there is no true value
-    total, count   sums of the absolute errors over all that there is, and how many these are
-    entries        as `total`, summed over components as well; the same for numbers
+    value          predicted minus true; for vectors and tensors the length of the difference, for
+                   atom values the largest error over the molecule's atoms; NaN where unknown
+    total, count   sum of absolute errors over known values, and the number of these values
+    entries        sum of absolute errors over all components; equals `total` for numbers
     """
 
     value: Tensor
@@ -48,7 +48,7 @@ class Errors(NamedTuple):
 
 
 def errors_of(difference: Float[Tensor, "b t *e"], kind: str) -> Errors:
-    """The errors of molecules whose predicted minus true values these are, NaN where unknown."""
+    """The errors from predicted minus true values of molecules, NaN where unknown."""
     there, sizes = known(difference, kind), lengths(difference.nan_to_num(), kind)
     axes = len(SHAPES[kind])
     absolute = difference.nan_to_num().abs()
@@ -61,12 +61,12 @@ def errors_of(difference: Float[Tensor, "b t *e"], kind: str) -> Errors:
 
 
 def per_target(values: Tensor) -> Float[Tensor, " t"]:
-    """Sums over molecules, and over atoms, of (b, t) or (b, t, n)."""
+    """The sum of (b, t) or (b, t, n) over molecules and atoms, (t,)."""
     return values.sum(0) if values.ndim == 2 else values.sum((0, 2))
 
 
 def __getattr__(name: str) -> Any:
-    """`Mean`, of a file of its own: loading torchmetrics takes a second, which predicting saves."""
+    """Import `Mean` on demand, because torchmetrics takes a second and prediction needs none."""
     if name == "Mean":
         from .mean import Mean
 

@@ -13,14 +13,14 @@ from ..datasets.pictures.store import Pictures
 from ..datasets.targets import Target
 from .base import Task
 
-IGNORED = -1  # the class of pixels that nobody sees
+IGNORED = -1  # the class of pixels that are ignored
 
 
 class Maps(Task):
-    """The class of every pixel, by cross entropy; the metric is mIoU.
+    """The class of every pixel, with a cross entropy loss; the metric is mIoU.
 
-    classes  the classes' names
-    void     the label of pixels that do not count
+    classes  names of the classes
+    void     label of pixels to ignore
     """
 
     reduce: ClassVar[str] = "log_prob"
@@ -33,7 +33,7 @@ class Maps(Task):
 
     @classmethod
     def of_pictures(cls, pictures: Pictures) -> Maps:
-        """The classes of the pictures' label maps."""
+        """The task for pictures with label maps."""
         return cls(pictures.classes, pictures.void)
 
     @property
@@ -49,7 +49,7 @@ class Maps(Task):
         return [(found, y != IGNORED)]
 
     def seen(self, y: Tensor, weight: Tensor | None) -> Tensor:
-        """Label maps (b, h, w) with IGNORED where a pixel is void or has weight 0 (b, 1, h, w)."""
+        """Label maps (b, h, w), IGNORED for void pixels and where `weight` (b, 1, h, w) is 0."""
         if self.void is not None:
             y = torch.where(y == self.void, IGNORED, y)
         return y if weight is None else torch.where(weight[:, 0] > 0, y, IGNORED)
@@ -66,5 +66,5 @@ class Maps(Task):
         metric.update(outputs.argmax(1), self.seen(batch.y, weight))
 
     def values(self, outputs: Tensor) -> Tensor:
-        """The probability of each class (b, c, h, w); outputs are their logarithms."""
+        """The probabilities of the classes (b, c, h, w); outputs are their logarithms."""
         return outputs.softmax(1)

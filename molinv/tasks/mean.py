@@ -21,10 +21,10 @@ class Mean(Metric):
         self.add_state("count", torch.zeros(columns), dist_reduce_fx="sum")
 
     def update(self, total: Float[Tensor, " t"], count: Float[Tensor, " t"]) -> None:
-        """Add sums, and how many values they are of."""
+        """Add sums of values, and the numbers of values."""
         self.total += total
         self.count += count
 
     def compute(self) -> Float[Tensor, " t"]:
-        """NaN where nothing was added."""
+        """The means; NaN where nothing was added."""
         return self.total / self.count

@@ -1,4 +1,4 @@
-"""Numbers, standardised: by their L1, squared, Huber or Laplace error."""
+"""Standardised numbers, with an L1, squared, Huber or Laplace loss."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..errors import InputError, unknown
 from .base import Task
 from .errors import known, lengths, per_target
 
-SMALLEST = 1e-3  # of a spread: under Laplace's likelihood smaller mean errors are worth no more
+SMALLEST = 1e-3  # spreads: the Laplace loss does not reward mean errors much below this
 
 LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
     "l1": lambda e: e,
@@ -30,13 +30,15 @@ LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
 class Numbers(Task):
     """Standardised numbers of molecules or pictures.
 
-    targets  what is learned
-    loss     "l1", "l2", "huber" (quadratic below one spread) or "laplace", the likelihood of
-             Laplace's law with the scale that fits each target best: the logarithm of its mean
-             error, which puts the loss into nats beside the reward
-    weights  how much some targets count, by name; 1 if not given, and their mean is made 1
+    targets  the targets
+    loss     "l1", "l2", "huber" (quadratic below one standard deviation) or "laplace": the
+             likelihood of a Laplace distribution whose scale is fitted to each target. This is
+             the log of the mean absolute error, so loss and reward are both in nats
+    weights  weights of targets by name, 1 if not given; they are scaled to a mean of 1
+    forces   target of the forces, for `EnergyForces`
 
-    Missing values, NaN, do not count. Raises InputError for a weight of what is not a target.
+    Missing values (NaN) are ignored. Raises InputError for an unknown loss, for targets of
+    another kind, and for a weight of an unknown target.
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("scalar",)
@@ -57,7 +59,7 @@ class Numbers(Task):
         self.kind = self.standardizer.kind
         if self.kind.split()[0] not in {k.split()[0] for k in self.kinds}:
             raise InputError(
-                f"task {self.called()} is not of {self.kind} targets such as {made[0].name}: "
+                f"task {self.called()} is not for {self.kind} targets such as {made[0].name}: "
                 "leave out --task."
             )
         self.loss, self.given = loss, dict(weights or {})
@@ -73,14 +75,14 @@ class Numbers(Task):
         loss: str = "l1",
         weights: dict[str, float] | None = None,
     ) -> Numbers:
-        """Standardised by the molecules `train`."""
+        """The task for the targets `names`, standardised by the molecules `train`."""
         task = cls(molecules.describe(names), loss, weights)
         task.standardizer = Standardizer.fit(molecules, names, train)
         return task
 
     @classmethod
     def of_pictures(cls, pictures: Pictures, loss: str = "laplace") -> Numbers:
-        """Standardised by these training pictures."""
+        """The task for these training pictures, whose numbers it is standardised by."""
         task = cls([Target(name, "") for name in pictures.classes], loss)
         y, standardizer = pictures.y.double(), task.standardizer
         spread = y.std(0, correction=0)
@@ -97,7 +99,7 @@ class Numbers(Task):
         return len(self.standardizer.targets)
 
     def truth(self, batch: Any) -> Float[Tensor, "b t *e"]:
-        """The values of a batch as the outputs are: standardised, NaN where missing."""
+        """The true values of a batch, standardised like the outputs; NaN where missing."""
         return self.standardizer(batch.y, batch.z)
 
     def losses(self, outputs: Tensor, batch: Any) -> list[Any]:
@@ -106,7 +108,7 @@ class Numbers(Task):
         return self.terms(*masked(outputs, truth, self.kind, self.loss, weights))
 
     def terms(self, errors: Tensor, there: Tensor) -> list[Any]:
-        """One term, or for a likelihood one for each target."""
+        """One term, or for the Laplace loss one term for each target."""
         if self.loss != "laplace":
             return [(errors, there)]
         return list(zip(errors.unbind(1), there.unbind(1), strict=True))
@@ -126,19 +128,19 @@ class Numbers(Task):
         metric.update(*self.sums(outputs, self.truth(batch).to(outputs.device)))
 
     def sums(self, outputs: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-        """Sums of standardised absolute errors and their number (t,), where there is a value."""
+        """Sums of standardised absolute errors over known values, and their number, both (t,)."""
         there = known(truth, self.kind)
         errors = lengths(outputs - truth.nan_to_num(), self.kind) * there
         return per_target(errors), per_target(there)
 
     def read(self, metric: Any) -> tuple[Float[Tensor, " m"], Float[Tensor, ""]]:
-        """Mean absolute errors in the targets' units, and their weighted mean in spreads."""
+        """Mean absolute errors in the targets' units, and their weighted standardised mean."""
         shares = metric.compute()
         weighted = shares if self.weights is None else shares * self.weights.to(shares)
         return shares * self.scales().to(shares), weighted.nanmean()
 
     def scales(self) -> Float[Tensor, " m"]:
-        """What each measure is in units of, to be one spread."""
+        """The scale of each measure: multiplies standardised errors to give the target's unit."""
         scale = self.standardizer.scale
         if self.standardizer.forces is None:
             return scale
@@ -152,7 +154,7 @@ class Numbers(Task):
         return self.standardizer.inverse(self.truth(batch))
 
     def values(self, outputs: Tensor) -> Tensor:
-        """Outputs in the targets' units, none below its target's `least`."""
+        """Predictions in the targets' units, clipped from below at each target's `least`."""
         values = self.standardizer.inverse(outputs)
         if self.kind != "scalar":
             return values
@@ -170,10 +172,10 @@ def masked(
     loss: str = "l1",
     weights: Float[Tensor, " t"] | None = None,
 ) -> tuple[Float[Tensor, "b t *n"], Bool[Tensor, "b t *n"]]:
-    """The loss of every value, and where there is a value: a term of `Augmented.risk`.
+    """The losses, and a mask of known values: one term of `Augmented.risk`.
 
-    A missing value is NaN in `target`; its loss is 0 and has no gradient. Each atom's value
-    counts as one. `weights` count some targets more than others.
+    Missing values are NaN in `target`; their loss is 0, without a gradient. A vector or tensor
+    has one loss, and so has each atom's value. `weights` (t,) multiply the losses of the targets.
     """
     there = known(target, kind)
     errors = LOSSES[loss](lengths(outputs - target.nan_to_num(), kind, safe=True)) * there
@@ -183,9 +185,9 @@ def masked(
 
 
 def normalised(weights: dict[str, float], names: Sequence[str]) -> Float[Tensor, " t"] | None:
-    """The targets' weights with a mean of 1, so that lam buys as much as without; None of none.
+    """The targets' weights, scaled to a mean of 1 so that lam keeps its meaning; None for {}.
 
-    Raises InputError for a weight of what is not a target.
+    Raises InputError for a weight of an unknown target.
     """
     for name in weights:
         if name not in names:

@@ -1,4 +1,4 @@
-"""A task of one's own, as a user would write it in a file beside the data."""
+"""User-defined tasks, as a user would write them in a file next to the data."""
 
 import torch
 
@@ -8,7 +8,7 @@ from molinv.tasks.errors import Mean
 
 
 class Counts(Task):
-    """Numbers of at least 0, by the likelihood of Poisson's law; outputs are logarithms."""
+    """Counts of at least 0, with a Poisson likelihood; outputs are logarithms."""
 
     def __init__(self, targets, floor=0.0):
         super().__init__()

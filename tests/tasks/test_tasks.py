@@ -1,4 +1,4 @@
-"""Every task: found by its name, restored from its file, and right in what it minimises."""
+"""Every task: found by its name, restored from JSON, and its loss and predictions correct."""
 
 import json
 
@@ -30,7 +30,7 @@ def draw(*shape, seed=0):
 
 
 def every_task():
-    """One of each, on two molecules of three atoms or two pictures: task, batch, outputs."""
+    """(task, batch, outputs) of one task of each kind, on four molecules or four pictures."""
     molecules = load(SAMPLE)
     rows = np.arange(60)
     plain = OnDevice(molecules, molecules.select(["homo", "U0"]), "cpu").gather(rows[:4])
@@ -58,7 +58,7 @@ def every_task():
 
 
 @pytest.mark.parametrize("number", range(10))
-def test_a_task_is_the_same_after_its_json_and_smaller_where_outputs_are_right(number):
+def test_a_task_is_restored_from_json_and_its_loss_falls_along_the_gradient(number):
     task, batch, outputs = list(every_task())[number]
     again = tasks.restore(json.loads(json.dumps(task.to_json())))
     again.load_state_dict(task.state_dict())
@@ -98,7 +98,7 @@ def test_the_losses_of_numbers(loss):
     assert float(found) == pytest.approx(want, rel=1e-5)
 
 
-def test_classes_count_as_they_are_told_and_missing_ones_do_not():
+def test_class_weights_multiply_losses_and_missing_classes_do_not_count():
     targets = [
         Target("a", "", kind="class", classes=("no", "yes")),
         Target("b", "", kind="class", classes=("x", "y", "z")),
@@ -128,14 +128,14 @@ def test_classes_count_as_they_are_told_and_missing_ones_do_not():
             Classes(targets, wrong)
 
 
-def test_what_is_not_a_task_is_one_sentence():
+def test_wrong_tasks_raise_an_input_error():
     with pytest.raises(InputError, match="did you mean 'numbers'"):
         tasks.find("number")
     with pytest.raises(InputError, match="not a task"):
         tasks.find("own_task:NotATask")
-    with pytest.raises(InputError, match="is of pictures"):
+    with pytest.raises(InputError, match="is for pictures"):
         tasks.of_molecules(load(SAMPLE), ["homo"], np.arange(9), "maps")
-    with pytest.raises(InputError, match="is not of scalar targets"):
+    with pytest.raises(InputError, match="is not for scalar targets"):
         tasks.of_molecules(load(SAMPLE), ["homo"], np.arange(9), "vectors")
     with pytest.raises(InputError, match="unknown setting of task numbers: 'los'"):
         tasks.of_molecules(load(SAMPLE), ["homo"], np.arange(9), None, {"los": "l2"})
@@ -143,7 +143,7 @@ def test_what_is_not_a_task_is_one_sentence():
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    """Molecules of the sample with how many O they have, whether any, and of which kind."""
+    """A table of molecules of the sample, with a count, two-class and three-class targets."""
     from rdkit import Chem
 
     path = tmp_path_factory.mktemp("own") / "own.csv"
@@ -166,9 +166,9 @@ def own(folder, table, **changes):
     return small(folder, **(settings | changes))
 
 
-def test_a_task_of_ones_own_trains_is_saved_evaluated_and_predicts(table, tmp_path, capsys):
+def test_a_user_defined_task_trains_evaluates_and_predicts(table, tmp_path, capsys):
     acid = train(own(tmp_path / "acid", table, targets="acid", task="own_task:Counts", epochs=1))
-    assert not load_saved(acid, trust=True).task.targets[0].classes  # 0 and 1, but numbers to it
+    assert not load_saved(acid, trust=True).task.targets[0].classes  # 0 and 1 remain numbers
     settings = {"targets": "oxygens", "task": "own_task:Counts", "task_args": {"floor": 0.25}}
     folder = train(own(tmp_path / "run", table, **settings, epochs=3))
     with pytest.raises(InputError, match="needs code outside molinv"):
@@ -181,7 +181,7 @@ def test_a_task_of_ones_own_trains_is_saved_evaluated_and_predicts(table, tmp_pa
     assert found["targets"]["oxygens"]["stored"] < 2
     (row,) = Predictor(folder, trust=True).predict("CCO")
     assert row["oxygens"] > 0.25
-    assert row["oxygens_low"] is None  # an interval of what molinv does not know
+    assert row["oxygens_low"] is None  # no interval for a task that molinv does not know
     assert main(["tasks", "own_task:Counts"]) == 0
     assert "floor" in capsys.readouterr().out
     assert main(["predict", str(folder), "CCO", "--trust"]) == 0
@@ -197,7 +197,7 @@ def test_the_spread_of_values_is_in_their_units():
     assert found[1].isnan().all()
 
 
-def test_outputs_that_are_not_the_targets_are_all_read_out_alike():
+def test_outputs_that_are_not_targets_get_the_same_readout():
     class Pair(Counts):
         outputs = 5
 
@@ -205,7 +205,7 @@ def test_outputs_that_are_not_the_targets_are_all_read_out_alike():
     assert len(readouts("auto", task, load(SAMPLE), rows)) == 5
 
 
-def test_a_task_of_ones_own_on_pictures_predicts_its_target_by_name(tmp_path, capsys):
+def test_a_user_defined_task_on_pictures_predicts_its_target_by_name(tmp_path, capsys):
     out, few = str(tmp_path / "run"), ["--train_size", "32", "--valid_size", "16", "--epochs", "1"]
     flags = ["--data", "mnist", "--task", "own_task:Brightness", "--accelerator", "cpu", *few]
     assert main(["train", "pictures", *flags, "--model_args", '{"width": 8}', "--out", out]) == 0
@@ -252,7 +252,7 @@ def test_classes_from_a_table_to_probabilities(table, tmp_path, capsys):
     assert main(["predict", run, str(library), "-o", str(tmp_path / "l.parquet")]) == 0
 
 
-def test_zeros_and_ones_are_numbers_on_request_and_beside_numbers(table, tmp_path):
+def test_zeros_and_ones_are_numbers_on_request_and_together_with_numbers(table, tmp_path):
     folder = train(own(tmp_path / "a", table, targets="acid", task="numbers", epochs=1))
     assert isinstance(load_saved(folder).task, Numbers)
     folder = train(own(tmp_path / "b", table, targets="acid,oxygens", epochs=1))
@@ -286,7 +286,7 @@ def test_readouts_follow_the_target_and_reach_the_model(tmp_path):
 
 
 def test_the_mean_does_not_grow_with_the_number_of_atoms():
-    """Atoms too far apart to see one another: a sum would be four times as large."""
+    """Atoms are too far apart to interact, so the sum over 40 atoms is four times that over 10."""
     from molinv import models
 
     pos, z = torch.zeros(2, 40, 3), torch.full((2, 40), 6)
@@ -300,7 +300,7 @@ def test_the_mean_does_not_grow_with_the_number_of_atoms():
         assert torch.allclose(long, ratio * short, rtol=1e-3, atol=1e-5)
 
 
-def test_a_partial_evaluation_leaves_a_fuller_one_alone(table, tmp_path):
+def test_a_partial_evaluation_does_not_overwrite_a_complete_one(table, tmp_path):
     folder = train(own(tmp_path / "run", table, targets="oxygens", epochs=1))
     whole = evaluate(folder, copies=2)
     evaluate(folder, copies=2, limit=3)
@@ -312,7 +312,7 @@ def test_a_partial_evaluation_leaves_a_fuller_one_alone(table, tmp_path):
     assert json.loads((folder / "evaluation.json").read_text())["copies"] == 4
 
 
-def test_classes_that_a_part_lacks_are_said(tmp_path, capsys):
+def test_classes_missing_from_a_part_of_the_split_are_reported(tmp_path, capsys):
     path = tmp_path / "rare.csv"
     chains = [f"{'C' * (1 + i // 3)}{'NOS'[i % 3]}" for i in range(60)]
     words = ["train"] * 48 + ["valid"] * 6 + ["test"] * 6
