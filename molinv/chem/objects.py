@@ -1,4 +1,4 @@
-"""Molecules that are Python objects: `ase.Atoms` and RDKit's `Mol`."""
+"""Molecules given as Python objects: `ase.Atoms` and RDKit's `Mol`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from .conformers import embed_many, refuse_dummies
+from .graph import graph_of
 from .rdkit_log import quiet, reason
 from .solid import is_solid, solid
 from .state import Said, in_keys, of_mol
@@ -32,16 +33,16 @@ if TYPE_CHECKING:
 
 
 def is_object(item: Any) -> bool:
-    """Whether it is one of these; their libraries load here only if the caller has them loaded."""
+    """Whether an item is an object of ASE or RDKit; does not import these libraries."""
     return type(item).__module__.split(".")[0] in ("ase", "rdkit")
 
 
 def from_object(item: Any, number: int) -> Item:
-    """The record of the `number`-th input.
+    """The record for an object, the `number`-th input.
 
-    Atoms are named by their info's name, title or label, else their formula; a Mol by its title,
-    else its SMILES. All 3-D conformers of a Mol are taken as one molecule's. Raises InputError
-    for an object that is neither.
+    Atoms are named by name, title or label in their info, else by their formula; a Mol is named
+    by its title, else by its SMILES. All 3-D conformers of a Mol belong to one structure. Raises
+    InputError for any other object.
     """
     from ase import Atoms
     from rdkit import Chem
@@ -67,7 +68,7 @@ def _from_atoms(atoms: Atoms, source: str) -> Structure | Rejected:
 
 
 def of_atoms(atoms: Atoms) -> Said:
-    """What `ase.Atoms` say of charge and unpaired electrons, by `info` or initial values."""
+    """Charge and unpaired electrons of `ase.Atoms`, from `info` or initial values."""
     given = (atoms.arrays.get(name) for name in ("initial_charges", "initial_magmoms"))
     return in_keys(atoms.info, atoms.numbers, *given)
 
@@ -103,4 +104,4 @@ def _geometry(mol: Chem.Mol, options: ReadOptions) -> Geometry:
         except (RuntimeError, ValueError) as error:
             raise InputError(f"RDKit cannot use it ({reason(str(error))}): correct it") from None
     found = embed_many(mol, options.seed, options.conformers)
-    return Geometry(*found, EMBEDDED, *of_mol(mol))
+    return Geometry(*found, EMBEDDED, *of_mol(mol), graph_of(mol))

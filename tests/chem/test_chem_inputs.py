@@ -1,4 +1,4 @@
-"""What else a molecule can come as: databases, objects, gzip of each format, standard input."""
+"""Other kinds of inputs: databases, Python objects, gzip files and standard input."""
 
 import gzip
 import io
@@ -16,6 +16,7 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
 from molinv.chem import Rejected, Structure, embed, embed_many, parallel, read, unpacking
+from molinv.chem.descriptors import Descriptors
 from molinv.chem.readers import records
 from molinv.chem.structure import Pending, ReadOptions
 from molinv.errors import InputError
@@ -35,7 +36,7 @@ def database(tmp_path):
     return path
 
 
-def test_an_ase_database_is_read_back_and_not_written_to(database):
+def test_an_ase_database_is_read_and_not_changed(database):
     before = database.read_bytes()
     items = list(read(database))
     assert [item.name for item in items] == [*NAMES, "mols-3", "mols-4", "mols-5"]
@@ -60,7 +61,7 @@ def test_an_ase_database_is_read_back_and_not_written_to(database):
         "(SELECT 1,1,1,1,1 UNION ALL SELECT id + 1,1,1,1,1 FROM n) SELECT * FROM n",
     ],
 )
-def test_databases_that_are_not_ases_are_refused(tmp_path, sql):
+def test_databases_that_are_not_from_ase_are_refused(tmp_path, sql):
     with sqlite3.connect(tmp_path / "a.db") as made:
         made.execute(sql)
     made.close()
@@ -92,7 +93,7 @@ def test_gzip_of_every_format(database, write, block):
 
 
 @pytest.mark.parametrize("name", ["bomb.smi.gz", "bomb.db.gz"])
-def test_a_bomb_is_refused_before_it_is_unpacked(write, monkeypatch, name):
+def test_a_gzip_bomb_is_refused_before_it_is_unpacked(write, monkeypatch, name):
     monkeypatch.setattr(unpacking, "FREE", 2**20)
     path = write(name, gzip.compress(b"\n" * 2**24))
     with pytest.raises(InputError, match="200 times"):
@@ -129,7 +130,7 @@ def test_standard_input_is_smiles_lines(monkeypatch, text):
     assert not stream.buffer.closed
 
 
-def test_ase_atoms_and_lists_of_everything():
+def test_ase_atoms_and_mixed_lists():
     atoms = molecule("CH3CH2OH")
     mol = Chem.MolFromSmiles("OCC")
     first, second, third = read([atoms, mol, "O"])
@@ -155,7 +156,7 @@ def test_objects_that_cannot_be_used():
         read([3])
 
 
-def test_a_mols_own_conformers_are_taken():
+def test_the_conformers_of_a_mol_are_used():
     mol = Chem.AddHs(Chem.MolFromSmiles("CCO"))
     rdDistGeom.EmbedMultipleConfs(mol, 3, randomSeed=5)
     before = Chem.Mol(mol)
@@ -169,7 +170,18 @@ def test_a_mols_own_conformers_are_taken():
     assert flat.embedded
 
 
-def test_several_conformers_differ_and_begin_with_the_one():
+def test_a_mol_without_conformers_has_the_bond_graph_of_its_smiles():
+    (made,), (expected,) = read(Chem.MolFromSmiles("C[C@H](N)C(=O)O")), read("C[C@H](N)C(=O)O")
+    assert made.graph is not None
+    for ours, theirs in zip(made.graph, expected.graph, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    wanted = Descriptors(rdkit=("MolWt",))
+    (described,) = read(Chem.MolFromSmiles("CCO"), descriptors=wanted)
+    assert isinstance(described, Structure), described
+    assert described.columns["rdkit2d"][0] == pytest.approx(46.07, abs=0.01)
+
+
+def test_the_first_of_several_conformers_is_the_single_one():
     z, pos = embed_many("OCCCN", seed=0, conformers=4)
     np.testing.assert_array_equal(pos[0], embed("OCCCN", 0)[1])
     np.testing.assert_array_equal(pos[:2], embed_many("OCCCN", 0, 2)[1])
@@ -189,7 +201,7 @@ def _crash(options):
     os._exit(3)
 
 
-def test_processes_give_the_same_and_survive_a_crash(monkeypatch):
+def test_worker_processes_give_the_same_results_and_survive_a_crash(monkeypatch):
     monkeypatch.setattr(parallel, "TASK", 2)
     smiles = ["CO", "C(C", "CCO", "O", "CN", "F", "C#N", "CF"]
     options = ReadOptions(conformers=2)
@@ -210,5 +222,5 @@ def test_processes_give_the_same_and_survive_a_crash(monkeypatch):
         read("C", workers=-1)
 
 
-def test_paths_of_every_kind_name_one_input(write):
+def test_a_single_path_is_one_input(write):
     assert next(read(Path(write("a.smi", "O\n")))).name == "O"
