@@ -1,23 +1,29 @@
-"""Chemistry in: molecules from SMILES, SDF, XYZ, tables and databases, as atoms and coordinates.
+"""Reading molecules from SMILES, SDF, XYZ, tables and databases, as atoms and coordinates.
 
-    structure    Structure and Rejected, what reading ends in, and Pending, before; check
-    conformers   SMILES or an RDKit molecule -> 3-D coordinates
-    readers      read: any mix of files, SMILES and Python objects, one stream of structures
+    structure    Structure, Rejected and Pending, which readers return; check
+    conformers   3-D coordinates from a SMILES or an RDKit molecule
+    readers      read: any mix of files, SMILES and Python objects, as one stream of structures
     smiles, tables, blocks, pdb, xyz, database     one family of file formats each
-    state        total charge and unpaired electrons, and how inputs say them
-    labels       what a file says of each molecule beside its atoms; arrays: and of each atom
+    state        total charge and number of unpaired electrons, and the keys that inputs use
+    labels       values that a file has for each molecule
+    arrays       values that a file has for each atom
+    columns, descriptor_columns     columns of an input file that are copied or used by a model
     objects      ase.Atoms and RDKit's Mol
-    graph        the bond graph; descriptors: what RDKit computes of it; xtb: what GFN2-xTB says
-    classes      the rings and functional groups that a molecule has
-    solid        whether an RDKit molecule's coordinates are a geometry, and what they lack
-    parallel     records worked on in several processes, in their order
-    frames       how an XYZ file falls into frames; atom_lines: elements and coordinates of one
-    textfile, unpacking     numbered lines of a text file; gzip, and never without end
-    rdkit_log    RDKit's own words, off the screen and into a message
+    graph        the bond graph
+    descriptors  RDKit's descriptors
+    xtb          energies, charges and bond orders from GFN2-xTB
+    classes      the rings and functional groups of a molecule
+    solid        whether an RDKit molecule has a complete 3-D geometry
+    parallel     several worker processes, with results in order
+    frames       the frames of an XYZ file
+    atom_lines   elements and coordinates of a frame
+    textfile     numbered lines of a text file
+    unpacking    gzip with a limit on the unpacked size
+    rdkit_log    RDKit's log, as a short reason in error messages
 
-RDKit and ASE load when a name is first used, not when this package is imported.
+RDKit and ASE are loaded when a name is first used, not when this package is imported.
 
-MolInvCalculator is found here too, where scripts look for it; it lives in `prediction`.
+MolInvCalculator, which is in `prediction`, can be imported from here as well.
 """
 
 from __future__ import annotations

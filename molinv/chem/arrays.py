@@ -1,4 +1,4 @@
-"""Numbers that a file has for each atom: read when they are asked for."""
+"""Values that a file has for each atom, parsed only when they are used."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import numpy as np
 from .frames import Line, number
 
 _PROPERTIES = re.compile(r'\bProperties\s*=\s*"?([^\s"]+)')
-_OWN = ("species", "pos", "Z", "numbers")  # what the geometry is made of
+_OWN = ("species", "pos", "Z", "numbers")  # columns of the geometry itself
 
 
 @dataclass(frozen=True, eq=False)
 class ByAtom:
-    """Numbers of each atom, (n,) or (n, columns); None where they are no numbers."""
+    """Values of each atom: `array()` is (n,) or (n, columns), or None if not numeric."""
 
     make: Callable[[], np.ndarray | None]
 
     def array(self) -> np.ndarray | None:
-        """As float64."""
+        """The values in float64, or None."""
         return self.make()
 
     def __str__(self) -> str:
@@ -31,36 +31,37 @@ class ByAtom:
 
 
 def columns(comment: str) -> Iterator[tuple[str, str, slice]]:
-    """(name, kind, which) of the columns that an extended XYZ comment's Properties name."""
+    """(name, kind, slice of columns) of each entry of Properties in an extended XYZ comment."""
     match = _PROPERTIES.search(comment)
     parts = match[1].split(":") if match else []
     start = 0
     for name, kind, count in zip(parts[::3], parts[1::3], parts[2::3], strict=False):
         if not (count.isascii() and count.isdecimal() and len(count) < 4):
-            return  # the reader of the geometry says what is wrong
+            return  # the reader of the geometry raises the error
         yield name, kind, slice(start, start + int(count))
         start += int(count)
 
 
 def of_rows(comment: str, rows: Sequence[Line]) -> Iterator[tuple[str, ByAtom]]:
-    """The columns of numbers in an extended XYZ frame, but for the geometry's."""
+    """The numeric columns of an extended XYZ frame, except those of the geometry."""
     for name, kind, which in columns(comment):
         if kind in ("R", "I") and name not in _OWN:
             yield name, ByAtom(lambda c=which: _parse(rows, c))
 
 
 def of_bytes(raw: object, columns: int) -> ByAtom | None:
-    """An ASE database's array of doubles, `columns` to an atom."""
+    """An array of doubles from an ASE database, with `columns` values for each atom."""
     if not isinstance(raw, bytes):
         return None
     return ByAtom(lambda: _doubles(raw, columns))
 
 
 def shaped(rows: list[dict[str, Any]], atoms: list[int]) -> Iterator[dict[str, Any]]:
-    """The rows, with arrays that have a row for each atom as such.
+    """The rows, in which arrays with one row for each atom are wrapped in `ByAtom`.
 
-    A key is by atom where that fits wherever it occurs. Three numbers for each of molecules that
-    all have three atoms are a vector, but for charges and forces.
+    A key has atom values if its arrays are as long as the number of atoms in every row. If all
+    molecules have three atoms, arrays of three numbers are taken as vectors, except for keys
+    that contain "charge" or "force".
     """
     rows = [{key: _array(value) for key, value in row.items()} for row in rows]
     fits: dict[str, bool] = {}
@@ -79,7 +80,7 @@ def shaped(rows: list[dict[str, Any]], atoms: list[int]) -> Iterator[dict[str, A
 
 
 def _array(value: Any) -> Any:
-    """Numbers as an array of float64, anything else as it is."""
+    """Numbers as a float64 array; other values unchanged."""
     if not isinstance(value, np.ndarray | list):
         return value
     try:

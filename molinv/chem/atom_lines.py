@@ -18,12 +18,12 @@ def coordinates(
 ) -> Coordinates:
     """z (N,) and pos (N, 3) from the columns `element` and `place` to `place` + 2.
 
-    Raises InputError for an unknown element, a coordinate that is not a finite number, and a line
-    of fewer than `wide` columns.
+    Coordinates are in angstrom. Raises InputError for an unknown element, a coordinate that is
+    not a finite number, and a line of fewer than `wide` columns.
     """
     cells = [text.split(None, wide) for _, text in rows]
     try:
-        # the usual case first: libraries of millions are read
+        # fast path for well-formed lines, since libraries have millions of molecules
         known = _symbols()
         z = np.array([known[c[element]] for c in cells], dtype=np.int64)
         x, y = place + 1, place + 2

@@ -1,7 +1,7 @@
-"""Molfile records, V2000 and V3000, from .sdf and .mol files, and those of .mol2 files.
+"""Molfile records (V2000 and V3000) from .sdf and .mol files, and records of .mol2 files.
 
-What becomes of its coordinates: see `solid`. A record is 3-D when its header says so or any z
-coordinate is not zero.
+A record is 3-D if its header says so or any z coordinate is not zero. `solid` decides whether its
+coordinates are used.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
     from rdkit import Chem
 
 Record = tuple[int, list[str]]
-Parser = Callable[[str, bool], "Chem.Mol"]  # of a record's text, and whether to sanitise it
+Parser = Callable[[str, bool], "Chem.Mol"]  # takes a record's text, and whether to sanitise it
 
-MOST_LINES = 20_000  # of a record; V3000's 1,000 atoms with their bonds take 2,000
+MOST_LINES = 20_000  # in a record; a V3000 record of 1,000 atoms with bonds has 2,000
 
 
 def read_sdf(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
-    """The records of a .sdf file, or the one of a .mol file; a bad one loses no other.
+    """The records of a .sdf or .mol file; a bad record does not affect the others.
 
-    The name is the title line, else the file's stem and the record's number.
+    A record's name is its title line, else the file's stem and the record's number.
     """
     return _records(path, sdf_blocks(path), _parse)
 
 
 def read_mol2(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
-    """The records of a Tripos .mol2 file, named as those of .sdf files are."""
+    """The records of a Tripos .mol2 file, named like those of .sdf files."""
     start = "@<TRIPOS>MOLECULE"
     blocks = (b for b in _blocks(path, start, first=True) if b[1][0].startswith(start))
     return _records(path, blocks, _parse_mol2)
@@ -57,21 +57,22 @@ def read_mol2(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
 def sdf_blocks(path: Path) -> Iterator[Record]:
     """(number of its first line, its lines) of each record, split at the $$$$ lines.
 
-    Done here and not by RDKit's supplier, which cannot say on which line a record began. Charges
-    and radicals in the atom lines are written as properties too, since RDKit overlooks radicals.
+    RDKit's supplier is not used, because it does not give a record's first line. Charges and
+    radicals in the atom lines are also written as properties, because RDKit ignores radicals
+    there.
     """
     return ((line, with_radicals(block)) for line, block in _blocks(path, "$$$$"))
 
 
 def _blocks(path: Path, mark: str, first: bool = False) -> Iterator[Record]:
-    """Records that end with the line `mark`, or start with it where it is their `first`."""
+    """Records that end with a line `mark`, or with `first` start with it."""
     start, block = 1, []
     for number, line in numbered_lines(path):
         if line.startswith(mark):
             if block or not first:
                 yield start, block or [""]
             start, block = (number, [line]) if first else (number + 1, [])
-        elif len(block) <= MOST_LINES:  # a record without an end must not fill the memory
+        elif len(block) <= MOST_LINES:  # bounds the memory for a record without an end
             block.append(line)
     if any(line.strip() for line in block):
         yield start, block
@@ -116,9 +117,9 @@ def _read_record(
 
 
 def with_radicals(block: list[str]) -> list[str]:
-    """A V2000 record whose atom lines mark radicals (4), with M  CHG and M  RAD lines instead.
+    """Add M  CHG and M  RAD lines to a V2000 record whose atom lines mark radicals (code 4).
 
-    A record that has such lines already is as it was: by the format only these count then.
+    A record that already has such lines is not changed: the format then ignores atom lines.
     """
     counts = block[3] if len(block) > 3 else ""
     number = counts[:3].strip()
@@ -137,7 +138,7 @@ def with_radicals(block: list[str]) -> list[str]:
 
 
 def _in_block(block: str, charge: int | None, unpaired: int | None) -> Said:
-    """Without the two electrons that RDKit counts for each singlet, whose spins are paired."""
+    """Subtract the two electrons that RDKit counts for each singlet, which are paired."""
     entries = [line[9:].split() for line in block.splitlines() if line.startswith("M  RAD")]
     singlets = sum(entry[1::2].count("1") for entry in entries)
     singlets += len(re.findall(r"^M  V30 .*\bRAD=1\b", block, re.MULTILINE))
@@ -145,7 +146,7 @@ def _in_block(block: str, charge: int | None, unpaired: int | None) -> Said:
 
 
 def _in_mol2(block: str, charge: int | None, unpaired: int | None) -> Said:
-    """The charge is the sum of the atoms' charges, where the record has some."""
+    """The charge is the sum of the atoms' charges, if the record has any."""
     lines = block.splitlines()
     if len(lines) < 5 or lines[4].strip() == "NO_CHARGES":
         return charge, unpaired
@@ -165,7 +166,7 @@ def _in_mol2(block: str, charge: int | None, unpaired: int | None) -> Said:
 
 
 def _in_file(reason: str, start: int) -> str:
-    """RDKit counts lines from the record's first: count them from the file's."""
+    """The reason with line numbers of the file; RDKit's are relative to the record."""
     reason = re.sub(r"on line ?(\d+)", lambda m: f"on line {int(m[1]) + start - 1}", reason)
     return f"record at line {start}: {reason}"
 
@@ -173,7 +174,7 @@ def _in_file(reason: str, start: int) -> str:
 def _parse(block: str, sanitize: bool) -> Chem.Mol:
     from rdkit import Chem
 
-    # Not MolFromMolBlock, which logs its reason as a mere warning.
+    # MolFromMolBlock would log the reason only as a warning
     stream = io.BytesIO(block.encode())
     supplier = Chem.ForwardSDMolSupplier(stream, sanitize=sanitize, removeHs=False)
     return _parsed(lambda: next(supplier, None), "molfile")

@@ -1,4 +1,4 @@
-"""What classes of compounds a molecule is of: its rings and functional groups, by its SMILES."""
+"""Compound classes of a molecule from its SMILES: rings and functional groups."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ RINGS = ("no ring", "one ring", "two rings", "three or more rings")
 
 
 def classes(smiles: str) -> frozenset[tuple[str, str]]:
-    """(what, class) of a molecule, such as ("rings", "one ring"); none where RDKit reads none."""
+    """(kind, class) pairs of a molecule, such as ("rings", "one ring").
+
+    Empty for a SMILES that RDKit cannot read.
+    """
     from rdkit import Chem
 
     with quiet():

@@ -1,7 +1,7 @@
-"""The columns a file of molecules has of its own, record by record, for tables made from it.
+"""The columns of a file of molecules, record by record, to be copied into output tables.
 
-Cells of .csv and .tsv tables and of .smi files with a header, data fields of .sdf records, and the
-texts and numbers of extended XYZ comments, ASE's databases and trajectories.
+These are the cells of .csv and .tsv tables and of .smi files with a header, the data fields of
+.sdf records, and the texts and numbers in extended XYZ comments, ASE databases and trajectories.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ FORMAT = ("Properties", "Lattice", "pbc")  # keys that describe an extended XYZ 
 
 
 class Columns(NamedTuple):
-    """The names of a file's columns, all different, and the cells of each record."""
+    """The distinct names of a file's columns, and the cells of each record by name."""
 
     names: list[str]
     rows: Iterator[dict[str, Any]]
 
 
 def columns(path: Path, options: ReadOptions) -> Columns:
-    """A file's columns; of a name that occurs twice, the second becomes `name_2`.
+    """A file's columns. If a name occurs twice, the second column is called `name_2`.
 
-    Records are those of the file's reader, in their order. Files of other kinds have none.
+    Records are those of the file's reader, in the same order. Other kinds of files have no
+    columns.
     """
     extension = Path(path.name.lower().removesuffix(".gz")).suffix
     if extension in (".csv", ".tsv"):
@@ -53,13 +54,13 @@ def columns(path: Path, options: ReadOptions) -> Columns:
     if extension in KEYS:
         try:
             return Columns(_every(_of_keys(path, options)), _of_keys(path, options))
-        except InputError:  # the reader says what is wrong with the file
+        except InputError:  # the reader raises it as well
             pass
     return Columns([], _nothing())
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """The names, made different: the second of equal ones ends in _2, an empty one in its place."""
+    """Distinct names: repeated names get _2, _3, ...; an empty one becomes column_POSITION."""
     made: list[str] = []
     for place, name in enumerate(names, 1):
         name = free = name or f"column_{place}"

@@ -1,4 +1,4 @@
-"""3-D conformers from a SMILES or an RDKit molecule, hydrogens included."""
+"""3-D conformers, with hydrogens, from a SMILES or an RDKit molecule."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from .structure import Coordinates
 if TYPE_CHECKING:
     from rdkit import Chem
 
-MOST_CONFORMERS = 1000  # of one molecule
+MOST_CONFORMERS = 1000  # for one molecule
 LONGEST = 5_000  # characters of a SMILES; RDKit can crash on 12,000
-MOST_ATOMS = 500  # with hydrogens; beyond it one search takes minutes
-SECONDS = 60  # for one attempt at an embedding
-WORK = 3 * 10**7  # pairs of atoms over a relaxation's steps: about a second
+MOST_ATOMS = 500  # with hydrogens; for more, one search takes minutes
+SECONDS = 60  # limit for one embedding attempt
+WORK = 3 * 10**7  # limit on pairs of atoms times steps of a relaxation: about a second
 UNREADABLE = "cannot read the SMILES"
-INCHI = "InChI="  # how an InChI begins; it can stand wherever a SMILES can
-GAP = 3.0  # angstrom between the fragments of a salt before they relax
+INCHI = "InChI="  # prefix of an InChI, which is accepted wherever a SMILES is
+GAP = 3.0  # angstrom between the fragments of a salt before relaxation
 
 
 def embed(mol_or_smiles: Chem.Mol | str, seed: int = 0) -> Coordinates:
-    """Coordinates of one low-energy conformer: z (N,) and pos (N, 3); see `embed_many`."""
+    """One low-energy conformer: z (N,) and pos (N, 3) in angstrom; see `embed_many`."""
     z, pos = embed_many(mol_or_smiles, seed)
     return z, pos[0]
 
 
 def embed_many(mol_or_smiles: Chem.Mol | str, seed: int = 0, conformers: int = 1) -> Coordinates:
-    """Coordinates of several low-energy conformers.
+    """Several low-energy conformers of a molecule.
 
     Returns z (N,) int64 and pos (c, N, 3) float64 in angstrom: the molecule's atoms in their
-    own order, then the hydrogens that were missing. The same molecule and seed give the
-    same coordinates, and the first of them whatever the number asked for; stereo centres that
-    are not specified come out one way or the other. c is below `conformers` where some of the
-    searches fail, and 0 never. Salts and complexes of several fragments are allowed.
+    original order, then the added hydrogens. c is at least 1, but less than `conformers` if some
+    searches fail. The same molecule and seed give the same coordinates, and the first conformer
+    does not depend on `conformers`. Unspecified stereo centres get one of the possible
+    configurations. Molecules of several fragments, such as salts, are allowed.
 
-    ETKDGv3 (Riniker and Landrum 2015; Wang et al. 2020), from random coordinates where it
-    fails, then MMFF94, or UFF where an atom has no MMFF94 type; where neither has
-    parameters the embedding stays as it is.
+    Coordinates are embedded by ETKDGv3 (Riniker and Landrum 2015; Wang et al. 2020), starting
+    from random coordinates if it fails. They are relaxed with MMFF94, or with UFF if an atom has
+    no MMFF94 type; without parameters of either, they are not relaxed.
 
-    Raises InputError for an empty or unreadable SMILES, a dummy atom, more than 500 atoms,
-    and a molecule that cannot be embedded.
+    Raises InputError for an empty or unreadable SMILES, a dummy atom, more than 500 atoms, and
+    a molecule that cannot be embedded.
     """
     from rdkit import Chem
 
@@ -76,13 +76,13 @@ def embed_many(mol_or_smiles: Chem.Mol | str, seed: int = 0, conformers: int = 1
 
 
 def check_conformers(conformers: int) -> None:
-    """Raise InputError for a number of conformers that cannot be made."""
+    """Raise InputError unless the number of conformers is from 1 to 1000."""
     if not 1 <= conformers <= MOST_CONFORMERS:
         raise InputError(f"expected 1 to {MOST_CONFORMERS} conformers, got {conformers}")
 
 
 def conformer_seed(seed: int, number: int) -> int:
-    """The seed of one conformer; RDKit's own of several are multiples of the seed: all 0 of 0."""
+    """The seed of one conformer. RDKit would use multiples of the seed, which are all 0 for 0."""
     if number == 0:
         return seed
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> np.uint32(1))
@@ -95,7 +95,7 @@ def check_seed(seed: int) -> None:
 
 
 def parse_smiles(smiles: str) -> Chem.Mol:
-    """The molecule of a SMILES or InChI; InputError with RDKit's reason where there is none."""
+    """The RDKit molecule of a SMILES or InChI; raises InputError with RDKit's reason."""
     from rdkit import Chem
 
     if not smiles.strip():
@@ -119,7 +119,7 @@ def parse_smiles(smiles: str) -> Chem.Mol:
 
 
 def as_smiles(text: str) -> str:
-    """The SMILES of an InChI, a SMILES as it is; raises InputError as `parse_smiles`."""
+    """The SMILES of an InChI; a SMILES is returned unchanged. Raises as `parse_smiles`."""
     if not text.startswith(INCHI):
         return text
     from rdkit import Chem
@@ -128,7 +128,7 @@ def as_smiles(text: str) -> str:
 
 
 def refuse_dummies(mol: Chem.Mol) -> None:
-    """Raise InputError where an atom is a placeholder ('*', an R group), not an element."""
+    """Raise InputError if an atom is a placeholder ('*' or an R group), not an element."""
     for atom in mol.GetAtoms():
         if atom.GetAtomicNum() == 0:
             raise InputError(
@@ -138,7 +138,7 @@ def refuse_dummies(mol: Chem.Mol) -> None:
 
 
 def atoms(mol: Chem.Mol) -> Coordinates:
-    """(z, pos) of a molecule that has a conformer, (0,) and (0, 3) of one without atoms."""
+    """z (N,) and pos (N, 3) of a molecule with a conformer; no atoms need no conformer."""
     z = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()], dtype=np.int64)
     pos = mol.GetConformer().GetPositions() if len(z) else np.empty((0, 3))
     return z, np.asarray(pos, dtype=np.float64)
@@ -166,7 +166,7 @@ def _embed(mol: Chem.Mol, seed: int) -> None:
 
 
 def _spread(mol: Chem.Mol, fragments: tuple[tuple[int, ...], ...]) -> None:
-    """Fragments are embedded one by one, all about the origin: set them side by side."""
+    """Move fragments side by side, because RDKit embeds each of them about the origin."""
     if len(fragments) < 2:
         return
     conformer = mol.GetConformer()
@@ -182,7 +182,7 @@ def _relax(mol: Chem.Mol) -> None:
     from rdkit.Chem import rdForceFieldHelpers as fields
 
     try:
-        # Types the atoms once; MMFFHasAllMoleculeParams and MMFFOptimizeMolecule do so each.
+        # assigns atom types once; MMFFHasAllMoleculeParams and MMFFOptimizeMolecule each would
         if types := fields.MMFFGetMoleculeProperties(mol):
             field = fields.MMFFGetMoleculeForceField(mol, types, ignoreInterfragInteractions=False)
         elif fields.UFFHasAllMoleculeParams(mol):
@@ -192,4 +192,4 @@ def _relax(mol: Chem.Mol) -> None:
         field.Initialize()
         field.Minimize(maxIts=min(1000, WORK // mol.GetNumAtoms() ** 2))
     except (RuntimeError, ValueError):
-        return  # the embedding is a structure already
+        return  # keep the embedding unrelaxed

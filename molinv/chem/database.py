@@ -1,8 +1,7 @@
-"""ASE's own files: databases (`ase.db.connect("mols.db")`) and trajectories (.traj).
+"""ASE's files: databases (`ase.db.connect("mols.db")`) and trajectories (.traj).
 
-Databases are read with SQLite itself, which can be told not to write: ASE opens them for writing,
-and makes tables in a file that has none. Trajectories are arrays with JSON (ASE's ulm format),
-without a pickle.
+Databases are opened read-only with SQLite; ASE would open them for writing and create tables in
+a file that has none. Trajectories are arrays with JSON (ASE's ulm format), without pickles.
 """
 
 from __future__ import annotations
@@ -37,15 +36,15 @@ from .structure import (
 )
 from .unpacking import open_packed
 
-LARGEST_ROW = 16 * 2**20  # bytes; no molecule takes as many
+LARGEST_ROW = 16 * 2**20  # bytes, more than any molecule needs
 _COLUMNS = "id, numbers, positions, pbc, key_value_pairs, data, initial_charges, initial_magmoms"
 
 
 def read_db(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]:
-    """The rows of an ASE database; the name is the key name, title or label, if a row has one.
+    """The rows of an ASE database, named by a key called name, title or label if they have one.
 
-    A gzipped one is unpacked into a temporary file. Raises InputError for a file that is not an
-    ASE database, or a damaged one.
+    A gzipped database is unpacked into a temporary file. Raises InputError for a file that is
+    not an ASE database, and for a damaged one.
     """
     for row, *given, pbc, pairs, data, charges, moments in rows(path, _COLUMNS):
         source, name = f"{path}:{row}", name_in(from_json(pairs)) or f"{path.stem}-{row}"
@@ -57,7 +56,7 @@ def read_db(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]:
 
 
 def read_traj(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected]:
-    """The frames of an ASE trajectory, named as those of .extxyz files are."""
+    """The frames of an ASE trajectory, named like .extxyz frames; raises as `trajectory`."""
     for number, frame in enumerate(trajectory(path), 1):
         source, info = f"{path}:{number}", frame.get("info")
         name = name_in(info if isinstance(info, dict) else {}) or f"{path.stem}-{number}"
@@ -68,7 +67,7 @@ def read_traj(path: Path, options: ReadOptions) -> Iterator[Structure | Rejected
 
 
 def rows(path: Path, columns: str, table: str = "systems") -> Iterator[tuple[Any, ...]]:
-    """These columns of every system (or of another table), in order; raises as `read_db`."""
+    """The given columns of every row of a table, in order; raises as `read_db`."""
     try:
         with _unpacked(path) as file, ExitStack() as stack:
             yield from _rows(path, file, stack, columns, table)
@@ -80,7 +79,10 @@ def rows(path: Path, columns: str, table: str = "systems") -> Iterator[tuple[Any
 
 
 def trajectory(path: Path) -> Iterator[dict[str, Any]]:
-    """The arrays and values of every frame, those of its calculator under "calculator"."""
+    """The arrays and values of every frame; calculator results are under "calculator".
+
+    Raises InputError for a file that ASE cannot read as a trajectory.
+    """
     from ase.io.ulm import Reader
 
     with _unpacked(path) as file:
@@ -92,7 +94,7 @@ def trajectory(path: Path) -> Iterator[dict[str, Any]]:
                 if given.get_tag() != "ASE-Trajectory":
                     raise ValueError("no trajectory")
                 start = {"pbc": False} | (given.asdict() if len(given) else {})
-                # what all frames have in common stands in the first one only
+                # values that all frames share are stored in the first one only
                 start = {key: start.get(key) for key in ("pbc", "numbers")}
                 for number in range(len(given)):
                     yield start | given[number].asdict()
@@ -105,7 +107,7 @@ def trajectory(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def from_json(text: Any) -> dict[str, Any]:
-    """A JSON object, empty where there is none."""
+    """The JSON object in a text; empty if there is none."""
     try:
         found = json.loads(text) if text else {}
         return found if isinstance(found, dict) else {}
@@ -141,14 +143,14 @@ def _rows(
     found = database.execute(
         "SELECT type, sql FROM sqlite_master WHERE name = ?", [table]
     ).fetchone()
-    # not a view, nor a virtual table: those compute, without end if they like
+    # views and virtual tables are refused, because they may compute without end
     if found is None or found[0] != "table" or not str(found[1]).startswith("CREATE TABLE"):
         raise InputError(f"{path}: expected an ASE database, got one without a table of {table}")
     yield from database.execute(f"SELECT {columns} FROM {table} ORDER BY rowid")
 
 
 def unpacked(blob: Any) -> dict[str, Any]:
-    """A row's data, which ASE keeps as JSON, or as arrays with JSON that says where they start."""
+    """A row's data as a dict. ASE stores it as JSON, or as arrays followed by JSON offsets."""
     from ase.db.core import bytes_to_object
 
     if not isinstance(blob, bytes):

@@ -1,4 +1,4 @@
-"""The columns of an input that a model takes, beside the structures that are read from it."""
+"""Attaching the input columns that a model needs to the structures that are read."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .structure import Item, Pending, ReadOptions, Rejected, Structure
 
 
 def with_columns(items: Iterator[Item], path: Path, options: ReadOptions) -> Iterator[Item]:
-    """The records of a file with the columns that `options.descriptors` name.
+    """The records of a file, with the columns that `options.descriptors` names attached.
 
-    Raises InputError for a file that lacks one of these.
+    Raises InputError for a file that lacks one of these columns.
     """
     wanted = options.descriptors
     if not wanted:
@@ -27,14 +27,14 @@ def with_columns(items: Iterator[Item], path: Path, options: ReadOptions) -> Ite
     if lacking := [name for name in wanted.columns if name not in names]:
         raise InputError(
             f"{path}: the model takes the columns {_listed(wanted.columns)}, and the file has no "
-            f"{_listed(lacking)} (its columns: {_listed(names) or 'none'}): add what is missing."
+            f"{_listed(lacking)} (its columns: {_listed(names) or 'none'}): add these columns."
         )
     both = zip(items, chain(rows, repeat({})), strict=False)
     return (_attached(item, said, wanted) for item, said in both)
 
 
 def missing_columns(wanted: Descriptors) -> str:
-    """The reason for which a structure without columns is refused."""
+    """The reason for refusing a structure without the columns that the model takes."""
     return (
         f"the model takes the columns {_listed(wanted.columns)}, which this input does not have: "
         "give a .csv file with these, or an .sdf or .extxyz file with such properties"

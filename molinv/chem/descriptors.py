@@ -1,4 +1,4 @@
-"""What a model asks to be computed or read of a molecule: descriptors, and what xTB says of it."""
+"""Inputs that a model takes besides the structure: descriptors and xTB's results."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from .xtb import electronic
 if TYPE_CHECKING:
     from rdkit import Chem
 
-RDKIT = "rdkit2d"  # the name that stands for all of RDKit's
+RDKIT = "rdkit2d"  # the name of all RDKit descriptors together
 SMILES = "smiles"  # the key of a record's SMILES among its columns
-LOGARITHMS = {"Ipc"}  # grow exponentially with the molecule: log(1 + x) is taken
+LOGARITHMS = {"Ipc"}  # replaced by log(1 + x), because they grow exponentially with size
 
 
 @dataclass(frozen=True)
 class Descriptors:
-    """Names of the descriptors that a model takes: RDKit's, then columns of the input.
+    """The descriptors that a model takes, in order: RDKit's names, then columns of the input.
 
-    `xtb` says that it takes what GFN2-xTB says of a molecule too (see `chem.xtb`), of those of the
-    kinds of geometry `xtb_kinds`.
+    xtb        whether the model also takes GFN2-xTB's results (see `chem.xtb`)
+    xtb_kinds  kinds of geometry for which xTB is run
     """
 
     rdkit: tuple[str, ...] = ()
@@ -46,53 +46,53 @@ class Descriptors:
 
     @classmethod
     def of_json(cls, content: dict[str, Any] | None) -> Descriptors:
-        """The descriptors that a model's card lists, none where it lists none."""
+        """The descriptors listed in a model card; None gives no descriptors."""
         given = content or {}
         return cls(tuple(given.get(RDKIT, ())), tuple(given.get("columns", ())))
 
     def to_json(self) -> dict[str, list[str]]:
-        """What `of_json` reads."""
+        """The content that `of_json` reads."""
         return {RDKIT: list(self.rdkit), "columns": list(self.columns)}
 
     @property
     def text(self) -> str:
-        """The setting that asks for these, as in "rdkit2d,'pH'"."""
+        """The value of --descriptors for these, such as "rdkit2d,'pH'"."""
         quoted = (f'"{c}"' if "'" in c else f"'{c}'" for c in self.columns)
         return ",".join([*[RDKIT] * bool(self.rdkit), *quoted])
 
 
 def taken(build: dict[str, Any]) -> Descriptors:
-    """What a model asks for, by the settings that its card has."""
+    """The descriptors that a model takes, from the settings in its model card."""
     made = Descriptors.of_json(build.get("descriptors"))
     return replace(made, xtb="xtb" in build.get("features", ()))
 
 
 @lru_cache(maxsize=1)
 def rdkit_functions() -> dict[str, Any]:
-    """RDKit's 2-D descriptors (rdkit.Chem.Descriptors.descList) by their names."""
+    """RDKit's 2-D descriptors (rdkit.Chem.Descriptors.descList), by name."""
     from rdkit.Chem import Descriptors as rdkit_descriptors
 
     return dict(rdkit_descriptors.descList)
 
 
 def check_names(wanted: Descriptors) -> None:
-    """Raise InputError where this RDKit lacks a descriptor that a model takes."""
+    """Raise InputError if the installed RDKit lacks a descriptor that the model takes."""
     if wanted.rdkit and (lacking := set(wanted.rdkit) - set(rdkit_functions())):
         raise InputError(
             f"the model takes the descriptor {min(lacking)}, which this RDKit does not have: "
-            "install the RDKit that the model was trained with."
+            "install the RDKit version that the model was trained with."
         )
 
 
 def rdkit_values(smiles: str, names: Sequence[str]) -> Float64[np.ndarray, " d"]:
-    """RDKit's descriptors of a SMILES or InChI, without its stereochemistry.
+    """RDKit descriptors (d,) of a SMILES or InChI, ignoring its stereochemistry.
 
-    Raises InputError where a descriptor fails or is not finite.
+    Raises InputError if a descriptor fails or is not finite.
     """
     from rdkit import Chem
 
     mol, functions = parse_smiles(smiles), rdkit_functions()
-    Chem.RemoveStereochemistry(mol)  # a bond graph, of which the same comes, has none
+    Chem.RemoveStereochemistry(mol)  # a bond graph has none, and must give the same values
     values, failed = np.zeros(len(names)), []
     with quiet():
         for i, name in enumerate(names):
@@ -116,7 +116,7 @@ def _value(function: Any, mol: Chem.Mol) -> float:
 
 
 def smiles_of(z: np.ndarray, graph: Graph) -> str:
-    """The SMILES of a bond graph with its hydrogens; InputError where RDKit refuses it."""
+    """The SMILES of a bond graph with all hydrogens; raises InputError if RDKit refuses it."""
     from rdkit import Chem
 
     with quiet():
@@ -127,9 +127,10 @@ def smiles_of(z: np.ndarray, graph: Graph) -> str:
 
 
 def computed(structure: Structure, wanted: Descriptors) -> Structure | Rejected:
-    """The structure with what is wanted of RDKit and xTB, where it does not have it yet.
+    """The structure with the wanted results of RDKit and xTB, unless it has them already.
 
-    RDKit's descriptors are among its `columns`, xTB's numbers of each conformer in `electronic`.
+    RDKit's descriptors are added to `columns`; xTB's results for each conformer become
+    `electronic`. Returns Rejected if one of them fails.
     """
     made = _with_rdkit(structure, wanted)
     if isinstance(made, Rejected) or not wanted.xtb or made.electronic is not None:

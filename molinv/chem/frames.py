@@ -1,4 +1,4 @@
-"""How an XYZ file falls into frames, and where the next one begins after a broken one."""
+"""The frames of an XYZ file, and how reading resumes after a broken frame."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Line = tuple[int, str]
 
 _COUNT = re.compile(r"\s*[0-9]+\s*")
 _LETTERS = re.compile(r"[A-Za-z]{1,2}")
-MOST_ROWS = 100_000  # a file that is one endless frame must not fill the memory
+MOST_ROWS = 100_000  # bounds the memory for a file that is one endless frame
 _QM9_TAIL = 3  # frequencies, SMILES, InChI
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame: the line of its atom count, its comment, its atom lines, old VEC lines."""
+    """One frame: line number of its atom count, comment, atom lines and old-style VEC lines."""
 
     line: int
     comment: str
@@ -29,18 +29,18 @@ class Frame:
 
 @dataclass(frozen=True)
 class Broken:
-    """A frame that cannot be delimited; reading goes on at the next one that can."""
+    """A frame whose end cannot be found; reading resumes at the next valid frame."""
 
     line: int
     reason: str
 
 
 def number(text: str) -> float:
-    """A float as XYZ writers write it: also 1.0D+00 (Fortran) and 1.0*^-6 (QM9).
+    """Parse a float, also in the forms 1.0D+00 (Fortran) and 1.0*^-6 (QM9).
 
     Raises ValueError for anything else.
     """
-    if "_" in text:  # Python's own extension
+    if "_" in text:  # Python's float accepts 1_000
         raise ValueError(text)
     return float(text.replace("*^", "e").replace("D", "E").replace("d", "e"))
 
@@ -48,8 +48,8 @@ def number(text: str) -> float:
 def frames(lines: Iterator[Line]) -> Iterator[Frame | Broken]:
     """The frames of a plain or extended XYZ file, one in memory at a time.
 
-    A frame is an atom count, a comment and as many atom lines; blank lines between frames
-    and QM9's three lines after one are passed over.
+    A frame is an atom count, a comment, and that number of atom lines. Blank lines between
+    frames and the three extra lines of QM9's files are skipped.
     """
     ahead = _Ahead(lines)
     while (top := ahead.peek()) is not None:
@@ -64,7 +64,7 @@ def frames(lines: Iterator[Line]) -> Iterator[Frame | Broken]:
 
 
 def shown(text: str) -> str:
-    """A line of the user's file inside a message."""
+    """A line of the user's file, shortened and quoted for a message."""
     text = " ".join(text.split())
     return repr(text if len(text) <= 50 else text[:50] + "...")
 
@@ -84,7 +84,7 @@ class _Ahead:
         return self._seen[offset]
 
     def rows(self, most: int) -> list[Line]:
-        """At most so many lines, up to one that is blank or a count."""
+        """Take at most `most` lines, up to a line that is blank or an atom count."""
         taken: list[Line] = []
         while len(taken) < most:
             line = self._seen.popleft() if self._seen else next(self._lines, None)
@@ -107,7 +107,7 @@ def _frame(ahead: _Ahead) -> Frame | Broken:
     start, text = ahead.take()
     expected = text.strip()
     comment = ahead.take()[1] if ahead.peek() else ""
-    # Compared as text of bounded length: a count of a thousand digits is not worth an int.
+    # the length is checked first: int() of a thousand digits would be slow
     rows = ahead.rows(min(int(expected), MOST_ROWS) if len(expected) < 12 else 0)
     if len(expected) >= 12 or len(rows) < int(expected):
         _resume(ahead)
@@ -141,7 +141,7 @@ def _skip_qm9_tail(ahead: _Ahead) -> None:
 
 
 def _resume(ahead: _Ahead) -> None:
-    """Skip to the next line that is a count with an atom line two below it, or to the end."""
+    """Skip to the next atom count with an atom line two lines below it, or to the end."""
     while (line := ahead.peek()) is not None:
         below = ahead.peek(2)
         if _COUNT.fullmatch(line[1]) and below is not None and _is_atom(below[1]):

@@ -1,7 +1,7 @@
-"""The bond graph of a molecule as small codes: what each atom is, and how each pair is connected.
+"""The bond graph of a molecule as integer codes of atoms and of pairs of atoms.
 
-Code 0 always means "not known", so that a structure without bonds has zeros only. Tables turn
-codes into numbers of 0 and 1 that a network can take.
+Code 0 means "unknown", so a structure without bonds has only zeros. `atom_table` and `pair_table`
+turn codes into one-hot features.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .rdkit_log import quiet
 if TYPE_CHECKING:
     from rdkit import Chem
 
-# the columns of an atom's codes, and how many values each has
+# the columns of atom codes, and the number of values of each
 ATOM = {
     "formal charge": 7,  # -3 or less to 3 or more
     "aromatic": 2,
@@ -29,20 +29,21 @@ ATOM = {
     "unpaired electrons": 3,
 }
 TYPES = 5  # single, double, triple, aromatic, any other
-SELF, APART, FIRST = 1, 2, 3  # pair codes; from FIRST on 2, 3, ... bonds apart
-FARTHEST = 7  # bonds; counted as this many beyond it
-BONDED = FIRST + FARTHEST - 1  # from here on bonds: type, conjugation, ring
+# pair codes: the same atom, another fragment, and from FIRST on 2, 3, ... bonds between them
+SELF, APART, FIRST = 1, 2, 3
+FARTHEST = 7  # bonds; larger distances have the same code
+BONDED = FIRST + FARTHEST - 1  # codes from here on are bonds: type, conjugation, ring
 
 
 class Graph(NamedTuple):
-    """Codes of the N atoms, one column for each of `ATOM`, and of all pairs of atoms."""
+    """Codes of the N atoms, with one column for each entry of `ATOM`, and of all pairs."""
 
     atoms: UInt8[np.ndarray, "N 8"]
     pairs: UInt8[np.ndarray, "N N"]
 
 
 def graph(mol: Chem.Mol) -> Graph:
-    """The codes of a sanitised RDKit molecule that has all its hydrogens."""
+    """The codes of a sanitised RDKit molecule with explicit hydrogens."""
     from rdkit import Chem
 
     n, rings = mol.GetNumAtoms(), mol.GetRingInfo()
@@ -80,7 +81,7 @@ def graph(mol: Chem.Mol) -> Graph:
 
 
 def graph_of(mol: Chem.Mol) -> Graph | None:
-    """`graph` of a molecule with the hydrogens it lacks added; None where RDKit refuses it."""
+    """`graph` of a molecule after adding missing hydrogens; None if RDKit refuses it."""
     from rdkit import Chem
 
     with quiet():
@@ -93,7 +94,7 @@ def graph_of(mol: Chem.Mol) -> Graph | None:
 
 
 def graph_of_smiles(smiles: str) -> Graph | None:
-    """`graph_of` the molecule of a SMILES, atoms in its order; None where it cannot be read."""
+    """`graph_of` a SMILES, with atoms in the SMILES's order; None if it cannot be read."""
     from .conformers import parse_smiles
 
     try:
@@ -103,7 +104,7 @@ def graph_of_smiles(smiles: str) -> Graph | None:
 
 
 def molecule(z: np.ndarray, graph: Graph) -> Chem.Mol:
-    """The sanitised RDKit molecule of a bond graph; RDKit's ValueError where it refuses it."""
+    """The sanitised RDKit molecule of a bond graph; raises ValueError if RDKit refuses it."""
     from rdkit import Chem
 
     kinds = (Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondType.TRIPLE)
@@ -125,12 +126,16 @@ def molecule(z: np.ndarray, graph: Graph) -> Chem.Mol:
 
 
 def atom_table() -> list[Float32[np.ndarray, "codes k"]]:
-    """For each column of atoms' codes a row of 0 and 1 for each code; those of code 0 are 0."""
+    """One-hot tables (codes, k), one for each column of atom codes; row 0 is all 0."""
     return [np.eye(values + 1, dtype=np.float32)[:, 1:] for values in ATOM.values()]
 
 
 def pair_table() -> Float32[np.ndarray, "codes k"]:
-    """For each code of a pair: itself, apart, 1 to 7 bonds, the bond's type, conjugated, ring."""
+    """A table (codes, k) of 0 and 1 for each pair code.
+
+    Its columns are: the same atom, another fragment, 1 to 7 bonds apart, the bond's type,
+    conjugated, in a ring.
+    """
     table = np.zeros((BONDED + 4 * TYPES, 2 + FARTHEST + TYPES + 2), np.float32)
     table[SELF, 0] = table[APART, 1] = 1
     for bonds in range(2, FARTHEST + 1):

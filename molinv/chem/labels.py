@@ -1,8 +1,9 @@
-"""What a file says of each molecule beside its atoms: columns, properties, keys.
+"""The values that a file has for each molecule: columns, properties and keys.
 
-One mapping of texts, numbers and arrays for each record, in the order of the readers' records:
-cells of a table's row, data fields of an .sdf record, keys of an extended XYZ comment and columns
-of its atoms, and of ASE's databases and trajectories key-value pairs, data and calculated values.
+Every record gives one dict of texts, numbers and arrays, in the order of the file's reader. It
+contains the cells of a table's row, the data fields of an .sdf record, or the keys and atom
+columns of an extended XYZ frame. For ASE's databases and trajectories it contains key-value
+pairs, data and calculated values.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from .textfile import numbered_lines
 from .xyz import keys
 
 Labels = dict[str, Any]
-SMILES = "smiles"  # the key under which a record's SMILES or InChI is found, where it has one
+SMILES = "smiles"  # the key of a record's SMILES or InChI, if it has one
 ASE = {"energy": "eV", "forces": "eV/angstrom", "dipole": "e angstrom", "charges": "e"}
 
 
 def labels(path: Path, options: ReadOptions) -> Iterator[Labels]:
-    """Those of each record of a file; raises InputError for a kind of file that has none."""
+    """The values of each record of a file; raises InputError for other kinds of files."""
     if (extension := _extension(path)) not in LABELS:
         raise InputError(
             f"{path}: expected a file with values to learn, ending in {' '.join(LABELS)} (or one "
@@ -56,7 +57,7 @@ def _of_table(path: Path, options: ReadOptions) -> Iterator[Labels]:
     for _, cells in table.rows:
         row = dict(zip(table.columns, (cell.strip() for cell in cells), strict=False))
         smiles = cells[table.smiles].strip() if table.smiles < len(cells) else ""
-        yield row | {SMILES: smiles}  # of `smiles_column`, where another column has that name
+        yield row | {SMILES: smiles}  # `smiles_column` wins over another column of that name
 
 
 def _of_blocks(path: Path, options: ReadOptions) -> Iterator[Labels]:
@@ -70,7 +71,7 @@ def _of_blocks(path: Path, options: ReadOptions) -> Iterator[Labels]:
 
 
 def fields(block: list[str]) -> Iterator[tuple[str, str]]:
-    """The data fields of an .sdf record, (name, text) each."""
+    """The (name, text) pairs of the data fields of an .sdf record."""
     name, value = None, []
     for line in [*block, ""]:
         if name is None and line.startswith(">") and "<" in line:
@@ -132,12 +133,12 @@ LABELS: dict[str, Callable[[Path, ReadOptions], Iterator[Labels]]] = {
 
 
 def follows_ase(path: Path) -> bool:
-    """Whether a file's keys have ASE's meanings and units, `ASE`, by convention."""
+    """Whether the file's format has, by convention, ASE's keys and units (see `ASE`)."""
     return _extension(path) in (".xyz", ".extxyz", ".db", ".traj")
 
 
 def units(path: Path) -> dict[str, str]:
-    """The units that a database's metadata give, as schnetpack writes them."""
+    """The units in a database's metadata, as schnetpack writes them; empty if there are none."""
     if _extension(path) != ".db":
         return {}
     try:
@@ -149,7 +150,7 @@ def units(path: Path) -> dict[str, str]:
 
 
 def block_smiles(path: Path) -> Iterator[str]:
-    """The SMILES of each record of an .sdf file, empty where RDKit cannot read it."""
+    """The SMILES of each record of an .sdf file; "" if RDKit cannot read it."""
     from rdkit import Chem
 
     for _, block in sdf_blocks(path):

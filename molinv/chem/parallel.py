@@ -1,6 +1,6 @@
-"""Records worked on in several processes: the same results, in the same order.
+"""Finishing records in several processes, with the same results in the same order.
 
-Processes are spawned, not forked: a fork of a process in which torch has threads can hang.
+Processes are spawned, not forked, because a fork of a process with torch threads can hang.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from itertools import islice
 from ..errors import InputError
 from .structure import Item, ReadOptions, Rejected, Structure, finish
 
-TASK = 16  # records sent at once: some 0.1 s of conformer searches
-AHEAD = 1024  # records that may be waiting or done before the first of them is asked for
+TASK = 16  # records sent at once: about 0.1 s of conformer searches
+AHEAD = 1024  # most records that are queued or finished ahead of the consumer
 CRASHED = "RDKit crashed on this molecule; give 3-D coordinates in an .sdf or .xyz file"
 
 Finished = list[Structure | Rejected]
@@ -28,10 +28,11 @@ Finished = list[Structure | Rejected]
 def finish_all(
     items: Iterable[Item], options: ReadOptions, workers: int = 0, ahead: int = AHEAD
 ) -> Iterator[Structure | Rejected]:
-    """`finish` of each, by `workers` processes, or here and lazily with 0.
+    """`finish` every record with `workers` processes; 0 finishes them lazily in this process.
 
-    At most `ahead` records are in memory. A molecule that ends its process comes as Rejected and
-    costs no other. Raises InputError below 0 workers, and where processes cannot be started.
+    At most `ahead` records are in memory. A molecule that crashes its process is returned as
+    Rejected and does not affect the others. Raises InputError for fewer than 0 workers, and if
+    processes cannot be started.
     """
     if workers < 0:
         raise InputError(f"expected 0 worker processes or more, got {workers}")
@@ -67,7 +68,7 @@ def _sound(future: Future[Finished]) -> bool:
 
 
 class _Pool:
-    """Worker processes that are started again when one of them dies."""
+    """A pool of worker processes, restarted when one of them dies."""
 
     def __init__(self, workers: int, options: ReadOptions) -> None:
         self._workers, self._options = workers, options
@@ -76,13 +77,13 @@ class _Pool:
     def submit(self, task: list[Item]) -> Future[Finished]:
         try:
             return self._executor.submit(_finish, task, self._options)
-        except BrokenProcessPool:  # one died since; the results that are still to come say so
+        except BrokenProcessPool:  # a process has died; report it through the future
             broken: Future[Finished] = Future()
             broken.set_exception(BrokenProcessPool())
             return broken
 
     def one_by_one(self, task: list[Item]) -> Finished:
-        """A task during which a process died: it may have been any of these, or none."""
+        """Repeat a task during which a process died, to find the record that crashed it."""
         self._restart()
         done: Finished = []
         for item in task:
@@ -113,7 +114,7 @@ class _Pool:
 
 
 def _prepare() -> None:
-    """In a worker: leave Ctrl-C to the parent, and end when it is gone, however it went."""
+    """Set up a worker: ignore Ctrl-C, which the parent handles, and exit with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -1,7 +1,7 @@
-"""PDB files: elements and coordinates, as they stand; bonds are not needed and not read.
+"""PDB files: elements and coordinates. Bonds are not needed and not read.
 
-A PDB file seldom says which bonds are double and often leaves out hydrogens, which cannot be added
-without that: a structure that lacks hydrogens is refused.
+PDB files often leave out hydrogens, and seldom have the bond orders that are needed to add them.
+A structure without hydrogens is therefore refused.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from .textfile import numbered_lines
 if TYPE_CHECKING:
     from rdkit import Chem
 
-MOST_LINES = 100_000  # of a model
-BOUND = 1.4  # angstrom; no hydrogen is further from its carbon
+MOST_LINES = 100_000  # in a model
+BOUND = 1.4  # angstrom, longer than any C-H bond
 COORDINATES = ("ATOM", "HETATM")
 
 
 def read_pdb(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
     """The models of a .pdb file, named by the file's stem and their number.
 
-    A model ends with an ENDMDL or END line. Of alternative places of an atom the first is taken.
-    The charge is the sum of the atoms' (columns 79 and 80), where one has any.
+    A model ends with an ENDMDL or END line. If an atom has alternative locations, the first is
+    used. The charge is the sum of the atoms' charges (columns 79 and 80), if there are any.
     """
     for number, (line, block) in enumerate(_models(path), 1):
         name, source = f"{path.stem}-{number}", f"{path}:{number}"
@@ -75,14 +75,14 @@ def _geometry(block: str) -> Geometry:
     charge, _ = of_mol(mol)
     if _lacks_hydrogens(mol, charge or 0):
         raise InputError(
-            "it lacks hydrogens, and a PDB file does not say where they belong: give it with its "
-            "hydrogens (obabel -h adds them), or as .sdf with bonds"
+            "it lacks hydrogens, and a PDB file does not say where they belong: add hydrogens "
+            "(obabel -h does it), or give it as .sdf with bonds"
         )
     return Geometry(*atoms(mol), GIVEN, charge or None)
 
 
 def _lacks_hydrogens(mol: Chem.Mol, charge: int) -> bool:
-    """No hydrogen at all, or none on a carbon although the bonds leave valences open."""
+    """Whether there are no hydrogens, or none on carbon although carbons have open valences."""
     from rdkit.Chem import rdDetermineBonds
 
     z, pos = atoms(mol)

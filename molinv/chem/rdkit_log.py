@@ -1,4 +1,4 @@
-"""RDKit's log, kept off the screen and turned into half a sentence for a message."""
+"""RDKit's log, captured and shortened to a reason for error messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST = 160
 
 @contextmanager
 def quiet() -> Iterator[Callable[[], str]]:
-    """Silence RDKit inside the block; the yielded function gives its reason, or ""."""
+    """Silence RDKit inside the block; the yielded function returns RDKit's reason, or ""."""
     from rdkit import rdBase
 
     capture = getattr(rdBase, "CaptureErrorLog", None)  # not in the oldest supported RDKit
@@ -27,7 +27,7 @@ def quiet() -> Iterator[Callable[[], str]]:
 
 
 def reason(text: str) -> str:
-    """The first readable complaint in a log or an exception's text, atoms counted from 1.
+    """The first readable error in a log or an exception's text, with atoms counted from 1.
 
         [00:08:31] SMILES Parse Error: extra open parentheses while parsing: C(C
         [00:08:31] SMILES Parse Error: check for mistakes around position 2:
@@ -52,7 +52,7 @@ def reason(text: str) -> str:
 
 
 def _from_one(sentence: str) -> str:
-    """RDKit counts atoms from 0; chemists and file formats count from 1."""
+    """Count atoms from 1, as chemists and file formats do; RDKit counts from 0."""
     sentence = re.sub(
         r"atom # ?(\d+)( [A-Z][a-z]?\b)?",
         lambda m: f"atom {int(m[1]) + 1}" + (f" ({m[2].strip()})" if m[2] else ""),

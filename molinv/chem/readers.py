@@ -55,30 +55,35 @@ def read(
     workers: int = 0,
     descriptors: Descriptors | None = None,
 ) -> Iterator[Structure | Rejected]:
-    """Molecules from files, SMILES strings, `ase.Atoms` and RDKit `Mol`; one input or a list.
+    """Read molecules from files, SMILES strings, `ase.Atoms` and RDKit `Mol`.
 
-    Files are .smi (.smiles .txt .inchi) .csv (.tsv) .sdf .mol .mol2 .pdb .xyz .extxyz, .db and
-    .traj (ASE's), and each of them with .gz; "-" is standard input, a SMILES a line. A string is a
-    file where it exists or ends in a known extension, else a SMILES, with a name after white space
-    if one follows. An InChI ("InChI=...") can stand wherever a SMILES can. Files are streamed. A
-    molecule that cannot be used comes as Rejected, in its place, and the rest goes on.
-    `smiles_column` names the column of .csv files; where there is no 3-D structure, `conformers`
-    of each molecule are made, and `seed` makes them reproducible, each on its own: a molecule's
-    coordinates do not depend on its neighbours in the list, nor on the number of `workers`, the
-    processes that do this (0: this one; a script then needs an `if __name__ == "__main__"`).
-    `descriptors` are those that a model takes (`Predictor.descriptors`): structures then have
-    their `columns`.
+    inputs         one input or a list. Files are .smi (.smiles .txt .inchi) .csv (.tsv) .sdf .mol
+                   .mol2 .pdb .xyz .extxyz, and ASE's .db and .traj, all also with .gz. "-" is
+                   standard input with one SMILES in each line. A string is a file if it exists or
+                   ends in a known extension, else a SMILES, optionally followed by white space
+                   and a name. An InChI ("InChI=...") is accepted wherever a SMILES is
+    smiles_column  SMILES column of .csv files
+    seed           random seed of the conformer search. A molecule's coordinates do not depend on
+                   the other molecules or on the number of workers
+    conformers     number of conformers for inputs without a 3-D structure
+    workers        number of worker processes; 0 uses this process. A script that asks for workers
+                   needs `if __name__ == "__main__":`
+    descriptors    descriptors that a model takes (`Predictor.descriptors`); structures then have
+                   their `columns`
 
-    Raises InputError, at once, for a missing file, a folder, an unknown extension and an object
-    that is no molecule; when the file's turn comes, for one without molecules, one that is not
-    text, and a table without the SMILES column or a column that `descriptors` name.
+    Files are streamed. A molecule that cannot be used is returned as Rejected in its position, and
+    reading continues.
+
+    Raises InputError at once for a missing file, a folder, an unknown extension, and an object that
+    is not a molecule. While reading, raises InputError for a file without molecules, a file that is
+    not text, and a table without the SMILES column or a column in `descriptors`.
     """
     options = ReadOptions(seed, smiles_column, conformers, descriptors)
     return finish_all(records(inputs, options), options, workers)
 
 
 def records(inputs: Any, options: ReadOptions) -> Iterator[Item]:
-    """What `read` makes its structures of, before any conformer search; raises as `read` does."""
+    """The records that `read` finishes, before any conformer search; raises as `read` does."""
     check_seed(options.seed)
     check_conformers(options.conformers)
     one = isinstance(inputs, str | os.PathLike) or is_object(inputs)
@@ -94,7 +99,7 @@ def _read(plan: list[Source], options: ReadOptions) -> Iterator[Item]:
 
 
 def _source(item: Any, number: int) -> Source:
-    """Where the records of one input come from."""
+    """The function that yields the records of one input."""
     if not isinstance(item, str | os.PathLike):
         made = from_object(item, number)
         return lambda options: iter([made])
@@ -118,7 +123,7 @@ def _some(text: str, items: Iterator[Item]) -> Iterator[Item]:
 
 
 def _reader(text: str) -> Reader | None:
-    """The reader of a file, None for a SMILES; a SMILES may hold dots, / and \\ as well."""
+    """The reader of a file; None for a SMILES, which may also contain dots, / and \\."""
     extension = _extension(text)
     if os.path.isdir(text):
         raise InputError(f"{text}: expected a file or a SMILES, got a folder; name the files in it")

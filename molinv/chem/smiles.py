@@ -1,4 +1,4 @@
-"""SMILES or InChI: one from an argument, or one a line from a .smi file."""
+"""SMILES and InChI: from an argument, or from the lines of a .smi file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LINE = re.compile(
 
 
 def from_smiles(smiles: str, name: str, source: str, options: ReadOptions) -> Structure | Rejected:
-    """Conformers of one SMILES or InChI; Rejected, with RDKit's reason, where there are none."""
+    """The structure of one SMILES or InChI; Rejected, with RDKit's reason, if it has none."""
     name = name or smiles
     try:
         smiles = as_smiles(smiles)
@@ -50,7 +50,7 @@ def from_smiles(smiles: str, name: str, source: str, options: ReadOptions) -> St
 
 
 def pending(smiles: str, name: str, source: str) -> Pending:
-    """`from_smiles`, for whoever has the time."""
+    """A record whose conformers are searched later, by `from_smiles`."""
     return Pending(name or smiles, source, partial(from_smiles, smiles, name, source))
 
 
@@ -61,10 +61,10 @@ def split(line: str) -> tuple[str, str]:
 
 
 def read_smi(path: Path, options: ReadOptions) -> Iterator[Pending]:
-    """One SMILES or InChI a line, a name after white space; blank lines and # comments are skipped.
+    """One SMILES or InChI in each line, with an optional name after white space.
 
-    A first line such as "SMILES Name" is a header. Where it names more columns, the molecule's
-    name is the cell of the one called name, title, id or mol_id.
+    Blank lines and # comments are skipped. A first line such as "SMILES Name" is a header. If it
+    has more than two columns, the name is in the column called name, title, id or mol_id.
     """
     return _from_lines(numbered_lines(path), path)
 
@@ -75,13 +75,13 @@ def read_standard_input() -> Iterator[Pending]:
 
 
 def header_of(path: Path) -> list[str] | None:
-    """The names of a .smi file's columns, None where it has no header."""
+    """The names of a .smi file's columns; None if it has no header."""
     line = next((line for _, line in numbered_lines(path) if _counts(line)), "")
     return cells_of(line) if _is_header(line) else None
 
 
 def molecule_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The numbered lines of a .smi file that are molecules."""
+    """(line number, line) of the molecules in a .smi file."""
     lines = ((number, line) for number, line in numbered_lines(path) if _counts(line))
     for first, (number, line) in enumerate(lines):
         if first or not _is_header(line):
@@ -89,7 +89,7 @@ def molecule_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def cells_of(line: str, most: int = 0) -> list[str]:
-    """A line's cells, between tabs or else white space; the last of `most` has the rest."""
+    """A line's cells, split at tabs or else at white space into at most `most` cells."""
     cells = line.split("\t") if "\t" in line else line.split(None, most - 1 if most else -1)
     return [cell.strip() for cell in cells]
 

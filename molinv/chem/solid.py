@@ -1,10 +1,10 @@
-"""Whether an RDKit molecule's own coordinates are a geometry, and what they lack.
+"""Whether an RDKit molecule has a 3-D geometry, and adding the hydrogens that it lacks.
 
-- 3-D with its hydrogens: exactly as they stand. Bonds and charges play no part then, so a
-  record whose valences RDKit refuses (QM9's own SDF has hundreds) is as good as any.
-- 3-D without hydrogens, or with those on N, O and S only: the missing hydrogens are added
-  where the geometry asks for them; the given atoms stay where they are.
-- 2-D, or all atoms in one place: a drawing. Hydrogens and a conformer search.
+- 3-D with hydrogens: coordinates are used unchanged. Bonds and charges are not needed, so records
+  whose valences RDKit refuses (QM9's SDF file has hundreds) can be used.
+- 3-D without hydrogens, or with hydrogens only on N, O and S: the missing hydrogens are added at
+  positions that fit the geometry; the given atoms do not move.
+- 2-D, or all atoms at the same position: a drawing, which needs a conformer search.
 """
 
 from __future__ import annotations
@@ -25,14 +25,18 @@ if TYPE_CHECKING:
 
 
 def is_solid(mol: Chem.Mol) -> bool:
+    """Whether the molecule's first conformer is a 3-D geometry, or it has no atoms."""
     if not mol.GetNumConformers() or not mol.GetConformer().Is3D():
-        return mol.GetNumAtoms() == 0  # nothing to search a conformer for
+        return mol.GetNumAtoms() == 0  # without atoms no conformer search is needed
     pos = mol.GetConformer().GetPositions()
     return len(pos) < 2 or bool(np.ptp(pos, axis=0).max() > 0)
 
 
 def solid(mol: Chem.Mol) -> Geometry:
-    """The record's own coordinates, with the hydrogens it left out."""
+    """The molecule's own coordinates, with missing hydrogens added.
+
+    Raises InputError if it has no hydrogens and RDKit cannot add them.
+    """
     from rdkit import Chem
 
     said = of_mol(mol)
@@ -55,10 +59,10 @@ def solid(mol: Chem.Mol) -> Geometry:
 
 
 def _lacks_hydrogens(mol: Chem.Mol) -> bool:
-    """No hydrogen on any carbon, and some are due: on a carbon, or anywhere if there are none.
+    """Whether no carbon has a hydrogen although one should, or there are none although some should.
 
-    A record with hydrogens on its carbons is complete: an open valence in it is a radical
-    or a charge that was not written down.
+    A record with hydrogens on carbons is complete: its open valences are radicals or charges that
+    were not written down.
     """
     bearers = [
         atom for atom in mol.GetAtoms() if any(n.GetAtomicNum() == 1 for n in atom.GetNeighbors())

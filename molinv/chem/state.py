@@ -1,16 +1,16 @@
-"""Total charge and unpaired electrons: what inputs say of them, and what follows from a count.
+"""Total charge and number of unpaired electrons of an input.
 
-Keys of extended XYZ comments and of ASE's objects and databases, in this order:
+They are read from keys of extended XYZ comments and of ASE's objects and databases, in this order:
 
 - `charge` or `total_charge`: the total charge in e.
 - `multiplicity` or `spin_multiplicity`: 2S + 1, one more than the number of unpaired electrons.
-- `spin`: programs write 2S + 1 or 2S under this name. One of the two has the parity that the
-  number of electrons asks for, and that one is meant. 0 says nothing.
-- without a key, ASE's initial charges and magnetic moments of the atoms, where any is not zero:
-  their sums.
+- `spin`: programs write 2S + 1 or 2S under this name. The one whose parity fits the number of
+  electrons is used. 0 is ignored.
+- without these keys, the sums of ASE's initial charges and magnetic moments of the atoms, unless
+  all are zero.
 
-An input that says nothing is taken as neutral. Where the number of unpaired electrons is not
-said, it is the least possible: 1 for an odd number of electrons, else 0.
+An input without a charge is neutral. If the number of unpaired electrons is not given, it is the
+smallest possible: 1 for an odd number of electrons, else 0.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ CHARGES = ("charge", "total_charge")
 MULTIPLICITIES = ("multiplicity", "spin_multiplicity")
 SPIN = "spin"
 NEUTRAL = (0, 0)  # charge and unpaired electrons of a neutral, closed-shell molecule
-MOST = 99  # of either
-MENTIONED = 3  # states in a sentence
-ROUNDED = 0.05  # e; sums of printed charges of atoms are this close to a whole number
+MOST = 99  # largest charge and number of unpaired electrons
+MENTIONED = 3  # states listed in a sentence
+ROUNDED = 0.05  # e; allowed rounding error of a sum of printed atomic charges
 
-Said = tuple[int | None, int | None]  # charge and unpaired electrons, None where not said
+Said = tuple[int | None, int | None]  # charge and unpaired electrons, None if not given
 
 
 def state_of(z: np.ndarray, charge: int | None, unpaired: int | None) -> tuple[int, int]:
-    """Charge and unpaired electrons of atoms z (N,), with what is not said filled in."""
+    """Charge and unpaired electrons of atoms z (N,), with defaults for None."""
     charge = charge or 0
     return charge, (int(z.sum()) - charge) % 2 if unpaired is None else unpaired
 
 
 def settled(z: np.ndarray, charge: int | None, unpaired: int | None) -> Said:
-    """What is said, checked; the number of unpaired electrons follows where a charge is said.
+    """Check charge and unpaired electrons; the latter are filled in if only a charge is given.
 
-    Raises InputError for a charge or a number that the electrons of atoms z (N,) cannot have.
+    Raises InputError for values that are impossible for the electrons of atoms z (N,).
     """
     if charge is None and unpaired is None:
         return None, None
@@ -64,9 +64,10 @@ def settled(z: np.ndarray, charge: int | None, unpaired: int | None) -> Said:
 def in_keys(
     keys: Mapping[str, Any], z: np.ndarray, charges: Any = None, moments: Any = None
 ) -> Said:
-    """What key-value pairs say of atoms z (N,), else the sums of charges and moments of atoms.
+    """Charge and unpaired electrons from key-value pairs, else from sums over the atoms z (N,).
 
-    Raises InputError for a value that is not a whole number.
+    `charges` and `moments` (N,) are the atoms' charges in e and magnetic moments. Raises
+    InputError for a value that is not a whole number.
     """
     lower = {str(k).lower(): v for k, v in keys.items()}
     charge = _first(lower, CHARGES)
@@ -83,22 +84,23 @@ def in_keys(
 
 
 def of_mol(mol: Chem.Mol) -> Said:
-    """Formal charges and radical electrons of an RDKit molecule; None for no radical electron.
+    """Sums of formal charges and of radical electrons of an RDKit molecule.
 
-    Open valences that are not written down are not known here: the electrons' parity decides.
+    The second is None instead of 0: open valences may not be written down, so the parity of the
+    number of electrons decides.
     """
     charge = sum(atom.GetFormalCharge() for atom in mol.GetAtoms())
     return charge, sum(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms()) or None
 
 
 def words(charge: int, unpaired: int) -> str:
-    """A state in words: "charge +1 and 1 unpaired electron"."""
+    """A state in words, such as "charge +1 and 1 unpaired electron"."""
     ends = f"{unpaired or 'no'} unpaired electron{'s' if unpaired > 1 else ''}"
     return f"charge {charge:+d} and {ends}" if charge else f"no charge and {ends}"
 
 
 def of_states(states: Iterable[tuple[int, int]]) -> str:
-    """Molecules of these states in words: "neutral closed-shell molecules"."""
+    """Molecules of these states in words, such as "neutral closed-shell molecules"."""
     made = sorted(states)
     if made == [NEUTRAL]:
         return "neutral closed-shell molecules"
@@ -107,7 +109,7 @@ def of_states(states: Iterable[tuple[int, int]]) -> str:
 
 
 def _first(keys: Mapping[str, Any], names: Iterable[str]) -> int | None:
-    """The whole number under the first of these names that there is; arrays are of atoms."""
+    """The whole number under the first of these keys; arrays (atom values) are skipped."""
     for name in names:
         value = keys.get(name)
         if value is None or np.size(value) != 1:
@@ -117,14 +119,14 @@ def _first(keys: Mapping[str, Any], names: Iterable[str]) -> int | None:
             made = float(text)
         except ValueError:
             made = np.nan
-        if not made.is_integer():  # nor inf, nor NaN
+        if not made.is_integer():  # false for inf and NaN as well
             raise InputError(f"expected a whole number as {name}, got {text[:20]!r}: correct it")
         return int(made)
     return None
 
 
 def _sum(values: Any, what: str, key: str) -> int | None:
-    """The sum of numbers of atoms, to the nearest whole number; None where all are 0."""
+    """The sum of atom values, rounded to a whole number; None if all are 0."""
     if values is None or not np.size(values) or not np.any(values):
         return None
     total = float(np.sum(values))

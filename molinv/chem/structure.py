@@ -1,7 +1,7 @@
-"""What every reader yields: a molecule as atoms and coordinates, or the reason why not.
+"""The results of readers: molecules as atoms and coordinates, or the reason for rejecting them.
 
-A reader only cuts its file into records, and yields each as `Pending`: the work on one (a
-conformer search, a parser) is `finish`, which any process can do.
+A reader splits its file into records and yields each as `Pending`. Parsing and the conformer search
+are done by `finish`, which can run in any process.
 """
 
 from __future__ import annotations
@@ -21,38 +21,42 @@ if TYPE_CHECKING:
     from .xtb import Electronic
 
 HEAVIEST = 118  # oganesson
-FEW = 64  # atoms
-COINCIDENT = 1e-3  # angstrom; no two nuclei are ever this close
-FARTHEST = 1e6  # angstrom; float32, in which models run, keeps 0.1 angstrom there
+FEW = 64  # atoms, up to which all pairs are faster than a tree
+COINCIDENT = 1e-3  # angstrom, closer than any two nuclei can be
+FARTHEST = 1e6  # angstrom, where float32 (used by models) still resolves 0.1 angstrom
 PERIODIC = (
     'periodic structures are not supported: give a molecule, with pbc="F F F" or without Lattice'
 )
-# kinds of geometry: as the input has it, a conformer search's, or the input's heavy atoms with
-# hydrogens that were added
+# kinds of geometry: from the input, from a conformer search, or the input's heavy atoms with
+# added hydrogens
 GIVEN, EMBEDDED, HYDROGENS = "given", "embedded", "hydrogens"
 KINDS = (GIVEN, EMBEDDED, HYDROGENS)
-AHEAD = 100  # atoms; xTB of more is slow, and waits until a model has accepted the molecule
-NAMES = ("name", "title", "label")  # keys that ASE's files may have
+AHEAD = 100  # atoms; for more, xTB is slow and is run only after a model accepts the molecule
+NAMES = ("name", "title", "label")  # keys of ASE's files that give a name
 
 Coordinates = tuple[np.ndarray, np.ndarray]
 
 
-# eq=False: comparing two of them would compare arrays, which has no single truth value.
+# eq=False, because comparing arrays does not give a single truth value
 @dataclass(frozen=True, eq=False)
 class Structure:
     """One molecule.
 
-    z is (N,) int64, pos (N, 3) float64 in angstrom. `name` is the SMILES, the record's
-    title, or the file's stem and a number; `source` is where it came from: "mols.csv:17"
-    (a line number in .smi, .csv and .xyz files, a record number in .sdf files) or
-    "argument". `kind` says where the coordinates came from: GIVEN, EMBEDDED (a conformer search)
-    or HYDROGENS (heavy atoms as given, hydrogens added). `smiles` is the input's SMILES, where it
-    had one. `others` (c, N, 3) holds further conformers of the same molecule, where several were
-    asked for or given. `charge` is the total charge in e, and `unpaired` the number of unpaired
-    electrons; both are None where the input does not say. `graph` is the bond graph, None where
-    the input has no bonds. `columns` are the columns of the input that a model asked for, with
-    RDKit's descriptors as "rdkit2d", and `descriptors` (d,) the numbers that it takes of them.
-    `electronic` is what xTB says of each conformer, where a model asked for it.
+    name         the record's title or the SMILES, else the file's stem and a number
+    z            atomic numbers (N,), int64
+    pos          coordinates (N, 3) in angstrom, float64
+    source       provenance: "mols.csv:17" (a line number for .smi, .csv and .xyz files, a record
+                 number for .sdf files) or "argument"
+    kind         provenance of the coordinates: GIVEN, EMBEDDED (conformer search) or HYDROGENS
+                 (heavy atoms from the input, hydrogens added)
+    smiles       the input's SMILES, or None
+    others       further conformers (c, N, 3) in angstrom, or None
+    charge       total charge in e; None if the input does not give it
+    unpaired     number of unpaired electrons; None if the input does not give it
+    graph        bond graph; None if the input has no bonds
+    columns      columns of the input that a model takes, with RDKit's descriptors as "rdkit2d"
+    descriptors  values (d,) that the model takes from `columns`
+    electronic   xTB's results for each conformer, if a model takes them
     """
 
     name: str
@@ -71,22 +75,22 @@ class Structure:
 
     @property
     def conformers(self) -> int:
-        """How many conformers there are."""
+        """The number of conformers."""
         return 1 if self.others is None else 1 + len(self.others)
 
     @property
     def embedded(self) -> bool:
-        """Whether a conformer search made the coordinates."""
+        """Whether the coordinates come from a conformer search."""
         return self.kind == EMBEDDED
 
     @property
     def state(self) -> tuple[int, int]:
-        """Charge and unpaired electrons; neutral, with as few as possible, where not said."""
+        """Charge and unpaired electrons; by default neutral, with as few as possible."""
         return state_of(self.z, self.charge, self.unpaired)
 
 
 class Geometry(NamedTuple):
-    """What a reader finds: z (N,), pos (N, 3) or (c, N, 3), and what `Structure` says of them."""
+    """The result of parsing a record: z (N,), pos (N, 3) or (c, N, 3); see `Structure`."""
 
     z: np.ndarray
     pos: np.ndarray
@@ -98,7 +102,7 @@ class Geometry(NamedTuple):
 
 @dataclass(frozen=True)
 class Rejected:
-    """A molecule that could not be used; `reason` is one sentence."""
+    """A molecule that cannot be used, with the `reason` in one sentence."""
 
     name: str
     source: str
@@ -107,7 +111,7 @@ class Rejected:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What a reader may need to know beyond its file."""
+    """Options of all readers: see `readers.read`."""
 
     seed: int = 0
     smiles_column: str | None = None
@@ -115,12 +119,12 @@ class ReadOptions:
     descriptors: Descriptors | None = None
 
 
-# eq=False: what `make` holds may be arrays.
+# eq=False, because `make` may hold arrays
 @dataclass(frozen=True, eq=False)
 class Pending:
-    """A record that was read but not worked on.
+    """A record that is not parsed yet.
 
-    `make` is a partial of a function of a module, so that it can go to another process.
+    `make` is a partial of a module's function, so that it can be sent to another process.
     """
 
     name: str
@@ -132,7 +136,7 @@ Item = Structure | Rejected | Pending
 
 
 def finish(item: Item, options: ReadOptions) -> Structure | Rejected:
-    """The molecule of a record; it depends on the record and the options alone."""
+    """The molecule of a record; it depends only on the record and the options."""
     made = item.make(options) if isinstance(item, Pending) else item
     if not options.descriptors or isinstance(made, Rejected):
         return made
@@ -145,17 +149,17 @@ def finish(item: Item, options: ReadOptions) -> Structure | Rejected:
 
 
 def name_in(keys: Mapping[str, Any]) -> str:
-    """The name that a record's key-value pairs give it, or ""."""
+    """The name in a record's key-value pairs, or ""."""
     given = (keys.get(key) for key in NAMES)
     return next((str(v)[:200] for v in given if isinstance(v, str | int | float) and v), "")
 
 
 def check(z: np.ndarray, pos: np.ndarray) -> None:
-    """Refuse atoms and coordinates that no model can use.
+    """Raise InputError for atoms and coordinates that no model can use.
 
-    z is (N,) integers, pos (N, 3) in angstrom. Raises InputError for no atoms, other
-    shapes, an atomic number outside 1..118, a coordinate that is not finite (or beyond
-    1e6 angstrom) and two atoms closer than 1e-3 angstrom; atoms are counted from 1.
+    z is (N,) integers, pos (N, 3) in angstrom. Refused are other shapes, no atoms, atomic
+    numbers outside 1 to 118, coordinates that are not finite or beyond 1e6 angstrom, and two
+    atoms closer than 1e-3 angstrom. Messages count atoms from 1.
     """
     z, pos = np.asarray(z), np.asarray(pos)
     if z.ndim != 1 or pos.shape != (len(z), 3):
@@ -173,7 +177,7 @@ def check(z: np.ndarray, pos: np.ndarray) -> None:
             f"atom {odd[0] + 1} has no known element (atomic number {z[odd[0]]}): "
             f"expected 1 to {HEAVIEST}"
         )
-    near = np.abs(pos) < FARTHEST  # False of NaN
+    near = np.abs(pos) < FARTHEST  # false for NaN as well
     if not near.all():
         atom = int(np.argmin(near.all(axis=1)))
         raise InputError(
@@ -195,8 +199,8 @@ def _check_distances(pos: np.ndarray) -> None:
 
 
 def _nearest(pos: np.ndarray) -> tuple[float, int, int]:
-    """The smallest distance between two atoms, and which they are."""
-    if len(pos) <= FEW:  # all pairs are quicker there than a tree
+    """The smallest distance between two atoms, and their indices."""
+    if len(pos) <= FEW:
         vectors = pos[:, None] - pos
         squares = np.einsum("ijk,ijk->ij", vectors, vectors)
         np.fill_diagonal(squares, np.inf)
@@ -206,7 +210,7 @@ def _nearest(pos: np.ndarray) -> tuple[float, int, int]:
 
     distance, neighbour = map(np.asarray, KDTree(pos).query(pos, k=2))
     atom = int(np.argmin(distance[:, 1]))
-    # Of several atoms in one place, the tree may list an atom as its own second neighbour.
+    # if several atoms coincide, the tree may list an atom as its own second neighbour
     return distance[atom, 1], atom, next(int(i) for i in neighbour[atom] if i != atom)
 
 
@@ -217,7 +221,10 @@ def _point(xyz: np.ndarray) -> str:
 def structure_of(
     name: str, source: str, find: Callable[[], Geometry], smiles: str | None = None
 ) -> Structure | Rejected:
-    """The structure of the geometry that `find()` returns, checked; Rejected on InputError."""
+    """The structure of the geometry that `find()` returns; Rejected if it raises InputError.
+
+    Also Rejected if the geometry fails `check`, or its charge and unpaired electrons `settled`.
+    """
     try:
         found = find()
         first, *others = found.pos if np.ndim(found.pos) == 3 else [found.pos]

@@ -1,4 +1,4 @@
-"""SMILES, or InChI, from a column of a .csv or .tsv file."""
+"""SMILES and InChI from a column of a .csv or .tsv file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DELIMITERS = ",;\t"
 
 
 class Table(NamedTuple):
-    """A .csv file: its columns, which of them is the SMILES, and (line, cells) of each row."""
+    """A .csv file: names of columns, index of the SMILES column, and (line, cells) of each row."""
 
     columns: list[str]
     smiles: int
@@ -27,13 +27,13 @@ class Table(NamedTuple):
 
 
 def read_csv(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
-    """A header, then one molecule a row; separated by commas, semicolons or tabs.
+    """Molecules of a table with a header, separated by commas, semicolons or tabs.
 
-    The SMILES column is options.smiles_column, or the one called smiles, canonical_smiles,
-    isomeric_smiles or smi in any case, or the only one with "smiles" in its name, or where there
-    is none the one called inchi. A cell may be an InChI in any of these. The name
-    is the column called name, title, id or mol_id, else the SMILES. Blank rows are skipped.
-    Raises InputError where there is no such column.
+    The SMILES column is options.smiles_column. By default it is the column called smiles,
+    canonical_smiles, isomeric_smiles or smi in upper or lower case, else the only column with
+    "smiles" in its name, else the column called inchi. Its cells may also be InChIs. The name is
+    in the column called name, title, id or mol_id; the default is the SMILES. Blank rows are
+    skipped. Raises InputError if there is no SMILES column.
     """
     table = table_rows(path, options)
     if table is None:
@@ -56,7 +56,10 @@ def read_csv(path: Path, options: ReadOptions) -> Iterator[Pending | Rejected]:
 
 
 def table_rows(path: Path, options: ReadOptions) -> Table | None:
-    """The table, with its rows still to be read; None of an empty file."""
+    """The table, whose rows are read lazily; None for an empty file.
+
+    Raises InputError if there is no header or no SMILES column.
+    """
     lines = numbered_lines(path)
     start, top = next(((n, line) for n, line in lines if line.strip()), (0, ""))
     if not top:
@@ -71,7 +74,7 @@ def table_rows(path: Path, options: ReadOptions) -> Table | None:
 
 
 def _rows(path: Path, reader: Any, start: int) -> Iterator[tuple[int, list[str]]]:
-    """(line the row starts on, its cells) of a csv.reader that begins at line `start`."""
+    """(first line, cells) of each row of a csv.reader that begins at line `start`."""
     number = start
     try:
         for row in reader:
@@ -90,7 +93,7 @@ def _delimiter(header: str) -> str:
     def cells(delimiter: str) -> int:
         try:
             return len(next(csv.reader([header], delimiter=delimiter)))
-        except csv.Error:  # not a header at all: whoever reads the rows says so
+        except csv.Error:  # not CSV; reading the rows raises the error
             return 0
 
     return max(DELIMITERS, key=cells)

@@ -1,4 +1,4 @@
-"""Numbered lines of a text file, plain or gzipped, whichever program wrote it."""
+"""Numbered lines of a text file, plain or gzipped, in the usual encodings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 from ..errors import InputError
 from .unpacking import open_packed
 
-LONGEST_LINE = 1_000_000  # characters; a file that is one endless line must not fill the memory
+LONGEST_LINE = 1_000_000  # characters; bounds the memory for a file that is one endless line
 
 _SNIFF = 4096
 _MARKS = {  # PowerShell and older Windows programs write UTF-16
@@ -26,11 +26,12 @@ _MARKS = {  # PowerShell and older Windows programs write UTF-16
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(line number from 1, line without its end), one at a time.
+    """(line number from 1, line without its end), one line at a time.
 
-    Any of the three line ends; UTF-8 with or without a byte-order mark, or UTF-16 with
-    one. Raises InputError for a file that cannot be opened, is binary or is not UTF-8, for a
-    line of more than a million characters, and for a gzipped one that is damaged or a bomb.
+    Lines may end in \\n, \\r\\n or \\r. The encoding is UTF-8 with or without a byte-order mark,
+    or UTF-16 with one. Raises InputError for a file that cannot be opened, is binary or has
+    another encoding, for a line of more than a million characters, and for a gzipped file that
+    is damaged or unpacks to far more than its size.
     """
 
     def opened(stack: ExitStack) -> BinaryIO:
@@ -42,7 +43,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def standard_input() -> Iterator[tuple[int, str]]:
-    """`numbered_lines` of standard input, which stays open."""
+    """`numbered_lines` of standard input, which is not closed."""
 
     def opened(stack: ExitStack) -> BinaryIO:
         given = sys.stdin.buffer

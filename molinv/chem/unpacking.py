@@ -1,4 +1,4 @@
-"""gzip, unpacked as it is read and never without end."""
+"""gzip files, unpacked while they are read, with a limit on the unpacked size."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from typing import Any, BinaryIO, cast
 from ..errors import InputError
 
 FREE = 16 * 2**20  # bytes that any file may unpack to
-RATIO = 200  # beyond those, times its own size; molecules' text packs 3 to 30 times, zeros 1,000
+# above FREE, the largest ratio of unpacked to packed size; text has 3 to 30, zeros have 1,000
+RATIO = 200
 _BLOCK = 2**16
 
 
 @contextmanager
 def open_packed(path: Path) -> Iterator[BinaryIO]:
-    """A gzipped file, to be read as if it were not.
+    """Open a gzipped file to read its unpacked content.
 
-    Reading raises InputError where it unpacks to more than 16 MiB and to more than 200 times the
-    bytes read so far, and EOFError, zlib.error or gzip.BadGzipFile where it is damaged.
+    Reading raises InputError if the file unpacks to more than 16 MiB and more than 200 times the
+    bytes read so far, and EOFError, zlib.error or gzip.BadGzipFile if it is damaged.
     """
     with path.open("rb") as packed, gzip.GzipFile(fileobj=packed) as unpacked:
         yield cast(BinaryIO, io.BufferedReader(_Bounded(path, packed, unpacked), _BLOCK))
@@ -40,6 +41,6 @@ class _Bounded(io.RawIOBase):
         if self._count > max(FREE, RATIO * self._packed.tell()):
             raise InputError(
                 f"{self._path}: unpacks to more than {RATIO} times its size, as no file of "
-                "molecules does; check what it is, and unpack it yourself if it is meant"
+                "molecules does; check what it is, and unpack it yourself if it is correct"
             )
         return size

@@ -1,4 +1,4 @@
-"""What GFN2-xTB says of a molecule: numbers of atoms, pairs and the whole that no rotation changes.
+"""Rotation-invariant results of GFN2-xTB for the atoms, pairs and whole of a molecule.
 
 Source: Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019), as tblite computes it.
 """
@@ -19,11 +19,11 @@ from ..errors import InputError
 
 METHOD = "GFN2-xTB"
 BOHR, HARTREE = 0.529177210544, 27.211386245981  # angstrom, eV; CODATA 2022
-DEBYE = 2.541746473  # of one e a0
+DEBYE = 2.541746473  # D in one e a0
 HEAVIEST = 86  # radon
-# what tblite calls "xtbml": populations and lengths of multipoles by shell and by atom, response
+# tblite's "xtbml" features: populations and lengths of multipoles by shell and by atom, response
 # and orbital energies of the atom's own density, parts of the energy, and weighted means of these
-# over the atoms around ("ext"); atomic units, energies of orbitals in eV
+# over neighbouring atoms ("ext"). Atomic units, except orbital energies in eV
 ATOMS = (
     *("CN_A", "p_s", "p_p", "p_d", "dipm_s", "dipm_p", "dipm_d", "qm_s", "qm_p", "qm_d"),
     *("q_A", "dipm_A", "qm_A", "response", "gap", "chem_pot", "HOAO", "LUAO", "E_eht", "E_rep"),
@@ -31,13 +31,13 @@ ATOMS = (
     *("ext_q_A", "ext_dipm_A", "ext_qm_A", "ext_dipm_e", "ext_qm_e", "ext_dipm_Z", "ext_qm_Z"),
     *("ext_gap", "ext_chem_pot", "ext_HOAO", "ext_LUAO"),
 )
-PAIRS = ("bond order",)  # Wiberg's
-# energies in eV, that of atomisation by GFN2-xTB's own atoms; the length of the dipole in D
+PAIRS = ("bond order",)  # Wiberg bond orders
+# energies in eV (atomisation relative to GFN2-xTB's free atoms); the length of the dipole in D
 MOLECULE = ("homo - 1", "homo", "lumo", "lumo + 1", "atomisation", "dipole")
 
 
 class Electronic(NamedTuple):
-    """Numbers of a molecule of n atoms, in the order of `ATOMS`, `PAIRS` and `MOLECULE`."""
+    """Results for a molecule of n atoms, in the order of `ATOMS`, `PAIRS` and `MOLECULE`."""
 
     atoms: Float32[np.ndarray, "n 39"]
     pairs: Float32[np.ndarray, "n n 1"]
@@ -45,28 +45,28 @@ class Electronic(NamedTuple):
 
 
 def is_installed() -> bool:
-    """Whether tblite is there."""
+    """Whether tblite is installed."""
     return importlib.util.find_spec("tblite") is not None
 
 
 def check_installed() -> None:
-    """Raise InputError without tblite."""
+    """Raise InputError if tblite is not installed."""
     if not is_installed():
         raise InputError(f"{METHOD} needs the package tblite: pip install 'molinv[xtb]'.")
 
 
 def electronic(z: np.ndarray, pos: np.ndarray, charge: int = 0, unpaired: int = 0) -> Electronic:
-    """The numbers of atoms z (n,) at pos (n, 3) in angstrom, in a few milliseconds.
+    """Run GFN2-xTB on atoms z (n,) at pos (n, 3) in angstrom, which takes a few milliseconds.
 
-    Raises InputError, without its last full stop, for an element that xTB lacks, a number of
-    unpaired electrons that these atoms cannot have, and where the SCF does not converge.
+    Raises InputError, without a final full stop, for an element without parameters, for an
+    impossible number of unpaired electrons, if the SCF does not converge, and without tblite.
     """
     check_installed()
     if (heaviest := int(z.max())) > HEAVIEST:
         raise InputError(f"{METHOD} has no parameters for element {heaviest}, only up to 86")
     if (int(z.sum()) - charge - unpaired) % 2:
         raise InputError(
-            f"{int(z.sum()) - charge} electrons cannot have {unpaired} unpaired: give its charge "
+            f"{int(z.sum()) - charge} electrons cannot have {unpaired} unpaired: give the charge "
             "or the number of unpaired electrons"
         )
     found = _run(z, pos, charge, unpaired)
@@ -89,7 +89,7 @@ def electronic(z: np.ndarray, pos: np.ndarray, charge: int = 0, unpaired: int = 
 
 
 def _run(z: np.ndarray, pos: np.ndarray, charge: int, unpaired: int) -> dict[str, Any]:
-    """tblite's results. Small occupation is that of its default, 300 K."""
+    """tblite's results, at its default electronic temperature of 300 K."""
     from tblite.exceptions import TBLiteRuntimeError
     from tblite.interface import Calculator
 
@@ -106,9 +106,9 @@ def _run(z: np.ndarray, pos: np.ndarray, charge: int, unpaired: int) -> dict[str
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """With more threads than one a molecule of this size takes a hundred times as long."""
+    """Use one thread: with several, a small molecule takes a hundred times as long."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)  # of the OpenMP that tblite shares with torch
+    torch.set_num_threads(1)  # tblite uses the same OpenMP library as torch
     try:
         yield
     finally:

@@ -1,6 +1,6 @@
-"""XYZ files, plain and extended: an atom count, a comment, then element x y z a line, in angstrom.
+"""XYZ files, plain and extended: an atom count, a comment, then lines "element x y z" (angstrom).
 
-The comment of an extended frame says what its columns are (Properties=) and holds key=value pairs.
+The comment of an extended frame has key=value pairs; Properties= describes the columns.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from .structure import (
 )
 from .textfile import numbered_lines
 
-_LONGEST_NAME = 40  # a longer comment is a program's bookkeeping
+_LONGEST_NAME = 40  # longer comments are notes of programs, not names
 _WIDE = re.compile(r":\d{4,}")  # a column count that would only cost memory
 
 
 def read_xyz(
     path: Path, options: ReadOptions, always: bool = False
 ) -> Iterator[Pending | Rejected]:
-    """The frames of a .xyz or .extxyz file; a broken one costs no more than itself where possible.
+    """The frames of a .xyz or .extxyz file. Reading resumes after a broken frame if possible.
 
-    Elements are symbols in any case, D and T, or atomic numbers. A frame is extended where its
-    comment holds Properties= or Lattice=, or `always`; its name is then its name, title or label
-    key. In a plain one the name is a short comment without "=", and further columns are ignored.
-    Without a name, a frame is called by the file's stem and its number.
+    Elements are symbols in upper or lower case (also D and T), or atomic numbers. A frame is
+    extended if its comment contains Properties= or Lattice=, or with `always`; its name is then in
+    a key called name, title or label. In a plain frame the name is a short comment without "=",
+    and further columns are ignored. Frames without a name get the file's stem and their number.
     """
     for index, frame in enumerate(frames(numbered_lines(path)), 1):
         name, source = f"{path.stem}-{index}", f"{path}:{frame.line}"
@@ -61,18 +61,18 @@ read_extxyz = partial(read_xyz, always=True)
 
 
 def keys(frame: Frame) -> dict[str, Any]:
-    """The key=value pairs of a frame's comment; raises InputError where ASE cannot parse them."""
+    """The key=value pairs of a frame's comment; raises InputError if ASE cannot parse them."""
     from ase.io.extxyz import key_val_str_to_dict
 
     try:
         found = key_val_str_to_dict(frame.comment)
-    # ASE lets whatever its parsing runs into escape: KeyError, IndexError, AttributeError, ...
+    # ASE raises many kinds of errors here: KeyError, IndexError, AttributeError, ...
     except Exception as error:
         said = " ".join(str(error).split())[:120] or type(error).__name__
         raise InputError(
             f"line {frame.line + 1}: ASE cannot read this comment ({said}): correct it"
         ) from None
-    # "_JSON 1.5", as ASE writes some numbers, comes as an array without dimensions
+    # numbers that ASE writes as "_JSON 1.5" are parsed as 0-dimensional arrays
     return {
         k: v.item() if isinstance(v, np.ndarray) and not v.ndim else v for k, v in found.items()
     }
@@ -84,7 +84,7 @@ def _plain(frame: Frame, name: str, source: str, options: ReadOptions) -> Struct
         z, pos = coordinates(frame.rows)
         try:
             given = keys(frame) if "=" in frame.comment else {}
-        except InputError:  # a comment is free text here
+        except InputError:  # the comment of a plain frame is free text
             given = {}
         return Geometry(z, pos, GIVEN, *in_keys(given, z))
 

@@ -1,10 +1,10 @@
-"""Malformed inputs for every reader, and the contract that they have to hold.
+"""Malformed inputs for every reader, and the contract that readers must keep.
 
     python attacks.py SEED COUNT FOLDER
 
-attacks with COUNT mutated real files in this process, which must not exceed 2 GB, nor 10 s of the
-processor's time without a word of the reader, and prints what came. The file that
-was under attack stays in FOLDER.
+reads COUNT mutated real files in this process and prints statistics. The process must not use
+more than 2 GB, nor 10 s of processor time between two results of a reader. FOLDER keeps the last
+file.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from molinv.chem.labels import LABELS, labels
 from molinv.chem.structure import ReadOptions
 from molinv.errors import InputError
 
-SECONDS, BYTES = 10, 2 * 2**30  # of the processor's time, and of memory
-HANGS = 1800  # seconds without a word, on however busy a machine
+SECONDS, BYTES = 10, 2 * 2**30  # limits on processor time and memory
+HANGS = 1800  # seconds without a result after which the process ends, even on a busy machine
 SMILES = [
     "CCO",
     "c1ccccc1O",
@@ -58,7 +58,7 @@ def solid(smiles: str) -> Chem.Mol:
 
 
 def tripos(mol: Chem.Mol) -> str:
-    """A molecule as a .mol2 record, which RDKit reads and does not write."""
+    """A molecule as a .mol2 record, which RDKit can read but not write."""
     pos = mol.GetConformer().GetPositions()
     atoms = "".join(
         f"{a.GetIdx() + 1} {a.GetSymbol()}1 {' '.join(f'{x:.4f}' for x in pos[a.GetIdx()])} "
@@ -76,7 +76,7 @@ def tripos(mol: Chem.Mol) -> str:
 
 
 def real_files(folder: Path) -> dict[str, bytes]:
-    """Small files of every kind, as RDKit, ASE and QM9 write them, by their ending."""
+    """Small files of every kind, as written by RDKit, ASE and QM9, by their extension."""
     mols = [solid(s) for s in SMILES]
     flat = Chem.MolFromSmiles("CC(=O)Oc1ccccc1")
     AllChem.Compute2DCoords(flat)
@@ -161,7 +161,7 @@ PIECES += [
 
 
 def mutate(content: bytes, others: list[bytes], chance: random.Random) -> bytes:
-    """One to six changes: bytes, numbers, lines, ends, repeats, encodings, other files' pieces."""
+    """Make one to six changes: bytes, digits, lines, line ends, repeats, encodings, splices."""
     data = bytearray(content)
     for _ in range(chance.choice((1, 1, 1, 2, 3, 6))):
         at = chance.randrange(len(data) + 1)
@@ -208,9 +208,9 @@ def mutate(content: bytes, others: list[bytes], chance: random.Random) -> bytes:
 
 
 def hold(path: Path, seen: collections.Counter) -> float:
-    """The contract for one file: structures, rejections or InputError, and nothing else.
+    """Check the contract for one file: only structures, rejections or InputError may result.
 
-    Returns the longest that the next of these took, in seconds of the processor.
+    Returns the longest processor time that one result took, in seconds.
     """
     longest, start = 0.0, watched()
     refused = None
@@ -239,13 +239,13 @@ def hold(path: Path, seen: collections.Counter) -> float:
 
 
 def watched() -> float:
-    """The processor's time; the process is ended if it does not come back here."""
+    """The processor time. Ends the process if this is not called again within HANGS seconds."""
     faulthandler.dump_traceback_later(HANGS, exit=True)
     return time.process_time()
 
 
 def main(seed: int, count: int, folder: Path) -> dict[str, object]:
-    """Attack with so many mutated real files; the figures of it."""
+    """Read `count` mutated real files; returns statistics of the results."""
     resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
     folder.mkdir(parents=True, exist_ok=True)
     files, chance, seen = real_files(folder), random.Random(seed), collections.Counter()
@@ -253,7 +253,7 @@ def main(seed: int, count: int, folder: Path) -> dict[str, object]:
     for number in range(count):
         ending = endings[number % len(endings)]
         content = files[ending]
-        if ending.endswith(".gz") and chance.random() < 0.5:  # within the packing, or the packing
+        if ending.endswith(".gz") and chance.random() < 0.5:  # mutate the content, not the archive
             content = gzip.compress(mutate(files[ending[:-3]], list(files.values()), chance))
         else:
             content = mutate(content, list(files.values()), chance)

@@ -9,7 +9,7 @@ from rdkit.Chem import rdDepictor, rdDistGeom
 
 @pytest.fixture
 def write(tmp_path):
-    """write(name, text or bytes) -> path as a string; text goes out as it is, in UTF-8."""
+    """write(name, text or bytes) -> path as a string; text is written unchanged, in UTF-8."""
 
     def writer(name: str, content: str | bytes) -> str:
         path = tmp_path / name

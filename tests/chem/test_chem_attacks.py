@@ -1,4 +1,4 @@
-"""Mutated real files, in a process that may neither hang nor take all the memory."""
+"""Mutated real files, read in a process with limits on time and memory."""
 
 import json
 import os
@@ -15,7 +15,7 @@ HERE = Path(__file__).with_name("attacks.py")
 
 
 def attack(count, folder, seed=0):
-    """The figures of so many attacks; fails where the process came to any other end."""
+    """Statistics of `count` attacks; fails unless the process ends normally."""
     one = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     command = [sys.executable, "-W", "error", str(HERE), str(seed), str(count), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | one)
@@ -23,13 +23,13 @@ def attack(count, folder, seed=0):
     assert not done.stderr
     found = json.loads(done.stdout)
     assert found["cases"] == count
-    assert found["seconds"] < SECONDS  # the processor's, however busy the machine is
+    assert found["seconds"] < SECONDS  # processor time, which other processes do not change
     assert found["MiB"] < 2048
     assert min(found[kind] for kind in ("Structure", "Rejected", "InputError")) > count / 20
     return found
 
 
-def test_two_hundred_attacks(tmp_path):
+def test_240_attacks(tmp_path):
     attack(240, tmp_path)
 
 

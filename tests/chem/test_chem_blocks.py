@@ -15,7 +15,7 @@ def one(path) -> Structure:
     return item
 
 
-def test_a_bad_record_loses_no_other(sdf, block):
+def test_a_bad_record_does_not_affect_the_others(sdf, block):
     good = block("CCO", "ethanol")
     path = sdf(
         good,
@@ -50,7 +50,7 @@ def open_lines(path):
         return file.read().split("\n")
 
 
-def test_rdkits_line_is_counted_from_the_top_of_the_file(sdf, block):
+def test_line_numbers_in_reasons_are_those_of_the_file(sdf, block):
     good = block("CCO")
     path = sdf(good, re.sub(r"\n.{10}(.{20} O )", r"\n       nan\1", good))
     bad = next(item for item in read([path]) if isinstance(item, Rejected))
@@ -93,7 +93,7 @@ def test_a_drawings_wedges_become_stereo(write, block):
     assert volume("N[C@@H](C)C(=O)O") * volume("N[C@H](C)C(=O)O") < 0
 
 
-def test_all_atoms_in_one_place_is_a_drawing_too(write, block):
+def test_all_atoms_at_one_position_is_a_drawing_too(write, block):
     lines = block("CCO", solid=False).split("\n")
     zeros = "    0.0000    0.0000    0.0000 "
     lines[1] = lines[1].replace("2D", "3D")
@@ -126,7 +126,7 @@ def test_hydrogens_are_added_where_only_the_polar_ones_are_given(write, block):
 
 
 def test_an_open_valence_beside_other_hydrogens_stays_open(write, block):
-    """A methyl radical and an uncharged zwitterion, as programs without bond orders write."""
+    """A methyl radical, and nitromethane without charges, as programs without bond orders write."""
     radical = re.sub(r"( C  ) .*", r"\1 0  0  0  0  0  0", block("[CH3]"))
     radical = radical.replace("M  RAD  1   1   2\n", "")
     assert Chem.MolFromMolBlock(radical).GetAtomWithIdx(0).GetTotalNumHs() == 4
@@ -145,7 +145,7 @@ def test_bad_valence_without_hydrogens_is_rejected(write, block):
 
 
 @pytest.mark.parametrize("ending", ["", "$$$$\n", "$$$$\n\n\n", "> <y>\n1.0\n\n$$$$\n"])
-def test_one_record_however_the_file_ends(write, block, ending):
+def test_any_end_of_the_file_gives_one_record(write, block, ending):
     assert one(write("a.sdf", block("C") + ending)).z.tolist() == [6, 1, 1, 1, 1]
 
 

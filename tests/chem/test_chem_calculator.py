@@ -1,4 +1,4 @@
-"""MolInvCalculator: one fixed function in ASE's units, and the gradient of it that was learned."""
+"""MolInvCalculator: a deterministic energy in ASE's units, and forces that are its gradient."""
 
 import pickle
 import shutil
@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def sloped(tmp_path_factory):
-    """One that counts as trained on forces."""
+    """A model that is marked as trained on forces."""
     return tiny_model(tmp_path_factory.mktemp("models") / "forces", scale=30000.0, forces=True)
 
 
@@ -51,7 +51,7 @@ def ethanol() -> Atoms:
 
 
 def differences(atoms: Atoms, step: float) -> np.ndarray:
-    """The negative gradient by central differences, of three atoms, (3, 3)."""
+    """The negative gradient for the first three atoms (3, 3), by central differences."""
     forces = np.zeros((3, 3))
     for a in range(3):
         for c in range(3):
@@ -72,7 +72,7 @@ def test_forces_are_the_energys_negative_gradient(sloped, orbit):
     forces = atoms.get_forces()
     assert abs(forces).max() > 0.1
     np.testing.assert_allclose(differences(atoms, 1e-4), forces[:3], atol=1e-5)
-    assert abs(forces.sum(0)).max() < 1e-6  # it sees the molecule from its centroid
+    assert abs(forces.sum(0)).max() < 1e-6  # the molecule is centred before the network
 
 
 @pytest.mark.parametrize("model", ["painn", "graph"])
@@ -86,14 +86,14 @@ def test_other_architectures_have_gradients_too(tmp_path, model):
     np.testing.assert_allclose(differences(atoms, 1e-4), forces[:3], atol=1e-6)
 
 
-def test_frames_that_are_not_differentiated_have_energies(tmp_path):
+def test_model_canonical_has_energies(tmp_path):
     args = {"model": "point", "model_args": {"width": 16, "layers": 1}}
     atoms = ethanol()
     atoms.calc = MolInvCalculator(tiny_model(tmp_path, model="canonical", model_args=args))
     assert np.isfinite(atoms.get_potential_energy())
 
 
-def test_forces_that_no_model_learned_are_refused_and_energies_are_not(folder, sloped, tmp_path):
+def test_forces_are_refused_unless_the_model_learned_them(folder, sloped, tmp_path):
     atoms = ethanol()
     atoms.calc = MolInvCalculator(folder, orbit="learned", double=True)
     energy = atoms.get_potential_energy()
@@ -103,7 +103,7 @@ def test_forces_that_no_model_learned_are_refused_and_energies_are_not(folder, s
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="learned no forces"):
         BFGS(atoms, logfile=None).run(fmax=0.1, steps=2)
-    write(tmp_path / "a.extxyz", atoms)  # ASE writes what there is
+    write(tmp_path / "a.extxyz", atoms)  # ASE writes the energy without forces
     assert read_ase(tmp_path / "a.extxyz").get_potential_energy() == pytest.approx(energy)
     atoms.calc = MolInvCalculator(sloped, orbit="learned", double=True)
     assert atoms.get_forces().shape == (9, 3)
@@ -115,7 +115,7 @@ def test_charge_and_spin_are_those_of_the_atoms(tmp_path):
     atoms = molecule("H2O")
     atoms.calc = MolInvCalculator(tiny_model(tmp_path, facts=cations))
     neutral = atoms.get_potential_energy()
-    atoms.info["charge"] = 1  # ten electrons less one
+    atoms.info["charge"] = 1  # leaves nine electrons
     with pytest.raises(InputError, match=r"this one has charge \+1 and 1 unpaired electron: "):
         atoms.get_potential_energy()
     atoms.info["charge"] = 0
@@ -132,7 +132,7 @@ def test_charge_and_spin_are_those_of_the_atoms(tmp_path):
     assert np.isfinite(ammonium.get_potential_energy())
 
 
-def test_values_are_the_predictors_in_electronvolts(folder):
+def test_values_equal_those_of_the_predictor_in_electronvolts(folder):
     atoms = ethanol()
     calculator = MolInvCalculator(folder, orbit="learned", copies=8, seed=0)
     atoms.calc = calculator
@@ -144,14 +144,14 @@ def test_values_are_the_predictors_in_electronvolts(folder):
     (row,) = Predictor(folder, copies=8).predict([given])
     assert atoms.get_potential_energy() == pytest.approx(row["U0"] * 1e-3, abs=1e-5)
     assert calculator.results["free_energy"] == calculator.results["energy"]
-    spread = row["U0_std"] * 1e-3 * np.sqrt(7 / 8)  # the population's, of fixed elements
+    spread = row["U0_std"] * 1e-3 * np.sqrt(7 / 8)  # the population's standard deviation
     assert calculator.get_property("energy_std", atoms) == pytest.approx(spread, rel=1e-3)
 
 
 @pytest.mark.parametrize(
     ("unit", "factor"), [("eV", 1.0), ("Hartree", units.Ha), ("kcal/mol", units.kcal / units.mol)]
 )
-def test_units_are_ases(tmp_path, unit, factor):
+def test_energies_are_converted_to_the_units_of_ase(tmp_path, unit, factor):
     energy = Target("E", unit, atomwise=True)
     atoms = molecule("H2O")
     atoms.calc = MolInvCalculator(tiny_model(tmp_path / "a", (energy,), 1.0, forces=True))
@@ -163,7 +163,7 @@ def test_units_are_ases(tmp_path, unit, factor):
     np.testing.assert_allclose(atoms.get_forces(), factor * other.get_forces(), rtol=1e-4)
 
 
-def test_total_energies_have_the_atom_references(folder, tmp_path, capsys):
+def test_total_energies_include_the_atom_references(folder, tmp_path, capsys):
     other, references = tmp_path / "total", {1: -13_600.0, 6: -1_030_000.0, 8: -2_040_000.0}
     shutil.copytree(folder, other)
     saved = load(other)
@@ -190,12 +190,12 @@ def test_total_energies_have_the_atom_references(folder, tmp_path, capsys):
     capsys.readouterr()
     assert main(["predict", str(other), "CCO", "--total"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert f"{total['U0']:.0f}"[:5] in shown  # as digits, not as 1e+06
+    assert f"{total['U0']:.0f}"[:5] in shown  # all digits, not 1e+06
     assert "U0: total energies" in shown
     assert "not total energies" not in shown
 
 
-def test_total_energies_need_atomwise_ones(tmp_path):
+def test_total_energies_need_an_atomwise_target(tmp_path):
     folder = tiny_model(tmp_path, (GAP,))
     with pytest.raises(InputError, match="no energies relative to atom references among gap"):
         Predictor(folder, total=True)
@@ -203,7 +203,7 @@ def test_total_energies_need_atomwise_ones(tmp_path):
 
 def test_energies_are_the_same_every_time_and_in_every_calculator(folder):
     first, again = MolInvCalculator(folder, orbit="learned"), MolInvCalculator(folder)
-    assert again.parameters["orbit"] == "haar"  # the tiny model's distribution is nearly that
+    assert again.parameters["orbit"] == "haar"  # the tiny model's distribution is nearly Haar
     atoms, other = ethanol(), ethanol()
     atoms.calc, other.calc = first, MolInvCalculator(folder, orbit="learned")
     before = atoms.get_potential_energy()
@@ -213,7 +213,7 @@ def test_energies_are_the_same_every_time_and_in_every_calculator(folder):
     assert atoms.get_potential_energy() == pytest.approx(before, abs=1e-5)
 
 
-def test_turned_molecules_have_turned_forces_as_far_as_the_quadrature_is_exact(sloped):
+def test_forces_rotate_with_the_molecule_up_to_the_error_of_the_quadrature(sloped):
     g = SO3().haar(1, torch.Generator().manual_seed(1))[0].double().numpy()
 
     def error(degree):
@@ -244,8 +244,8 @@ def drift(folder, step: float, orbit: str, steps: int) -> float:
 
 
 @pytest.mark.parametrize("orbit", ["haar", "learned"])
-def test_dynamics_keep_their_energy(tmp_path, orbit):
-    # Verlet's error falls with the square of the step, if the forces are the gradient
+def test_dynamics_conserve_the_energy(tmp_path, orbit):
+    # the error of Verlet's method falls with the square of the step if forces are the gradient
     folder = tiny_model(tmp_path, scale=100_000.0, forces=True)
     coarse, fine = drift(folder, 0.4, orbit, 50), drift(folder, 0.1, orbit, 200)
     assert coarse < 5e-3
@@ -273,7 +273,7 @@ def test_the_shipped_model_orders_isomers_and_has_no_forces():
         (Atoms("CO", [[0, 0, 0], [0, 0, np.nan]]), "finite"),
     ],
 )
-def test_atoms_it_cannot_take(folder, atoms, said):
+def test_unusable_atoms_are_refused(folder, atoms, said):
     atoms.calc = MolInvCalculator(folder)
     with pytest.raises(InputError, match=said) as caught:
         atoms.get_potential_energy()
@@ -307,7 +307,7 @@ def test_nothing_is_unpickled(folder, monkeypatch):
 
 
 def test_finite_parts_of_a_learned_distribution_are_summed_exactly():
-    """Each drawn rotation with and without inversion; a finite group needs no draw at all."""
+    """Each drawn rotation is used with and without inversion; a finite group needs no draws."""
     mirror = Categorical(Reflection(3), init=0.3)
     for mu, copies, rest in ((mirror, 16, 1), (Composed(O3(), init=0.5), 6, 3)):
         elements, weights = _fixed(Augmented(torch.nn.Identity(), mu), "learned", 0, copies, 0)

@@ -1,3 +1,5 @@
+"""Conformers: elements, hydrogens, geometry, reproducibility and refusals."""
+
 import numpy as np
 import pytest
 from rdkit import Chem
@@ -35,7 +37,7 @@ def distances(pos):
     return np.linalg.norm(pos[:, None] - pos[None], axis=-1)
 
 
-def test_bond_lengths_are_those_of_methane():
+def test_methane_has_its_bond_lengths():
     _, pos = embed("C")
     assert distances(pos)[0, 1:] == pytest.approx([1.09] * 4, abs=0.02)
 
@@ -111,7 +113,7 @@ def test_seeds_that_would_not_reproduce_are_refused(seed):
 
 @pytest.mark.parametrize(("carbons", "steps"), [(20, 1000), (150, 146)])
 def test_a_large_molecules_relaxation_takes_fewer_steps(carbons, steps, monkeypatch):
-    """482 atoms took 7.5 s, and 1.1 s with this bound: one record could hold up a library."""
+    """482 atoms took 7.5 s without this bound and 1.1 s with it."""
     taken = []
 
     class Field:
@@ -128,7 +130,7 @@ def test_a_large_molecules_relaxation_takes_fewer_steps(carbons, steps, monkeypa
     assert taken == [steps]
 
 
-def test_a_smiles_that_could_crash_rdkit_is_refused_unread():
+def test_a_smiles_that_could_crash_rdkit_is_refused_before_parsing():
     long, usual = read(["c1" + "c" * 12_000, "C" * 40])
     assert isinstance(long, Rejected)
     assert long.reason == "a SMILES of 12,002 characters is too long: expected at most 5,000"

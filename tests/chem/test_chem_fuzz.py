@@ -1,4 +1,4 @@
-"""Whatever is in a file: structures, rejections or InputError, and nothing else."""
+"""For any content of a file, only structures, rejections or InputError may result."""
 
 import gzip
 
@@ -95,7 +95,7 @@ def mutated(draw, valid: bytes) -> bytes:
 
 
 def everything(path):
-    """What a reader yields, and the InputError that ends it, if one does."""
+    """The results of a reader, followed by the InputError that ends it, if any."""
     try:
         yield from read([str(path)])
     except InputError as error:
@@ -103,7 +103,7 @@ def everything(path):
 
 
 def hold(path, seen: set) -> None:
-    """The contract, for one file; what came is added to `seen`."""
+    """Check the contract for one file; adds the types of the results to `seen`."""
     for item in everything(path):
         seen.add(type(item))
         if isinstance(item, Structure):
@@ -150,7 +150,7 @@ def binaries(tmp_path_factory):
 def test_no_binary_file_escapes_the_contract(binaries, ending, tmp_path):
     path, seen = tmp_path / f"fuzz{ending}", set()
     content = binaries[ending]
-    used = np.flatnonzero(np.frombuffer(content, np.uint8))  # most of a page is empty
+    used = np.flatnonzero(np.frombuffer(content, np.uint8))  # most bytes of a page are 0
 
     @SLOW
     @given(st.lists(st.tuples(st.sampled_from(list(used)), st.integers(0, 255)), max_size=8))

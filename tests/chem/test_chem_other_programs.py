@@ -1,4 +1,4 @@
-"""Files as other programs save them, and what comes back for each."""
+"""Files as other programs write them, and the molecules that are read from them."""
 
 from collections import Counter
 
@@ -11,7 +11,7 @@ from molinv.errors import InputError
 
 
 def formula(item) -> str:
-    """C2H6O of a structure; the reason of a molecule that was rejected."""
+    """The formula of a structure, such as C2H6O; the reason of a rejected molecule."""
     if isinstance(item, Rejected):
         return item.reason
     from ase.data import chemical_symbols
@@ -28,7 +28,7 @@ LINES = ["CCO ethanol", "", "# a comment", "   ", "[NH4+] ammonium", "CCO ethano
 OF_LINES = [
     ("ethanol", "C2H6O"),
     ("ammonium", "H4N"),
-    ("ethanol", "C2H6O"),  # the same name again, in its place
+    ("ethanol", "C2H6O"),  # a repeated name, in its original position
     ("ethyl", "C2H5"),
 ]
 
@@ -83,11 +83,11 @@ KINDS = {
 @pytest.mark.parametrize("solid", [True, False], ids=["3-D", "drawing"])
 @pytest.mark.parametrize("kind", [k for k in KINDS if k != "ferrocene-like"])
 def test_charges_isotopes_salts_and_radicals(block, sdf, kind, solid, v3000):
-    """The same atoms from a molfile of either version, drawn or with a geometry, as from SMILES."""
+    """Molfiles of both versions, 2-D and 3-D, give the same atoms as the SMILES."""
     smiles, expected = KINDS[kind]
     text = block(smiles, kind, solid=solid, v3000=v3000)
     (item,) = read([sdf(text.replace("\n", "\r\n"))])
-    if kind == "hydrate" and solid:  # RDKit has put its molecules into one another
+    if kind == "hydrate" and solid:  # RDKit has placed its molecules on top of each other
         assert "coincide" in formula(item)
         return
     assert (item.name, formula(item)) == (kind, expected)
@@ -95,7 +95,7 @@ def test_charges_isotopes_salts_and_radicals(block, sdf, kind, solid, v3000):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_from_smiles(kind):
+def test_formulas_from_smiles(kind):
     smiles, expected = KINDS[kind]
     (item,) = read([smiles])
     assert formula(item) == expected
@@ -157,7 +157,7 @@ def test_frames(write, program):
     assert np.allclose(item.pos, [[0, 0, 0], [0, 0.76, 0.59], [0, -0.76, 0.59]])
 
 
-def test_what_cannot_be_used_says_why_and_costs_no_other(write, sdf, block):
+def test_unusable_records_have_a_reason_and_do_not_affect_the_others(write, sdf, block):
     made = dict(
         came(write("a.smi", "C1CC open\nc1cccc1 odd\n*C part\nCCO fine\nC(C)(C)(C)(C)C five\n"))
     )
@@ -176,7 +176,7 @@ def test_what_cannot_be_used_says_why_and_costs_no_other(write, sdf, block):
     assert [kept[0][1], kept[2][1]] == ["CH5N", "CFH3"]
 
 
-def test_tripos_records_lists_of_smiles_and_tables_with_tabs(write):
+def test_mol2_files_lists_of_smiles_and_tsv_tables(write):
     record = (
         "@<TRIPOS>MOLECULE\n{name}\n {count} 2 0 0 0\nSMALL\nNO_CHARGES\n\n@<TRIPOS>ATOM\n"
         " 1 O1 0.0 0.0 0.119 O.3 1 W 0.0\n 2 H1 0.0 0.763 -0.477 H 1 W 0.0\n"

@@ -1,4 +1,4 @@
-"""PDB files: elements and coordinates as they stand, and nothing that lacks hydrogens."""
+"""PDB files: elements and coordinates are read unchanged; missing hydrogens are refused."""
 
 import gzip
 
@@ -22,7 +22,7 @@ HETATM    3  H2  HOH A   1       0.000  -0.763  -0.477  1.00  0.00           H
 
 
 def pdb(smiles: str, without=()) -> str:
-    """RDKit's own, without the hydrogens on these elements."""
+    """A PDB file from RDKit, without the hydrogens on the given elements."""
     mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
     rdDistGeom.EmbedMolecule(mol, randomSeed=0)
     gone = {
@@ -48,7 +48,7 @@ def test_elements_and_coordinates_are_a_given_geometry(tmp_path):
     assert np.array_equal(again.pos, item.pos)
 
 
-def test_every_model_is_a_molecule_and_the_charges_of_atoms_add_up(tmp_path):
+def test_every_model_is_a_molecule_with_the_sum_of_its_atoms_charges(tmp_path):
     path = tmp_path / "a.pdb"
     text = "".join(f"MODEL        {i}\n{b}ENDMDL\n" for i, b in enumerate((WATER, pdb("C[NH3+]"))))
     path.write_text(text + "END\n")
@@ -64,12 +64,12 @@ def test_every_model_is_a_molecule_and_the_charges_of_atoms_add_up(tmp_path):
         ("CCO", ("C",), True),
         ("CC(=O)NCC(=O)O", ("C",), True),
         ("c1ccccc1N", ("C",), True),
-        ("NC(N)=O", (), False),  # no hydrogen on its carbon, and none is due
+        ("NC(N)=O", (), False),  # its carbon has no hydrogens
         ("OC(=O)C(F)(F)F", (), False),
         ("c1ccccc1N", (), False),
     ],
 )
-def test_one_without_hydrogens_is_rejected_and_the_next_is_not(tmp_path, smiles, without, lacks):
+def test_a_model_without_hydrogens_is_rejected(tmp_path, smiles, without, lacks):
     path = tmp_path / "a.pdb"
     path.write_text(f"{pdb(smiles, without)}END\n{WATER}END\n")
     first, second = read(path)
@@ -109,14 +109,14 @@ def test_predict_takes_pdb_mol2_and_inchi_first(tmp_path, capsys):
         assert choose([first]) == (None, [first])
 
 
-def test_values_are_not_in_a_pdb_or_mol2_file(tmp_path):
+def test_pdb_and_mol2_files_are_refused_as_data(tmp_path):
     for name in ("a.pdb", "a.mol2"):
         (tmp_path / name).write_text(WATER)
         with pytest.raises(InputError, match=rf"with values to learn.* `obabel {name} -O a\.sdf`"):
             read_own(tmp_path / name)
 
 
-def test_an_inchi_stands_wherever_a_smiles_can(tmp_path):
+def test_an_inchi_is_accepted_wherever_a_smiles_is(tmp_path):
     inchi = Chem.MolToInchi(Chem.MolFromSmiles("OCC(=O)N"))
     smiles = Chem.MolToSmiles(Chem.MolFromInchi(inchi))
     lines = tmp_path / "a.inchi"

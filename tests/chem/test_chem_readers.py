@@ -1,4 +1,4 @@
-"""read: what is a file, what is a SMILES, and which errors stop everything."""
+"""read: telling files from SMILES, and errors that stop reading."""
 
 import gzip
 from collections.abc import Iterator
@@ -122,7 +122,7 @@ def test_files_are_streamed(write, monkeypatch):
     assert len(taken) == 2
 
 
-def test_coordinates_depend_on_the_seed_and_not_on_the_neighbours(write):
+def test_coordinates_depend_on_the_seed_and_not_on_other_molecules(write):
     alone = next(read(["CCCO"], seed=5))
     among = list(read([write("a.smi", "CCCCC\nCCCO\n")], seed=5))[1]
     other = next(read(["CCCO"], seed=6))

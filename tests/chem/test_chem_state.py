@@ -1,4 +1,4 @@
-"""Charge and unpaired electrons: from every input that says them, or from the electrons' parity."""
+"""Charge and unpaired electrons, from every kind of input or from the electrons' parity."""
 
 import numpy as np
 import pytest
@@ -66,11 +66,11 @@ def said(item: Structure) -> tuple:
         ("[Na+].CC(=O)[O-]", (0, 0)),
         ("[NH4+].[NH4+].[O-]S(=O)(=O)[O-]", (0, 0)),
         ("[Ca+2].[Cl-]", (1, 0)),
-        ("[Cu+2]", (2, 1)),  # an odd number of electrons, of which the SMILES says nothing
+        ("[Cu+2]", (2, 1)),  # an odd number of electrons, but no radical in the SMILES
         ("CCO", (0, 0)),
     ],
 )
-def test_a_smiles_says_both_for_all_its_fragments(smiles, state):
+def test_a_smiles_gives_the_state_of_all_its_fragments(smiles, state):
     item = only(smiles)
     assert (said(item), item.state) == (state, state)
     assert said(only(Chem.MolFromSmiles(smiles))) == state
@@ -79,16 +79,16 @@ def test_a_smiles_says_both_for_all_its_fragments(smiles, state):
 @pytest.mark.parametrize(
     ("element", "codes", "lines", "state"),
     [
-        ("C", (0, 4), "", (0, 1)),  # a doublet in the atom block, which RDKit overlooks
+        ("C", (0, 4), "", (0, 1)),  # a doublet in the atom block, which RDKit ignores
         ("N", (3, 4), "", (1, 1)),
         ("C", (5, 0), "", (-1, 0)),
-        ("N", (3, 4), "M  CHG  1   1   1\n", (1, 0)),  # the atom block no longer counts
+        ("N", (3, 4), "M  CHG  1   1   1\n", (1, 0)),  # the atom block is then ignored
         ("C", (4, 0), "M  RAD  1   2   2\n", (0, 1)),
         ("C", (0, 0), "M  RAD  1   2   3\n", (0, 2)),
         ("C", (0, 0), "M  RAD  1   2   1\n", (0, 0)),  # a singlet's electrons are paired
     ],
 )
-def test_a_mol_block_says_them_in_its_atom_lines_or_in_properties(
+def test_a_mol_block_gives_the_state_in_atom_lines_or_properties(
     tmp_path, element, codes, lines, state
 ):
     path = tmp_path / "a.sdf"
@@ -96,7 +96,7 @@ def test_a_mol_block_says_them_in_its_atom_lines_or_in_properties(
     assert said(only(path)) == state
 
 
-def test_a_radical_in_the_atom_block_has_its_own_hydrogens(tmp_path):
+def test_a_radical_in_the_atom_block_has_one_hydrogen_less(tmp_path):
     path = tmp_path / "a.sdf"
     path.write_text(ETHYL.format("C", 0, 4, "") + ETHYL.format("C", 0, 0, ""))
     assert [len(item.z) for item in read(path)] == [7, 8]
@@ -106,14 +106,14 @@ def test_a_radical_in_the_atom_block_has_its_own_hydrogens(tmp_path):
     ("more", "atoms", "state"),
     [("RAD=2", 4, (0, 1)), ("RAD=1", 3, (0, 0)), ("RAD=3", 3, (0, 2)), ("CHG=-1", 4, (-1, 0))],
 )
-def test_v3000_says_them_too(tmp_path, more, atoms, state):
+def test_v3000_records_give_the_state_too(tmp_path, more, atoms, state):
     path = tmp_path / "a.mol"
     path.write_text(V3000.format(more))
     item = only(path)
     assert (len(item.z), said(item)) == (atoms, state)
 
 
-def test_a_mol2_record_says_the_sum_of_its_atoms_charges(tmp_path):
+def test_a_mol2_record_has_the_sum_of_its_atoms_charges(tmp_path):
     path = tmp_path / "a.mol2"
     text = (
         "@<TRIPOS>MOLECULE\nhydroxide\n 2 1 0 0 0\nSMALL\n{}\n\n@<TRIPOS>ATOM\n"
@@ -122,7 +122,7 @@ def test_a_mol2_record_says_the_sum_of_its_atoms_charges(tmp_path):
     path.write_text(text.format("USER_CHARGES", "-1.3099"))
     assert said(only(path)) == (-1, 0)
     path.write_text(text.format("NO_CHARGES", "-1.3099"))
-    assert said(only(path)) == (-1, 0)  # RDKit's, by the bonds
+    assert said(only(path)) == (-1, 0)  # RDKit's charge, from the bonds
     path.write_text(text.format("USER_CHARGES", "-0.3101"))
     assert said(only(path)) == (0, 1)
 
@@ -165,7 +165,7 @@ def test_keys_of_an_xyz_comment(tmp_path, atoms, keys, state, extended):
         (WATER, "multiplicity=0", "do not fit"),
     ],
 )
-def test_what_cannot_be_is_rejected_and_the_others_are_not(tmp_path, atoms, keys, reason):
+def test_impossible_states_are_rejected(tmp_path, atoms, keys, reason):
     path = tmp_path / "a.extxyz"
     frame = "3\nProperties=species:S:1:pos:R:3 {}\n" + atoms
     path.write_text(frame.format(keys) + frame.format("charge=0"))
@@ -175,7 +175,7 @@ def test_what_cannot_be_is_rejected_and_the_others_are_not(tmp_path, atoms, keys
     assert said(good) == (0, 0)
 
 
-def test_an_xyz_file_that_says_nothing_is_neutral_with_an_odd_electron_unpaired(tmp_path):
+def test_without_keys_a_frame_is_neutral_with_as_few_unpaired_electrons_as_possible(tmp_path):
     path = tmp_path / "a.xyz"
     path.write_text(f"3\n\n{WATER}2\n\n{HYDROXYL}")
     water, hydroxyl = read(path)
@@ -210,20 +210,20 @@ def test_ase_atoms_and_their_files(tmp_path, info, charges, moments, state):
     write(tmp_path / "a.extxyz", made)
     with connect(tmp_path / "a.db") as database:
         pairs = {k: int(v) for k, v in info.items()} if "total_charge" in info else {}
-        database.write(made, **pairs, data={} if pairs else info)  # either says it
+        database.write(made, **pairs, data={} if pairs else info)  # in one of the two
     assert said(only(tmp_path / "a.extxyz")) == state
     assert said(only(tmp_path / "a.db")) == state
     assert said(only(tmp_path / "a.traj")) == state
 
 
-def test_charges_that_add_up_to_no_whole_number_are_refused():
+def test_charges_whose_sum_is_not_a_whole_number_are_refused():
     (bad,) = read(atoms_with(charges=[-0.5, 0.1]))
     assert isinstance(bad, Rejected)
     assert bad.reason.startswith("its initial charges add up to -0.4, not to a whole number")
     assert said(only(atoms_with({"charge": -1}, charges=[-0.5, 0.1]))) == (-1, 0)
 
 
-def test_a_model_refuses_states_that_it_never_saw(tmp_path, capsys):
+def test_a_model_refuses_states_that_it_was_not_trained_on(tmp_path, capsys):
     folder = tiny_model(tmp_path, facts={"states": [[0, 0], [1, 0]]})
     predictor = Predictor(folder, copies=1)
     given = ["CO", "C[NH3+]", "C[O-]", "C[CH2]", "[NH3+]CC(=O)[O-]"]
@@ -243,7 +243,7 @@ def test_a_model_refuses_states_that_it_never_saw(tmp_path, capsys):
 
 
 @pytest.mark.skipif(not pretrained.available(), reason="no model is shipped")
-def test_the_shipped_model_takes_neutral_closed_shell_molecules_alone(tmp_path):
+def test_the_shipped_model_takes_only_neutral_closed_shell_molecules(tmp_path):
     path = tmp_path / "a.xyz"
     path.write_text(f"3\n\n{WATER}2\n\n{HYDROXYL}3\ncharge=1\n{WATER}")
     predictor = Predictor()

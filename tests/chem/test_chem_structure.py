@@ -1,3 +1,5 @@
+"""Structure and check: which atoms and coordinates are refused, and lazy imports."""
+
 import subprocess
 import sys
 

@@ -50,7 +50,7 @@ def test_a_gzipped_smi_file(write):
     assert summary(read([write("a.smi.gz", gzip.compress(SMI.encode()))])) == EXPECTED
 
 
-def test_a_header_is_one_only_at_the_top(write):
+def test_only_the_first_line_can_be_a_header(write):
     items = list(read([write("a.smi", "C\nSMILES x\nO\n")]))
     assert [isinstance(item, Rejected) for item in items] == [False, True, False]
 
@@ -87,14 +87,14 @@ def test_a_column_can_be_named(write):
 
 
 @pytest.mark.parametrize("header", ["id,structure", "smiles_a,smiles_b"])
-def test_a_missing_or_doubtful_column_lists_the_columns(write, header):
+def test_a_missing_or_ambiguous_column_lists_the_columns(write, header):
     first, second = header.split(",")
     with pytest.raises(InputError, match=f"'{first}', '{second}'"):
         list(read([write("a.csv", f"{header}\n1,C\n")]))
 
 
 @pytest.mark.parametrize("text", [",,,\n", '""\n', '"\n', " ;\n\n;\n"])
-def test_a_table_of_nothing_but_separators_says_so(write, text):
+def test_a_table_of_empty_cells_is_refused(write, text):
     with pytest.raises(InputError, match="got empty cells only"):
         list(read([write("a.csv", text)]))
 
@@ -112,7 +112,7 @@ def test_a_cell_beyond_the_csv_limit_is_an_input_error(write):
         list(read([write("a.csv", 'smiles\nC\n"' + "C" * 200_000)]))
 
 
-def test_a_header_of_one_endless_cell_is_refused_in_a_sentence(tmp_path):
+def test_a_header_of_one_endless_cell_is_refused(tmp_path):
     path = tmp_path / "long.csv"
     path.write_text("x" * 140_000 + "\nCCO\n", encoding="utf-8")
     with pytest.raises(InputError, match="is not CSV"):

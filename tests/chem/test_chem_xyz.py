@@ -40,7 +40,7 @@ def names(items):
         ("1\nx\nH 0 0 0\nVEC1 5 0 0\nVEC2 0 5 0\nVEC3 0 0 5\n", "periodic structures"),
     ],
 )
-def test_a_bad_frame_loses_no_other(write, frame, said):
+def test_a_bad_frame_does_not_affect_the_others(write, frame, said):
     items = list(read([write("a.xyz", WATER + frame + H2)]))
     assert names(items) == ["water", "hydrogen"]
     (bad,) = rejected(items)
@@ -54,7 +54,7 @@ def test_a_truncated_last_frame(write):
     assert "cut short" in rejected(items)[0].reason
 
 
-def test_what_other_programs_write(write):
+def test_frames_of_other_programs(write):
     text = (
         "\ufeff 2 \r\n\r\n 6  0.0D+00 0 0  0.1 label\r\n o 0 0 1.128d0 -0.1\r\n"
         "\r\n\r\n1\r\nE = -76.4 step = 3\r\nCL 0 0 0\r\n1\r\n17\r\nD\t0\t0\t0\r\n"
@@ -67,7 +67,7 @@ def test_what_other_programs_write(write):
     assert (two.z.tolist(), three.z.tolist()) == ([17], [1])
 
 
-def test_qm9s_own_files(write):
+def test_files_of_qm9(write):
     text = (
         "3\ngdb 3\t799.58812\t437.90386\t282.94545\t1.8511\n"
         "O\t-0.0343604951\t 0.9775395708\t 0.0076015923\t-0.589706\n"
@@ -81,7 +81,7 @@ def test_qm9s_own_files(write):
     assert items[0].pos[1, 1] == pytest.approx(0.021)
 
 
-def test_an_extended_comment_in_an_xyz_file_is_obeyed(write):
+def test_an_extended_comment_in_an_xyz_file_is_used(write):
     text = "1\nProperties=pos:R:3:species:S:1\n1 2 3 N\n"
     (item,) = read([write("a.xyz", text)])
     assert item.z.tolist() == [7]
@@ -109,7 +109,7 @@ EXTENDED = "2\nProperties=species:S:1:pos:R:3 name=h2\nH 0 0 0\nH 0 0 0.74\n"
         ("4\nProperties=species:S:1:pos:R:3\nH 0 0 0\n", "the count says 4"),
     ],
 )
-def test_a_bad_extended_frame_loses_no_other(write, frame, said):
+def test_a_bad_extended_frame_does_not_affect_the_others(write, frame, said):
     text = EXTENDED + frame + EXTENDED.replace("name=h2", 'pbc="F F F"')
     items = list(read([write("a.extxyz", text)]))
     assert names(items) == ["h2", "a-3"]
@@ -118,7 +118,7 @@ def test_a_bad_extended_frame_loses_no_other(write, frame, said):
     assert "\n" not in bad.reason
 
 
-def test_what_ase_writes_is_read_back(tmp_path):
+def test_files_of_ase_are_read_back(tmp_path):
     import ase.build
     import ase.io
 

@@ -1,4 +1,4 @@
-"""A dipole for ASE, from a model of its own beside that of the energy."""
+"""Dipoles in MolInvCalculator, from a second model besides that of the energy."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def models(folder, **changes):
     return energy, tiny_model(folder / "dipole", (VECTOR,), 1.0, kind="vector", **settings)
 
 
-def test_it_turns_with_the_molecule_and_has_its_unit(tmp_path):
+def test_the_dipole_rotates_with_the_molecule_and_has_the_unit_of_ase(tmp_path):
     energy, dipole = models(tmp_path)
     atoms = molecule("CH3CH2OH")
     atoms.calc = MolInvCalculator(energy, dipole=dipole, orbit="identity", double=True)
@@ -44,8 +44,8 @@ def test_it_turns_with_the_molecule_and_has_its_unit(tmp_path):
     assert np.allclose(atoms.get_dipole_moment(), g @ here / DEBYE, atol=1e-8)
 
 
-def test_an_average_over_all_rotations_turns_where_the_network_does_not(tmp_path):
-    """Up to the quadrature's degree: the rest of what a free network makes of orientation."""
+def test_averaging_over_all_rotations_makes_the_dipole_more_equivariant(tmp_path):
+    """The error of a network that is not equivariant falls with the quadrature's degree."""
     energy, dipole = models(
         tmp_path, model="point", model_args={"width": 16, "layers": 1, "kernels": 4}
     )
@@ -64,7 +64,7 @@ def test_an_average_over_all_rotations_turns_where_the_network_does_not(tmp_path
     assert misses["identity", 1] > 3 * misses["haar", 2] > 3 * misses["haar", 7]
 
 
-def test_a_model_without_one_vector_is_refused_in_a_sentence(tmp_path):
+def test_a_model_that_does_not_predict_one_vector_is_refused(tmp_path):
     energy, _ = models(tmp_path)
     other = tiny_model(tmp_path / "gap", (GAP,))
     with pytest.raises(InputError, match="cannot give the dipole: expected one vector in e ang"):

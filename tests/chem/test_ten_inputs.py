@@ -1,7 +1,7 @@
 """The README's page of ten inputs, run as it stands there.
 
-Of each line of output that it shows, everything has to come but the figures of values, which are
-another model's in another release; "..." stands for whatever comes in its place.
+Every line of output on the page must be printed, except that predicted numbers may differ, because
+another release may ship another model. "..." matches any text.
 """
 
 import io
@@ -21,7 +21,7 @@ TITLE = "## Ten inputs, good and bad\n"
 
 
 class Command(NamedTuple):
-    """A line to run, the lines that have to come, and the exit code."""
+    """A line to run, the lines that it must print, and its exit code."""
 
     line: str
     shown: list[str]
@@ -49,7 +49,7 @@ EXAMPLES = examples()
 
 
 def plain(line: str) -> str:
-    """A line without the figures of its values, intervals and spaces between cells."""
+    """A line without predicted numbers, intervals and repeated spaces."""
     if any(edge in line for edge in "│┃"):
         line = re.sub(r" \[[^\]]*\]", "", line)
         line = re.sub(r"-?\d[\d.e]*(?= \+-)|(?<=\+- )\d[\d.e-]*|(?<=MAE )[\d.]+", "0", line)
@@ -57,12 +57,12 @@ def plain(line: str) -> str:
 
 
 def expected(line: str) -> str:
-    """As a regular expression."""
+    """A regular expression for a line of the page."""
     return ".*".join(re.escape(part) for part in plain(line).split("..."))
 
 
 def run(line, capsys, monkeypatch) -> tuple[int, str]:
-    """Exit code, and what is on the screen."""
+    """Run a line; returns the exit code and the printed text."""
     left, pipe, right = line.partition(" | ")
     if not (right or left).startswith("molinv "):
         return subprocess.run(["bash", "-c", line], check=True).returncode, ""
@@ -82,7 +82,7 @@ def test_there_are_ten_and_both_kinds():
 
 
 @pytest.mark.parametrize("number", [str(i) for i in range(1, 11)])
-def test_what_comes_back_is_what_the_page_says(number, tmp_path, monkeypatch, capsys):
+def test_the_output_is_that_of_the_page(number, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
     for command in EXAMPLES[number]:

@@ -25,10 +25,10 @@ def tiny_model(
     facts: dict[str, Any] | None = None,
     **changes: Any,
 ) -> Path:
-    """The folder; values spread by about `scale` in the targets' units.
+    """Save a model to `folder`, whose predictions vary by about `scale` in the targets' units.
 
-    With `forces` it counts as a model that learned the forces of its first target; `facts` are
-    more of its card.
+    With `forces` the model is marked as trained on forces of its first target. `facts` are added
+    to its card. Returns the folder.
     """
     settings: dict[str, Any] = dict(
         model="point",
