@@ -1,4 +1,4 @@
-"""Rotation-invariant results of GFN2-xTB for the atoms, pairs and whole of a molecule.
+"""Rotation-invariant results of GFN2-xTB for a molecule, its atoms and its pairs of atoms.
 
 Source: Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019), as tblite computes it.
 """

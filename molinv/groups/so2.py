@@ -55,7 +55,7 @@ class SO2(Group):
         return values, torch.cat([torch.zeros(1, dtype=torch.long), degrees])
 
     def preimages(self, xi: Float[Tensor, "*b 1"], reach: float) -> Float[Tensor, "m *b 1"]:
-        """xi + 2 pi j, for whole j."""
+        """xi + 2 pi j, for integers j."""
         return xi + full_turns(xi, reach)
 
     def haar_density(self, xi: Float[Tensor, "*b 1"]) -> Float[Tensor, "*b"]:

@@ -1,9 +1,9 @@
-"""Networks on pictures: one file an architecture, found by the file's name.
+"""Networks on pictures: one architecture in each file, found by the file's name.
 
     cnn     convolutions and a maximum over the picture: one row of outputs for each picture
-    unet    down and up again with skips: outputs for every pixel
+    unet    an encoder and decoder with skip connections: outputs for every pixel
 
-Any torch module from out of tree is one too, as "package.module:Name" (see `plain.py`).
+"package.module:Name" is your own torch module (see `plain.py`).
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 def available() -> list[str]:
     """The names of the architectures in this folder."""
-    # Plain wraps a torch module from out of tree and has no name of its own
+    # Plain wraps the user's torch module and cannot be used by itself
     return [name for name in deriving(__path__, "PictureModel") if name != "plain"]
 
 
 def make(name: str, targets: int, settings: dict[str, Any], maps: bool = False) -> PictureModel:
-    """The network called `name` with `targets` outputs, for each pixel if `maps`.
+    """Make the network called `name` with `targets` outputs, for every pixel if `maps`.
 
-    A torch module that is no PictureModel is wrapped as one. Raises InputError for a name or a
-    setting that does not exist, for a network on molecules, and for one of the other kind of
-    output.
+    A torch module that is not a PictureModel is wrapped in `Plain`. Raises InputError for an
+    unknown name or setting, for a network on molecules, and for a network whose outputs are not
+    of this kind.
     """
     from ...names import construct
     from .. import find

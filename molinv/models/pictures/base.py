@@ -1,4 +1,4 @@
-"""What a network on pictures says of itself."""
+"""The interface between a network on pictures and the trainer."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from ...datasets.pictures.batches import PictureBatch
 class PictureModel(nn.Module, ABC):
     """A network from pictures (b, c, h, w), of any size, to t outputs.
 
-    A new architecture is one file in this folder whose class derives from this one; it is found
-    by the file's name, and tested. `maps` says whether its outputs are for every pixel,
-    (b, t, h, w), or for every picture, (b, t). Its constructor takes the number of targets
-    first, then settings with defaults that JSON can hold, among them `channels`. No symmetry is
-    claimed. An example's outputs depend on nothing else in its batch, in training either.
+    A new architecture is one file in this folder, whose class derives from PictureModel; it is
+    found by the file's name, and the tests check it. The constructor takes the number of targets
+    first, then settings whose defaults can be written as JSON; one of them is `channels`. The
+    network is assumed to have no symmetry. The outputs of an example must not depend on the
+    other examples in its batch, also in training.
 
-    action      how a group moves the pictures: Image, unless set otherwise (Colour)
-    output      how it moves the outputs: Segmentation for maps, else Invariant
+    maps        whether outputs are for every pixel, (b, t, h, w), or for every picture, (b, t)
+    action      how a group moves the pictures: Image by default, or Colour
+    output      how a group moves the outputs: Segmentation for maps, else Invariant
     """
 
     maps: ClassVar[bool] = False
@@ -33,9 +34,9 @@ class PictureModel(nn.Module, ABC):
         self.output: Action = Segmentation() if self.maps else Invariant()
 
     def inputs(self, batch: PictureBatch) -> tuple[Any, ...]:
-        """What `forward` is called with: what the group acts on."""
+        """The arguments of `forward`: the pictures, which the group acts on."""
         return (batch.x,)
 
     @abstractmethod
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b t *hw"]:
-        """Outputs for each picture or pixel."""
+        """The outputs for each picture, or for each pixel."""

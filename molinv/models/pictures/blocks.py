@@ -1,4 +1,4 @@
-"""What the networks on pictures are built of."""
+"""Building blocks and checks of the networks on pictures."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 
-TOGETHER = 8  # channels that are normalised as one; of one alone the mean would be lost
+TOGETHER = 8  # channels in a normalisation group; a single channel would lose its mean
 
 
 def convolve(inputs: int, outputs: int, size: int = 3) -> nn.Sequential:
-    """A convolution that keeps the size, normalised within each picture, and a leaky ReLU.
+    """A convolution that keeps the size, group normalisation, and a leaky ReLU.
 
-    Not by batch: a picture's outputs would depend on its neighbours, and on how many processes
-    share a batch, and averages of weights would need statistics of their own.
+    Batch normalisation is not used. It would make a picture's outputs depend on the other
+    pictures in the batch and on the number of processes, and averaged weights would need their
+    own batch statistics.
     """
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False),
@@ -23,7 +24,7 @@ def convolve(inputs: int, outputs: int, size: int = 3) -> nn.Sequential:
 
 
 def check_width(name: str, width: int, channels: int) -> None:
-    """Raises InputError unless the channels can be normalised in groups."""
+    """Raise InputError unless the channels can be normalised in groups."""
     if width < TOGETHER or width % TOGETHER or channels < 1:
         raise InputError(
             f"{name}: expected a width divisible by {TOGETHER} and at least one channel, got "
@@ -32,7 +33,7 @@ def check_width(name: str, width: int, channels: int) -> None:
 
 
 def check_pictures(name: str, x: Tensor, channels: int, least: int) -> None:
-    """Raises InputError unless x is (b, channels, h, w) and large enough."""
+    """Raise InputError unless x is (b, channels, h, w) with at least `least` pixels a side."""
     if x.ndim != 4 or x.shape[1] != channels or min(x.shape[2:]) < least:
         raise InputError(
             f"{name}: expected pictures (b, {channels}, h, w) of at least {least} x {least} "

@@ -1,4 +1,4 @@
-"""Any torch module from out of tree, as a network on pictures."""
+"""Any torch module of the user's, as a network on pictures."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .base import PictureModel
 
 
 class Plain(PictureModel):
-    """A torch module: net(x (b, c, h, w)) returns (b, targets), or (b, targets, h, w) if `maps`.
+    """Wraps a torch module: net(x (b, c, h, w)) returns (b, targets).
 
-    Its class is called with the number of targets first if it takes a positional argument, then
-    with its settings. Raises InputError for a setting that it does not know and for an output of
-    another shape.
+    With `maps` the output is (b, targets, h, w). The module's class is called with the number of
+    targets, if it takes a positional argument, and with its settings. Raises InputError for an
+    unknown setting, and for an output of another shape.
     """
 
     def __init__(

@@ -13,12 +13,13 @@ from .blocks import check_pictures, check_width, convolve
 
 
 class UNet(PictureModel):
-    """Two convolutions a level on the way down and on the way up, with skips between.
+    """An encoder and a decoder with two convolutions in each level, and skip connections.
 
-    Each of `levels` halvings doubles the channels, up to 8 times the width; 0.49 M parameters at
-    width 16 with 3 levels. Pictures of any size: on the way up each level takes the size of its
-    skip. forward(x (b, channels, h, w)) returns scores (b, targets, h, w). Raises InputError for
-    other shapes.
+    Each of the `levels` halves the size and doubles the channels, up to 8 times `width`. There
+    are 0.49 M parameters at width 16 with 3 levels. Pictures may have any size of at least
+    2^levels pixels a side, since the decoder resizes to the size of each skip connection.
+    forward(x (b, channels, h, w)) returns scores (b, targets, h, w). Raises InputError for other
+    shapes, and for levels outside 1 to 6.
     """
 
     maps = True
