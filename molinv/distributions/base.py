@@ -127,8 +127,8 @@ class Distribution(nn.Module, ABC):
         """The mean of w / cap over generators; the entropy reward if there are no widths.
 
         The push is the same for every generator and at every width, so lambda is the largest
-        increase in loss that opening all generators may cost. With lambda below the loss of a
-        constant model, the reward never pays for ignoring the input.
+        increase in loss that opening all generators may cost. As long as lambda is below the
+        increase that a constant model has, the reward never pays for ignoring the input.
         """
         return self.entropy_reward()
 

@@ -32,8 +32,8 @@ class Canonical(Model):
             "one": a random frame for each molecule in training, all four in evaluation
 
     Principal axes are not unique if two eigenvalues are equal, as in CH4, NH3 or C6H6 (linear
-    molecules are no problem). Neither is the frame then, so the output is not invariant, and it
-    is discontinuous near such a molecule.
+    molecules are not affected). Neither is the frame then, so the output is not invariant, and
+    it is discontinuous near such a molecule.
 
     No gradient passes through the eigenvectors, because it would be infinite at equal
     eigenvalues. Gradients by the positions are therefore finite, but they are those at a fixed
