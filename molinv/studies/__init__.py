@@ -1,8 +1,8 @@
-"""Several runs that answer one question.
+"""Studies that need several runs.
 
-crossvalidate.py  k folds, each a run: errors with their spread, a prediction for every molecule
-out_of_fold.py    the predictions beside the columns of the input
-compare.py        two cross-validations, fold by fold: is the difference more than chance?
-tune.py           a search of settings by the validation error
+crossvalidate.py  k-fold cross-validation: errors with their spread, a prediction per molecule
+out_of_fold.py    write the held-out predictions beside the columns of the input
+compare.py        compare two cross-validations with a paired test
+tune.py           search settings by the validation error
 space.py          the settings that are searched, and their ranges
 """

@@ -1,9 +1,10 @@
-"""Two cross-validations of the same folds: is their difference more than chance would make?
+"""Compare two cross-validations of the same folds with a corrected paired t-test.
 
-Errors of folds are not independent, since their training sets overlap, and a plain paired t-test
-finds differences where there are none. Its variance is therefore multiplied by
-1/n + test/train, with n folds and the sizes of their parts (Nadeau and Bengio, Machine Learning
-52, 239 (2003), section 3; over repeated folds Bouckaert and Frank, PAKDD 2004).
+The errors of folds are not independent, because their training sets overlap. An ordinary paired
+t-test therefore finds differences where there are none. The corrected test multiplies the variance
+of the n differences by 1/n + test/train, with the sizes of the parts, instead of by 1/n (Nadeau and
+Bengio, Machine Learning 52, 239 (2003), section 3; for repeated folds Bouckaert and Frank, PAKDD
+2004).
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ from rich.table import Table
 from ..errors import InputError
 from .crossvalidate import Result, read_results
 
-LEVEL = 0.05
+LEVEL = 0.05  # significance level
 
 
 class Paired(NamedTuple):
-    """Two models on n equal folds: their means, the mean difference, and how likely by chance.
+    """The errors of two models in n shared folds, and p-values of their difference.
 
-    `p` is the corrected t-test's, `plain` the uncorrected one's, `wilcoxon` that of Wilcoxon's
-    signed-rank test, each two-sided; NaN where all differences are equal, or all zero.
+    `first` and `second` are mean errors, `difference` the mean of second - first, and `std` the
+    standard deviation of the differences. Two-sided p-values: `p` of the corrected t-test, `plain`
+    of the uncorrected t-test, `wilcoxon` of Wilcoxon's signed-rank test. The t-tests' are NaN if
+    all differences are equal, and Wilcoxon's if all are zero.
     """
 
     name: str
@@ -45,10 +48,10 @@ class Paired(NamedTuple):
 
 
 def compare(first: str | Path, second: str | Path) -> list[Paired]:
-    """The targets that two cross-validations share, over folds that both have measured.
+    """Compare the targets that two cross-validations share, over folds that both have measured.
 
-    Raises InputError where their folds have different molecules, where they share no target, and
-    for fewer than two folds.
+    Arguments are the folders of `crossvalidate`. Raises InputError if the folds have different
+    molecules, if no target is shared, and for fewer than two shared folds.
     """
     one, other = read_results(first), read_results(second)
     pairs = _pairs(one, other, str(first), str(second))
@@ -73,8 +76,8 @@ def compare(first: str | Path, second: str | Path) -> list[Paired]:
         ]
         if len(known) < 2:
             raise InputError(
-                f"{name!r} is measured in {len(known)} equal folds of {first} and {second}: a "
-                "comparison takes 2 or more."
+                f"{name!r} is measured in {len(known)} shared folds of {first} and {second}: a "
+                "comparison needs 2 or more."
             )
         x, y = (np.array([r["errors"][name] for r in side]) for side in zip(*known, strict=True))
         sizes = [a["molecules"] for a, _ in known]
@@ -91,12 +94,12 @@ def paired(
     y: Float64[np.ndarray, " n"],
     share: float,
 ) -> Paired:
-    """The statistics of n pairs; `share` is the size of the test part over the training part's."""
+    """The statistics of n pairs of errors; `share` is the ratio of test to training molecules."""
     from scipy import stats
 
     d, n = y - x, len(x)
     variance, p, plain, wilcoxon = float(np.var(d, ddof=1)), nan, nan, nan
-    # differences that rounding alone tells apart have no spread to compare with
+    # no t-test for differences that vary only by rounding
     if variance > (1e-12 * np.abs([x, y]).max()) ** 2:
         t = float(d.mean()) / sqrt((1 / n + share) * variance)
         p = float(2 * stats.t.sf(abs(t), n - 1))
@@ -109,7 +112,7 @@ def paired(
 
 def table(found: Sequence[Paired], first: str, second: str) -> Table:
     """The statistics as a table to print."""
-    title = f"A: {escape(first)}, B: {escape(second)}, paired by fold; chances p"
+    title = f"A: {escape(first)}, B: {escape(second)}, paired by fold, with p-values"
     made = Table("target", "measure", title=title)
     for name in ("folds", "A", "B", "B - A", "std", "corrected", "t-test", "Wilcoxon"):
         made.add_column(name, justify="right")
@@ -122,19 +125,19 @@ def table(found: Sequence[Paired], first: str, second: str) -> Table:
 
 
 def sentence(r: Paired, first: str, second: str) -> str:
-    """What the statistics of a target say, in one sentence."""
+    """Summarise the statistics of a target in one sentence."""
     unit = f" {r.unit}" if r.unit else ""
-    head = f"{r.name}: over {r.n} equal folds the {r.measure} of {second} is"
+    head = f"{r.name}: over {r.n} shared folds the {r.measure} of {second} is"
     if r.difference == 0 or r.p != r.p:
         how = "equal to" if r.difference == 0 else f"{abs(r.difference):.3g}{unit} from"
         return f"{head} {how} that of {first} in every fold."
     way = "higher" if r.difference > 0 else "lower"
     percent = f" ({abs(r.difference / r.first):.1%})" if r.first else ""
     better = (r.difference > 0) == (r.measure == "ROC-AUC")
-    sure = f"{second if better else first} is better" if r.p < LEVEL else "chance could make that"
+    sure = f"{second if better else first} is better" if r.p < LEVEL else "this may be chance"
     wilcoxon = "" if r.wilcoxon != r.wilcoxon else f", Wilcoxon's test p = {r.wilcoxon:.2g}"
     least = 2.0 ** (1 - r.n)
-    few = f" (with {r.n} folds never below {least:.2g})" if least > LEVEL and wilcoxon else ""
+    few = f" (with {r.n} folds it is never below {least:.2g})" if least > LEVEL and wilcoxon else ""
     return (
         f"{head} {abs(r.difference):.3g}{unit}{percent} {way} than that of {first}; {sure}: "
         f"paired t-test corrected for overlapping training sets p = {r.p:.2g}{wilcoxon}{few}."
@@ -142,7 +145,10 @@ def sentence(r: Paired, first: str, second: str) -> str:
 
 
 def _pairs(one: Result, other: Result, first: str, second: str) -> list[tuple[Result, Result]]:
-    """Results of the same seed and fold, which have the same molecules in their parts."""
+    """Pairs of results with the same seed and fold.
+
+    Raises InputError if there are none, and if their parts have different molecules.
+    """
     there = {(r["seed"], r["fold"]): r for r in other["results"] if "errors" in r}
     pairs = [
         (r, there[r["seed"], r["fold"]])

@@ -1,4 +1,4 @@
-"""Cross-validation: every fold is a run of its own, and every molecule is predicted once."""
+"""Cross-validation: every fold is a separate run, and every molecule is predicted once."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """How a cross-validation is done.
+    """The settings of a cross-validation.
 
-    folds    how many
-    seeds    how many times, with folds and initial weights drawn anew
-    members  of an ensemble in every fold, None for one model
-    copies   group elements that test predictions are averaged over
+    folds    number of folds
+    seeds    number of repetitions, each with new folds and new initial weights
+    members  members of an ensemble in every fold; None for a single model
+    copies   group elements over which test predictions are averaged
     """
 
     folds: int = 5
@@ -57,14 +57,15 @@ def crossvalidate(
 ) -> Result:
     """Train a run for each fold and seed, and measure it on its test molecules.
 
-    `config.split` says what divides the folds: random (rows of one molecule in one fold),
-    scaffold or column:NAME. Seed s and fold k are the run OUT/seed_s/fold_k. A fold that cannot be
-    trained or measured is listed with its reason, and the others go on. Finished folds are left as
-    they are when the same call is made again; more seeds extend it.
+    `config.split` chooses how folds are made: random (all rows of a molecule in one fold),
+    scaffold or column:NAME. The run of seed s and fold k is OUT/seed_s/fold_k. A fold that cannot
+    be trained or measured is listed with its reason, and the other folds continue. The same call
+    again resumes the cross-validation and keeps finished folds; more seeds extend it. `trust`,
+    `workers` and `given` are passed to `train`.
 
-    Returns what OUT/cv.json holds, beside which OUT/predictions.csv has the prediction of each
-    molecule while it was held out. Raises InputError for settings that do not fit, for a folder
-    that holds another cross-validation, and where no fold could be trained.
+    Returns the content of OUT/cv.json. Also writes OUT/predictions.csv, with the prediction of
+    each molecule by the fold that held it out. Raises InputError for settings that do not fit, for
+    a folder that holds another cross-validation, and if no fold could be trained.
     """
     folder, by = Path(config.out), config.split
     _check(config, plan)
@@ -102,7 +103,7 @@ def crossvalidate(
 
 
 def read_results(folder: str | Path) -> Result:
-    """What cv.json holds; InputError where there is none, or a damaged one."""
+    """The content of cv.json in a folder; raises InputError if it is missing or damaged."""
     path = Path(folder) / FILE
     if not path.is_file():
         raise InputError(
@@ -120,7 +121,7 @@ def read_results(folder: str | Path) -> Result:
 
 
 def table(found: Result) -> Table:
-    """Errors by target: mean, standard deviation over folds and seeds, and each fold's."""
+    """A table of errors by target: mean, standard deviation, lowest and highest of the folds."""
     n = sum("errors" in r for r in found["results"])
     seeds = len({r["seed"] for r in found["results"]})
     title = f"Test errors of {n} runs: {found['folds']} folds by {found['by']}"
@@ -138,7 +139,7 @@ def table(found: Result) -> Table:
 
 
 def notes(found: Result) -> list[str]:
-    """A sentence on each fold that was left out, or that has no measure of a target."""
+    """A sentence on each fold that was left out, or that has no error of a target."""
     made = []
     for r in found["results"]:
         where = f"seed {r['seed']}, fold {r['fold']}"
@@ -170,7 +171,10 @@ def _check(config: TrainConfig, plan: Plan) -> None:
 
 
 def _done(folder: Path, config: TrainConfig, plan: Plan) -> dict[tuple[int, int], Result]:
-    """The measured folds of an earlier call, which had the same settings but for FREE ones."""
+    """The measured folds of an earlier call.
+
+    Raises InputError if that call had other settings (except those in `run.FREE`) or other data.
+    """
     if not (folder / FILE).is_file():
         return {}
     found = read_results(folder)
@@ -191,25 +195,25 @@ def _done(folder: Path, config: TrainConfig, plan: Plan) -> dict[tuple[int, int]
 
 
 def _finished(config: TrainConfig, result: Result, trust: bool, given: Collection[str]) -> bool:
-    """Whether a measured fold has these settings and weights still."""
+    """Whether the folder of a measured fold still has these settings and weights."""
     folder = Path(config.out)
     try:
         there = replace(read_config(folder / "config.yaml"), out=config.out)
         same = there == like_initial(config, trust, given)[0] or there == config
         return same and load_model(folder, trust).card["sha256"] == result["sha256"]
-    except InputError:  # training says what is wrong
+    except InputError:  # training will report it
         return False
 
 
 def _measured(config: TrainConfig, plan: Plan, how: Sequence[Any]) -> Result:
-    """A fold's run and its test errors, or the reason why there are none."""
+    """Train a fold and return its test errors, or the reason why there are none."""
     trust, workers, given = how
     try:
         if plan.members is None:
             folder = train(config, trust, workers, given)
         else:
             folder = train_ensemble(config, plan.members, trust, workers, given)
-        found = evaluate(folder, plan.copies, trust=True)  # names that this very run has
+        found = evaluate(folder, plan.copies, trust=True)  # this call has just trained the model
         card = load_model(folder, True).card
     except InputError as error:
         return {"reason": str(error)}

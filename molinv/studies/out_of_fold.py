@@ -1,4 +1,4 @@
-"""Predictions of molecules while they were held out, beside the columns of the input."""
+"""Write the predictions of held-out molecules beside the columns of the input."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ Row = dict[str, Any]
 
 
 def write_predictions(folder: Path, config: TrainConfig, results: Sequence[Row]) -> None:
-    """OUT/predictions.csv: a row for each row of the input, from the fold that held it out.
+    """Write predictions.csv: the prediction of each row of the input while it was held out.
 
-    Columns of the input come first, those that are also predicted begin with `input_`; then name,
-    source, `fold`, `<target>_true` and the columns of a prediction, and last `error`, the reason
-    where there is none. Values are means over the seeds, and `<target>_seeds_std` is their
-    standard deviation. A data set that is not a file has a row for each predicted molecule.
+    Columns, in order:
+    - those of the input; a name that predictions also have is prefixed with `input_`
+    - name, source, `fold`, `<target>_true` and the columns of a prediction
+    - `error`, the reason if there is no prediction
+
+    Values are means over the seeds, and `<target>_seeds_std` is their standard deviation. For a
+    named data set there is a row for each predicted molecule.
     """
     found = _by_molecule(folder, results)
     made = [*(_of_file(config, found) if is_own(config.data) else _of_set(found))]
@@ -68,7 +71,7 @@ def _of_set(found: dict[str, list[Row]]) -> Iterator[Row]:
 
 
 def _reasons(folder: Path) -> dict[str, str]:
-    """Why rows of the file could not be used, by their source."""
+    """The reason why a row of the file could not be used, by its source."""
     made: dict[str, str] = {}
     for path in sorted(folder.glob("seed_*/fold_*/**/rejected.csv")):
         with path.open(newline="", encoding="utf-8") as file:
@@ -77,9 +80,10 @@ def _reasons(folder: Path) -> dict[str, str]:
 
 
 def joined(rows: Sequence[Row]) -> Row:
-    """One row of several: numbers are averaged, of texts the commonest is taken.
+    """Combine rows of several seeds: the mean of numbers, and the most frequent text.
 
-    Of several rows a number has the standard deviation as `_seeds_std`.
+    For several rows, each number that has a true value also gets the column `_seeds_std`, the
+    standard deviation.
     """
     if len(rows) < 2:
         return dict(rows[0]) if rows else {}

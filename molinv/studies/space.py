@@ -1,4 +1,4 @@
-"""The settings that `molinv tune` searches, with their ranges, as a run's settings allow."""
+"""The settings that `molinv tune` searches, and their ranges."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class Range:
     high: float
 
     def including(self, value: Any) -> Range:
-        """The same, widened to a value."""
+        """The range, widened to include a value."""
         return Range(min(self.low, value), max(self.high, value)) if value > 0 else self
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some values."""
+    """One of several values."""
 
     values: tuple[Any, ...]
 
     def including(self, value: Any) -> Choice:
-        """The same, with a value."""
+        """The choice, extended by a value."""
         return self if value in self.values else Choice((value, *self.values))
 
 
@@ -56,10 +56,12 @@ OF_MODEL = ("width", "layers")  # settings of the architecture
 def space(
     config: TrainConfig, task: Task, search: Sequence[str] | None, given: Collection[str]
 ) -> dict[str, Range | Choice]:
-    """What is searched: the names in `search`, or all of SPACE that are not `given` and apply.
+    """The settings to search, with their ranges.
 
-    Ranges are widened to the values that `config` has, which are the first trial. Raises
-    InputError for an unknown name, and for one that the settings leave nothing to search in.
+    These are the names in `search`, or, if it is None, all of SPACE that apply and are not in
+    `given`. Ranges are widened to include the values of `config`, which are the first trial.
+    Raises InputError for an unknown name, for a setting in `search` that cannot be searched, and if
+    nothing is left to search.
     """
     for name in search or ():
         if name not in SPACE:
@@ -72,44 +74,47 @@ def space(
         elif search is not None:
             raise InputError(f"--search {name}: {why}; leave it out.")
     if not made:
-        raise InputError("every setting is given: leave one out, or name some with --search.")
+        raise InputError(
+            "there is no setting left to search: leave out some that are given, or name some with "
+            "--search."
+        )
     return made
 
 
 def value_of(config: TrainConfig, name: str) -> Any:
-    """A setting's value in a config, of an architecture's its default where it is not given."""
+    """The value of a setting in a config; a setting of the model may have its default there."""
     if name not in OF_MODEL:
         return getattr(config, name)
     return config.model_args.get(name, _defaults(config.model).get(name))
 
 
 def configured(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
-    """The config with the searched values."""
+    """The config with the values of a trial."""
     of_model = {name: value for name, value in values.items() if name in OF_MODEL}
     rest = {name: value for name, value in values.items() if name not in OF_MODEL}
     return replace(config, **rest, model_args=config.model_args | of_model)
 
 
 def _fixed(name: str, config: TrainConfig, task: Task, given: Collection[str]) -> str | None:
-    """Why a setting is not searched, or None."""
+    """The reason why a setting cannot be searched, or None."""
     if name in given or (name in config.model_args and "model_args" in given):
         return "it is given"
     if name == "muon_lr" and config.optimizer != "muon":
         return "the optimizer is adamw"
     if name in (*OF_MODEL, "distribution", "readout", "features") and config.init is not None:
-        return f"it is that of --init {config.init}"
+        return f"--init {config.init} fixes it"
     if name in OF_MODEL and not isinstance(_defaults(config.model).get(name), int):
-        return f"the model {config.model} has no such number"
+        return f"the model {config.model} has no such setting"
     if name == "readout":
         total = task.gradient or any(t.atomwise for t in task.targets)
         if task.kind != "scalar" or total or config.readout not in ("auto", "sum", "mean"):
-            return "the targets leave it no choice"
+            return "it is fixed by the targets or by --readout"
     if name == "features" and not _takes_features(config):
         return f"the model {config.model} takes positions and elements only"
     if name == "distribution" and "SO3" in _symmetries(config):
         return f"the model {config.model} with these settings is invariant by construction"
     if name == "distribution" and (config.group != "SO3" or config.distribution_args):
-        return "its choices are those of the group SO3 without --distribution_args"
+        return "it can only be searched for the group SO3 and without --distribution_args"
     return None
 
 

@@ -1,8 +1,8 @@
-"""Search settings by the validation error: trials are runs, of which the worse ones end early.
+"""Search settings by the validation error; every trial is a run, and poor trials end early.
 
-Values are proposed by the tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011), and a
-trial is pruned where its validation error is above the median of earlier trials at the same epoch,
-both as Optuna has them (Akiba et al., KDD 2019). No test molecule is looked at.
+Optuna (Akiba et al., KDD 2019) proposes values with the tree-structured Parzen estimator (Bergstra
+et al., NeurIPS 2011). It prunes a trial whose validation error is above the median of earlier
+trials at the same epoch. Test molecules are not used.
 """
 
 from __future__ import annotations
@@ -33,20 +33,26 @@ from .space import Choice, Range, Space, configured, space, value_of
 
 LOG, BEST, TRIALS = "trials.log", "best.yaml", "trials.csv"
 NAME = "molinv"
-STARTUP = 5  # trials before any is pruned
+STARTUP = 5  # finished trials before the first trial can be pruned
 
 
 class _Pruned(Exception):
-    """The trial is worse than others at this epoch."""
+    """The trial is pruned: it is worse than others at this epoch."""
 
 
 class _Over(Exception):
-    """The time of the search is over."""
+    """The time limit of the search is reached."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A search's trials as rows, which settings were `searched`, the best, and a sentence."""
+    """The result of a search.
+
+    rows      one for each trial, the best first
+    searched  names of the settings that were searched
+    config    the best settings
+    sentence  a summary
+    """
 
     rows: list[dict[str, Any]]
     searched: list[str]
@@ -63,14 +69,15 @@ def tune(
     workers: int = 0,
     given: Collection[str] = (),
 ) -> Found:
-    """Train `trials` runs OUT/trial_0, ..., of which the first has the settings of `config`.
+    """Train `trials` runs OUT/trial_0, OUT/trial_1, ...; the first has the settings of `config`.
 
     `search` names the settings to search (see `space.SPACE`), by default all that are not in
-    `given`. After `minutes` no further trial begins, and the one in hand stops, to be resumed with
-    the same call. Writes OUT/trials.csv and OUT/best.yaml, a config for `molinv train`.
+    `given`. After `minutes` the current trial stops at the end of an epoch, and no other begins;
+    the same call resumes the search. `trust` and `workers` are passed to `train`. Writes
+    OUT/trials.csv and OUT/best.yaml, a config for `molinv train`.
 
     Raises InputError without Optuna, for data and settings that do not fit, for a folder that
-    holds another search, and where no trial could be finished.
+    holds another search, and if no trial could be finished.
     """
     optuna = _optuna()
     if trials < 1:
@@ -126,7 +133,7 @@ def table(found: Found) -> Table:
 def _run(
     optuna: Any, study: Any, trial: Any, config: TrainConfig, how: Sequence[Any], over: float | None
 ) -> str | None:
-    """Train a trial's run and tell the study its result; returns why it has none."""
+    """Train a trial's run and report its result to the study; return the reason if it has none."""
     trust, workers, given = how
     state = optuna.trial.TrialState
 
@@ -145,18 +152,18 @@ def _run(
     except _Over:
         trial.set_user_attr("interrupted", True)
         study.tell(trial, state=state.FAIL)
-        return "the time is over; the same command resumes it"
+        return "the time limit is reached; the same command resumes this trial"
     except InputError as error:
         trial.set_user_attr("reason", str(error))
         study.tell(trial, state=state.FAIL)
         return f"failed: {error}"
-    except BaseException:  # Ctrl-C and SIGTERM; a process that is killed leaves it running
+    except BaseException:  # Ctrl-C and SIGTERM; a killed process leaves the trial as running
         trial.set_user_attr("interrupted", True)
         study.tell(trial, state=state.FAIL)
         raise
     errors = _reported(study, trial.user_attrs["folder"]).values()
     if not errors:
-        lost = "it was killed before its errors were kept"
+        lost = "its process was killed before its errors were recorded"
         trial.set_user_attr("reason", lost)
         study.tell(trial, state=state.FAIL)
         return f"failed: {lost}"
@@ -167,7 +174,7 @@ def _run(
 def _report(
     optuna: Any, study: Any, folder: Path, config: TrainConfig, task: Any, minutes: float | None
 ) -> Found:
-    """Write trials.csv and best.yaml; say what was found."""
+    """Write trials.csv and best.yaml, and return the result of the search."""
     done = _finished(study)
     complete = [t for t in done if t.state == optuna.trial.TrialState.COMPLETE]
     if not complete:
@@ -195,15 +202,15 @@ def _sentence(study: Any, config: TrainConfig, task: Any, best: Any, done: Seque
     usual = None if first is None else min(_reported(study, "trial_0").values(), default=None)
     head = f"Of {len(done)} trials {best.user_attrs['folder']} has the lowest validation {what}"
     if best.user_attrs["folder"] == "trial_0":
-        return f"{head}, {best.value:.4g}: none was better than the settings that it began with."
+        return f"{head}, {best.value:.4g}: no trial was better than the initial settings."
     differing = {n: v for n, v in best.params.items() if v != value_of(config, n)}
     against = ""
     if usual is not None and usual > 0:
         share = 1 - best.value / usual
-        against = f" against {usual:.4g} of the settings it began with ({share:.1%} lower)"
+        against = f", {share:.1%} lower than the {usual:.4g} of the initial settings"
     return (
-        f"{head}, {best.value:.4g}{against}: {_text(differing)}. The lowest of many is lower than "
-        "it will be on new molecules: compare both with `molinv crossvalidate`."
+        f"{head}, {best.value:.4g}{against}: {_text(differing)}. The lowest of many validation "
+        "errors is optimistic: compare both settings with `molinv crossvalidate`."
     )
 
 
@@ -216,13 +223,13 @@ def _row(trial: Any, reported: Mapping[int, float], folder: Path) -> dict[str, A
     try:
         card = json.loads((folder / trial.user_attrs["folder"] / "model.json").read_text("utf-8"))
         row |= {f"{n}_valid": v["stored"] for n, v in card["validation"].items()}
-    except (OSError, ValueError, LookupError):  # stopped before its first epoch was over
+    except (OSError, ValueError, LookupError):  # stopped before the end of its first epoch
         pass
     return row | {"reason": trial.user_attrs.get("reason", "")}
 
 
 def _study(optuna: Any, folder: Path, config: TrainConfig, ranges: Space) -> Any:
-    """The folder's study, with the defaults, and interrupted trials, next in the queue."""
+    """The folder's study; the initial settings or interrupted trials are next in its queue."""
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
@@ -272,7 +279,7 @@ def _finished(study: Any) -> list[Any]:
 
 
 def _reported(study: Any, name: str) -> dict[int, float]:
-    """The validation error of each epoch of a trial's run, also of before it was interrupted."""
+    """The validation error of each epoch of a trial's run, before and after interruptions."""
     trials = [t for t in study.trials if t.user_attrs.get("folder") == name]
     return {epoch: error for t in trials for epoch, error in t.intermediate_values.items()}
 

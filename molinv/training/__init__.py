@@ -1,29 +1,32 @@
 """Training: a network and its distribution, jointly, on molecules or pictures.
 
+config.py          settings of a run on molecules, and settings that every run has
+picture_config.py  settings of a run on pictures
+presets.py         settings that suit small tables of molecules
+source.py          load the molecules of a run and split them
+copies.py          several geometries of each molecule
+extra_inputs.py    descriptors and xTB results of the molecules
 auxiliary.py       numbers of atoms that are learned beside the targets
-config.py          the settings of a run on molecules, and those that every run has
-picture_config.py  the settings of a run on pictures
-source.py          molecules by settings: their parts, and what had to be left out
-extra_inputs.py    descriptors and what xTB says of the molecules of a source
-data.py            what the trainer asks of data; molecule_data.py, picture_data.py: either kind
-choosing.py        which validation molecules choose the epoch, and which calibrate
-build.py           from names to a network with its distribution
+data.py            interface of the data of a run; molecule_data.py, picture_data.py implement it
+choosing.py        which validation molecules choose the epoch, and which calibrate intervals
+build.py           make a network and its distribution from their names
 recipe.py          the optimizer of a network and its distribution
 module.py          the joint loss of a task
-fit.py             the same for any torch module: `molinv.fit`
-noise.py           the random numbers of an epoch, a row for each example
-schedule.py        learning rates, the reward's weight, and when a run ends
-allowance.py       the reward's weight steered by what moving costs
+fit.py             train any torch module with a distribution: `molinv.fit`
+noise.py           the random numbers of an epoch, one row for each example
+schedule.py        learning rates, the reward's weight, and the end of a run
+allowance.py       adapt the reward's weight to a given increase of the error
 optim.py           Muon with AdamW
 averaging.py       an exponential average of the weights
-history.py         metrics.csv and the screen, a row an epoch; which model is kept
+history.py         metrics.csv and the screen, one row per epoch; saves the best model
 curves.py          figures of a run: its errors and extents over time
-orbit_share.py     what the network still makes of orientation, in the log
-run.py             a run from its settings to its folder
-checkpoint.py      checkpoints, written whole and read without pickle
+orbit_share.py     how much the network's outputs still depend on orientation
+run.py             train, resume and lock a run folder
+checkpoint.py      checkpoints, written atomically and read without pickle
 fine_tuning.py     runs that start from a trained model
+ensemble.py        train ensembles; members.py reads them
 saved.py           model.safetensors and model.json
-shipped.py         where a model is, by its name or folder
+shipped.py         find a model by its name or folder
 
 from molinv.training.config import TrainConfig
 from molinv.training.run import train

@@ -1,4 +1,4 @@
-"""The reward's weight, steered so that moving costs a given error: as wide as that allows."""
+"""Adapt the weight of the reward so that moving the inputs raises the error by a given amount."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-EVERY = 2  # steps from one comparison with inputs that were not moved to the next
-MEMORY = 0.02  # of a new error in the running means
-RATE = 0.006  # of the weight's logarithm, a comparison, at most
-LEAST, MOST = 0.02, 1.5  # of the weight, where errors are standardised; 2.5 throws shears wide open
+EVERY = 2  # every so many steps, the error is compared with that of unmoved inputs
+MEMORY = 0.02  # weight of a new error in the running means
+RATE = 0.006  # largest change of the weight's logarithm per comparison
+LEAST, MOST = 0.02, 1.5  # bounds of the weight for standardised errors; 2.5 opens shears too far
 
 
 class Allowance(nn.Module):
-    """A weight lambda of the reward that grows while moving costs less than `allowed`, and falls.
+    """A weight of the reward that grows while moving costs less than `allowed`, and else falls.
 
-    With one weight for all data an extent rests where its edge's cost rises as fast as the reward,
-    well inside a sharp edge, and too far where the cost rises slowly. A bound on the cost itself
-    knows neither the edge's shape nor the widest extent. The cost is the larger of two: the
-    error less that of the same inputs unmoved, and, beyond `allowed`, the running error less the
-    lowest that it has been: a network whose inputs were moved too far forgets what poses mean, and
-    then loses nothing by any motion. Errors are in units of the targets' spread.
+    With a fixed weight, an extent stops where its cost grows as fast as the reward. That is well
+    inside a sharp edge of a symmetry, and too far out where the cost grows slowly. A bound on the
+    cost itself needs to know neither the shape of the edge nor the true extent.
 
-    The state is in buffers, so that a run which is taken up again goes on with it. It is the
-    dual ascent of constrained learning (e.g. Platt and Barr 1987, "Constrained Differential
-    Optimization") on the logarithm of the multiplier.
+    The cost is the larger of two numbers, in units of the targets' spread. The first is the error
+    of moved inputs minus the error of the same inputs unmoved. The second is the running error
+    minus its lowest value so far, minus `allowed`. It is needed because a network whose inputs are
+    moved too far forgets what poses mean, and then no motion costs anything.
+
+    The method is the dual ascent of constrained learning (e.g. Platt and Barr 1987, "Constrained
+    Differential Optimization") on the logarithm of the multiplier. Its state is in buffers, so that
+    a resumed run continues with it.
     """
 
     log_weight: Tensor
@@ -43,16 +45,17 @@ class Allowance(nn.Module):
         self.register_buffer("lowest", torch.tensor(torch.inf))
 
     def follow(self, error: Float[Tensor, ""]) -> None:
-        """A step's error, whether or not the distribution learns yet."""
+        """Record the error of a step; call this also while the distribution does not learn yet."""
         self.error.lerp_(error.detach().to(self.error), MEMORY)
         torch.minimum(self.lowest, self.error, out=self.lowest)
 
     def compare(self, moved: Float[Tensor, ""], unmoved: Float[Tensor, ""]) -> None:
-        """The errors of the same inputs, moved by the distribution's elements and as they are."""
+        """Adapt the weight to the errors of the same inputs, moved and unmoved."""
         self.cost.lerp_((moved - unmoved).detach().to(self.cost), MEMORY)
         worst = torch.maximum(self.cost, self.error - self.lowest - self.allowed)
         step = RATE * (1 - worst / self.allowed).clamp(-1, 1)
         self.log_weight.add_(step).clamp_(log(LEAST), log(MOST))
 
     def weight(self) -> Float[Tensor, ""]:
+        """The current weight of the reward."""
         return self.log_weight.exp()

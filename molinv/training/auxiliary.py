@@ -1,4 +1,4 @@
-"""Numbers of atoms that are learned beside the targets, and left out of what predicts."""
+"""Numbers of atoms that are learned beside the targets; predictions do not need them."""
 
 from __future__ import annotations
 
@@ -13,32 +13,34 @@ from ..errors import InputError
 from ..tasks.base import Task
 from .config import TrainConfig
 
-TAIL = 0.005  # of the training atoms at each end, which do not count in the spread
-FARTHEST = 8.0  # spreads; what lies beyond counts as these
+TAIL = 0.005  # fraction of the training atoms at each end that is clipped to compute the spread
+FARTHEST = 8.0  # values are clipped to this many spreads
 
 
 def auxiliary(
     config: TrainConfig, task: Task, molecules: Molecules, train: Int64[np.ndarray, " m"]
 ) -> Float64[np.ndarray, "atoms a"] | None:
-    """The numbers that the settings name, NaN where missing; None where they name none.
+    """The standardised numbers of atoms that the settings name; None if they name none.
 
-    Each less its mean over the training atoms of the element, over the spread of what is left:
-    most of an atom's energy, say, is its element's. Those that are constant are left out. Raises
-    InputError for what is not a number of every atom, and beside targets that turn.
+    Each number is reduced by its mean over the training atoms of the element, because most of an
+    atom's energy, for example, depends only on the element. It is then divided by the spread of
+    the rest. Missing values are NaN; constant columns are left out. Raises InputError for a name
+    that is not a number of every atom, if all columns are constant, and for targets that are
+    vectors, tensors, values of atoms or forces.
     """
     if not (names := config.auxiliary_names):
         return None
     if task.kind != "scalar" or task.gradient:
         raise InputError(
-            "auxiliary: only beside numbers or classes of molecules, not beside "
+            "auxiliary: expected targets that are numbers or classes of molecules, got "
             f"{task.targets[0].name}: leave it out."
         )
     named = [name for name in names if name != XTB]
     for target in molecules.describe(named):
         if target.kind != "atom scalar":
             raise InputError(
-                f"auxiliary: {target.name} is a {target.kind}, where numbers of every atom such "
-                "as charges are expected."
+                f"auxiliary: expected numbers of every atom such as charges, got {target.name}, "
+                f"a {target.kind}."
             )
     columns = [molecules.values(named)] if named else []
     columns += [_by_xtb(molecules)] if XTB in names else []

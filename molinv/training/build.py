@@ -1,4 +1,4 @@
-"""From names to a network with its distribution, on molecules and on pictures."""
+"""Make a network and its distribution from their names, for molecules and for pictures."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ..groups.base import Group
 from ..names import construct
 from ..tasks.base import Task
 
-UNIT = "half-side"  # of a picture's shorter side
+UNIT = "half-side"  # half of a picture's shorter side
 READOUTS = ("auto", "sum", "mean")
-AUXILIARY = "model.auxiliary."  # weights that only training needs
-GROWS = 0.5  # correlation with the number of atoms from which a target's atoms are summed up
+AUXILIARY = "model.auxiliary."  # prefix of weights that only training needs
+GROWS = 0.5  # above this correlation with the number of atoms, the readout is a sum
 
 
 def make_network(
@@ -46,11 +46,17 @@ def make_network(
 ) -> Augmented:
     """A model of molecules with `targets` outputs of a kind, and a distribution on a group.
 
-    Outputs are turned back as their kind says; `readout` and `form` are those of `models.make`,
-    `features` the names of those that it takes (see `datasets.features`), `descriptors` those of
-    its descriptors, as `Descriptors.to_json` gives them.
-    Raises InputError for a name or a setting that does not exist, and for a model without such
-    outputs.
+    model, model_args    the architecture and its settings (see `models.make`)
+    group                the name of the group
+    distribution, distribution_args, regularizer   the distribution, its settings and its reward
+    copies               group elements per example and step
+    kind                 the kind of the outputs, which says how they are turned back
+    reduce               how outputs are averaged: "mean", "prob" or "log_prob"
+    readout, form        as for `models.make`
+    features             names of further inputs (see `datasets.features`)
+    descriptors          the descriptors, as `Descriptors.to_json` gives them
+
+    Raises InputError for an unknown name or setting, and for a model without such outputs.
     """
     asked = model_args.get("output", kind)
     if asked != kind and ":" not in model:
@@ -61,7 +67,7 @@ def make_network(
     network = models.make(model, targets, model_args, kind, readout, form)
     if features:
         there = sizes(features, len(Descriptors.of_json(descriptors)))
-        outputs = targets if kind == "scalar" else 0  # those that a rotation leaves as they are
+        outputs = targets if kind == "scalar" else 0  # outputs that rotations do not change
         network.set_features(there, outputs)
     mu = on_group(groups.find(group), distribution, distribution_args, regularizer)
     return Augmented(network, mu, network.action, of_kind(kind), copies, reduce)
@@ -83,10 +89,15 @@ def make_picture_network(
     copies: int = 1,
     reduce: str = "mean",
 ) -> Augmented:
-    """A network with `targets` outputs for each picture, or pixel, and a distribution on a group.
+    """A network of pictures with `targets` outputs, and a distribution on a group.
 
-    Raises InputError for a name or a setting that does not exist, and for a group that cannot
-    act on pictures.
+    channels   1 for grey pictures, 3 for RGB
+    maps       True for outputs of every pixel, False for outputs of the picture
+    action     "image" (positions), "colour", or "auto", which follows from the group
+    padding    what comes in from outside: zeros, border or reflection
+
+    The other arguments are those of `make_network`. Raises InputError for an unknown name or
+    setting, and for a group that cannot act on pictures.
     """
     settings = model_args if ":" in model else {"channels": channels} | model_args
     network = models.pictures.make(model, targets, settings, maps)
@@ -94,20 +105,20 @@ def make_picture_network(
     moves = _action(chosen, action, padding)
     moves.check(chosen)  # pyright: ignore[reportAttributeAccessIssue]
     mu = on_group(chosen, distribution, distribution_args, regularizer)
-    # colours are no places: what is said of a pixel stays where it is
+    # a change of colour moves no pixel, so label maps stay as they are
     output = Invariant() if isinstance(moves, Colour) else network.output
     return Augmented(network, mu, moves, output, copies, reduce)
 
 
 def of_task(task: Task) -> dict[str, Any]:
-    """What `build` has to know of a task."""
+    """The arguments of `make_network` that follow from a task."""
     return {"kind": task.kind, "reduce": task.reduce, "form": task.form}
 
 
 def on_group(
     group: Group, distribution: str, settings: dict[str, Any], regularizer: str
 ) -> Distribution:
-    """The distribution of that name on a group."""
+    """The distribution called `distribution` on a group; raises InputError for a bad setting."""
     kind, what = distributions.find(distribution), f"distribution {distribution}"
     return construct(kind, what, (group,), {"reward": regularizer} | settings)
 
@@ -115,11 +126,12 @@ def on_group(
 def readouts(
     asked: str | dict[str, Any], task: Task, molecules: Molecules, train: Any
 ) -> list[str | float] | None:
-    """How each of a task's outputs is made of those of the atoms: "sum", "mean" or a scale.
+    """The readout of each output: "sum", "mean", or a number by which the sum is divided.
 
-    None where the task's outputs are not one number a molecule. "auto" is the sum for total
-    energies and for targets whose values grow with the number of atoms among the molecules
-    `train`, else the mean. Raises InputError for a target or a readout that does not exist.
+    `asked` is one readout, or a dict by target. "auto" becomes the sum for total energies and for
+    targets that grow with the number of atoms of the molecules `train`, and the mean otherwise.
+    Returns None if the task's outputs are not one number per molecule. Raises InputError for an
+    unknown target or readout.
     """
     names = [t.name for t in task.targets]
     each = asked if isinstance(asked, dict) else dict.fromkeys(names, asked)
@@ -142,7 +154,7 @@ def readouts(
             grows = target.atomwise or task.gradient or _grows(molecules, target.name, train)
             value = "sum" if grows else "mean"
         found.append(value if value in READOUTS else _scale(value) or 0.0)
-    if task.outputs % len(found):  # a task of one's own, whose outputs are not the targets'
+    if task.outputs % len(found):  # a user's task, whose outputs are not its targets
         found = ["mean" if "mean" in found else "sum"]
     return found * (task.outputs // len(found))
 
@@ -163,7 +175,7 @@ def _grows(molecules: Molecules, name: str, train: Any) -> bool:
 
 
 def check_sizes(name: str, model: nn.Module, molecules: Molecules) -> None:
-    """Raises InputError where any molecule of the data is too large for the model."""
+    """Raise InputError if a molecule of the data is too large for the model."""
     limit: int = model.max_atoms  # pyright: ignore[reportAssignmentType]
     largest = int(molecules.sizes.argmax())
     if (atoms := int(molecules.sizes[largest])) > limit:
@@ -171,18 +183,18 @@ def check_sizes(name: str, model: nn.Module, molecules: Molecules) -> None:
 
 
 def count_parameters(network: nn.Module) -> int:
-    """The number of trained parameters that predictions need."""
+    """The number of trainable parameters that predictions need."""
     named = network.named_parameters()
     return sum(p.numel() for n, p in named if p.requires_grad and not n.startswith(AUXILIARY))
 
 
 def in_pictures(group: Group) -> Group:
-    """The group with offsets in half the shorter side, and the caps that go with it.
+    """Change a group's lengths from angstrom to half-sides of a picture, with a cap of 1.
 
-    A group's lengths are angstrom up to 5 by default; no picture has those, and an offset of
-    more than half its side moves most of it out of sight.
+    The default cap of lengths is 5 angstrom. In a picture, an offset of more than half the shorter
+    side moves most of it out of sight.
     """
-    for part in group.modules():  # of a composition, its parts as well
+    for part in group.modules():  # with the parts of a composition
         if isinstance(part, Group):
             pairs = list(zip(part.units, part.caps, strict=True))
             part.caps = tuple(1.0 if unit == "angstrom" else cap for unit, cap in pairs)

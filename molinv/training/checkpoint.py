@@ -1,4 +1,4 @@
-"""The checkpoint from which an interrupted run goes on: written whole, and read without pickle."""
+"""The checkpoint from which an interrupted run resumes: written atomically, read without pickle."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ..errors import InputError
 
 
 class SafeCheckpoints(TorchCheckpointIO):
-    """Lightning's checkpoints, beside which nothing else can be written or run.
+    """Lightning's checkpoints, written atomically and loaded without executing code.
 
-    Lightning's own writer goes by the folder for temporary files: where that is another disk, a
-    kill or a full disk leaves half a checkpoint in the place of the last whole one.
+    Lightning's own writer uses the folder for temporary files. If that is on another disk, a kill
+    or a full disk replaces the last checkpoint by an incomplete one.
     """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        """Write it; raises InputError where that fails, and the old one is then still there."""
+        """Write a checkpoint; if that fails, raises InputError and keeps the old checkpoint."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        made = io.BytesIO()  # torch's own writer turns a full disk into a RuntimeError
+        made = io.BytesIO()  # torch.save to a file raises RuntimeError for a full disk
         torch.save(checkpoint, made)
         with atomic_write(path) as temporary:
             temporary.write_bytes(made.getbuffer())
@@ -36,13 +36,13 @@ class SafeCheckpoints(TorchCheckpointIO):
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Tensors and plain values, whatever is asked for; InputError where there is more."""
+        """Load tensors and plain values only; raises InputError if there is anything else."""
         try:
-            with warnings.catch_warnings():  # of pickles that were never torch's
+            with warnings.catch_warnings():  # torch warns of pickles that it did not write
                 warnings.simplefilter("ignore")
                 return torch.load(path, map_location or "cpu", weights_only=True)
         except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError) as error:
             raise InputError(
-                f"cannot go on from {path}: it is damaged, or holds more than numbers; delete it "
-                "to begin anew, or name another --out."
+                f"cannot resume from {path}: it is damaged, or holds more than numbers; delete it "
+                "to start again, or choose another --out."
             ) from error

@@ -1,20 +1,24 @@
-"""Which validation molecules choose the epoch; the others calibrate, and have chosen nothing."""
+"""Divide the validation molecules: some choose the best epoch, the others calibrate intervals.
+
+Intervals must be calibrated on molecules that had no influence on the choice of the model.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Int64
 
-ENOUGH = 30  # validation molecules; a third of fewer cannot calibrate
+ENOUGH = 30  # with fewer validation molecules, a third of them is too few to calibrate
 
 
 def choosing(
     valid: Int64[np.ndarray, " m"], train: int, valid_size: int | None = None
 ) -> tuple[Int64[np.ndarray, " a"], Int64[np.ndarray, " b"]]:
-    """The validation part in two: molecules to choose on, then those held back to calibrate.
+    """Molecules that choose the best epoch, and molecules that calibrate intervals.
 
-    `valid_size` choose, or by default 1,000 or a tenth of `train`, the number of training
-    molecules. At least a third of 30 or more is held back; of fewer, what is left.
+    The first `valid_size` of `valid` choose the epoch. The default is a tenth of the number of
+    training molecules `train`, and at least 1,000. Of 30 or more validation molecules, at least a
+    third calibrates.
     """
     size = valid_size or max(1000, train // 10)
     if len(valid) >= ENOUGH:

@@ -1,4 +1,4 @@
-"""Every setting of a training run, with its default: those all runs have, and molecules' own."""
+"""The settings of a training run, with their defaults: for all runs, and for molecules."""
 
 from __future__ import annotations
 
@@ -24,13 +24,16 @@ _FOLD = re.compile(r"fold:(\d+)/(\d+)(?::(.+))?")
 
 
 def fold_of(split: str) -> tuple[int, int, str] | None:
-    """(number, how many, what divides the folds) of a split such as fold:2/5; None of another."""
+    """(number, count, how folds are made) of a split such as fold:2/5; None for other splits."""
     found = _FOLD.fullmatch(split)
     return None if found is None else (int(found[1]), int(found[2]), found[3] or "random")
 
 
 def named(text: str) -> list[tuple[str, str | None]]:
-    """Names and units in "a,b [unit],'c, d'", None where no unit is given; [] if malformed."""
+    """Names and units in text such as "a,b [unit],'c, d'"; [] if it cannot be parsed.
+
+    The unit is None for a name without one.
+    """
     pairs, at = [], 0
     while at < len(text):
         found = _TARGET.match(text, at)
@@ -154,13 +157,13 @@ class RunConfig:
         if self.optimizer not in ("muon", "adamw"):
             raise unknown("optimizer", self.optimizer, ("muon", "adamw"))
 
-    passes = 25  # epochs, if neither they nor minutes are given
-    group_end = 0.01  # of the distribution's learning rate: what is left at the end of the run
-    held = False  # whether that rate holds until the weight is lam, instead of a cosine's fall
-    cost = None  # the error that moving may cost, where that steers the weight
+    passes = 25  # epochs if neither epochs nor minutes are given
+    group_end = 0.01  # final fraction of the distribution's learning rate
+    held = False  # True keeps that rate at its peak until the weight is lam; else a cosine
+    cost = None  # increase of the error by motion to which the reward's weight is adapted
 
     def start_weight(self, k: int) -> float:
-        """The reward's first weight, on a group with k generators."""
+        """The reward's initial weight, for a group with k generators."""
         assert self.lam is not None
         return self.lam if self.lam_start is None else self.lam_start
 
@@ -296,19 +299,19 @@ class TrainConfig(RunConfig):
 
     @property
     def parts_by(self) -> str:
-        """What divides the molecules: random, scaffold, time:COLUMN, column:NAME or file."""
+        """How the molecules are split: random, scaffold, time:COLUMN, column:NAME or file."""
         found = fold_of(self.split)
         return "file" if self.test is not None else self.split if found is None else found[2]
 
     @property
     def files(self) -> dict[str, str]:
-        """`data` and, where they are given, `valid` and `test`, by these names."""
+        """`data`, and `valid` and `test` if they are given, by these names."""
         given = {"data": self.data, "valid": self.valid, "test": self.test}
         return {part: name for part, name in given.items() if name is not None}
 
     @property
     def drawn_by(self) -> int:
-        """The seed of the split, and of what is drawn once for each molecule."""
+        """The seed of the split, and of the rotation and shift of each molecule."""
         return self.seed if self.data_seed is None else self.data_seed
 
     @property
@@ -318,7 +321,7 @@ class TrainConfig(RunConfig):
 
     @property
     def auxiliary_names(self) -> list[str]:
-        """The names of `auxiliary`; raises InputError for one twice, or that is a target."""
+        """The names of `auxiliary`; raises InputError for a repeated name and for a target."""
         names = [name for name, _ in named(self.auxiliary)]
         if bool(names) != bool(self.auxiliary.strip()) or len({*names}) < len(names):
             raise InputError(
@@ -331,9 +334,9 @@ class TrainConfig(RunConfig):
 
     @property
     def units(self) -> dict[str, str | None]:
-        """Each target's unit, None where none was given.
+        """Each target's unit, None if it was not given.
 
-        Raises InputError if there is no target, or one twice.
+        Raises InputError if there is no target, and for a repeated target.
         """
         pairs = named(self.targets)
         if not pairs or len(dict(pairs)) < len(pairs):
@@ -345,7 +348,10 @@ class TrainConfig(RunConfig):
 
     @property
     def described(self) -> Descriptors:
-        """The names of the descriptors that the model takes; raises InputError for one twice."""
+        """The descriptors that the model takes.
+
+        Raises InputError for a repeated name, and for a target.
+        """
         pairs = named(self.descriptors)
         names = [n if unit is None else f"{n} [{unit}]" for n, unit in pairs]
         if bool(names) != bool(self.descriptors.strip()) or len({*names}) < len(names):
@@ -366,7 +372,7 @@ class TrainConfig(RunConfig):
 
     @property
     def atomwise_names(self) -> list[str]:
-        """The targets that are total energies; raises InputError for one that is no target."""
+        """The targets that are total energies; raises InputError for a name that is no target."""
         names = [n.strip() for n in (self.atomwise or "").split(",") if n.strip()]
         for name in names:
             if name not in self.units:
@@ -374,17 +380,20 @@ class TrainConfig(RunConfig):
         return names
 
 
-# what settings were in effect before they existed
+# the values of newer settings in runs that began before these settings existed
 BEFORE: dict[str, Any] = {"strict_split": False, "preset": "none"}
 
 
 def read_config(path: Path) -> TrainConfig:
-    """The settings of a run on molecules, from its config.yaml; raises as `read_settings` does."""
+    """The settings of a run on molecules, from its config.yaml; raises like `read_settings`."""
     return read_settings(path, TrainConfig)
 
 
 def read_settings(path: Path, kind: type[C]) -> C:
-    """The settings in a config.yaml; InputError for a missing file or an unknown key."""
+    """The settings in a config.yaml, as an instance of `kind`.
+
+    Raises InputError for a missing or damaged file, and for an unknown key.
+    """
     if not path.is_file():
         raise InputError(f"no settings at {path}: expected the config.yaml of a run folder.")
     try:

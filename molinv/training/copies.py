@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 class Copies(NamedTuple):
     """Which rows of a set are geometries of the same molecule.
 
-    molecule   of each row, the number of its molecule
-    rows       (molecules, k) its rows, -1 where one of the k geometries could not be made
-    weight     (k,) how often each is drawn
-    small, repeat   molecules of up to `small` heavy atoms are drawn so often in an epoch
+    molecule   the molecule of each row
+    rows       the rows of each molecule; -1 where one of the k geometries could not be made
+    weight     the relative frequency at which each of the k geometries is drawn
+    heavy      the number of heavy atoms of each molecule
+    small      molecules with up to this many heavy atoms are drawn `repeat` times in an epoch
     """
 
     molecule: Int64[np.ndarray, " rows"]
@@ -39,20 +40,20 @@ class Copies(NamedTuple):
     def drawn(
         self, train: Int64[np.ndarray, " m"], seed: int, epoch: int
     ) -> Int64[np.ndarray, " d"]:
-        """One geometry of every molecule of the rows `train`, keyed by (seed, epoch)."""
+        """Draw a row for each molecule of the rows `train`; the draw is keyed by (seed, epoch)."""
         chosen = self.molecule[train]
         chosen = np.repeat(chosen, np.where(self.heavy[chosen] <= self.small, self.repeat, 1))
         stream = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, epoch, 2])))
-        # the largest of log weight + Gumbel noise is drawn in proportion to its weight
+        # Gumbel-max trick: the argmax of log weight + noise has probability weight
         scores = np.log(self.weight) + stream.gumbel(size=(len(chosen), len(self.weight)))
         rows = self.rows[chosen]
         return rows[np.arange(len(rows)), np.where(rows < 0, -np.inf, scores).argmax(1)]
 
 
 def geometry_fractions(text: str) -> dict[str, float]:
-    """{"embedded": 0.8, "given": 0.2} of "embedded=0.8,given=0.2"; equal ones where none is given.
+    """Parse "embedded=0.8,given=0.2" to {"embedded": 0.8, "given": 0.2}; a missing fraction is 1.
 
-    Raises InputError for an unknown kind, one twice, and a fraction that is not above 0.
+    Raises InputError for an unknown or repeated kind, and for a fraction that is not above 0.
     """
     made: dict[str, float] = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
@@ -71,30 +72,33 @@ def geometry_fractions(text: str) -> dict[str, float]:
 
 
 def heavy_atoms(molecules: Molecules) -> Int64[np.ndarray, " n"]:
-    """Atoms other than hydrogen of each molecule."""
+    """The number of atoms of each molecule that are not hydrogen."""
     return sums(molecules.z > 1, molecules.ptr).astype(np.int64)
 
 
 def with_small(molecules: Molecules, parts: Split, small: int) -> Split:
-    """The split with all molecules of up to `small` heavy atoms in its training part.
+    """Move all molecules with up to `small` heavy atoms to the training part of a split.
 
-    Raises InputError where a part is then empty.
+    Raises InputError if another part is then empty.
     """
     few = heavy_atoms(molecules) <= small
     moved = [part[few[part]] for part in (parts.valid, parts.test)]
     rest = [part[~few[part]] for part in (parts.valid, parts.test)]
     if not len(rest[0]) or not len(rest[1]):
         raise InputError(
-            f"small {small}: no molecule is left in the part to validate on or to test on; give a "
-            "smaller number."
+            f"small {small}: no molecule is left to validate on or to test on; give a smaller "
+            "number."
         )
     return Split(np.concatenate([parts.train, *moved]), rest[0], rest[1])
 
 
 def several(source: Source, wanted: dict[str, float], conformers: int, workers: int) -> Source:
-    """The source with the wanted kinds of geometries, the first of which are those of its parts.
+    """Extend a source by further geometries of its molecules.
 
-    Raises InputError where a geometry cannot be made of any molecule.
+    `wanted` are the kinds of geometry and their fractions (see `geometry_fractions`); the parts of
+    the result have geometries of the first kind. `conformers` is the number of embedded conformers.
+    Raises InputError for data with several kinds of geometry, and for a kind that cannot be made
+    for any molecule.
     """
     molecules, parts = source.molecules, source.parts
     own = source.kinds[0]
@@ -151,7 +155,10 @@ def several(source: Source, wanted: dict[str, float], conformers: int, workers: 
 def _made(
     kind: str, molecules: Molecules, number: int, workers: int
 ) -> tuple[Molecules, Int64[np.ndarray, " m"]]:
-    """One further geometry of all molecules, and of which there is one."""
+    """Another geometry of the molecules, and the indices of the molecules that have one.
+
+    Raises InputError if there is none.
+    """
     every = np.arange(len(molecules))
     if kind == EMBEDDED:
         found = embedded_copies(molecules, every, workers, number)
@@ -160,7 +167,7 @@ def _made(
     else:
         found = hydrogens_added_copies(molecules, every)
     if found is None:
-        raise InputError(f"no molecule has a geometry that is {kind}: leave out {kind}.")
+        raise InputError(f"geometries: no molecule has one of the kind {kind}: leave out {kind}.")
     return found
 
 
@@ -170,7 +177,7 @@ def _joined(
     sets: list[Molecules],
     kinds: list[str],
 ) -> Molecules:
-    """The molecules `index`, with the atoms and positions of the sets one after the other."""
+    """The molecules `index`, with the concatenated atoms and positions of the sets."""
     ends = np.cumsum([0, *(len(m.z) for m in sets)])
     starts = [m.ptr[:-1] + end for m, end in zip(sets, ends, strict=False)]
     sizes = np.cumsum([len(m) for m in sets])
@@ -182,7 +189,7 @@ def _joined(
     for each, kind, rows in zip(sets, kinds, np.split(index, sizes[:-1]), strict=True):
         if (found := each.extras.graphs) is None and kind == GIVEN:
             found = Graphs.of([None] * len(each))
-        elif found is None:  # of a large set; atoms are in the order of the SMILES
+        elif found is None:  # a large set has no graphs; its atoms are in the SMILES's order
             ordered = bond_graphs(molecules) if ordered is None else ordered
             found = ordered.take(rows)
         graphs.append(found)

@@ -19,7 +19,10 @@ from ..errors import InputError
 
 
 def draw_curves(run: str | Path) -> list[Path]:
-    """Write loss.png and extents.png into a run folder, from its metrics.csv and model.json."""
+    """Draw loss.png and extents.png in a run folder, from its metrics.csv and model.json.
+
+    Returns the paths. Raises InputError if there is no metrics.csv.
+    """
     folder = Path(run)
     if not (folder / "metrics.csv").is_file():
         raise InputError(f"no history in {folder}: expected metrics.csv of a training run.")
@@ -51,7 +54,7 @@ def _draw_errors(folder: Path, rows: list[dict[str, str]]) -> Path:
     right.legend(frameon=False, fontsize=8)
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        # the logarithm of a likelihood may be below 0
+        # a negative log-likelihood may be negative
         above = all((line.get_ydata() > 0).all() for line in axes.get_lines())  # pyright: ignore
         axes.set_yscale("log" if above and not classes else "linear")
     return _save(figure, folder / "loss.png")

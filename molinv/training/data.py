@@ -1,4 +1,4 @@
-"""The examples of a run: what the trainer asks of molecules and of pictures."""
+"""The examples of a run: the interface that data of molecules and of pictures implement."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from ..datasets.batches import Loader
 from ..tasks.base import Task
 from .config import RunConfig
 
-FEW, PARTS = 32, 8  # examples in a validation batch at least, and its share of few examples
+# a validation batch has 1 / PARTS of the examples, but at least FEW
+FEW, PARTS = 32, 8
 
 
 class RunData(pl.LightningDataModule, ABC):
-    """Batches; a new order of the training examples for every epoch.
+    """The batches of a run. The training examples are shuffled anew for every epoch.
 
-    Validation runs twice over the same examples: as stored and turned once.
+    Validation uses the same examples twice: as stored, and each turned once.
 
-    config    the run's settings, completed by what the data says
+    config    the run's settings, completed with defaults that depend on the data
     task      what is learned, fitted to the training examples
-    examples  how many there are in the set from which batches are numbered
-    train, valid   the indices of the training and validation examples in their stores
-    facts     what the model's card says of the data
-    identity  what tells this data and its split from another, as JSON
-    notes     sentences on what a user should know of the data
-    best      whether the model of the best epoch is kept, or the last epoch's
-    together  examples in a validation batch, at most
-    readout   how outputs are made of those of atoms (see `models.make`)
-    auxiliary numbers of atoms that are learned beside the task, standardised
+    examples  the size of the set that the indices of batches refer to
+    train, valid   the indices of the training and validation examples
+    facts     facts about the data for the model's card
+    identity  identifies the data and its split, as JSON
+    notes     sentences on what a user should know about the data
+    best      True to save the model of the best epoch, False for the last epoch
+    together  largest size of a validation batch
+    readout   how the outputs of the atoms give those of the molecule (see `models.make`)
+    auxiliary standardised numbers of atoms that are learned beside the task
     """
 
     config: RunConfig
@@ -52,21 +53,21 @@ class RunData(pl.LightningDataModule, ABC):
 
     @abstractmethod
     def network(self) -> Augmented:
-        """The network and its distribution, with initial weights that depend on the seed alone."""
+        """The network and its distribution; the initial weights depend only on the seed."""
 
     @abstractmethod
     def stores(self, device: torch.device) -> tuple[Any, list[Any]]:
-        """The training examples on a device, and the validation examples of each view."""
+        """The training examples on a device, and the validation examples in each view."""
 
     def extra(self, trainer: pl.Trainer, module: Any) -> dict[str, float]:
-        """Further columns of an epoch's row; called on every process."""
+        """Further columns of an epoch's row in metrics.csv; called in every process."""
         return {}
 
     def begin(self, folder: Any) -> None:
-        """Write into the run folder what the data has to say before training."""
+        """Write files about the data to the run folder, before training."""
 
     def drawn(self, epoch: int) -> Int64[np.ndarray, " m"]:
-        """The training examples of an epoch."""
+        """The indices of the training examples of an epoch."""
         return self.train
 
     def setup(self, stage: str) -> None:
@@ -77,7 +78,7 @@ class RunData(pl.LightningDataModule, ABC):
     def train_dataloader(self) -> Loader:
         trainer = self.trainer
         assert trainer is not None
-        # of an epoch that was interrupted, the batches that are left
+        # the number of finished batches, for an epoch that was interrupted
         done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
         return Loader(
             self.stored,
@@ -93,7 +94,7 @@ class RunData(pl.LightningDataModule, ABC):
     def val_dataloader(self) -> list[Loader]:
         trainer = self.trainer
         assert trainer is not None
-        few = max(FEW, len(self.valid) // PARTS)  # so that molecules of one size are together
+        few = max(FEW, len(self.valid) // PARTS)  # small, so that a batch has similar sizes
         size = max(min(self.together, few), trainer.world_size)
         shards = {"rank": trainer.global_rank, "world": trainer.world_size}
         return [Loader(view, self.valid, size, shuffle=False, **shards) for view in self.views]

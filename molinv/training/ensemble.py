@@ -1,7 +1,7 @@
-"""Train an ensemble: runs that differ in their seeds only, one after the other; or join runs.
+"""Train an ensemble of runs that differ only in their seeds, or join finished runs.
 
-Averages over independently initialised networks, as in Lakshminarayanan et al., "Simple and
-Scalable Predictive Uncertainty Estimation using Deep Ensembles" (NeurIPS 2017).
+An ensemble averages over independently initialised networks, as in Lakshminarayanan et al., "Simple
+and Scalable Predictive Uncertainty Estimation using Deep Ensembles" (NeurIPS 2017).
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def train_ensemble(
 ) -> Path:
     """Train `members` runs with the seeds seed, seed + 1, ... into OUT/member_0, OUT/member_1, ...
 
-    All have the split of `config`; their seeds set initial weights, the order of examples and the
-    group elements. OUT/ensemble.json makes the folder one model (see `members.load_model`). A
-    member that is trained already is left as it is, an interrupted one resumed; a larger number
-    than before extends the ensemble. `finish` is called with each trained member's folder and
+    All members have the split of `config`. Their seeds set the initial weights, the order of the
+    examples and the group elements. OUT/ensemble.json makes the folder one model (see
+    `members.load_model`). The same call resumes an interrupted ensemble and keeps trained members;
+    a larger number of members extends it. `finish` is called with each trained member's folder and
     settings; the other arguments are those of `train`.
 
-    Returns the folder. Raises InputError as `train` does, for fewer than two members or fewer than
-    are trained, and where the folder holds a single run.
+    Returns the folder. Raises InputError as `train` does, for fewer than two members, for fewer
+    members than are trained, and if the folder holds a single run.
     """
     folder = Path(config.out)
     if members < 2:
@@ -86,17 +86,18 @@ def train_ensemble(
 
 
 def join(folder: str | Path, runs: Sequence[str | Path]) -> Path:
-    """Make one model of finished runs, which may differ in architecture: the mean of their values.
+    """Join finished runs to an ensemble, which predicts the mean of their values.
 
-    Copies them to FOLDER/member_0, FOLDER/member_1, ... without their checkpoints; settings of the
-    data are the first run's. Returns the folder. Raises InputError for fewer than two runs, runs
-    whose targets, features or split differ, and a folder that is there.
+    The runs may differ in architecture. They are copied to FOLDER/member_0, FOLDER/member_1, ...
+    without their checkpoints; the settings of the data are those of the first run. Returns the
+    folder. Raises InputError for fewer than two runs, for runs whose targets, features or splits
+    differ, and for a folder that exists.
     """
     made = Path(folder)
     if len(runs) < 2:
         raise InputError(f"expected 2 or more runs to join, got {len(runs)}.")
     if made.exists():
-        raise InputError(f"{made} is there already: choose another folder.")
+        raise InputError(f"{made} exists already: choose another folder.")
     saved = [load_molecules(run) for run in runs]
     for run, each in zip(runs, saved, strict=True):
         for what, first, own in zip(
@@ -115,15 +116,15 @@ def join(folder: str | Path, runs: Sequence[str | Path]) -> Path:
 
 
 def _facts(saved: Saved) -> tuple[Any, ...]:
-    """What members must have in common."""
+    """The facts that all members must share: targets, features and split."""
     targets = [f"{t.name} ({t.unit})" for t in saved.task.targets]
     return targets, saved.card["build"].get("features", []), saved.card.get("split")
 
 
 def one_device(config: TrainConfig, what: str) -> TrainConfig:
-    """The settings on one device, on which runs can follow one another in a process.
+    """The settings with one device, which several runs in one process need.
 
-    Raises InputError where several devices or machines are asked for.
+    Raises InputError if the settings ask for several devices or machines.
     """
     if config.devices not in ("auto", "1", 1) or config.num_nodes > 1 or config.strategy != "auto":
         raise InputError(
@@ -134,9 +135,9 @@ def one_device(config: TrainConfig, what: str) -> TrainConfig:
 
 
 def _trained(config: TrainConfig, member: Member) -> bool:
-    """Whether a listed member has these settings and weights still.
+    """Whether a listed member still has these settings and weights.
 
-    Raises InputError where its data is no longer the same.
+    Raises InputError if the data has changed since.
     """
     folder = Path(config.out)
     if (found := _card(folder)) and found.get("data_sha256") != file_digest(config):
@@ -147,17 +148,17 @@ def _trained(config: TrainConfig, member: Member) -> bool:
     try:
         there = replace(read_config(folder / "config.yaml"), out=config.out)
         return there == config and _sha256(folder) == member["sha256"]
-    except InputError:  # `train` says what is wrong
+    except InputError:  # `train` will report it
         return False
 
 
 def _sha256(folder: Path) -> str | None:
-    """The digest of a run's weights, None where it has none."""
+    """The digest of a run's weights; None if there is no model."""
     return _card(folder).get("sha256")
 
 
 def _card(folder: Path) -> dict[str, Any]:
-    """What a run's model.json holds, nothing where there is none."""
+    """The content of a run's model.json; empty if it is missing or damaged."""
     try:
         return dict(json.loads((folder / "model.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

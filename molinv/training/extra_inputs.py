@@ -1,4 +1,4 @@
-"""What a run's settings ask for of each molecule: descriptors, and what xTB says."""
+"""Add descriptors and xTB results to the molecules of a run, as its settings ask for."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ if TYPE_CHECKING:
 
 
 def with_xtb(config: TrainConfig, source: Source, workers: int) -> Source:
-    """The source with what xTB says of each molecule, without those of which it says nothing.
+    """The source with the xTB results of each molecule; molecules without results are left out.
 
-    Raises InputError for several geometries of a molecule, and where a part has none left.
+    Raises InputError if the settings ask for other geometries than the data's, and if a part would
+    be empty.
     """
     if geometry_fractions(config.geometries) or config.conformers > 1:
         raise InputError(
-            "what xTB says is of the data's own geometries: leave out --geometries and "
+            "xTB results are computed for the data's own geometries: leave out --geometries and "
             "--conformers, or xtb in --features and --auxiliary."
         )
     molecules, parts = source.molecules, source.parts
     rows = np.concatenate([parts.test, parts.valid, parts.train])
     assert molecules.extras.state is not None
     found, wrong = electronics(molecules, rows, molecules.extras.state, workers)
-    made = _without(config, source, wrong, molecules.smiles, "what xTB says is")
+    made = _without(config, source, wrong, molecules.smiles, "xTB results are")
     extras = replace(molecules.extras, electronic=found)
     return made._replace(molecules=replace(molecules, extras=extras))
 
@@ -48,9 +49,10 @@ def with_descriptors(
     said: Sequence[dict[str, Any]] | None,
     workers: int,
 ) -> Source:
-    """The source with the descriptors that the settings name, without the rows that lack one.
+    """The source with the descriptors that the settings name; rows without one are left out.
 
-    Raises InputError for columns that the data does not have, and where a part has none left.
+    `smiles` and `said`, the columns of the records, have an entry for every molecule. Raises
+    InputError for columns that the data does not have, and if a part would be empty.
     """
     if not (wanted := config.described):
         return source
@@ -71,21 +73,21 @@ def with_descriptors(
 def _without(
     config: TrainConfig, source: Source, wrong: dict[int, str], smiles: Sequence[str], what: str
 ) -> Source:
-    """The source without the molecules `wrong`, listed with their reasons.
+    """Move the molecules `wrong` from the parts of a source to its rejected ones, with reasons.
 
-    Raises InputError where a part has none left.
+    Raises InputError if a part would be empty; the message begins with `what`.
     """
     molecules, parts = source.molecules, source.parts
     three = (parts.train, parts.valid, parts.test)
     kept = [part[~np.isin(part, [*wrong])] for part in three]
-    where = "" if len(config.files) > 1 else f"{Path(config.data)}:"  # of several, ids say it
+    where = "" if len(config.files) > 1 else f"{Path(config.data)}:"  # else ids have the path
     rejected = [
         Rejected(smiles[i] or molecules.ids[i], where + molecules.ids[i], why)
         for i, why in sorted(wrong.items())
     ]
     if not all(map(len, kept)):
         raise InputError(
-            f"{what} not known of any molecule of a part; the first, "
+            f"{what} missing for all molecules of a part; the first, "
             f"{rejected[0].source}: {rejected[0].reason}."
         )
     return source._replace(

@@ -1,4 +1,4 @@
-"""A run that starts from a trained model: its architecture, and its weights but for new targets."""
+"""Fine-tuning: a run that starts with the architecture and the weights of a trained model."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .members import first_member
 from .saved import Saved, load_molecules, rebuilt
 from .shipped import locate
 
-FEATURES = "model.known."  # weights that start at 0, so that further features change nothing
-SAID = "model.known.said."  # weights fitted to the values, which a trained last layer has learned
+FEATURES = "model.known."  # weights that start at 0, so that new features have no effect at first
+SAID = "model.known.said."  # weights fitted to the targets; a trained model has learned the rest
 TAKEN = ("model", "model_args", "group", "distribution", "distribution_args")
 
 
@@ -28,10 +28,9 @@ def like_initial(
 ) -> tuple[TrainConfig, Saved | None]:
     """The settings with the architecture of the model that `init` names, and that model.
 
-    `given` are the settings that were named explicitly; others may be defaults.
-
-    Raises InputError where there is no such model, and where the settings ask for another
-    architecture than its own.
+    Without `init`, the settings are returned unchanged, with None. `given` are the settings that
+    the user named explicitly. Raises InputError if there is no such model, and if the settings ask
+    for another architecture.
     """
     if config.init is None:
         return config, None
@@ -70,11 +69,11 @@ def like_initial(
 
 
 def start_from(network: Augmented, saved: Saved, task: Task) -> list[str]:
-    """Copy a trained model's weights; returns the names of those that start anew.
+    """Copy a trained model's weights; return the names of the weights that are not copied.
 
-    These are the last layer's, whose size is the number of outputs, unless the targets are the
-    same. Features that the trained model does not take start without an effect. Raises
-    InputError for weights that do not fit.
+    If the targets differ, these are the weights of the last layer, whose shapes depend on the
+    number of outputs. Features that the trained model does not take have no effect at first.
+    Raises InputError for weights that do not fit.
     """
     state, there = network.state_dict(), saved.network.state_dict()
     mine, theirs = ([(t.name, t.unit) for t in x.targets] for x in (task, saved.task))
@@ -96,7 +95,7 @@ def start_from(network: Augmented, saved: Saved, task: Task) -> list[str]:
 
 
 def _of_targets(saved: Saved) -> set[str]:
-    """The weights whose shape depends on the number of outputs."""
+    """The names of the weights whose shape depends on the number of outputs."""
     card = saved.card | {"build": {k: v for k, v in saved.card["build"].items() if k != "readout"}}
     task = saved.task
     one, more = (rebuilt(card, task, task.outputs * k, form=None).state_dict() for k in (1, 2))

@@ -1,4 +1,4 @@
-"""What a run keeps of itself: a row an epoch in metrics.csv and on the screen, and the model."""
+"""Record a run: one row per epoch in metrics.csv and on the screen, and the saved model."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Row = dict[str, Any]
 
 
 class History(pl.Callback):
-    """One row an epoch, in metrics.csv and on the screen; the model of the best epoch, or the last.
+    """Writes a row per epoch to metrics.csv and the screen, and saves the best or last model.
 
-    Its rows are in the checkpoint, so that a run that is resumed goes on where that was. `seconds`
-    are all of the run's, `train_seconds` those without validation and writing; `epoch` counts the
-    epochs that were begun. Put it before a weight-averaging callback, so that it sees the averaged
-    weights.
+    The rows are also in the checkpoint, so that a resumed run continues from there. `seconds` is
+    the total time of the run, and `train_seconds` the time without validation and writing. `epoch`
+    counts the epochs that have begun. This callback must come before a weight-averaging callback,
+    so that it sees the averaged weights.
 
-    Own code and not Lightning's CSVLogger, which appends: a resumed run would have the rows of
-    the epoch it was stopped in twice.
+    It replaces Lightning's CSVLogger, which appends: after a resumed run, the rows of the
+    interrupted epoch would be in the file twice.
     """
 
     def __init__(self, folder: Path, data: RunData, facts: dict[str, Any], schedule: Schedule):
@@ -50,8 +50,8 @@ class History(pl.Callback):
         self.best = state_dict.get("best", self.best)
         if state_dict.get("data", self.data.identity) != self.data.identity:
             raise InputError(
-                f"the data of the run in {self.folder} has changed since it began: its split "
-                "would be another one; restore the file, or choose another --out."
+                f"the data of the run in {self.folder} has changed since it began, which would "
+                "change its split: restore the file, or choose another --out."
             )
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -78,7 +78,7 @@ class History(pl.Callback):
             self._keep(pl_module, row, float(found["stored"][1]))
 
     def _keep(self, module: Joint, row: Row, error: float) -> None:
-        """Write the model, where this epoch's is the one to keep."""
+        """Save the model if this epoch is the best, or if the last epoch is to be saved."""
         if self.data.best and not error < self.best:  # NaN is not the best
             return
         self.best, task = error, module.task
@@ -119,7 +119,7 @@ class History(pl.Callback):
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """Asked to end, Lightning stops between two batches: there a checkpoint is whole."""
+        """Save a checkpoint on SIGTERM. Lightning stops between two batches, so it is complete."""
         if isinstance(exception, SIGTERMException):
             trainer.save_checkpoint(self.folder / "checkpoints" / "last.ckpt")
 
@@ -128,7 +128,7 @@ class History(pl.Callback):
 
 
 def extents(module: Any) -> Row:
-    """A row's columns for the extents of `module.network`'s distribution, and its coverage."""
+    """The columns of a row with the extents and the coverage of the network's distribution."""
     mu = module.network.distribution
     row = {f"extent_{name}": float(e.value.detach()) for name, e in mu.extent().items()}
     coverage = mu.coverage()
@@ -136,7 +136,7 @@ def extents(module: Any) -> Row:
 
 
 def write_csv(path: Path, rows: list[Row]) -> None:
-    """Write rows, all or none; absent values stay empty."""
+    """Write rows as a .csv file, atomically; missing values are empty cells."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)

@@ -1,4 +1,4 @@
-"""A model or an ensemble from its folder: ensemble.json names the members and their weights."""
+"""Load a model or an ensemble from its folder; ensemble.json lists the members and digests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FOLDER = re.compile(r"member_\d{1,4}")
 
 
 class Member(TypedDict):
-    """A trained member: its folder in the ensemble's, its seed, and the digest of its weights."""
+    """A trained member: its folder (relative), its seed, and the digest of its weights."""
 
     folder: str
     seed: int
@@ -27,12 +27,12 @@ class Member(TypedDict):
 
 
 def load_model(path: str | Path, trust: bool = False) -> Saved:
-    """The model of molecules in a folder, or an ensemble, whose value is its members' mean.
+    """Load the model of molecules in a folder, or the ensemble, which predicts its members' mean.
 
-    Members may differ in architecture, not in their targets and their split. The card of an
-    ensemble is the first member's with the number of `members`, their parameters together, their
-    mean extents where all have the same ones, and a digest of all weights. Raises InputError as
-    `saved.load` does, and for an ensemble that is damaged, or whose members are not all trained.
+    Members may differ in architecture, but not in targets and split. The card of an ensemble is
+    the first member's, with the number of `members`, their total number of parameters, their mean
+    extents (if all have the same ones) and a digest of all weights. Raises InputError as
+    `saved.load` does, and for an ensemble that is damaged or not fully trained.
     """
     folder = Path(path)
     if not is_ensemble(folder):
@@ -40,8 +40,8 @@ def load_model(path: str | Path, trust: bool = False) -> Saved:
     asked, listed = read_members(folder)
     if len(listed) < asked:
         raise InputError(
-            f"{folder} is an ensemble of which {len(listed)} of {asked} members are trained: "
-            "resume it with the command that began it."
+            f"{folder} is an ensemble with {len(listed)} of {asked} members trained: resume it "
+            "with the command that began it."
         )
     members = tuple(load_molecules(folder / member["folder"], trust) for member in listed)
     cards = [member.card for member in members]
@@ -58,7 +58,7 @@ def load_model(path: str | Path, trust: bool = False) -> Saved:
         together["parameters"] = sum(card["parameters"] for card in cards)
     extents = cards[0].get("extents")
     if len({frozenset(card.get("extents", ())) for card in cards}) > 1:
-        together["extents"] = {}  # of different distributions
+        together["extents"] = {}  # the members have different distributions
     elif extents:
         means = {n: sum(c["extents"][n]["value"] for c in cards) / len(cards) for n in extents}
         together["extents"] = {n: e | {"value": means[n]} for n, e in extents.items()}
@@ -77,7 +77,10 @@ def is_ensemble(folder: str | Path) -> bool:
 
 
 def read_members(folder: Path) -> tuple[int, list[Member]]:
-    """How many members were asked for, and those that are trained; InputError where damaged."""
+    """The intended number of members, and the trained members.
+
+    Raises InputError if ensemble.json is missing, damaged or edited.
+    """
     path = folder / ENSEMBLE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -100,7 +103,7 @@ def read_members(folder: Path) -> tuple[int, list[Member]]:
 
 
 def write_members(folder: Path, asked: int, members: Sequence[Member]) -> None:
-    """Write ensemble.json: how many members there will be, and those that are trained."""
+    """Write ensemble.json: the intended number of members, and the trained members."""
     content = {"format": FORMAT, "asked": asked, "members": list(members)}
     write_json(folder / ENSEMBLE, sealed(content))
 

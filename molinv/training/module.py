@@ -17,17 +17,19 @@ from .config import RunConfig
 from .noise import keyed_noise
 from .recipe import Diverged, Recipe
 
-VIEWS = ("stored", "rotated")  # of the validation examples
+VIEWS = ("stored", "rotated")  # the orientations of the validation examples
 
 
 class Joint(Recipe):
     """The task's loss, averaged over copies, minus lam times the reward for wide distributions.
 
-    An example's group elements are keyed by (seed, epoch, example) and the loss is the mean over
-    the examples of all processes, so that any number of processes gives the curve of one, and a
-    run that is resumed that of one that never stopped. `examples` is the number in the data set
-    from which batches are numbered. With `auxiliary` the network gives numbers of atoms beside its
-    outputs while it trains (see `Model.beside`), which learn those of the batches.
+    The group elements of an example are keyed by (seed, epoch, example), and the loss is the mean
+    over the examples of all processes. The learning curve therefore does not depend on the number
+    of processes, and a resumed run has the curve of an uninterrupted one.
+
+    examples   the size of the data set that the indices of batches refer to
+    auxiliary  whether the network, while it trains, also predicts numbers of the atoms
+               (see `Model.beside`), which are compared with `batch.auxiliary`
     """
 
     def __init__(
@@ -45,13 +47,13 @@ class Joint(Recipe):
         self.allowance: Allowance | None = None
         if config.cost is not None:
             if task.gradient:
-                raise InputError("cost: not with forces, whose error it does not see: use lam.")
+                raise InputError("cost: does not work with forces: use lam.")
             self.allowance = Allowance(config.cost, self.lam)
 
     def training_step(self, batch: Any, step: int) -> Tensor:
         batch = self.task.prepare(batch)
         inputs = self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-        # a finite distribution is summed exactly where that takes no more runs than asked for
+        # a finite distribution is summed exactly if it has at most `copies` elements
         risk = self.network.risk(
             lambda outputs: self._losses(outputs, batch),
             *inputs,
@@ -69,17 +71,17 @@ class Joint(Recipe):
         if not torch.isfinite(loss):
             raise Diverged(
                 f"training diverged at epoch {self.current_epoch + 1}, step {step + 1} (the loss "
-                f"is {loss.item()}): the last good model is kept in {self.config.out}; try again "
-                "with a lower --lr and --muon_lr."
+                f"is {loss.item()}): the last good model is in {self.config.out}; try again with a "
+                "lower --lr and --muon_lr."
             )
-        # the values are everyone's already: nothing to synchronise
+        # the values are already reduced over processes, so no sync_dist
         self.log("train/loss", loss, on_epoch=True, on_step=False, batch_size=size)
         self.log("train/error", error, on_epoch=True, on_step=True, prog_bar=True, batch_size=size)
         return share - lam * reward
 
     @torch.no_grad()
     def _unmoved(self, inputs: tuple[Any, ...], batch: Any) -> Tensor:
-        """The loss of the inputs as they are."""
+        """The loss of the inputs without any motion."""
         x, *extra = inputs
         identity = self.network.distribution.group.identity(self.network.input.size(x))
         values, _ = self.network.run(identity, x, *extra)
@@ -100,12 +102,11 @@ class Joint(Recipe):
         return self._noise[1]
 
     def _over_processes(self, terms: Sequence[Term], size: int) -> tuple[Tensor, int]:
-        """The step's whole loss, with a gradient whose average over processes is the loss's.
+        """The loss and the size of the step over all processes; this one has `size` examples.
 
-        Beside it the step's size, of which this process has `size` examples.
-
-        Processes' means count by the number of their values, which differ where a batch does not
-        divide or values are missing.
+        The average over processes of the returned loss's gradient is the gradient of the loss. The
+        means of the processes are weighted by their numbers of values, which differ if the batch
+        size is not divisible or if values are missing.
         """
         means = [term.mean for term in terms]
         if (world := self.trainer.world_size) > 1:
@@ -119,7 +120,7 @@ class Joint(Recipe):
         return self._total(means), size
 
     def _losses(self, outputs: Tensor, batch: Any) -> list[Any]:
-        """The task's terms, then that of the numbers of atoms."""
+        """The terms of the task's loss, then the term of the auxiliary numbers of atoms."""
         if not self.auxiliary:
             return self.task.losses(outputs, batch)
         model: Any = self.network.model
@@ -152,11 +153,11 @@ class Joint(Recipe):
             self.log(f"extent/{name}", extent.value.detach(), prog_bar=True)
 
     def measured(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """For each view of the validation examples the task's measures, and its error."""
+        """For each view of the validation examples: the measure of each target, and the error."""
         return {view: self.task.read(self.metrics[view]) for view in VIEWS}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Checkpoints of 0.1.0 had other names for the same."""
+        """Rename the entries of checkpoints of molinv 0.1.0."""
         states = checkpoint["state_dict"]
         for name in [n for n in states if n.startswith("standardizer.")]:
             states[f"task.{name}"] = states.pop(name)

@@ -1,4 +1,4 @@
-"""The molecules of a run: stored as the set has them for training, also turned to validate."""
+"""The molecules of a run: as stored for training, and also turned for validation."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from .data import RunData
 from .orbit_share import MOLECULES, orbit_share
 from .source import Source, states, write_rejected, write_split
 
-TOGETHER = 32  # molecules in a batch whose sizes may differ much
+TOGETHER = 32  # size of a batch of molecules that are not sorted by size
 
 
 class MoleculeData(RunData):
-    """Molecules of a source, placed as the run's settings say.
+    """The molecules of a source, centred, shifted and turned as the settings say.
 
-    Raises InputError for targets, settings and molecules that do not fit one another.
+    Raises InputError for targets, settings and molecules that do not fit each other.
     """
 
     config: TrainConfig
@@ -56,13 +56,13 @@ class MoleculeData(RunData):
         self.task = of_molecules(molecules, names, parts.train, config.task, settings)
         self.task.center = config.center
         self.auxiliary = auxiliary(config, self.task, molecules, parts.train)
-        # [charge, unpaired electrons] that occur in training, sorted
+        # the pairs (charge, unpaired electrons) of the training molecules, sorted
         self.states, counts = np.unique(states(molecules)[parts.train], axis=0, return_counts=True)
         mixed = mixed_states(self.states, counts)
         unseen = unseen_classes(molecules, parts, self.task.targets)
         self.notes = (*source.notes, *mixed, *unseen)
         self.examples, self.train = len(molecules), parts.train
-        # the others are held back to calibrate intervals on
+        # the other validation molecules calibrate intervals
         self.valid, _ = choosing(parts.valid, len(parts.train), config.valid_size)
         sizes = {"train": len(parts.train), "valid": len(self.valid), "test": len(parts.test)}
         seen = molecules.sizes[parts.train]
@@ -85,7 +85,7 @@ class MoleculeData(RunData):
         self.readout = readouts(config.readout, self.task, molecules, parts.train)
 
     def drawn(self, epoch: int) -> Int64[np.ndarray, " m"]:
-        """One geometry of every training molecule."""
+        """One geometry of each training molecule."""
         copies = self.source.copies
         return self.train if copies is None else copies.drawn(self.train, self.config.seed, epoch)
 
@@ -101,9 +101,10 @@ class MoleculeData(RunData):
         return made
 
     def _fit_features(self, known: Known | None) -> None:
-        """Standardise what the network takes; its outputs begin as what follows from xTB's numbers.
+        """Fit the standardisation of the network's inputs, and the linear start from xTB's numbers.
 
-        A target's scale is then the spread of what is left of it.
+        With xTB's numbers, the outputs start as a linear fit to them, and the scale of each target
+        becomes the spread of the residuals.
         """
         values = molecule_numbers(self.molecules.extras, self.config.taken)
         if known is None or values is None:
@@ -120,7 +121,7 @@ class MoleculeData(RunData):
             y = standardizer.of(self.molecules, self.train)
             left = known.fit_said(values[self.train], y)
             standardizer.scale.mul_(torch.from_numpy(left))
-            with torch.no_grad():  # in units of the new scale
+            with torch.no_grad():  # convert to units of the new scale
                 known.said.weight.div_(torch.from_numpy(left)[:, None])
                 known.said.bias.div_(torch.from_numpy(left))
 
@@ -129,7 +130,7 @@ class MoleculeData(RunData):
         return stored, [stored, place(self.molecules, self.task, self.config, device, rotate=True)]
 
     def extra(self, trainer: pl.Trainer, module: Any) -> dict[str, float]:
-        """Of the first validation molecules, on every process: too few to share out."""
+        """Orbit variances of the first validation molecules; each process computes all of them."""
         if not isinstance(self.task, Numbers):
             return {}
         convert = trainer.precision_plugin.convert_input
@@ -143,9 +144,9 @@ class MoleculeData(RunData):
 
 
 def unseen_classes(molecules: Molecules, parts: Split, targets: Sequence[Target]) -> Iterator[str]:
-    """A sentence on each class that no training molecule has, and where validation has one class.
+    """A sentence on each class without training molecules, and if validation has a single class.
 
-    What ranks molecules is then not known for the target, and epochs are compared by log loss.
+    With a single class, ROC-AUC is undefined for the target, and epochs are compared by log loss.
     """
     for target in targets:
         if target.kind != "class":
@@ -160,14 +161,17 @@ def unseen_classes(molecules: Molecules, parts: Split, targets: Sequence[Target]
 
 
 def mixed_states(found: np.ndarray, counts: np.ndarray) -> Iterator[str]:
-    """A sentence on several charges and spins (s, 2) among the training molecules, if there are."""
+    """A sentence on the charges and spins (s, 2) of the training molecules, if there are several.
+
+    `counts` has the number of molecules with each.
+    """
     if len(found) > 1:
         order = np.argsort(-counts, kind="stable")[:MENTIONED]
         listed = "; ".join(f"{counts[i]:,} with {words(*found[i].tolist())}" for i in order)
         rest = f"; {len(found) - MENTIONED} more states" if len(found) > MENTIONED else ""
         yield (
-            f"The training molecules differ in charge or spin ({listed}{rest}): atoms and "
-            "coordinates alone do not tell a model which."
+            f"The training molecules differ in charge or spin ({listed}{rest}): a model cannot "
+            "see this from atoms and coordinates alone."
         )
 
 
@@ -179,9 +183,9 @@ def place(
     rotate: bool = False,
     auxiliary: Any = None,
 ) -> OnDevice:
-    """Molecules with the task's values on a device; `rotate` turns them all by Haar.
+    """Molecules with the task's values on a device; `rotate` turns each by a Haar rotation.
 
-    `auxiliary` are numbers (atoms, a) that batches have beside these.
+    `auxiliary` are numbers of the atoms (atoms, a) for the batches.
     """
     y, forces = task.labels(molecules)
     return OnDevice(
@@ -200,7 +204,7 @@ def place(
 
 
 def seeded(config: TrainConfig, task: Task, readout: list[Any] | None = None) -> Augmented:
-    """The network with initial weights that depend on the seed alone."""
+    """The network; its initial weights depend only on the seed."""
     assert config.model is not None
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)

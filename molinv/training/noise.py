@@ -1,4 +1,4 @@
-"""The random numbers of an epoch, a row for each molecule and copy."""
+"""The random numbers of an epoch, one row for each molecule and copy."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..distributions import Distribution
 def keyed_noise(
     distribution: Distribution, copies: int, molecules: int, key: Sequence[int]
 ) -> Float[Tensor, "c n m"]:
-    """Noise for every copy of every molecule, the same wherever and in whatever batch it is used.
+    """Noise for every copy of every molecule, independent of devices and batches.
 
-    Row i of copy c depends on (key, c, i) and on the number of molecules of the data set. It is
-    drawn on the CPU for the whole data set, which costs an epoch of QM9 some milliseconds:
-    a batch indexes it by its molecules, so that neither the device nor the number of devices
-    nor the order of the batches changes anyone's group elements. The second of two copies is
-    the inverse of the first where the distribution allows it (`Distribution.mirrored`).
+    Row i of copy c depends on (key, c, i) and on the number of molecules in the data set. The noise
+    of the whole data set is drawn on the CPU, which takes some milliseconds per epoch for QM9. A
+    batch then indexes it by its molecules. The group elements of a molecule therefore do not
+    depend on the device, the number of devices or the order of the batches. Every second copy is
+    the inverse of the copy before it, if the distribution allows it (`Distribution.mirrored`).
     """
     rows: list[Tensor] = []
     for copy in range(copies):
@@ -32,9 +32,9 @@ def keyed_noise(
 
 
 def _generator(key: Sequence[int]) -> torch.Generator:
-    """A generator of its own for every key of numbers from 0."""
+    """A separate generator for every key of non-negative integers."""
     word = np.random.SeedSequence([*key, _STREAM]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(word >> np.uint64(1)))
 
 
-_STREAM = 0x6E6F697365  # "noise": keeps these keys apart from those that order the batches
+_STREAM = 0x6E6F697365  # "noise": makes these keys differ from those that order the batches

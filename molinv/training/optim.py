@@ -1,4 +1,4 @@
-"""Muon for the matrices, AdamW for everything else, in one optimizer."""
+"""An optimizer with Muon for matrices and AdamW for all other parameters."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(matrices: Float[Tensor, "m r c"], steps: int = 5) -> Float[Tensor, "m r c"]:
-    """Roughly U V^T of each matrix U S V^T, by the quintic Newton-Schulz iteration.
+    """Approximately U V^T for each matrix U S V^T, by the quintic Newton-Schulz iteration.
 
-    In the dtype that comes in: torch.optim.Muon rounds to bfloat16, which is slow on processors
-    without instructions for it. Source: Jordan et al. 2024, "Muon".
+    Computes in the dtype of the input. torch.optim.Muon rounds to bfloat16, which is slow on
+    processors without bfloat16 instructions. Source: Jordan et al. 2024, "Muon".
     """
     a, b, c = _COEFFICIENTS
     tall = matrices.shape[-2] > matrices.shape[-1]
@@ -32,11 +32,11 @@ def orthogonalise(matrices: Float[Tensor, "m r c"], steps: int = 5) -> Float[Ten
 
 
 class MuonAdamW(Optimizer):
-    """One optimizer whose parameter groups have method "muon" or "adamw".
+    """An optimizer whose parameter groups have the method "muon" or "adamw".
 
-    A Muon step has length lr * 0.2 sqrt(max(rows, columns)), that of an AdamW step, and
-    decoupled weight decay. Matrices of one shape are orthogonalised together, in `dtype`; a
-    kernel of a convolution is a matrix whose rows are its outputs.
+    A Muon step is scaled by 0.2 sqrt(max(rows, columns)), which gives it the size of an AdamW step.
+    Weight decay is decoupled. Matrices of equal shape are orthogonalised together, in `dtype`. The
+    kernel of a convolution counts as a matrix with one row per output channel.
     """
 
     def __init__(self, params: Iterable[dict[str, Any]], dtype: torch.dtype = torch.float32):
@@ -121,10 +121,11 @@ def parameter_groups(
     weight_decay: float,
     clip: float,
 ) -> list[dict[str, Any]]:
-    """Matrices, the network's other parameters, and the distribution's own, in that order.
+    """Parameter groups: matrices, the network's other parameters, the distribution's parameters.
 
-    `method` "muon" treats hidden matrices so, and kernels of convolutions but those that see one
-    channel only; embeddings stay with AdamW, and the distribution's parameters never decay.
+    With `method` "muon", Muon trains hidden matrices and kernels of convolutions, except kernels
+    with a single channel; AdamW trains embeddings and all other parameters. With "adamw", AdamW
+    trains everything. The distribution's parameters have no weight decay.
     """
     embeddings = {
         p for m in network.modules() if isinstance(m, nn.Embedding) for p in m.parameters()

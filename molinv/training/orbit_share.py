@@ -1,4 +1,4 @@
-"""What a network still makes of orientation while it trains: variance and error over rotations."""
+"""How much a network's outputs depend on orientation: their variance and error over rotations."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ from ..models.base import Model
 from ..tasks.errors import known, lengths, per_target
 from ..tasks.numbers import Numbers
 
-MOLECULES = 128  # of the validation molecules, the first
-ROTATIONS = 8  # of each
-CERTAIN = 2  # of each, where nothing but rounding depends on them
-_STREAM = 0x6F72626974  # "orbit": keeps these rotations apart from all others of the seed
+MOLECULES = 128  # the number of validation molecules that are used
+ROTATIONS = 8  # rotations of each molecule
+CERTAIN = 2  # rotations of each for a model that is invariant, so that only rounding varies
+_STREAM = 0x6F72626974  # "orbit": makes these rotations differ from all others of the seed
 
 
 @torch.no_grad()
 def orbit_share(
     network: Augmented, task: Numbers, batches: Iterable[Batch], seed: int
 ) -> dict[str, float]:
-    """`<target>_orbit_variance` and `<target>_orbit_square` of molecules, in unit^2.
+    """The columns `<target>_orbit_variance` and `<target>_orbit_square`, in unit^2.
 
-    Means over molecules of Var_g f(g x), unbiased, and of |f(g x) - y|^2 over rotations about
-    the centroid drawn from Haar, f turned back; of values by atom the means over atoms. Rotations
-    depend on the seed and the order of the molecules alone, so that all epochs see the same ones.
-    All is computed outside of autocast, as predictions are: half of single precision would round
-    coordinates to three digits, and that depends on orientation.
+    These are the means over molecules of the unbiased variance Var_g f(g x), and of the mean over g
+    of |f(g x) - y|^2. The rotations g are about the centroid and drawn from Haar, and f is turned
+    back. For values of atoms, the means are over atoms. The rotations depend only on the seed and
+    on the order of the molecules, so they are the same in every epoch.
+
+    Computed without autocast, like predictions: half precision would round coordinates to three
+    digits, and the rounding depends on orientation.
     """
     key = np.random.SeedSequence([seed, _STREAM]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(key >> np.uint64(1)))
@@ -50,7 +52,7 @@ def orbit_share(
 def _sums(
     network: Augmented, task: Numbers, batch: Batch, generator: torch.Generator
 ) -> Float64[Tensor, "4 t"]:
-    """Sums over a batch of variances and of squared errors, and how many values each is of."""
+    """Sums over a batch of variances and squared errors, and the number of values in each sum."""
     model = network.model
     number = CERTAIN if isinstance(model, Model) and "SO3" in model.symmetries else ROTATIONS
     turns = SO3().haar(number * len(batch), generator).view(number, len(batch), 3, 3)
@@ -68,7 +70,7 @@ def _sums(
 def _outputs(
     network: Augmented, task: Numbers, batch: Batch, g: Tensor
 ) -> Float64[Tensor, "b t *e"]:
-    """The outputs for the molecules turned about their centroids, turned back, with units."""
+    """The outputs for molecules turned about their centroids: turned back, in target units."""
     inside = batch.mask[..., None]
     centroid = batch.pos.sum(1, keepdim=True) / inside.sum(1, keepdim=True)
     turned = ((batch.pos - centroid) @ g.mT + centroid).masked_fill(~inside, 0.0)

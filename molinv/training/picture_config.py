@@ -1,4 +1,4 @@
-"""The settings of a training run on pictures, beside those that all runs have."""
+"""The settings of a training run on pictures, in addition to those of all runs."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ class PictureConfig(RunConfig):
             raise unknown("action", self.action, ACTIONS)
 
     def start_weight(self, k: int) -> float:
-        """Shared among k generators, as far as that leaves lam.
+        """The initial weight, divided among k generators, but not below lam.
 
-        Six extents at the weight of one could together outbid the label, and a network that sees
-        nothing of it has no slope by which they would come back.
+        Without the division, the reward of several extents together could exceed what the label is
+        worth. The network would then ignore its input, and no gradient would close the extents.
         """
         start = super().start_weight(k)
         assert self.lam is not None
@@ -73,5 +73,5 @@ class PictureConfig(RunConfig):
 
 
 def read_config(path: Path) -> PictureConfig:
-    """The settings of a run on pictures; raises InputError as `read_settings` does."""
+    """The settings of a run on pictures, from its config.yaml; raises like `read_settings`."""
     return read_settings(path, PictureConfig)

@@ -1,4 +1,4 @@
-"""The pictures of a run: stored as the set has them for training, also turned to validate."""
+"""The pictures of a run: as stored for training, and also turned for validation."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from .data import RunData
 from .picture_config import PictureConfig
 
 VOID = 255
-_STREAM = 9  # of random numbers: the turns of validation and test pictures
+_STREAM = 9  # random stream of the rotations of validation and test pictures
 
 
 class PictureData(RunData):
-    """The pictures that a run's settings name; what was not given is set by what is learned.
+    """The pictures that a run's settings name; `fill` sets the defaults that depend on them.
 
-    The model of the last epoch is kept, not of the best on the pictures as stored: those say
-    nothing of the extents, which come to rest as the run ends.
+    The model of the last epoch is saved, not that of the epoch with the best error on stored
+    pictures: that error does not depend on the extents, which converge only at the end of a run.
     """
 
     config: PictureConfig
@@ -56,7 +56,7 @@ class PictureData(RunData):
 
     def network(self) -> Augmented:
         made = seeded(self.config, self.task, self.channels)
-        made.model.to(memory_format=torch.channels_last)  # pyright: ignore  # a third quicker
+        made.model.to(memory_format=torch.channels_last)  # pyright: ignore  # a third faster
         self.action = made.input
         return made
 
@@ -69,11 +69,12 @@ class PictureData(RunData):
 
 
 def fill(config: PictureConfig, task: Task) -> None:
-    """Set what was not given by what is learned.
+    """Set `model`, `lam` and `lam_start`, if they were not given, depending on the task.
 
-    Classes are pushed open first, so that the network sees what lies beyond their edge (see
-    `Schedule`). Label maps have no such edge: pushed as hard, upright streets open to the whole
-    circle, which a network learns at little loss, and then has no slope to come back by.
+    For classes a large `lam_start` first opens the extents, so that the network sees inputs beyond
+    the boundary of the labels (see `Schedule`). Label maps have no such boundary. With the same
+    `lam_start`, the extents of upright streets would open to the whole circle. The network would
+    learn that at a small loss, and no gradient would close them again.
     """
     maps = isinstance(task, Maps)
     config.model = config.model or ("unet" if maps else "cnn")
@@ -86,7 +87,7 @@ def fill(config: PictureConfig, task: Task) -> None:
 def load_parts(config: PictureConfig) -> dict[str, Pictures]:
     """The parts "train", "valid" and "test" that a run's settings name.
 
-    Without a test part the validation part stands in for it. Raises InputError as
+    For a data set without a test part, "test" is the validation part. Raises InputError as
     `datasets.pictures.load` does.
     """
     args = {k: tuple(v) if isinstance(v, list) else v for k, v in config.data_args.items()}
@@ -102,7 +103,7 @@ def load_parts(config: PictureConfig) -> dict[str, Pictures]:
 
 
 def moved_once(pictures: Pictures, action: Action, seed: int) -> Pictures:
-    """Every picture turned once by any angle or, where colours are moved, by any hue."""
+    """Every picture turned once by a random angle, or, for a colour action, by a random hue."""
     key = (_STREAM, seed)
     if isinstance(action, Colour):
         return coloured(pictures, {"hue": pi}, key)
@@ -112,14 +113,14 @@ def moved_once(pictures: Pictures, action: Action, seed: int) -> Pictures:
 
 
 def fingerprint(pictures: Pictures) -> str:
-    """Of what a run learned from: 12 digits of the SHA-256 of pictures and labels."""
+    """12 hex digits of the SHA-256 of pictures and labels, to identify the data of a run."""
     digest = hashlib.sha256(pictures.images.numpy().tobytes())
     digest.update(pictures.y.numpy().tobytes())
     return digest.hexdigest()[:12]
 
 
 def seeded(config: PictureConfig, task: Task, channels: int) -> Augmented:
-    """The network with initial weights that depend on the seed alone."""
+    """The network; its initial weights depend only on the seed."""
     assert config.model is not None
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)

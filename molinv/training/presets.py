@@ -1,4 +1,4 @@
-"""Settings that suit a small set of molecules, in place of defaults that suit 100,000."""
+"""Presets: settings that suit small sets of molecules; the defaults suit 100,000 molecules."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..chem.textfile import numbered_lines
 from ..errors import InputError, unknown
 from .config import TrainConfig
 
-FEW = 5_000  # molecules, up to which the preset is chosen
+FEW = 5_000  # largest number of molecules for which "auto" is "small"
 MODEL = "point"
 TABLES = (".csv", ".tsv")
-# a small network that sees distances and the bond graph: RDKit's conformers have no orientation
-# that could mean anything, and few molecules cannot teach a network to ignore it
+# a small network that sees distances and the bond graph: the orientations of RDKit's conformers
+# have no meaning, and a network cannot learn from few molecules to ignore them
 SMALL: dict[str, Any] = {
     "features": "bonds",
     "batch_size": 32,
@@ -25,11 +25,7 @@ SMALL: dict[str, Any] = {
     "distribution": "Identity",
     "model_args": {"width": 64, "layers": 3, "hidden": 32, "kernels": 8, "geometry": "distance"},
 }
-STARTED = (
-    "batch_size",
-    "epochs",
-    "readout",
-)  # of them, those for a network that is trained already
+STARTED = ("batch_size", "epochs", "readout")  # the settings that also apply to fine-tuning
 PRESETS: dict[str, dict[str, Any]] = {
     "none": {},
     "small": SMALL,
@@ -38,26 +34,26 @@ PRESETS: dict[str, dict[str, Any]] = {
 NOTE = (
     "preset {kind}, for a table of {few} 5,000 rows: {changed}. --preset none keeps the defaults."
 )
-# by any of these a symmetry is learned
+# whoever sets one of these wants to learn a symmetry
 LEARNED = ("group", "distribution", "distribution_args", "regularizer", "lam", "lam_start", "cost")
 LEARNED += ("settle", "wait", "group_lr", "group_end", "copies", "center", "shift", "rotate")
 
 
 def fitted(config: TrainConfig, given: Collection[str] = ()) -> TrainConfig:
-    """The settings with those of their preset, in place of defaults; the preset is then "none".
+    """Replace defaults by the settings of the preset, which is "none" in the result.
 
-    `given` are the settings that were named explicitly: they stay as they are, and so do all that
-    differ from their default. Without the preset's distribution a network sees coordinates too.
-    "auto" is "small" for a table of up to 5,000 rows (.csv, .tsv), "large" for a longer one, and
-    "none" for other data and for other models than `point`. With `init`, whose architecture and
-    features stay, only `STARTED` are set. Raises InputError for an unknown preset, and for "small"
-    with another model.
+    Settings in `given`, which the user named explicitly, do not change, nor do settings that differ
+    from their default. If one of `LEARNED` is among them, the preset sets neither the distribution
+    nor the geometry, so that the network sees coordinates and learns a distribution. "auto" is
+    "small" for a table (.csv, .tsv) of up to 5,000 rows, "large" for a longer table, and "none" for
+    other data and for other models than `point`. With `init`, only `STARTED` are set. Raises
+    InputError for an unknown preset, and for "small" with another model.
     """
     if config.preset not in ("auto", *PRESETS):
         raise unknown("preset", config.preset, ("auto", *PRESETS))
     if config.preset == "small" and config.model != MODEL:
         raise InputError(
-            f"preset small has an architecture of its own, of the model {MODEL}: leave it out, or "
+            f"preset small sets the architecture of the model {MODEL}: leave out --preset or "
             "--model."
         )
     made = dict(PRESETS[_kind(config)])
@@ -77,7 +73,7 @@ def fitted(config: TrainConfig, given: Collection[str] = ()) -> TrainConfig:
 
 
 def notes(before: TrainConfig, after: TrainConfig) -> list[str]:
-    """What to tell the user whose settings `before` became these by `fitted`."""
+    """Notes for the user on the settings that `fitted` has changed from `before` to `after`."""
     was, now = asdict(replace(before, preset="none")), asdict(after)
     changed = ", ".join(f"{name} {now[name]}" for name in now if now[name] != was[name])
     kind = _kind(before)
@@ -86,7 +82,7 @@ def notes(before: TrainConfig, after: TrainConfig) -> list[str]:
 
 
 def _kind(config: TrainConfig) -> str:
-    """The preset, of "auto" the one that suits the data."""
+    """The preset; for "auto", the one that suits the data."""
     if config.preset != "auto":
         return config.preset
     if not config.data.lower().removesuffix(".gz").endswith(TABLES):
@@ -96,6 +92,6 @@ def _kind(config: TrainConfig) -> str:
     lines = (text for _, text in numbered_lines(Path(config.data)) if text.strip())
     try:
         rows = sum(1 for _ in islice(lines, FEW + 2)) - 1  # without the header
-    except InputError:  # reading it says what is wrong
+    except InputError:  # reading the data will report it
         return "none"
     return "small" if rows <= FEW else "large"

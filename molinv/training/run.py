@@ -1,4 +1,4 @@
-"""A training run, from its settings to its folder. An interrupted run is resumed."""
+"""Train a model in a run folder, or resume an interrupted run."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from .saved import ENSEMBLE, Saved
 from .schedule import Schedule
 from .source import prepare
 
-# settings that may change when a run is taken up again
+# settings that may change when a run is resumed
 FREE = (
     "epochs",
     "minutes",
@@ -72,18 +72,21 @@ def train(
     watch: Callable[[int, float], None] | None = None,
     now: Callable[[], float] = time.monotonic,
 ) -> Path:
-    """Run `config`, on molecules or pictures, or resume it from its folder's last checkpoint.
+    """Train on molecules or pictures, or resume a run from the last checkpoint in its folder.
 
-    `workers` processes search conformers where the data needs them; `trust` lets the model that
-    `init` names need code outside molinv; `given` are the settings that were named explicitly,
-    which `init` may then not change. `watch` is called after each epoch with its number, from 1,
-    and its validation error, and may end the run by raising. `now` is the clock, in seconds, that
-    `config.minutes` refers to. The folder is locked while the run lasts.
+    config   the settings
+    trust    allow the model that `init` names to use code outside molinv
+    workers  processes that search conformers, if the data needs them; 0 searches in this process
+    given    the settings that the user named explicitly; presets and `init` do not change them
+    watch    called after each epoch with its number (from 1) and its validation error; may raise
+             an exception to end the run
+    now      the clock, in seconds, that `config.minutes` refers to
 
-    Returns the run folder, which holds config.yaml, metrics.csv, checkpoints/, split.csv (the
-    parts), model.safetensors and model.json, rejected.csv (rows of a user's file that could not be
-    used), and a TensorBoard log; `prediction.calibrate_run` adds intervals. Raises InputError for
-    settings that do not fit the data or the folder, and if the loss diverges.
+    The folder is locked during the run. Returns the folder, which holds config.yaml, metrics.csv,
+    checkpoints/, split.csv (the parts), model.safetensors, model.json, rejected.csv (rows of a
+    user's file that could not be used) and a TensorBoard log. `prediction.calibrate_run` adds
+    intervals. Raises InputError for settings that do not fit the data or the folder, and if the
+    loss diverges; KeyboardInterrupt or Terminated if a signal stops the run.
     """
     with locked(Path(config.out)):
         return _train(config, trust, workers, given, watch, now)
@@ -121,7 +124,7 @@ def _train(
     network = data.network()
     if initial is not None and isinstance(data, MoleculeData):
         anew = start_from(network, initial, task)
-        if not anew and isinstance(task, Numbers):  # in the scale that the weights were learned in
+        if not anew and isinstance(task, Numbers):  # keep the scale of the trained weights
             task.standardizer.keep(initial.standardizer, data.molecules, data.train)
     module = Joint(network, task, config, data.examples, data.auxiliary is not None)
     own = {"molinv": __version__, "parameters": count_parameters(network)}
@@ -135,8 +138,8 @@ def _train(
         trainer = make_trainer(config, folder, schedule, history, task.gradient)
         if "bf16" in config.precision and not has_bf16(trainer.strategy.root_device):
             notes.append(
-                f"{config.precision} is slow on this processor, which has no instructions for "
-                "bf16: --precision 32-true is faster here."
+                f"{config.precision} is slow on this processor, which has no bf16 instructions: "
+                "--precision 32-true is faster here."
             )
         if watch is not None:
             trainer.callbacks.append(_Watch(watch))  # pyright: ignore[reportAttributeAccessIssue]
@@ -148,7 +151,7 @@ def _train(
         fit(trainer, module, data, last)
     if trainer.is_global_zero and not (folder / "model.json").is_file():
         raise InputError(
-            "the validation error was never a number, so that no model was kept: look for "
+            "no model was saved, because the validation error was NaN in every epoch: look for "
             "values that are not finite, or try a lower --lr and --muon_lr."
         )
     return folder
@@ -156,7 +159,7 @@ def _train(
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from training in a run folder; InputError where one does.
+    """Lock a run folder; raises InputError if another process is training in it.
 
     The processes of one distributed run share the lock of the first.
     """
@@ -164,7 +167,7 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"--out {folder} cannot be a run folder ({error.strerror or error}): name another."
+            f"--out {folder} cannot be a run folder ({error.strerror or error}): choose another."
         ) from error
     if int(os.environ.get("LOCAL_RANK", 0)) or int(os.environ.get("NODE_RANK", 0)):
         yield
@@ -179,10 +182,10 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def fit(trainer: pl.Trainer, module: Any, data: Any, last: Path) -> None:
-    """Train, from the checkpoint `last` where there is one.
+    """Train, from the checkpoint `last` if it exists.
 
-    SIGTERM, and the first Ctrl-C, stop the run after the batch at hand, with a checkpoint. Raises
-    KeyboardInterrupt and Terminated where a signal stopped it.
+    SIGTERM and the first Ctrl-C stop the run after the current batch and save a checkpoint. Raises
+    KeyboardInterrupt or Terminated if a signal stopped the run.
     """
     interrupted = False
 
@@ -190,7 +193,7 @@ def fit(trainer: pl.Trainer, module: Any, data: Any, last: Path) -> None:
         nonlocal interrupted
         interrupted = True
         trainer._signal_connector.received_sigterm = True
-        signal.signal(signal.SIGINT, before)  # a second Ctrl-C ends it at once
+        signal.signal(signal.SIGINT, before)  # a second Ctrl-C stops the run at once
 
     main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, stop) if main else None
@@ -203,7 +206,7 @@ def fit(trainer: pl.Trainer, module: Any, data: Any, last: Path) -> None:
         )
     except SIGTERMException:
         raise (KeyboardInterrupt if interrupted else Terminated) from None
-    except SystemExit:  # what Lightning makes of Ctrl-C
+    except SystemExit:  # Lightning turns Ctrl-C into SystemExit
         if not trainer.interrupted:
             raise
     finally:
@@ -214,14 +217,15 @@ def fit(trainer: pl.Trainer, module: Any, data: Any, last: Path) -> None:
 
 
 def check_same(folder: Path, config: Any, last: Path, free: tuple[str, ...] = FREE) -> None:
-    """See that what is already there belongs to the same run, but for `free` settings.
+    """Raise InputError if a folder holds a run with other settings than `config`.
 
-    `last` is the checkpoint or the result that is there. Raises InputError otherwise.
+    Settings in `free` may differ. The folder holds a run if `last`, its checkpoint or its result,
+    exists.
     """
     path = folder / "config.yaml"
     if not (last.is_file() and path.is_file()):
         return
-    # a setting that came later was at its default when the run began
+    # a setting that is newer than the run had its default, or its value in BEFORE
     try:
         settings = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
         there = asdict(type(config)()) | BEFORE | settings
@@ -236,7 +240,11 @@ def check_same(folder: Path, config: Any, last: Path, free: tuple[str, ...] = FR
 
 
 def as_begun(config: TrainConfig, folder: Path) -> TrainConfig:
-    """The settings with those in effect when the run in a folder began, before they existed."""
+    """The settings, adapted to an older run in a folder.
+
+    A setting that did not exist when that run began gets its value in BEFORE, unless the user
+    changed it.
+    """
     try:
         there = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         late = {name: value for name, value in BEFORE.items() if name not in there}
@@ -247,7 +255,7 @@ def as_begun(config: TrainConfig, folder: Path) -> TrainConfig:
 
 
 def check_epochs(folder: Path, config: RunConfig) -> None:
-    """Raises InputError where a run has more epochs behind it than are asked for."""
+    """Raise InputError if a run has already trained more epochs than the settings ask for."""
     try:
         rows = (folder / "metrics.csv").read_text(encoding="utf-8").split()
         done = int(rows[-1].split(",")[0])
@@ -255,13 +263,13 @@ def check_epochs(folder: Path, config: RunConfig) -> None:
         return
     if config.epochs is not None and config.epochs < done:
         raise InputError(
-            f"{folder} has {done} epochs behind it, more than the {config.epochs} asked for: give "
-            f"--epochs {done} or more, or another --out."
+            f"{folder} has already trained {done} epochs, more than the {config.epochs} asked "
+            f"for: give --epochs {done} or more, or another --out."
         )
 
 
 def write_config(folder: Path, config: Any) -> None:
-    """Write a run's settings, a dataclass, as config.yaml."""
+    """Write a run's settings (a dataclass) to config.yaml in its folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / "config.yaml") as temporary:
         temporary.write_text(yaml.safe_dump(asdict(config), sort_keys=False), encoding="utf-8")
@@ -274,9 +282,10 @@ def make_trainer(
     history: pl.Callback,
     gradients: bool = False,
 ) -> pl.Trainer:
-    """The trainer of a run; `gradients` are those by coordinates that validation needs too.
+    """Make the trainer of a run.
 
-    Raises InputError for processors, a strategy or a precision that are not there.
+    `gradients` says whether validation needs gradients with respect to coordinates, as forces do.
+    Raises InputError for devices, a strategy or a precision that are not available.
     """
     for part in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(part).setLevel(logging.WARNING)
@@ -323,7 +332,7 @@ def make_trainer(
 
 
 class _Watch(pl.Callback):
-    """Tells a function the validation error of every epoch, after its checkpoint is written."""
+    """Calls a function with each epoch's validation error, after the checkpoint is written."""
 
     def __init__(self, watch: Callable[[int, float], None]):
         self.watch = watch
@@ -333,7 +342,7 @@ class _Watch(pl.Callback):
 
 
 class _Bar(RichProgressBar):
-    """Progress within the epoch, which has no number to count to where the clock ends the run."""
+    """The progress bar of an epoch, without a total number of epochs if the run has none."""
 
     def _get_train_description(self, current_epoch: int) -> str:
         return super()._get_train_description(current_epoch).replace("/-2", "")

@@ -1,4 +1,4 @@
-"""The model of a run folder: weights in safetensors, everything else in JSON."""
+"""Save and load the model of a run folder: weights as safetensors, everything else as JSON."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ from .config import RunConfig, TrainConfig
 from .picture_config import PictureConfig
 from .shipped import ENSEMBLE
 
-FORMAT = 2  # 1, of molinv 0.1.0, is read too
+FORMAT = 2  # format 1, of molinv 0.1.0, can also be read
 _BUILT = ("model", "model_args", "group", "distribution", "distribution_args", "copies")
 _PICTURES = ("action", "padding")
 
 
 @dataclass
 class Saved:
-    """A model that predicts: the network, what its outputs stand for, and how it came about.
+    """A trained model: the network, the task (the meaning of its outputs), and its provenance.
 
-    The network and the task of an ensemble are those of the first of its `members`.
+    `card` is the content of model.json. The network and the task of an ensemble are those of its
+    first member; `members` is empty for a single model.
     """
 
     network: Augmented
@@ -48,18 +49,18 @@ class Saved:
 
     @property
     def each(self) -> tuple[Saved, ...]:
-        """The members of an ensemble, or the one model."""
+        """The members of an ensemble, or the single model."""
         return self.members or (self,)
 
     def to(self, device: torch.device) -> Saved:
-        """The same, with its networks moved to a device."""
+        """Move all networks to a device; returns self."""
         for saved in self.each:
             saved.network.to(device)
         return self
 
     @property
     def standardizer(self) -> Standardizer:
-        """That of a task of numbers; raises InputError for another task."""
+        """The standardizer of a task of numbers; raises InputError for any other task."""
         if isinstance(self.task, Numbers):
             return self.task.standardizer
         raise InputError(f"the model learned {self.task.called()}, where numbers are expected.")
@@ -72,14 +73,15 @@ def save(
     build: dict[str, Any],
     facts: dict[str, Any],
 ) -> None:
-    """Write model.safetensors and model.json, both or, where the disk is full, neither.
+    """Write model.safetensors and model.json; if the disk is full, neither is changed.
 
-    `build` are the network's settings, as `built` gives them.
+    `build` are the network's settings, as `built` returns them, and `facts` the other entries of
+    model.json. Raises InputError if a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     kept = {k: v for k, v in network.state_dict().items() if not k.startswith(AUXILIARY)}
     state = {f"network.{k}": v for k, v in kept.items()} | task.state_dict()
-    # a copy each: tensors may share their memory
+    # clone: safetensors does not accept tensors that share memory
     weights = to_bytes({k: v.detach().cpu().contiguous().clone() for k, v in state.items()})
     card = {
         "format": FORMAT,
@@ -96,7 +98,7 @@ def save(
 
 
 def built(config: RunConfig, readout: Sequence[Any] | None = None) -> dict[str, Any]:
-    """The settings that a network is built from again."""
+    """The settings from which the network can be rebuilt."""
     names = (*_BUILT, *_PICTURES) if isinstance(config, PictureConfig) else _BUILT
     made = {name: getattr(config, name) for name in names}
     if isinstance(config, TrainConfig) and config.taken:
@@ -107,10 +109,10 @@ def built(config: RunConfig, readout: Sequence[Any] | None = None) -> dict[str, 
 
 
 def load(path: str | Path, trust: bool = False) -> Saved:
-    """The model of a run folder, in evaluation mode. Nothing is unpickled.
+    """Load the model of a run folder, in evaluation mode. Nothing is unpickled.
 
-    `trust` lets model.json name code outside molinv ("package.module:Name"). Raises
-    InputError where there is no model, or one that is damaged or of another format.
+    `trust` allows model.json to name code outside molinv ("package.module:Name"). Raises
+    InputError if there is no model, or if it is damaged or has another format.
     """
     card, tensors = read(path, trust)
     task = restore(card["task"])
@@ -125,7 +127,11 @@ def load(path: str | Path, trust: bool = False) -> Saved:
 def rebuilt(
     card: dict[str, Any], task: Task, outputs: int | None = None, **changes: Any
 ) -> Augmented:
-    """The network that a card describes, with `outputs` if not as many as the task has."""
+    """The network that a card describes, with initial weights.
+
+    `outputs` is its number of outputs, by default that of the task; `changes` replace settings of
+    the card.
+    """
     outputs = task.outputs if outputs is None else outputs
     if not of_pictures(card):
         return make_network(outputs, **(of_task(task) | card["build"] | changes))
@@ -136,28 +142,28 @@ def rebuilt(
 
 
 def of_pictures(card: dict[str, Any]) -> bool:
-    """Whether a model's card is that of a model of pictures."""
+    """Whether a card describes a model of pictures."""
     return "pictures" in card
 
 
 def load_molecules(path: str | Path, trust: bool = False) -> Saved:
-    """`load` of a model of molecules; raises InputError for one of pictures."""
+    """Load a model of molecules; raises InputError as `load` does and for a model of pictures."""
     saved = load(path, trust)
     if of_pictures(saved.card):
-        raise InputError(f"the model in {path} is of pictures, not of molecules.")
+        raise InputError(f"the model in {path} takes pictures, not molecules.")
     return saved
 
 
 def load_pictures(path: str | Path, trust: bool = False) -> Saved:
-    """`load` of a model of pictures; raises InputError for one of molecules."""
+    """Load a model of pictures; raises InputError as `load` does and for a model of molecules."""
     saved = load(path, trust)
     if not of_pictures(saved.card):
-        raise InputError(f"the model in {path} is of molecules, not of pictures.")
+        raise InputError(f"the model in {path} takes molecules, not pictures.")
     return saved
 
 
 def read(path: str | Path, trust: bool = False) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """model.json and the tensors of model.safetensors, which were seen to belong together.
+    """The content of model.json and the tensors of model.safetensors, after both were checked.
 
     Raises InputError as `load` does.
     """
@@ -165,8 +171,8 @@ def read(path: str | Path, trust: bool = False) -> tuple[dict[str, Any], dict[st
     weights, description = folder / "model.safetensors", folder / "model.json"
     if (folder / ENSEMBLE).is_file():
         raise InputError(
-            f"{folder} is an ensemble, and a single model is needed here: name one of its members, "
-            f"such as {folder / 'member_0'}."
+            f"{folder} is an ensemble, but a single model is expected here: name one of its "
+            f"members, such as {folder / 'member_0'}."
         )
     if not weights.is_file() or not description.is_file():
         raise InputError(
@@ -199,8 +205,8 @@ def read(path: str | Path, trust: bool = False) -> tuple[dict[str, Any], dict[st
         )
     if hashlib.sha256(weights.read_bytes()).hexdigest() != checksum:
         raise InputError(
-            f"the weights in {folder} are not those that model.json describes: a file was "
-            "changed or only half written; train again or restore both."
+            f"the weights in {folder} are not those that model.json describes: a file was changed "
+            "or not fully written; train again or restore both."
         )
     return card, tensors
 
@@ -208,7 +214,7 @@ def read(path: str | Path, trust: bool = False) -> tuple[dict[str, Any], dict[st
 def upgraded(
     card: dict[str, Any], tensors: dict[str, torch.Tensor]
 ) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """A card of format 1 and its tensors as format 2 has them."""
+    """Convert a card of format 1 and its tensors to format 2."""
     if "task" not in card:
         content = card["standardizer"]
         kind = content["targets"][0].get("kind", "scalar")
@@ -232,7 +238,7 @@ def upgraded(
 
 
 def fill(path: str | Path, module: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
-    """Load tensors into a module; raises InputError where they do not fit."""
+    """Load tensors into a module; raises InputError if they do not fit. `path` is for messages."""
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:
@@ -242,7 +248,7 @@ def fill(path: str | Path, module: nn.Module, tensors: dict[str, torch.Tensor]) 
 
 
 def evaluated(folder: Path, card: dict[str, Any]) -> dict[str, Any] | None:
-    """The evaluation.json beside a model; None without one, or where it is of other weights."""
+    """The content of a model's evaluation.json; None if missing, edited or of other weights."""
     try:
         result = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
         same = result["sha256"] == card["sha256"] and not edited(result)
@@ -252,16 +258,16 @@ def evaluated(folder: Path, card: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON, whole or not at all."""
+    """Write JSON atomically; raises InputError if it cannot be written."""
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
 def sealed(content: dict[str, Any]) -> dict[str, Any]:
-    """The same with its digest, by which an edited file is known."""
+    """The content with its own digest added, so that `edited` can detect a change."""
     return content | {SEAL: seal(content)}
 
 
 def part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """The tensors whose names begin so, without the beginning."""
+    """The tensors whose names begin with `prefix`, by the rest of their names."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

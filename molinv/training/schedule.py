@@ -1,4 +1,4 @@
-"""How far a run has come, by its steps or by the clock: its learning rates and its end."""
+"""The schedule of a run, by steps or by the clock: learning rates, reward weight and end."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from .config import RunConfig
 
 
 class Schedule(pl.Callback):
-    """Sets every step's learning rates, and ends a run whose minutes are over.
+    """Sets the learning rates of every step, and stops a run when its minutes are used up.
 
-    A run's progress goes from 0 to 1 by its steps where `epochs` is set, by the time that it has
-    trained where `minutes` is set, and by whichever is further where both are. `seconds` counts
-    training alone: the steps with their data and first compilation, but no validation and no
-    writing of models. It lives in the checkpoint, so a run that is taken up again goes on from
-    there. With several processes the first one's clock is everyone's, so that all stop at the
-    same step. Parameter groups have a "peak" learning rate and the number of "warmup" steps.
+    The progress of a run goes from 0 to 1. It follows the steps if `epochs` is set, the training
+    time if `minutes` is set, and whichever is further if both are set. `seconds` counts only
+    training: the steps, with their data and the first compilation, but not validation and writing.
+    It is in the checkpoint, so that a resumed run continues with it. With several processes, all
+    use the clock of the first, so that they stop at the same step. Each parameter group has its
+    "peak" learning rate and a number of "warmup" steps.
 
-    A network that knows nothing loses nothing by any motion: a distribution that moved from the
-    first step can open until no pose can be told from another, and the network would never learn
-    what poses mean. So it can `wait`. Where it comes to rest depends on the network as it is at
-    the end, so its rate need not fall as far: to `group_end` of its peak. The reward's weight is
-    `lam_start` until `settle` of the run is over, and falls linearly to `lam` over half of the
-    rest.
+    The distribution can `wait`. For an untrained network no motion costs anything, so a
+    distribution that learns from the first step can open until poses cannot be distinguished, and
+    the network then never learns what they mean. The final extents depend on the network at the
+    end of the run, so the distribution's rate decays less, to `group_end` of its peak. The reward's
+    weight is `lam_start` up to the fraction `settle` of the run. It then falls linearly to `lam`
+    over half of the rest.
 
-    Where the rate is `held`, as on pictures, it stays at its peak until the weight is `lam`, and
-    then falls geometrically to `group_end`. What lies beyond the extents the network has never
-    seen: pushed further by `lam_start` it learns where the labels' boundary is, and the extents
-    come back to it while rates still move them. A rate that fell with the network's would leave
-    them behind; steps of full length at the end would throw them about by degrees.
+    If the rate is `held`, as on pictures, it stays at its peak until the weight is `lam`, and then
+    decays geometrically to `group_end`. The network has never seen inputs beyond the extents. With
+    `lam_start` the extents open further, the network learns where the boundary of the labels is,
+    and the extents return to it while the rate is still large enough. If the rate decayed with the
+    network's, the extents would stay too wide; with the peak rate at the end, they would vary by
+    degrees from step to step.
     """
 
     def __init__(self, config: RunConfig, now: Callable[[], float] = time.monotonic):
@@ -54,9 +55,9 @@ class Schedule(pl.Callback):
         self.seconds = state_dict["seconds"]
 
     def progress(self, step: int, steps_per_epoch: int, warmup: int = 0) -> float:
-        """The share of the run that is over before step number `step`, from 0.
+        """The fraction of the run that is done before step number `step`, counted from 0.
 
-        Steps count from the end of the warm-up, so that the rates begin to fall from their peak.
+        Steps count from the end of the warm-up, so that the rates start to decay at their peak.
         """
         shares = [0.0]
         if self.epochs is not None:
@@ -67,9 +68,9 @@ class Schedule(pl.Callback):
         return min(1.0, max(shares))
 
     def rate(self, step: int, steps_per_epoch: int, warmup: int = 0, end: float = 0.01) -> float:
-        """The learning rate of a step in units of its peak, `end` when the run is over.
+        """The learning rate of a step in units of its peak; it decays to `end`.
 
-        Warm-up is a tenth of the run at most.
+        The warm-up is at most a tenth of the run.
         """
         if self.epochs is not None:
             warmup = min(warmup, steps_per_epoch * self.epochs // 10)
@@ -80,17 +81,20 @@ class Schedule(pl.Callback):
         return ramp * (end + (1 - end) * 0.5 * (1 + cos(pi * progress)))
 
     def gate(self, over: float) -> float:
-        """The distribution's rate: 0 while it waits, then rising to 1 over a tenth of the run."""
+        """The factor of the distribution's rate after the fraction `over` of the run.
+
+        It is 0 while the distribution waits, and then rises to 1 over a tenth of the run.
+        """
         return min(1.0, max(0.0, 10 * (over - self.wait))) if self.wait else 1.0
 
     def weight(self, over: float) -> float:
-        """The reward's weight when this share of the run is over."""
+        """The reward's weight after the fraction `over` of the run."""
         fallen = 2 * (over - self.settle) / (1 - self.settle)
         return self.start + (self.lam - self.start) * min(1.0, max(0.0, fallen))
 
     def held(self, over: float) -> float:
-        """A held rate when this share of the run is over, in units of its peak."""
-        fallen = (1 + self.settle) / 2  # where the reward's weight is lam
+        """A held rate after the fraction `over` of the run, in units of its peak."""
+        fallen = (1 + self.settle) / 2  # from here on the reward's weight is lam
         return self.end ** max(0.0, (over - fallen) / (1 - fallen))
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

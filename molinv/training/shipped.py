@@ -1,4 +1,4 @@
-"""Where a model is: the shipped ones by their names, all others by their run folders."""
+"""Find models: shipped models by their names, all others by their run folders."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..errors import InputError, unknown
 
 ROOT = Path(__file__).parents[1] / "pretrained"
 DEFAULT = "qm9"
-BY_XTB = "qm9-xtb"  # knows what GFN2-xTB says, which needs tblite
-# the shipped models that predict where none is named, by where coordinates came from
+BY_XTB = "qm9-xtb"  # takes GFN2-xTB results, which needs tblite
+# the default shipped model for each kind of geometry
 _BY_GEOMETRY = {GIVEN: DEFAULT, EMBEDDED: "qm9-smiles", HYDROGENS: "qm9-smiles"}
-ENSEMBLE = "ensemble.json"  # of a folder whose models are in folders of their own: `ensemble`
+ENSEMBLE = "ensemble.json"  # marks the folder of an ensemble (see `ensemble`)
 FILES = (
     ENSEMBLE,
     "model.safetensors",
@@ -36,16 +36,16 @@ def available() -> list[str]:
 
 
 def by_geometry(kind: str) -> str:
-    """The shipped model that predicts structures of this kind of geometry where none is named.
+    """The default shipped model for structures with this kind of geometry.
 
-    Of given coordinates the one that asks GFN2-xTB too, where tblite is installed.
+    For given coordinates, this is the model that takes GFN2-xTB results if tblite is installed.
     """
     name = _BY_GEOMETRY[kind]
     return BY_XTB if name == DEFAULT and BY_XTB in available() and xtb.is_installed() else name
 
 
 def find(name: str = DEFAULT) -> Path:
-    """The folder of a shipped model; raises InputError where there is none of that name."""
+    """The folder of a shipped model; raises InputError for an unknown name."""
     names = available()
     if name in names:
         return ROOT / name
@@ -58,10 +58,10 @@ def find(name: str = DEFAULT) -> Path:
 
 
 def locate(model: str | os.PathLike[str] | None = None) -> Path:
-    """The folder of a model: a shipped one's by its name (None: the default), else the path.
+    """The folder of a model, by the name of a shipped model or by path; None is the default model.
 
-    A shipped name wins over a folder of that name, which "./qm9" means. Raises InputError
-    where the default is asked for and nothing is shipped.
+    The name of a shipped model takes precedence over a folder of that name; write "./qm9" for the
+    folder. Raises InputError for None if no model is shipped.
     """
     if model is None:
         return find()
@@ -76,7 +76,7 @@ def shipped_name(folder: Path) -> str | None:
 
 
 def holds_pictures(folder: str | Path) -> bool:
-    """Whether a folder has a model of pictures; no where it has none, or a damaged one."""
+    """Whether a folder has a model of pictures; False if the model is missing or damaged."""
     try:
         return "pictures" in json.loads((Path(folder) / "model.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""The data of a run, by its settings: molecules, their parts, and what had to be left out."""
+"""Load the data of a run: molecules, their split, and the rows that cannot be used."""
 
 from __future__ import annotations
 
@@ -32,17 +32,22 @@ from .config import TrainConfig, fold_of
 from .copies import Copies, geometry_fractions, several, with_small
 from .extra_inputs import with_descriptors, with_xtb
 
-FEW = 9  # held-out molecules, from which on a 90 % interval has an end
+FEW = 9  # held-out molecules that a 90 % conformal interval of finite width needs
 SPLITS = ("random", "scaffold", "time:COLUMN", "column:NAME", "fold:1/5")
 
 
 class Source(NamedTuple):
-    """Molecules, their parts, the rows that could not be used, and what their geometries are.
+    """The data of a run.
 
-    `sha256` is that of a user's file, None for a data set that checks itself; of separate files to
-    train, validate and test it is one digest of theirs, which are `files` by setting. `notes` are
-    sentences on what a user should know of the data. `copies` has further geometries of the
-    molecules, which are among `molecules` too.
+    molecules  all usable molecules
+    parts      the split
+    rejected   the rows that cannot be used, with reasons
+    kinds      the kinds of the geometries
+    sha256     digest of a user's file (for several files, of their digests); None for a named data
+               set, which checks itself
+    notes      sentences on what a user should know about the data
+    copies     which of `molecules` are further geometries of the same molecule, if any
+    files      the digest of each file, if there are several, by the name of the setting
     """
 
     molecules: Molecules
@@ -56,11 +61,11 @@ class Source(NamedTuple):
 
 
 def prepare(config: TrainConfig, workers: int = 0) -> Source:
-    """The molecules that `config` names, with its targets, divided as it says.
+    """Load and split the molecules that `config` names, with its targets and inputs.
 
-    `workers` processes search conformers, where the file has none. Raises InputError for data,
-    targets, units and a split that do not fit one another, and where a target has no value to
-    train or to validate on.
+    `workers` processes search conformers and compute descriptors and xTB results; 0 does it in
+    this process. Raises InputError for data, targets, units and a split that do not fit each
+    other, and if a target has no value to train or to validate on.
     """
     paths = list(config.files.values())
     for name in paths[is_own(config.data) :]:
@@ -91,8 +96,8 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
         parts, notes = without_unseen(source.molecules, parts)
     if len(parts.valid) < FEW or len(parts.test) < FEW:
         notes.append(
-            f"Only {len(parts.valid)} to validate on and {len(parts.test)} to test: errors of so "
-            f"few vary from seed to seed, and 90 % intervals of numbers need {FEW}."
+            f"Only {len(parts.valid)} molecules to validate on and {len(parts.test)} to test on: "
+            f"their errors vary from seed to seed, and 90 % intervals of numbers need {FEW}."
         )
     source = source._replace(parts=parts, notes=(*source.notes, *notes))
     _check_values(config, source)
@@ -106,7 +111,7 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
 
 
 def _with_geometries(config: TrainConfig, source: Source, workers: int) -> Source:
-    """The source with the geometries and the repetitions that the settings ask for."""
+    """The source with the further geometries and repetitions that the settings ask for."""
     wanted = geometry_fractions(config.geometries)
     if config.small:
         if is_own(config.data):
@@ -119,7 +124,7 @@ def _with_geometries(config: TrainConfig, source: Source, workers: int) -> Sourc
     if turns or "forces" in config.target_names or (config.auxiliary_names and several_kinds):
         raise InputError(
             "geometries and conformers: these targets and values of atoms belong to the data's own "
-            "geometries: leave both out."
+            "geometries; leave both out."
         )
     made = several(source, wanted, config.conformers, workers)
     repeated = made.copies is not None and config.small and config.repeat > 1
@@ -130,9 +135,9 @@ def _with_geometries(config: TrainConfig, source: Source, workers: int) -> Sourc
 
 
 def states(molecules: Molecules) -> Int8[np.ndarray, "n 2"]:
-    """Charge and unpaired electrons of every molecule.
+    """Charge and number of unpaired electrons of every molecule.
 
-    Where nothing is known, a molecule is neutral with as few unpaired electrons as possible.
+    If unknown, a molecule is taken as neutral with as few unpaired electrons as possible (0 or 1).
     """
     if molecules.extras.state is not None:
         return molecules.extras.state
@@ -141,7 +146,7 @@ def states(molecules: Molecules) -> Int8[np.ndarray, "n 2"]:
 
 
 def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
-    """The rows that could not be used, and why, as a .csv file; none where there are none."""
+    """Write the rows that cannot be used, with reasons, as a .csv file; no file without rows."""
     if not rejected:
         return
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
@@ -151,7 +156,7 @@ def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
 
 
 def write_split(path: Path, molecules: Molecules, parts: Split) -> None:
-    """part, id and smiles of every molecule that is in one of the parts, as a .csv file."""
+    """Write the part, id and SMILES of every molecule of the split as a .csv file."""
     every = (("train", parts.train), ("valid", parts.valid), ("test", parts.test))
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -162,7 +167,7 @@ def write_split(path: Path, molecules: Molecules, parts: Split) -> None:
 
 
 def file_digest(config: TrainConfig) -> str | None:
-    """The digest of a user's files that `Source.sha256` is; None for a named data set."""
+    """The digest of a user's files, as in `Source.sha256`; None for a named data set."""
     if not is_own(config.data):
         return None
     paths = [Path(name) for name in config.files.values()]
@@ -170,26 +175,26 @@ def file_digest(config: TrainConfig) -> str | None:
 
 
 def wanted(config: TrainConfig) -> list[Target]:
-    """The targets of a user's file, as the settings describe them."""
+    """The targets to read from a user's file, as the settings describe them."""
     summed = config.atomwise_names
     units = config.units | dict.fromkeys(_read_beside(config))
     return [Target(n, u or "", "", n in summed) for n, u in units.items()]
 
 
 def _read_beside(config: TrainConfig) -> list[str]:
-    """The numbers of atoms beside the targets that the data has."""
+    """The auxiliary numbers of atoms that are read from the data."""
     return [name for name in config.auxiliary_names if name != XTB]
 
 
 def _read_as(config: TrainConfig) -> str | None:
-    """Whether a file's columns are read as "classes" or "numbers"; None: as they look."""
+    """Whether a file's columns are read as "classes" or "numbers"; None to detect it."""
     if config.task is None:
         return None
     return "classes" if issubclass(tasks.find(config.task), Classes) else "numbers"
 
 
 def _check_settings(config: TrainConfig, molecules: Molecules) -> None:
-    """See that what only a user's file leaves open is not asked of a data set."""
+    """Raise InputError for settings of users' files that a named data set does not allow."""
     for target in molecules.describe(config.target_names):
         asked = config.units[target.name]
         if asked is not None and spelled(asked) != spelled(target.unit):
@@ -203,7 +208,7 @@ def _check_settings(config: TrainConfig, molecules: Molecules) -> None:
 
 
 def _split(config: TrainConfig, molecules: Molecules) -> Split:
-    """The parts of a data set."""
+    """Split a named data set."""
     size, seed = config.train_size, config.drawn_by
     kind, column = _kind(config)
     if column:
@@ -219,7 +224,7 @@ def _split(config: TrainConfig, molecules: Molecules) -> Split:
 
 
 def _split_own(config: TrainConfig, own: OwnData) -> tuple[Split, list[str]]:
-    """The parts of a user's file, and notes on molecules that occur more than once."""
+    """Split a user's file; returns notes on molecules that occur more than once, too."""
     size, seed = config.train_size, config.drawn_by
     kind, column = _kind(config)
     values: list[Any] = []
@@ -246,9 +251,9 @@ def _split_own(config: TrainConfig, own: OwnData) -> tuple[Split, list[str]]:
 
 
 def _kind(config: TrainConfig) -> tuple[str, str]:
-    """What divides the molecules, "random", "scaffold", "time" or "column", and the column's name.
+    """How molecules are split ("random", "scaffold", "time" or "column"), and the column's name.
 
-    Raises InputError for another split.
+    Raises InputError for any other split.
     """
     found = fold_of(config.split)
     kind, _, column = (config.split if found is None else found[2]).partition(":")
@@ -260,7 +265,7 @@ def _kind(config: TrainConfig) -> tuple[str, str]:
 
 
 def _by_file(config: TrainConfig, own: OwnData) -> tuple[Split, list[str], list[Rejected]]:
-    """The parts that separate files are, notes, and rows whose molecule is in a later part too."""
+    """Split by separate files; returns notes, and rows left out because of a later part, too."""
     origin = np.array([{"data": 0, "valid": 1, "test": 2}[part] for part in config.files])
     how = config.strict_split, config.train_size, config.drawn_by
     parts, twice = by_file(origin[own.origin], own.groups, *how)
@@ -277,14 +282,14 @@ def _by_file(config: TrainConfig, own: OwnData) -> tuple[Split, list[str], list[
     notes = []
     if dropped:
         rows = f"{len(dropped):,} row{'s' if len(dropped) > 1 else ''}"
-        notes.append(f"{rows} left out, whose molecules are in a file to validate or test on too.")
+        notes.append(f"{rows} left out: their molecules are also in a file to validate or test on.")
     if (note := divided(own.groups, parts)) is not None:
         notes.append(note)
     return parts, notes, dropped
 
 
 def _plain_split(groups: Int64[np.ndarray, " n"], seed: int, size: int | None):
-    """A random split of rows, whatever molecules they are of, as molinv 0.1.0 made it."""
+    """A random split of rows, as in molinv 0.1.0: rows of one molecule may be in several parts."""
     return split(len(groups), seed, size), []
 
 

@@ -234,7 +234,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path, capsys):
         ("f", write(tmp_path / "f", [1.0] * 4, folds=4), "same --folds"),
         ("s", write(tmp_path / "s", [1.0] * 5, split="z"), "other molecules"),
         ("m", write(tmp_path / "m", [1.0] * 5, measure="ROC-AUC"), "is measured by"),
-        ("n", write(tmp_path / "n", [1.0, None, None, None, None]), "measured in 1 equal folds"),
+        ("n", write(tmp_path / "n", [1.0, None, None, None, None]), "measured in 1 shared folds"),
     ):
         assert main(["compare", str(a), str(other)]) == 2, name
         assert why in capsys.readouterr().err

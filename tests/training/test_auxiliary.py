@@ -178,7 +178,7 @@ WRONG = {
     "a target": (dict(auxiliary="homo"), "is a target"),
     "the same twice": (dict(auxiliary="charges,charges"), "different names"),
     "vectors of molecules": (dict(auxiliary="dipole"), "numbers of every atom"),
-    "beside what turns": (dict(auxiliary="charges", targets="dipole"), "only beside numbers"),
+    "beside what turns": (dict(auxiliary="charges", targets="dipole"), "numbers or classes of molecules"),
     "a model without atoms": (dict(auxiliary="charges", model="schnet", model_args={}), "point"),
     "a negative weight": (dict(auxiliary="charges", auxiliary_weight=-1.0), "at least 0"),
     "other geometries": (

@@ -254,5 +254,5 @@ def test_data_of_two_kinds_has_one_geometry_each(shuffled, tmp_path):
     with pytest.raises(InputError, match="some coordinates of the data are given, some embedded"):
         prepare(own(str(drawn), conformers=2))
     drawn.write_text(flat * 8, encoding="utf-8")
-    with pytest.raises(InputError, match="no molecule has a geometry that is embedded"):
+    with pytest.raises(InputError, match="no molecule has one of the kind embedded"):
         prepare(own(str(drawn), conformers=2))

@@ -155,7 +155,7 @@ def test_an_interrupted_ensemble_is_resumed(ensemble, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         train_ensemble(config, 3, finish=stop)
-    with pytest.raises(InputError, match="of which 1 of 3 members are trained: resume it"):
+    with pytest.raises(InputError, match="with 1 of 3 members trained: resume it"):
         load_model(tmp_path / "e")
     train_ensemble(config, 3, finish=lambda folder, _: seen.append(folder.name))
     assert seen == ["member_0", "member_1", "member_1", "member_2"]
@@ -261,7 +261,7 @@ def test_runs_of_different_architectures_are_joined(ensemble, tmp_path):
     rows = [next(Predictor(run).predict(read(["CCO"]))) for run in (e, *runs)]
     assert rows[0]["homo"] == pytest.approx((rows[1]["homo"] + rows[2]["homo"]) / 2)
     assert evaluate(e)["molecules"] > 0
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="exists already"):
         join(e, runs)
     with pytest.raises(InputError, match="expected 2 or more runs"):
         join(tmp_path / "f", runs[:1])

@@ -118,7 +118,7 @@ def test_a_validation_that_is_not_a_number_is_never_the_best(tmp_path, monkeypat
     assert load(folder).card["epoch"] > 1
     nothing = torch.tensor(torch.nan)
     monkeypatch.setattr(Numbers, "read", lambda self, m: (right(self, m)[0], nothing))
-    with pytest.raises(InputError, match="never a number"):
+    with pytest.raises(InputError, match="was NaN in every epoch"):
         train(small(tmp_path / "b", epochs=1))
 
 
@@ -259,6 +259,6 @@ def test_a_run_that_was_asked_to_end_within_an_epoch_is_resumed_to_the_same_bits
 
 def test_fewer_epochs_than_a_run_has_behind_it_is_a_sentence(tmp_path):
     train(small(tmp_path / "a", epochs=2))
-    with pytest.raises(InputError, match="has 2 epochs behind it, more than the 1 asked for"):
+    with pytest.raises(InputError, match="has already trained 2 epochs, more than the 1 asked for"):
         train(small(tmp_path / "a", epochs=1))
     train(small(tmp_path / "a", epochs=2))

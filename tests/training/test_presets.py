@@ -97,7 +97,7 @@ def test_a_preset_can_be_asked_for(tmp_path):
     assert made.model_args == SMALL["model_args"]
     with pytest.raises(InputError, match="'small'"):
         fitted(TrainConfig(preset="smal"))
-    with pytest.raises(InputError, match="preset small has an architecture of its own"):
+    with pytest.raises(InputError, match="preset small sets the architecture"):
         fitted(TrainConfig(preset="small", model="painn"))
 
 
