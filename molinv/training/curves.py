@@ -79,9 +79,11 @@ def _draw_extents(folder: Path, rows: list[dict[str, str]]) -> Path:
     for i, name in enumerate(names):
         style = ("-", "--", ":")[i % 3]
         axes.plot(*_column(rows, name), style, label=name.removeprefix("extent_"), lw=2)
-    axes.axhline(pi, color="0.6", lw=1)
-    axes.text(0, pi, " the whole group (pi rad)", va="bottom", color="0.4", fontsize=8)
-    axes.set(xlabel="epoch", ylabel="learned extent (rad; translations: angstrom)", ylim=(0, None))
+    units = list(dict.fromkeys(e["unit"] for e in _card(folder)["extents"].values()))
+    if "rad" in units:
+        axes.axhline(pi, color="0.6", lw=1)
+        axes.text(0, pi, " all rotations (pi rad)", va="bottom", color="0.4", fontsize=8)
+    axes.set(xlabel="epoch", ylabel=f"learned extent ({', '.join(units)})", ylim=(0, None))
     axes.set_title("What the model has learned to be invariant to", fontsize=10)
     axes.legend(frameon=False, loc="lower right")
     return _save(figure, folder / "extents.png")

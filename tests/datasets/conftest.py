@@ -1,4 +1,4 @@
-"""What several tests of the data sets need: the shipped sample."""
+"""Fixtures of the data sets' tests: the shipped sample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches and the loader: everything once, little padding, the same for every rank."""
+"""Batches and the loader: every molecule once, little padding, equal steps on every rank."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_padding_stays_under_a_tenth(store, shuffle):
         (10, 4, {"bucket": 0}),
     ],
 )
-def test_what_cannot_be_served_is_refused(store, count, size, more):
+def test_invalid_loader_settings_are_refused(store, count, size, more):
     with pytest.raises(InputError, match="expected a"):
         Loader(store, np.arange(count), size, **more)
 
@@ -146,7 +146,7 @@ def test_no_float64_is_asked_of_a_device_without_it():
     assert wide(values, torch.device("mps")) is values
     assert wide(values, "meta").device.type == "meta"
     made = Standardizer([Target("x", "eV")])
-    # what `.to("mps")` does: ask what becomes of a tensor, and then of each buffer
+    # `.to("mps")` calls this function on a probe tensor, and then on each buffer
     asked = []
 
     def move(t):

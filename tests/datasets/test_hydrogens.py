@@ -1,4 +1,4 @@
-"""Heavy atoms as they are and hydrogens that RDKit adds: a kind of geometry of its own."""
+"""Given heavy atoms with RDKit's hydrogens, a separate kind of geometry."""
 
 from pathlib import Path
 
@@ -64,16 +64,16 @@ def test_atoms_in_another_order_than_the_smiles_are_matched():
 
 
 @pytest.mark.parametrize("smiles", ["", "C(", "CCCCCCC", "InChI=1S/none", "[2H]C"])
-def test_molecules_whose_smiles_is_not_theirs_are_left_out(smiles):
+def test_molecules_with_a_wrong_smiles_are_left_out(smiles):
     assert with_hydrogens(smiles, *SAMPLE.molecule(60)) is None
 
 
-def test_none_is_left_of_molecules_without_hydrogens():
+def test_molecules_without_hydrogens_are_left_out():
     z, pos = np.array([8, 6, 8]), np.array([[-1.16, 0, 0], [0, 0, 0], [1.16, 0, 0]])
     assert with_hydrogens("O=C=O", z, pos) is None
 
 
-def test_records_are_of_three_kinds_and_data_keeps_them_apart(tmp_path):
+def test_a_file_may_have_geometries_of_three_kinds(tmp_path):
     path = tmp_path / "a.sdf"
     records = [record(40 + i, i % 2 == 0) for i in range(10)]
     path.write_text("".join(records) + record(50, True, flat=True))
@@ -85,7 +85,7 @@ def test_records_are_of_three_kinds_and_data_keeps_them_apart(tmp_path):
     assert copies is not None
     made, _ = copies
     assert made is not None
-    assert np.allclose(found[1].pos, made.molecule(0)[1], atol=2e-3)  # as a file's are added
+    assert np.allclose(found[1].pos, made.molecule(0)[1], atol=2e-3)  # as for a file
     own = read_own(path)
     assert own.kind.tolist() == kinds
     assert own.embedded.tolist() == [k == EMBEDDED for k in kinds]

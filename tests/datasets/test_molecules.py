@@ -1,4 +1,4 @@
-"""Molecules: what goes in comes out, and what is wrong is named."""
+"""Molecules: arrays come back unchanged, and errors name the bad molecule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Targets that follow from charges: right by hand, in the molecule's frame, near the density's."""
+"""Targets that follow from charges: against explicit sums, rotations and QM9's dipole moment."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def molecules():
     return with_moments(datasets.load(SAMPLE), NAMES)
 
 
-def test_a_molecule_by_hand(molecules):
+def test_moments_are_explicit_sums(molecules):
     q, pos = molecules.charges, molecules.pos
     for i in (0, 7, 999):
         atoms = slice(molecules.ptr[i], molecules.ptr[i + 1])
@@ -35,8 +35,8 @@ def test_a_molecule_by_hand(molecules):
         assert np.allclose(molecules.values(["charges"])[atoms, 0], q[atoms])
 
 
-def test_the_dipole_goes_with_that_of_the_density(molecules):
-    """Of all of QM9 the correlation is 0.94; units are stated and converted."""
+def test_the_dipole_correlates_with_that_of_the_density(molecules):
+    """For all of QM9 the correlation is 0.94. Units are stated and converted."""
     mu = molecules.select(["mu"])[:, 0]
     length = np.linalg.norm(molecules.values(["dipole"])[:, 0], axis=1) * DEBYE
     assert 0.92 < np.corrcoef(mu, length)[0, 1] < 0.96
@@ -104,7 +104,7 @@ def test_fields_are_kept_by_take_and_save(molecules, tmp_path):
     for name in NAMES:
         assert np.array_equal(again.values([name]), chosen.values([name]))
     meta = (SAMPLE / "meta.json").read_text()
-    assert '"kind"' not in meta  # what has numbers alone is written as before
+    assert '"kind"' not in meta  # sets with only numbers are written as by molinv 0.1.0
     same = datasets.load(SAMPLE).take(np.arange(3)).save(tmp_path / "scalars")
     assert "kind" not in (tmp_path / "scalars" / "meta.json").read_text()
     assert len(same) == 3
@@ -127,9 +127,9 @@ def test_kinds_are_not_mixed_and_shapes_are_checked(molecules):
 
 
 def test_the_octupole_is_a_harmonic_polynomial_of_degree_three(molecules):
-    """Each component against e3nn's harmonics; of one charge its length is |q| |r|^3."""
+    """Each component against e3nn's harmonics; for one charge the length is |q| |r|^3."""
     some = with_moments(datasets.load(SAMPLE), ["octupole"])
-    assert [f.target.name for f in some.fields] == ["octupole"]  # no other is made
+    assert [f.target.name for f in some.fields] == ["octupole"]  # no other moment is computed
     for i in (0, 7, 999):
         atoms = slice(some.ptr[i], some.ptr[i + 1])
         r = torch.tensor(some.pos[atoms], dtype=torch.float64)

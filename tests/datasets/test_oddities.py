@@ -1,4 +1,4 @@
-"""Total energies by another name, outliers, classes, and what a table calls missing."""
+"""Total energies that are not marked, outliers, classes, and spellings of missing values."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ ENERGY = {1: -13.6, 6: -1036.0, 8: -2043.0}
 
 
 def molecules(n=60, target="REF_energy", spread=0.5):
-    """Heaps of H, C and O with the energies of their atoms, and a bit."""
+    """Random molecules of H, C and O whose energy is the sum of atom energies, plus noise."""
     draw = np.random.default_rng(0)
     made, y = [], []
     for _ in range(n):
@@ -56,7 +56,7 @@ def test_an_energy_whose_gradient_is_learned_is_a_total_one():
     assert "as 'f' is learned as its gradient" in note
 
 
-def test_qm9s_properties_but_its_total_energies_stay_as_they_are(sample):
+def test_only_the_total_energies_of_qm9_are_explained_by_element_counts(sample):
     shares = {t.name: explained(sample, sample.select([t.name])[:, 0]) for t in sample.targets}
     assert {name for name, share in shares.items() if share > 0.999} == {"U0", "U", "H", "G"}
     assert with_totals(sample)[1] == []
@@ -115,7 +115,7 @@ def test_numbers_of_classes():
         class_numbers(["activ"], ("inactive", "active"))
 
 
-def test_what_tables_call_missing():
+def test_spellings_of_missing_values():
     words = ["", " ", "#N/A", "N/A", "NaN", "nan", "NULL", "null", "#DIV/0!", "<NA>", "None", "-"]
     assert all(missing(word) for word in [*words, None, float("nan"), np.float32("nan")])
     assert not any(missing(word) for word in ["0", 0, 0.0, "no", False, float("inf")])

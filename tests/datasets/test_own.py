@@ -1,4 +1,4 @@
-"""Files of a user's own: what is in them, what cannot be used, and how they are divided."""
+"""A user's files: their content, rows that cannot be used, and splits."""
 
 import gzip
 
@@ -56,7 +56,7 @@ def test_rows_that_cannot_be_used_are_left_out_with_the_reason(tmp_path):
 def test_geometries_are_made_once(tmp_path, monkeypatch):
     path = csv(tmp_path, [f"{s},1,{i}" for i, s in enumerate(SMILES)])
     first = read_own(path).molecules
-    monkeypatch.setattr("molinv.chem.smiles.embed_many", None)  # would fail
+    monkeypatch.setattr("molinv.chem.smiles.embed_many", None)  # a search would fail
     again = read_own(path, [Target("dG", "")]).molecules
     assert np.array_equal(first.pos, again.pos)
     path.write_text(path.read_text() + "CCCC,1,2\n")
@@ -73,7 +73,7 @@ def test_several_processes_make_the_same_geometries(tmp_path, monkeypatch):
     assert np.array_equal(one.pos, many.pos)
 
 
-def test_an_interrupted_search_goes_on(tmp_path, monkeypatch):
+def test_an_interrupted_conformer_search_is_resumed(tmp_path, monkeypatch):
     monkeypatch.setenv("MOLINV_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("molinv.datasets.geometries.CHUNK", 4)
     from molinv.chem import smiles as module
@@ -91,7 +91,7 @@ def test_an_interrupted_search_goes_on(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         read_own(path)
     assert len(read_own(path).molecules) == 10
-    assert len(calls) == 7 + 6  # the first four were kept
+    assert len(calls) == 7 + 6  # the first chunk, of four molecules, was cached
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -1,4 +1,4 @@
-"""Columns, units and kinds of files that were read wrongly, or not at all."""
+"""Columns, units and kinds of files that earlier versions read wrongly or not at all."""
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ def test_columns_with_brackets_and_commas_can_be_named(tmp_path, targets, expect
         assert found.select([name])[:, 0].tolist() == columns[name.removesuffix(" [nM]")]
 
 
-def test_the_column_that_has_the_unit_in_its_name_is_the_one(tmp_path):
+def test_a_column_with_the_unit_in_its_name_takes_precedence(tmp_path):
     path = table(tmp_path, "smiles,IC50,IC50 [nM]", "CCO,1,2")
     assert read_as(path, "IC50 [nM]").molecules.y.tolist() == [[2]]
     assert read_as(path, "IC50 [uM]").molecules.y.tolist() == [[1]]
@@ -95,7 +95,7 @@ def test_a_target_named_as_a_column_of_anothers_predictions_is_refused(tmp_path,
     assert read_as(path, f"y_{end}").molecules.y.tolist() == [[2]]
 
 
-def test_missing_values_cost_no_others_and_huge_ones_are_refused(tmp_path):
+def test_rows_with_a_missing_value_are_used_and_huge_values_refused(tmp_path):
     own = read_as(table(tmp_path, "smiles,a,b", "CCO,1,#N/A", "CC,NULL,2", "C,3,1e39"), "a,b")
     assert np.array_equal(own.molecules.y, [[1, np.nan], [np.nan, 2]], equal_nan=True)
     assert "expected 'b' between -1e+30 and 1e+30, got 1e+39" in own.rejected[0].reason
@@ -176,7 +176,7 @@ def test_tables_with_tabs_capitals_and_letters_of_all_languages(tmp_path):
     assert sum(map(len, (prepare(config).parts.train, prepare(config).parts.test))) > 0
 
 
-def test_files_without_values_say_which_have_some(tmp_path):
+def test_a_file_without_values_is_refused_with_suffixes_that_have_values(tmp_path):
     path = table(tmp_path, "CCO ethanol", name="a.txt")
     assert is_own(path)
     assert not is_own(tmp_path)

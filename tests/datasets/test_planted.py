@@ -1,4 +1,4 @@
-"""Planted tasks: every truth against the task's own formula, on real molecules."""
+"""Planted tasks: every known symmetry against the task's formula, on real molecules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from molinv.datasets.planted.handed import moments
 from molinv.errors import InputError
 
 COUNT = {"per_molecule": 40, "none": 300, "discrete": 300, "chirality": 300, "sectors": 200}
-SETTINGS = {"per_molecule": {"free": 0.1}}  # the sample has a handful of non-polar ones
+SETTINGS = {"per_molecule": {"free": 0.1}}  # the sample has few non-polar molecules
 
 
 def make(name, sample, **kw):
@@ -25,7 +25,7 @@ def make(name, sample, **kw):
 
 
 def stored(sample, target, ids):
-    """A property of the molecules with these ids, as QM9 has it."""
+    """QM9's property of the molecules with these ids."""
     values = dict(zip(sample.ids, sample.select([target])[:, 0], strict=True))
     return np.array([values[i] for i in ids])
 
@@ -71,7 +71,7 @@ def test_every_task_is_posed_labelled_and_made_again(name, sample):
             assert all(math.isfinite(x) for x in learned)
     if name == "size":  # which deforms them
         m = make(name, sample, strain=0.0).molecules
-    # nothing but pose and place changed: distances within each molecule are QM9's
+    # only orientations and positions differ from QM9: distances within a molecule are equal
     ids = {sample.ids[i]: i for i in range(len(sample))}
     for i in (0, len(m) - 1):
         stored, posed = sample.molecule(ids[m.ids[i]])[1], m.molecule(i)[1]
@@ -80,7 +80,7 @@ def test_every_task_is_posed_labelled_and_made_again(name, sample):
 
 
 @pytest.mark.parametrize("name", ["full", "achiral"])
-def test_a_property_does_not_feel_rotations(name, sample):
+def test_rotations_do_not_change_a_property(name, sample):
     task = make(name, sample)
     assert task.conflict(*haar(task)) == 0
     assert np.array_equal(task.molecules.y, task.formula(task.molecules.pos))
@@ -89,7 +89,7 @@ def test_a_property_does_not_feel_rotations(name, sample):
 @pytest.mark.parametrize(
     "axis", [(0, 0, 1), (0, -2, 0), (1, 0, 0), (0.6, -0.48, 0.64), (1, 1, 1), (1, 1, 0)], ids=str
 )
-def test_a_field_leaves_the_turns_about_itself_and_no_others(axis, sample):
+def test_only_rotations_about_a_field_are_symmetries(axis, sample):
     for strength in (0.5, 2.0):
         task = make("axial", sample, axis=axis, field=strength)
         n = np.array(axis) / np.linalg.norm(axis)
@@ -112,12 +112,12 @@ def test_the_field_and_the_property_have_the_same_variance(sample):
         own = stored(sample, "homo", m.ids)
         term = m.y[:, 0] - own
         assert term.std() == pytest.approx(strength * homo.std(), rel=1e-6)
-        # poses are random, so the two terms say nothing of one another
+        # poses are random, so the two terms are uncorrelated
         assert abs(np.corrcoef(term, own)[0, 1]) < 4 / math.sqrt(1000)
         assert abs(np.corrcoef(term, dipoles(m, m.pos)[:, 2])[0, 1]) > 1 - 1e-9
 
 
-def test_no_axis_at_all_leaves_the_two_fields_unfelt(sample):
+def test_no_rotation_is_a_symmetry_of_two_fields(sample):
     task = make("none", sample)
     m = task.molecules
     mu, v = dipoles(m, m.pos), nuclear(m, m.pos)
@@ -133,7 +133,7 @@ def test_no_axis_at_all_leaves_the_two_fields_unfelt(sample):
     parts = [np.cross(mu, [0, 0, 1.0]) / mu[:, 2].std(), np.cross(v, [1.0, 0, 0]) / v[:, 0].std()]
     slopes = np.linalg.eigvalsh(np.cov((parts[0] + parts[1]).T))
     assert slopes[0] > 0.1 * slopes[-1]
-    for part in parts:  # whereas one field alone leaves its own axis
+    for part in parts:  # a single field has its own axis as a symmetry
         assert np.linalg.eigvalsh(np.cov(part.T))[0] < 1e-9 * slopes[-1]
 
 
@@ -154,11 +154,11 @@ def test_sectors_are_told_apart_up_to_half_their_spacing(k, sample):
         return task.conflict(about, box.rsample(len(task.molecules), seed()))
 
     assert conflicting(0.999 * math.pi / k) == 0
-    # beyond it the share of copies in a neighbour's sector, times how far its level is away
+    # beyond: the fraction of copies in a neighbour's sector times the difference of the levels
     over = conflicting(1.2 * math.pi / k)
     assert over > 0.5 * (1 - 1 / 1.2) * 1 / 1.5
     spins = frames(mu, nuclear(task.molecules, task.molecules.pos))
-    assert np.abs(np.cov(spins[:, 1].T)).max() < 1  # the spin about the dipole is not one
+    assert np.abs(np.cov(spins[:, 1].T)).max() < 1  # the rotation about the dipole varies
     assert spins[:, 1, 2].std() > 0.5
 
 
@@ -190,7 +190,7 @@ def test_levels_of_neighbours_differ():
         assert np.abs(around - np.roll(around, 1)).min() >= 1
 
 
-def test_a_place_is_free_and_a_size_is_not(sample):
+def test_translations_are_symmetries_and_changes_of_size_are_not(sample):
     task = make("translation", sample, shift=2.0)
     assert not task.center
     m = task.molecules
@@ -208,7 +208,7 @@ def test_a_place_is_free_and_a_size_is_not(sample):
         truth = task.variants[0].truths[i]
         assert (truth.name, truth.value > 0) == (name, unit != "log-scale")
     bonds = [np.linalg.norm(p[1] - p[0]) for _, p in map(task.molecules.molecule, range(n))]
-    assert np.std(bonds) > 0.2  # a bond's length does not tell how a molecule was deformed
+    assert np.std(bonds) > 0.2  # a bond length does not reveal the deformation
     task = make("size", sample, strain=0.0)
     r2 = stored(sample, "r2", task.molecules.ids)
     assert np.corrcoef(task.molecules.y[:, 0], r2)[0, 1] > 0.99
@@ -216,7 +216,7 @@ def test_a_place_is_free_and_a_size_is_not(sample):
         make("size", sample, strain=-0.1)
 
 
-def test_handedness_changes_its_sign_in_a_mirror_and_nowhere_else(sample):
+def test_only_reflections_change_the_sign_of_handedness(sample):
     task = make("chirality", sample)
     n, o3 = len(task.molecules), groups.O3().double()
     assert task.conflict(*haar(task)) < 1e-4
@@ -224,8 +224,8 @@ def test_handedness_changes_its_sign_in_a_mirror_and_nowhere_else(sample):
     np.testing.assert_allclose(task.formula(task.moved(o3, flip)), -task.molecules.y, rtol=1e-9)
     assert task.conflict(o3, flip) > 1
     assert np.abs(task.molecules.y).min() > 0.5
-    # either hand is as common, so that its mean is no way out, and so is either pose: a molecule
-    # that was reflected lies as its stored mirror image would
+    # both signs are equally frequent, so that a constant prediction is poor. Both poses are too, so
+    # that a reflected molecule has the pose of a stored molecule
     assert abs((task.molecules.y > 0).mean() - 0.5) < 0.15
     task = make("chirality", sample, spread=1e-3)
     first, second, third = moments(task.molecules, task.molecules.pos)
@@ -237,17 +237,17 @@ def test_handedness_changes_its_sign_in_a_mirror_and_nowhere_else(sample):
     assert achiral.conflict(o3, -torch.eye(3).double().expand(len(achiral.molecules), 3, 3)) == 0
 
 
-def test_a_reflection_asked_of_a_chiral_target_is_refused(sample):
+def test_a_fixed_reflection_of_a_chiral_target_is_refused(sample):
     task = make("chirality", sample)
     for mu in (D.Haar(groups.O3()), D.Composed(groups.O3(), init=0.3, learn=False)):
         with pytest.raises(InputError, match=r"chiral.*reflects"):
             task.check(mu)
     task.check(D.Haar(groups.SO3()))
-    task.check(task.variants[0].build())  # learned: it may come out at 0
+    task.check(task.variants[0].build())  # learned: the probability may become 0
     make("achiral", sample).check(D.Haar(groups.O3()))
 
 
-def test_only_polar_molecules_feel_the_field(sample):
+def test_the_field_acts_only_on_polar_molecules(sample):
     task = make("per_molecule", sample)
     (truth,) = task.variants[0].truths
     m, free = task.molecules, truth.free
@@ -288,7 +288,7 @@ def test_dipoles_turn_with_the_molecule(sample):
     all_ = make("dipole", sample, count=1000).molecules
     norms = np.linalg.norm(all_.y, axis=1)
     assert np.corrcoef(norms, stored(sample, "mu", all_.ids))[0, 1] > 0.92
-    # neutral molecules: it does not matter where they are
+    # the dipole of a neutral molecule does not depend on its position
     m = task.molecules
     np.testing.assert_allclose(dipoles(m, m.pos + 7), m.y, atol=1e-3)
 

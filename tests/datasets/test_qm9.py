@@ -1,4 +1,4 @@
-"""QM9: the shipped sample, the full set where it is, and its build."""
+"""QM9: the shipped sample, the full set if its cache is built, and the build."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def full():
 
 
 def check_known_values(molecules: Molecules) -> None:
-    """Values of the paper's files: methane is the first molecule, water the third."""
+    """Values from the files of the paper: methane is the first molecule, water the third."""
 
     def value(i: int, name: str) -> float:
         return molecules.select([name])[i, 0]
@@ -79,7 +79,7 @@ def test_the_sample_is_consistent(sample):
     neutral = np.add.reduceat(sample.charges, sample.ptr[:-1])
     assert np.abs(neutral).max() < 1e-4
     homo, lumo, gap = sample.select(["homo", "lumo", "gap"]).T
-    np.testing.assert_allclose(lumo - homo, gap, atol=6.0)  # given to 1e-4 hartree
+    np.testing.assert_allclose(lumo - homo, gap, atol=6.0)  # rounded to 1e-4 hartree
     u0, u, h, g = sample.select(["U0", "U", "H", "G"]).T
     assert (g < u0).all()
     assert (u0 < u).all()

@@ -79,7 +79,7 @@ def test_inverse_gives_units_and_atomisation_energies(sample):
         sums = np.add.reduceat(references[sample.z], sample.ptr[:-1])
         expected[:, column] -= sums[index.numpy()]
     np.testing.assert_allclose(back, expected, atol=0.01)
-    assert np.abs(back[:, 1]).max() < 1e4  # of up to 2e7 meV in all
+    assert np.abs(back[:, 1]).max() < 1e4  # total energies are up to 2e7 meV
     assert not standardizer.references[:, [0, 2]].any()
     doubled = standardizer.inverse(got + 1).numpy() - back
     np.testing.assert_allclose(doubled, np.tile(standardizer.scale, (len(got), 1)), rtol=1e-3)

@@ -1,4 +1,4 @@
-"""Molecules that occur more than once never stand in two parts of a random split."""
+"""A molecule that occurs more than once is in one part of a random split."""
 
 import threading
 import time
@@ -87,7 +87,7 @@ def test_repeats_and_clashing_values_are_said():
     first, second = notes_of(groups, made, np.ones(5, bool))
     assert first == "2 molecules occur more than once (5 rows in all)."
     assert "differ in 'y': 1, by up to 3.5 (rows 2 and 3)" in second
-    # geometries of a molecule may differ in energy
+    # rows with given geometries may differ in energy
     assert len(notes_of(groups, made, np.zeros(5, bool))) == 1
     assert notes_of(np.arange(5), made, np.ones(5, bool)) == []
     said = divided(groups, Split(np.array([0, 3]), np.array([1]), np.array([2, 4])))

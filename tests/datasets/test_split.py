@@ -1,4 +1,4 @@
-"""Splits: disjoint, complete, seeded, and the same for ever."""
+"""Splits: disjoint, complete, seeded, and the same in every version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder: whole or absent, intact or an error."""
+"""The folder of a data set: complete or absent, and damage is an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Units: one spelling of each, and forces in the unit of their energy over angstrom."""
+"""Units: one spelling for each, and forces in the energy's unit over angstrom."""
 
 import pytest
 

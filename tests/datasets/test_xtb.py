@@ -1,4 +1,4 @@
-"""A set labelled by GFN2-xTB: physics that holds, the same however it is made."""
+"""A set labelled by GFN2-xTB: physical checks, and equal results of all ways to make it."""
 
 from pathlib import Path
 
@@ -87,7 +87,7 @@ def test_the_first_geometry_is_the_stored_one_and_the_others_are_near(molecules)
     assert np.array_equal(away, displaced(pos, SETTINGS, 3, 1) - pos)
 
 
-def test_an_interrupted_run_goes_on_and_makes_the_same(path, molecules, tmp_path):
+def test_an_interrupted_set_is_resumed_and_is_the_same(path, molecules, tmp_path):
     shards = sorted((path.parent / "shards").iterdir())
     before, times = path.read_bytes(), [s.stat().st_mtime_ns for s in shards]
     path.unlink()

@@ -1,4 +1,4 @@
-"""A disk that is full half-way through a file leaves the file of before, whatever is written."""
+"""If the disk becomes full while a file is written, the earlier file is unchanged."""
 
 import ast
 import resource
@@ -42,7 +42,7 @@ SETTINGS = dict(
 
 @contextmanager
 def full(limit: int):
-    """No file can grow beyond `limit` bytes: the system says that it is too large."""
+    """Limit the size of files to `limit` bytes; writing more is an OSError (file too large)."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
@@ -92,7 +92,7 @@ def checkpoint(folder, size):
     SafeCheckpoints().save_checkpoint({"x": torch.zeros(size)}, folder / "last.ckpt")
 
 
-# name: a writer of a folder and a size
+# by name: a function that writes a file of about a size into a folder
 WRITERS = {
     "model": lambda folder, size: model(folder, size),
     "json": lambda folder, size: write_json(folder / "a.json", list(range(size))),
@@ -119,11 +119,11 @@ def test_a_full_disk_leaves_the_old_file(name, tmp_path):
     with full(100), pytest.raises(InputError, match=r"cannot write .*too large; an earlier file"):
         write(tmp_path, 4000)
     assert {p: p.read_bytes() for p in tmp_path.rglob("*")} == before
-    write(tmp_path, 5)  # and with room again it goes on
+    write(tmp_path, 5)  # it works again when there is space
     assert {p: p.read_bytes() for p in tmp_path.rglob("*")} != before
 
 
-def test_a_model_is_never_of_two_halves(tmp_path):
+def test_weights_and_description_always_belong_together(tmp_path):
     model(tmp_path, 1)
     weights = (tmp_path / "model.safetensors").stat().st_size
     for limit in (0, 10, 900, weights - 1):
@@ -136,7 +136,7 @@ def test_a_model_is_never_of_two_halves(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
-def test_a_full_disk_costs_a_library_nothing_that_is_done(ending, tmp_path):
+def test_a_full_disk_keeps_the_finished_parts_of_a_library(ending, tmp_path):
     library(tmp_path, 5, ending)
     before = (tmp_path / f"out.{ending}").read_bytes()
     with pytest.raises(InputError, match="cannot write"):
@@ -162,7 +162,7 @@ def test_a_full_disk_leaves_no_cache(tmp_path):
     assert (storage.read(tmp_path / "set")[0]["b"] == arrays["b"]).all()
 
 
-def test_a_run_on_a_full_disk_is_one_sentence_and_goes_on(tmp_path, capsys):
+def test_a_run_stopped_by_a_full_disk_says_so_and_can_be_resumed(tmp_path, capsys):
     from molinv.cli import main
 
     config = tmp_path / "c.yaml"
@@ -175,7 +175,7 @@ def test_a_run_on_a_full_disk_is_one_sentence_and_goes_on(tmp_path, capsys):
     load(tmp_path / "run")
 
 
-# the rest goes into folders that nobody reads before they are whole, or is a picture of a bench
+# these write to folders that are renamed when complete, or figures of benchmarks
 WRITES = {"write_text", "write_bytes", "savefig", "write_table", "save_file"}
 ELSEWHERE = {"datasets/storage.py", "pretrained/ship.py", "bench"}
 

@@ -1,4 +1,4 @@
-"""A training killed with SIGKILL goes on to the bits of one that was left alone."""
+"""A run that is killed with SIGKILL resumes to the same bits as an uninterrupted run."""
 
 import os
 import random
@@ -17,7 +17,7 @@ from small_run import small
 from molinv.training.run import train
 from molinv.training.saved import read
 
-# `molinv` that kills itself with the file half there that it writes next after so many checkpoints
+# `molinv` that kills itself halfway through the first file that follows a number of checkpoints
 WRITING = """
 import os, signal, sys
 from molinv import atomic, cli
@@ -37,7 +37,7 @@ sys.exit(cli.main(sys.argv[2:]))
 
 
 def start(folder, changes, checkpoints=None):
-    """`molinv train` in a process of its own, by a config; it may kill itself (see WRITING)."""
+    """Start `molinv train` with a config in a new process, which may kill itself (see WRITING)."""
     config = folder.with_suffix(".yaml")
     config.write_text(yaml.safe_dump(asdict(small(folder, **changes))))
     way = ["-m", "molinv"] if checkpoints is None else ["-c", WRITING, str(checkpoints)]
@@ -46,10 +46,10 @@ def start(folder, changes, checkpoints=None):
 
 
 def kill(folder, changes, moment, chance):
-    """Start or go on, and kill: True where it was killed before its end.
+    """Start or resume a run and kill it; returns whether it was killed before its end.
 
-    "anywhere" from the first line of Python on; "later", some epochs on; "writing", by itself while
-    a file is only half there.
+    `moment` is "anywhere" (at any time from the start of Python), "later" (after a checkpoint) or
+    "writing" (it kills itself while it writes a file).
     """
     if moment == "writing":
         ended = start(folder, changes, chance.randint(1, 2)).wait()
@@ -76,7 +76,7 @@ def kill(folder, changes, moment, chance):
 
 
 def same(one, other):
-    """Equal bits: weights, and all that the checkpoint holds of tensors."""
+    """Assert that two runs have equal weights and equal tensors in their checkpoints."""
     for here, there in zip(
         (read(one)[1], tensors(one)), (read(other)[1], tensors(other)), strict=True
     ):
@@ -86,7 +86,7 @@ def same(one, other):
 
 
 def tensors(folder):
-    """Everything in the last checkpoint that is a tensor, by where it is."""
+    """All tensors in the last checkpoint, by their position in it."""
     state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     found = {}
 
@@ -111,21 +111,21 @@ def hold(tmp_path, kills, epochs, moments):
     train(small(tmp_path / "whole", **changes))
     for number in range(kills):
         moment = moments[number % len(moments)]
-        assert kill(tmp_path / "parts", changes, moment, chance), f"kill {number}: it was over"
+        assert kill(tmp_path / "parts", changes, moment, chance), f"kill {number}: it had ended"
         killed.append(moment)
-    assert not (tmp_path / "parts" / "conformal.json").exists()  # made at the end
+    assert not (tmp_path / "parts" / "conformal.json").exists()  # written at the end of a run
     train(small(tmp_path / "parts", **changes))
     same(tmp_path / "whole", tmp_path / "parts")
     assert not list((tmp_path / "parts").rglob("*.part"))
     return killed
 
 
-def test_a_run_killed_twice_goes_on_to_the_same_bits(tmp_path):
+def test_a_run_killed_twice_is_resumed_to_the_same_bits(tmp_path):
     hold(tmp_path, 2, 7, ["writing", "writing"])
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_twenty_random_moments_goes_on_to_the_same_bits(tmp_path):
+def test_a_run_killed_at_twenty_random_moments_is_resumed_to_the_same_bits(tmp_path):
     moments = ["later", "writing", "anywhere", "later", "writing"]
     assert len(hold(tmp_path, 20, 400, moments)) == 20
     assert os.path.getsize(tmp_path / "parts" / "model.safetensors") > 1000

@@ -1,4 +1,4 @@
-"""OpenMP's threads sleep while others use the cores, and never where the user said otherwise."""
+"""OpenMP threads sleep while other processes use the cores, unless the user set otherwise."""
 
 import ctypes
 import os
@@ -14,11 +14,11 @@ from patience import PATIENCE, until
 from molinv import allocator, cli, sharing
 from molinv.sharing import Sleepers, crowded, others_use, share_cores
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="libgomp's")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="needs libgomp on Linux")
 
-# Prints how often the second thread of torch's team slept in so many parallel regions. Between
-# them is a millisecond, in which it spins unless it may not. It then never sleeps, or on a busy
-# machine in 2 of 100 regions; held, in nearly every one.
+# Prints how often the second thread of torch's team slept in a number of parallel regions. There is
+# a millisecond between regions, in which the thread normally spins: it sleeps in no region, or on a
+# busy machine in 2 of 100. While sleepers are held, it sleeps in nearly every region.
 SLEEPS = """
 import os, sys, time
 from pathlib import Path
@@ -37,7 +37,7 @@ team = set(os.listdir("/proc/self/task")) - before
 if hold:
     sleepers = sharing.Sleepers(sharing._switchable(), torch.get_num_threads())
     sleepers.hold(True)
-    while len(os.listdir("/proc/self/task")) < len(before | team) + 2:  # with their own
+    while len(os.listdir("/proc/self/task")) < len(before | team) + 2:  # with the sleepers
         time.sleep(0.001)
 start, regions = sum(map(slept, team)), 0
 while (found := sum(map(slept, team)) - start) < wanted and regions < most:
@@ -50,7 +50,7 @@ print(found)
 
 @pytest.fixture(autouse=True)
 def untouched(monkeypatch):
-    """Without what the machine's user set, and as if none shared yet: all other tests do."""
+    """Ignore variables of the user, and the sharing that all other tests use."""
     for name in sharing.SET_BY_USER:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sharing, "_entered", 0)
@@ -63,7 +63,7 @@ def untouched(monkeypatch):
 
 @pytest.fixture
 def readings(monkeypatch):
-    """Two cores that others use wholly until readings["others"] changes, by a clock of its own."""
+    """Pretend that others use two cores, until readings["others"] changes, with a fake clock."""
     state, seconds = {"others": 2.0}, count(1.0)
 
     def used():
@@ -101,7 +101,7 @@ def test_sleepers_come_and_go(readings):
 
 
 @linux
-def test_one_watch_however_deep(readings):
+def test_nested_contexts_share_one_watch(readings):
     with share_cores():
         first = sharing._watch
         with share_cores():
@@ -111,7 +111,7 @@ def test_one_watch_however_deep(readings):
 
 
 @linux
-def test_it_ends_with_an_error():
+def test_an_error_ends_the_sharing():
     @share_cores()
     def failing():
         assert sharing._watch is not None
@@ -123,13 +123,13 @@ def test_it_ends_with_an_error():
 
 
 @pytest.mark.parametrize("name", sharing.SET_BY_USER)
-def test_what_the_user_set_stays(monkeypatch, name):
+def test_nothing_is_done_if_the_user_has_set_a_variable(monkeypatch, name):
     monkeypatch.setenv(name, "PASSIVE")
     with share_cores():
         assert sharing._watch is None
 
 
-def test_one_thread_waits_for_none():
+def test_nothing_is_done_with_one_thread():
     torch.set_num_threads(1)
     with share_cores():
         assert sharing._watch is None

@@ -1,4 +1,4 @@
-"""Two processes that build one cache at once: both have it, whole, and nothing else is left."""
+"""Two processes build one cache at once: both read all of it, and no other file is left."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a file names is not imported without --trust, and what it pickles is never run."""
+"""Code that a file names is not imported without --trust, and pickles are never run."""
 
 import hashlib
 import json
@@ -40,7 +40,7 @@ class Net(torch.nn.Module):
 
 
 class Evil:
-    """Leaves a mark where it is unpickled."""
+    """Creates the file `mark` when it is unpickled."""
 
     def __init__(self, mark):
         self.mark = mark
@@ -56,7 +56,7 @@ def mark(tmp_path):
 
 @pytest.fixture
 def module(tmp_path, mark, monkeypatch):
-    """The name of a network on the Python path whose import leaves the mark."""
+    """The name of a network on the Python path whose import creates the file `mark`."""
     name = f"evil_{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:8]}"
     (tmp_path / f"{name}.py").write_text(CODE.format(mark=str(mark)))
     monkeypatch.syspath_prepend(tmp_path)
@@ -78,7 +78,7 @@ def refused(arguments, capsys, hint):
 
 
 def again(folder, epochs=3):
-    """`molinv train` that would go on with a run."""
+    """The arguments of `molinv` that resume a run."""
     settings = yaml.safe_load((folder / "config.yaml").read_text())
     settings |= {"out": str(folder), "epochs": epochs}
     config = folder.parent / "again.yaml"
@@ -165,7 +165,7 @@ def test_no_code_of_a_config_is_imported(tmp_path, module, mark, capsys, setting
 
 
 def foreign(folder, module):
-    """A model that names code, sealed as whoever means harm would seal it."""
+    """Make a model name code, with a valid seal, as an attacker would."""
     card = json.loads((folder / "model.json").read_text())
     card["build"] |= {"model": module, "model_args": {}}
     (folder / "model.json").write_text(json.dumps(sealed(card)))
@@ -190,8 +190,8 @@ def test_no_code_of_a_model_is_imported(copy, module, mark, tmp_path, capsys, co
     refused(arguments, capsys, "--trust")
     assert not mark.exists()
     with pytest.raises(InputError):
-        Predictor(copy, trust=True)  # its weights are another network's
-    assert mark.exists()  # so that the rest means something
+        Predictor(copy, trust=True)  # the weights do not fit the network
+    assert mark.exists()  # with trust the code is imported, so the test can fail
 
 
 def test_truncated_and_edited_weights_are_refused(copy):
@@ -226,7 +226,7 @@ def test_truncated_and_edited_descriptions_are_refused(copy):
     path.write_text(good.replace("meV", "eV"))
     with pytest.raises(InputError, match="edited"):
         load(copy)
-    path.write_text(json.dumps({k: v for k, v in card.items() if k != "seal"}))  # as of old
+    path.write_text(json.dumps({k: v for k, v in card.items() if k != "seal"}))  # an old card
     load(copy)
 
 
@@ -241,7 +241,7 @@ def test_edited_figures_are_not_believed(copy, name):
     assert getattr(Predictor(copy), used) is None
 
 
-def test_weights_with_a_description_of_their_own_need_their_own_numbers(copy):
+def test_weights_must_match_the_digest_in_the_description(copy):
     tensors = load_file(copy / "model.safetensors")
     name = next(iter(tensors))
     save_file(tensors | {name: tensors[name] + 1}, copy / "model.safetensors")

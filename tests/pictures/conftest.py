@@ -1,4 +1,4 @@
-"""One thread for these tests: on small tensors and a busy machine more of them only wait."""
+"""These tests use one thread: with small tensors and a busy machine, more threads are slower."""
 
 import pytest
 import torch

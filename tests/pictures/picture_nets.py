@@ -1,4 +1,4 @@
-"""Torch modules from out of tree, for the tests of models by name."""
+"""Torch modules outside molinv, for tests of models that are given as package.module:Name."""
 
 import torch
 from torch import nn

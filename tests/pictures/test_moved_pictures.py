@@ -1,4 +1,4 @@
-"""Fixed turns and colours, planted truths, collages and batches of pictures."""
+"""Fixed rotations and colours, planted tasks, collages and batches of pictures."""
 
 import math
 
@@ -29,7 +29,7 @@ def scenes():
     return Pictures(images, maps, tuple("abcd"), void=9)
 
 
-def test_what_a_picture_gets_depends_on_its_key_and_place_alone():
+def test_random_numbers_depend_only_on_the_key_and_the_index():
     few, many = moved.uniform(5, 3, (1, 2)), moved.uniform(500, 3, (1, 2))
     assert torch.equal(few, many[:5])
     assert not torch.equal(few, moved.uniform(5, 3, (2, 1)))
@@ -55,10 +55,10 @@ def test_turned_once_within_the_angle_and_the_same_again(digits):
     assert best.std() > 0.2  # 0.29 for a uniform one
 
 
-def test_maps_turn_with_their_pictures_and_outside_is_void(scenes):
+def test_label_maps_turn_with_their_pictures_and_outside_is_void(scenes):
     turned = moved.turned(scenes, math.pi, (0,))
     assert set(turned.y.unique().tolist()) == {0, 1, 2, 3, 9}
-    # as bright as its label: picture and map have to fit wherever they were turned
+    # brightness follows the label, so that picture and map must agree after the rotation
     painted = (60 * scenes.y[:, None]).expand(-1, 3, -1, -1).contiguous()
     blocks = Pictures(
         painted[:, :, ::10, ::10].repeat_interleave(10, 2).repeat_interleave(10, 3),

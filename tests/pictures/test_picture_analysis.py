@@ -1,4 +1,4 @@
-"""`molinv analyse` of runs on pictures: errors of label maps and outputs, whose truth is known."""
+"""`molinv analyse` for runs on pictures, checked on networks whose errors are known."""
 
 import json
 import math
@@ -27,7 +27,7 @@ TINY = ["--model_args", '{"width": 8}', "--epochs", "1", "--accelerator", "cpu"]
 
 
 class Bright(PictureModel):
-    """Every pixel's class is whether it is bright: it moves with the picture by construction."""
+    """Classifies each pixel by its brightness: equivariant by construction."""
 
     maps = True
 
@@ -36,7 +36,7 @@ class Bright(PictureModel):
 
 
 class Above(PictureModel):
-    """The upper half is of one class, the lower of another, whatever is there."""
+    """Predicts one class for the upper half and another for the lower, for any picture."""
 
     maps = True
 
@@ -46,7 +46,7 @@ class Above(PictureModel):
 
 
 class Slope(PictureModel):
-    """How much of the ink is above the middle: its sign turns over with the picture."""
+    """Measures how much ink is above the middle; the sign changes when the picture is flipped."""
 
     def forward(self, x):
         rows = torch.linspace(1, -1, x.shape[2])[:, None]
@@ -68,7 +68,7 @@ def canvases():
 MAPS = Maps(("background", "ink"), void=255)
 
 
-def test_labels_of_what_each_pixel_shows_move_with_it_but_for_rounding(canvases):
+def test_label_maps_of_an_equivariant_network_turn_up_to_rounding(canvases):
     for copies in (0, 4):
         (found,) = poses(saved(Bright(), MAPS), canvases, 4, copies)
         assert found.name == "angle"
@@ -78,16 +78,16 @@ def test_labels_of_what_each_pixel_shows_move_with_it_but_for_rounding(canvases)
         assert errors[4] == 0
         assert max(errors) < 0.06
         assert max(errors) < 2 * float(found.rounded.max())
-        for exact in (0, 2, 6, 8):  # quarter turns round nothing away
+        for exact in (0, 2, 6, 8):  # quarter turns need no rounding
             assert float(found.rounded[exact]) < 1e-3
             assert errors[exact] < (0.03 if copies else 1e-3)
         assert map_iou(MAPS, found, 4) == pytest.approx(1)
 
 
-def test_labels_that_stay_where_they_are_differ_by_the_wedge_they_leave(canvases):
+def test_label_maps_that_never_turn_differ_by_the_expected_fraction(canvases):
     (found,) = poses(saved(Above(), MAPS), canvases, 4, 0)
-    # turned by t, the share 2 t / 2 pi of a disc has the other label; of the square at 90 and
-    # 180 degrees exactly, a half and all of it
+    # after a rotation by t, the fraction 2 t / 2 pi of a disc has the other label. For the square
+    # at 90 and 180 degrees this is exactly a half and all of it
     assert [change(MAPS, found, j) for j in (4, 6, 8)] == pytest.approx([0, 0.5, 1], abs=0.01)
     assert foreground(found, 8) == 0
     assert foreground(found, 6) == pytest.approx(1 / 3, abs=0.02)
@@ -103,7 +103,7 @@ def test_pixels_from_outside_count_for_nothing(canvases):
     assert (found.own[4] >= 0).all()
 
 
-def test_the_orbit_s_spread_of_outputs_is_theirs():
+def test_orbit_std_is_the_standard_deviation_over_the_orbit():
     digits = pictures.load("mnist")["test"].take(torch.arange(12))
     numbers = Pictures(digits.images, torch.zeros(12, 2), ("up", "ink"))
     task = Numbers([{"name": "up", "unit": ""}, {"name": "ink", "unit": ""}], "laplace")
@@ -149,7 +149,7 @@ def test_a_run_makes_a_report(kind, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_averaged_label_maps_of_collages_turn_with_them(tmp_path):
-    """A trained network's, averaged over the circle, at turns that are no quarters."""
+    """For a trained network, averaged over the circle, at rotations by 60 and 120 degrees."""
     settings = {"data": "collages", "data_args": {"digits": [0, 1, 4]}, "distribution": "Haar"}
     settings |= {"model_args": {"width": 8}, "batch_size": 8, "valid_size": 20, "lr": 5e-3}
     config = PictureConfig(**settings, epochs=4, accelerator="cpu", out=str(tmp_path))

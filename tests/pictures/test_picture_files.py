@@ -1,4 +1,4 @@
-"""Files of pictures: read as they are, and when they are not as expected, one sentence says so."""
+"""Picture files: read unchanged, and damaged or unexpected files are refused in one sentence."""
 
 import gzip
 from pathlib import Path
@@ -67,7 +67,7 @@ def test_the_default_digits_need_no_files():
     together = torch.cat([p.y for p in parts.values()])
     assert together.bincount().tolist() == [500] * 10
     bright = parts["train"].images.float().mean((0, 1))
-    assert bright[8:20, 8:20].mean() > 5 * bright[:, :3].mean()  # upright or not: in the middle
+    assert bright[8:20, 8:20].mean() > 5 * bright[:, :3].mean()  # digits are in the middle
     again, other = pictures.load("mnist")["test"], pictures.load("mnist", seed=1)["test"]
     assert torch.equal(again.images, parts["test"].images)
     assert not torch.equal(other.images, parts["test"].images)
@@ -75,7 +75,7 @@ def test_the_default_digits_need_no_files():
 
 @needs("mnist")
 def test_mnist_contains_the_default_digits():
-    """Two sources of the same handwriting: orientation and scale have to agree."""
+    """Two sources of the same digits must agree in orientation and scale."""
     parts = pictures.load("mnist", root=SHARED / "mnist")
     sizes = {k: len(v) for k, v in parts.items()}
     assert sizes == {"train": 55_000, "valid": 5_000, "test": 10_000}
@@ -117,7 +117,7 @@ def test_camvid_folders(camvid):
     means = train.images.float().unfold(2, 2, 2).unfold(3, 2, 2).mean((-2, -1))
     assert (small.images - means).abs().max() <= 1
     blocks = train.y.unfold(1, 2, 2).unfold(2, 2, 2).flatten(3)
-    assert (blocks == small.y[..., None]).any(-1).all()  # no label that was not there
+    assert (blocks == small.y[..., None]).any(-1).all()  # labels are not interpolated
 
 
 @needs("camvid")
@@ -239,7 +239,7 @@ def test_roots_names_and_settings(tmp_path):
     refused(lambda: pictures.load("mnist", colour={"heu": 1.0}), ["did you mean 'hue'"])
 
 
-def test_a_store_is_whole():
+def test_pictures_and_labels_that_do_not_fit_are_refused():
     images, classes = torch.zeros(3, 1, 4, 5, dtype=torch.uint8), ("a", "b")
     labels = torch.zeros(3, dtype=torch.int64)
     maps = torch.zeros(3, 4, 5, dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""Every network on pictures against the same suite; what is shared and what is not."""
+"""Every network of pictures against the same suite, and code that pictures and molecules share."""
 
 import ast
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_every_parameter_gets_a_gradient(net):
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
 
 
-def test_actions_follow_what_is_said_of_the_outputs(net):
+def test_actions_follow_from_the_kind_of_output(net):
     assert isinstance(net, PictureModel)
     assert isinstance(net.action, actions.Image)
     assert isinstance(net.output, actions.Segmentation if net.maps else actions.Invariant)
@@ -112,7 +112,7 @@ def test_coordinates_reach_the_first_layer():
 
 
 def test_a_few_steps_teach_digits():
-    """Far from chance, a tenth, after less than an epoch."""
+    """The accuracy is far above chance (a tenth) after less than an epoch."""
     parts = pictures.load("mnist")
     store = PicturesOnDevice(parts["train"], "cpu")
     net = make("cnn", {"width": 8}, targets=10, channels=1)
@@ -154,7 +154,7 @@ def picture_files():
 
 
 def foreign(text):
-    """What a picture module may not have: a generator, an exponential, sines of angles."""
+    """Find what a picture module must not define: generators, exponentials, sines of angles."""
     found = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -175,7 +175,7 @@ def foreign(text):
 
 @pytest.mark.parametrize("path", picture_files(), ids=lambda p: p.relative_to(CORE).as_posix())
 def test_no_picture_module_defines_a_generator_or_an_exp(path):
-    """The core that molecules use is the one that pictures use."""
+    """Pictures use the same groups as molecules."""
     assert foreign(path.read_text()) == []
 
 

@@ -1,4 +1,4 @@
-"""Training on pictures: losses, what counts in them, run folders, and the commands."""
+"""Training on pictures: losses, masks, run folders, and the commands."""
 
 import csv
 import json
@@ -55,7 +55,7 @@ def streets(tmp_path_factory):
 
 
 def write_streets(root):
-    """A folder like CamVid's: bright above, dark below, and labels that say which; some void."""
+    """A folder like CamVid's: bright above, dark below, with matching labels and some void."""
     draw = np.random.default_rng(0)
     for part, n in (("train", 8), ("val", 3)):
         for folder in (part, f"{part}annot"):
@@ -83,7 +83,7 @@ def test_the_circle_s_loss_is_a_density_and_smooth_where_nothing_is_known():
     y = torch.stack([angle.cos(), angle.sin()], -1)
     for outputs in ([0.0, 0.0], [0.3, -0.4], [6.0, 2.0], [-40.0, 9.0]):
         density = (-circle.von_mises(torch.tensor([outputs]).double().expand(2000, 2), y)).exp()
-        assert density.mean() == pytest.approx(1, abs=1e-9)  # of the uniform one
+        assert density.mean() == pytest.approx(1, abs=1e-9)  # relative to the uniform density
         best = y[density.argmax()] if any(outputs) else y[0]
         if any(outputs):
             assert torch.atan2(best[1], best[0]) == pytest.approx(
@@ -97,7 +97,7 @@ def test_the_circle_s_loss_is_a_density_and_smooth_where_nothing_is_known():
 
 
 class Fixed(torch.nn.Module):
-    """Gives the outputs of each copy in turn, as a network would."""
+    """A network that returns given outputs, one copy after the other."""
 
     def __init__(self, values):
         super().__init__()
@@ -108,7 +108,7 @@ class Fixed(torch.nn.Module):
 
 
 class Seen(Invariant):
-    """An output action with given weights."""
+    """An output action that returns given weights."""
 
     def __init__(self, weights):
         self.weights = list(weights)
@@ -122,7 +122,7 @@ def batch_of(y):
 
 
 def risk_of(task, values, y, inside=None):
-    """A task's loss of given outputs (c, b, ...), as in training."""
+    """A task's training loss for given outputs (c, b, ...)."""
     output = Invariant() if inside is None else Seen(inside)
     mu = D.UniformBox(groups.SO2())
     network = Augmented(Fixed(values), mu, Invariant(), output, copies=len(values))
@@ -131,7 +131,7 @@ def risk_of(task, values, y, inside=None):
     return task.total([term.mean for term in risk.terms])
 
 
-def test_void_pixels_and_those_that_left_reach_neither_loss_nor_metric():
+def test_void_pixels_and_pixels_from_outside_do_not_count():
     task = Maps(("a", "b", "c"), void=9)
     y = torch.randint(0, 3, (2, 5, 6), generator=torch.Generator().manual_seed(0))
     y[0, 0], inside = 9, torch.ones(4, 2, 1, 5, 6)
@@ -180,7 +180,7 @@ def test_classes_numbers_and_circles():
 
 
 @pytest.mark.parametrize("name", ["T(2)", "SE2", "Affine2", "SO2"])
-def test_lengths_are_the_picture_s(name):
+def test_lengths_are_in_half_sides_of_a_picture(name):
     group = in_pictures(groups.find(name))
     assert "angstrom" not in group.units
     assert all(c == 1 for c, u in zip(group.caps, group.units, strict=True) if u == "half-side")
@@ -238,7 +238,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, monkeypatch):
     assert all(torch.equal(whole[k], parts[k]) for k in whole)
 
 
-def test_the_extents_wait_and_the_reward_s_weight_falls(tmp_path):
+def test_extents_wait_and_the_weight_of_the_reward_falls(tmp_path):
     schedule = Schedule(PictureConfig(lam=0.1, lam_start=0.5, settle=0.5))
     found = [schedule.weight(over) for over in (0.0, 0.5, 0.625, 0.75, 1.0)]
     assert found == pytest.approx([0.5, 0.5, 0.3, 0.1, 0.1])
@@ -260,7 +260,7 @@ def test_the_extents_wait_and_the_reward_s_weight_falls(tmp_path):
     assert len(set(widths)) == 3
 
 
-def test_label_maps_are_pushed_less_than_classes_if_nothing_is_given(run, masks):
+def test_the_default_reward_is_smaller_for_label_maps_than_for_classes(run, masks):
     for folder, want in ((run, (0.1, 0.5)), (masks, (0.03, 0.1))):
         config = yaml.safe_load((folder / "config.yaml").read_text())
         assert (config["lam"], config["lam_start"]) == want
@@ -269,7 +269,7 @@ def test_label_maps_are_pushed_less_than_classes_if_nothing_is_given(run, masks)
     assert (config.lam, config.lam_start, config.model) == (0.2, 0.3, "picture_nets:Net")
 
 
-def test_maps_are_learned_and_predicted_at_the_picture_s_own_size(masks, streets, tmp_path, capsys):
+def test_label_maps_are_predicted_at_the_size_of_the_picture(masks, streets, tmp_path, capsys):
     assert load(masks).card["build"]["model"] == "unet"
     found = evaluate(masks, copies=3)
     assert found["metric"] == "mIoU"
@@ -346,9 +346,9 @@ def test_colours_are_moved_by_colour_groups_and_maps_stay_where_they_are():
 
 @pytest.mark.slow
 def test_a_planted_boundary_is_found_to_a_tenth(tmp_path):
-    """A digit at one of three turns may be turned by 60 degrees before its label changes."""
+    """A digit at one of three rotations can be turned by 60 degrees before its label changes."""
     data = {"task": "turns", "k": 3, "straight": True}
-    # as `bench pictures` trains it; 60 epochs came to 53 degrees, half the width as well
+    # as in `bench pictures`; 60 epochs reached 53 degrees, and so did half the width
     settings = {"data": "planted", "data_args": data, "epochs": 150, "model_args": {"width": 16}}
     folder = train(PictureConfig(**settings, accelerator="cpu", out=str(tmp_path)))
     (reach,) = (math.degrees(e["value"]) for e in load(folder).card["extents"].values())

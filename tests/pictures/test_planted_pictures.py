@@ -1,4 +1,4 @@
-"""Planted tasks of pictures: the truth that their docstrings work out is in the data."""
+"""Planted tasks of pictures: the data agrees with the extents that the docstrings derive."""
 
 import math
 
@@ -62,7 +62,7 @@ def test_up_and_down_are_within_45_degrees_and_the_truth_is_where_they_meet():
 
 
 @pytest.mark.parametrize("task", ["position", "scale", "shear"])
-def test_a_label_that_says_how_a_digit_was_moved_takes_it_back(task):
+def test_a_planted_displacement_can_be_undone_by_its_label(task):
     made = pictures.load("planted", task=task, straight=True)["test"]
     upright = pictures.load("planted", k=1, straight=True)["test"]
     group = groups.Affine2()
@@ -73,4 +73,4 @@ def test_a_label_that_says_how_a_digit_was_moved_takes_it_back(task):
     assert gap < 0.5 * (made.images.float() - upright.images).abs().mean()
     assert 0.2 < made.y.abs().max() < 0.25
     lost = 1 - back.sum((1, 2, 3)) / upright.images.double().sum((1, 2, 3))
-    assert lost.abs().max() < 0.1  # none left the picture
+    assert lost.abs().max() < 0.1  # no digit left the picture

@@ -141,7 +141,7 @@ def test_finished_folds_are_kept_and_other_settings_refused(made, capsys):
     assert "lr=0.001, not 0.5" in capsys.readouterr().err
 
 
-def test_a_fold_of_one_class_is_listed_and_the_others_go_on(data, tmp_path, capsys):
+def test_a_fold_of_one_class_is_listed_and_the_other_folds_are_trained(data, tmp_path, capsys):
     flags = ["--data", data, "--targets", "rare", "--folds", "3", *FLAGS]
     assert main(["crossvalidate", *flags, "--out", str(tmp_path / "cv")]) == 1
     printed = " ".join(capsys.readouterr().out.split())
@@ -152,7 +152,7 @@ def test_a_fold_of_one_class_is_listed_and_the_others_go_on(data, tmp_path, caps
     assert {row["input_rare"] for row in rows} == {"yes", "no"}
 
 
-def test_what_makes_no_folds_is_one_sentence(data, tmp_path, capsys):
+def test_settings_that_make_no_folds_are_refused(data, tmp_path, capsys):
     def refused(*more, targets="gap"):
         flags = ["--data", data, "--targets", targets, *FLAGS, "--out", str(tmp_path / "x"), *more]
         assert main(["crossvalidate", *flags]) == 2
@@ -213,8 +213,8 @@ def test_the_corrected_t_test_is_that_of_the_paper(tmp_path):
     assert "never below 0.062" in text
 
 
-def test_under_no_difference_the_corrected_test_errs_as_often_as_it_says():
-    """Errors of overlapping training sets: equal models, folds that share a part of their noise."""
+def test_without_a_difference_the_corrected_test_keeps_its_level():
+    """Two equal models, whose errors in different folds are correlated."""
     generator, wrong = np.random.default_rng(0), {"p": 0, "plain": 0}
     for _ in range(400):
         # the correlation of folds that the correction assumes: test / (test + train)
@@ -245,7 +245,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path, capsys):
     assert "was edited" in capsys.readouterr().err
 
 
-def test_a_better_ranking_is_a_higher_one(tmp_path):
+def test_a_higher_roc_auc_is_better(tmp_path):
     x = np.array([0.7, 0.72, 0.71, 0.69, 0.7])
     a = write(tmp_path / "a", x, measure="ROC-AUC")
     b = write(tmp_path / "b", x + np.array([0.1, 0.11, 0.09, 0.1, 0.1]), measure="ROC-AUC")

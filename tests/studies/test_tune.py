@@ -1,4 +1,4 @@
-"""A search of settings: resumed, pruned, and written as a config that training takes."""
+"""A search of settings: it is resumed, prunes trials, and writes a config for training."""
 
 import builtins
 import csv
@@ -45,7 +45,7 @@ def test_the_best_settings_are_a_config_that_train_takes(config, tmp_path, capsy
     assert "Of 3 trials trial_" in printed
     rows = rows_of(folder)
     assert set(rows) == {"0", "1", "2"}
-    # the first has the defaults; what was given is not searched
+    # the first trial has the defaults; settings that were given are not searched
     first = {k: rows["0"][k] for k in ("lr", "muon_lr", "batch_size", "width", "distribution")}
     assert list(first.values()) == ["0.001", "0.005", "64", "160", "UniformBox"]
     assert "layers" not in rows["0"]
@@ -82,8 +82,8 @@ def test_an_interrupted_search_is_resumed_in_the_same_folder(config, monkeypatch
     assert {r["trial"]: r["error"] for r in more.rows}["0"] == first["0"]
 
 
-def test_a_killed_trial_goes_on(config, monkeypatch):
-    """A process that was killed leaves its trial running in the log."""
+def test_a_killed_trial_is_resumed(config, monkeypatch):
+    """A killed process leaves its trial as running in the log."""
     import optuna
 
     tell = optuna.Study.tell

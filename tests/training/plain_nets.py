@@ -1,4 +1,4 @@
-"""Networks that know nothing of molinv, and models from out of tree."""
+"""Ordinary torch modules, and models outside molinv."""
 
 import torch
 from torch import nn
@@ -7,7 +7,7 @@ from molinv.models.point import Point
 
 
 class Net(nn.Module):
-    """The smallest network that can be trained: a bias for each element and a radius."""
+    """A minimal network: a bias for each element, plus a linear function of the squared radius."""
 
     def __init__(self, targets, scale=1.0):
         super().__init__()
@@ -21,7 +21,7 @@ class Net(nn.Module):
 
 
 class Fixed(nn.Module):
-    """Takes no number of targets: always one."""
+    """Has no argument for the number of targets; the output is always one number."""
 
     def __init__(self, *, width=4):
         super().__init__()
@@ -32,21 +32,21 @@ class Fixed(nn.Module):
 
 
 class Bare(nn.Module):
-    """No constructor of its own."""
+    """Has no constructor and no parameters."""
 
     def forward(self, pos, z):
         return (pos.square().sum(-1) * (z > 0)).sum(1, keepdim=True)
 
 
 class Flat(Net):
-    """Forgets the axis of targets."""
+    """Returns outputs without the axis of targets, which is an error."""
 
     def forward(self, pos, z):
         return super().forward(pos, z)[:, 0]
 
 
 class Small(Point):
-    """A Model from out of tree, for small molecules only."""
+    """A Model outside molinv, for small molecules only."""
 
     max_atoms = 12
 

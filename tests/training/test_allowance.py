@@ -1,4 +1,4 @@
-"""The reward's weight under a bound on what moving may cost."""
+"""The weight of the reward under a bound on the cost of motion."""
 
 import csv
 
@@ -14,7 +14,7 @@ from molinv.training.schedule import Schedule
 
 
 def settled(cost, steps=20_000, allowed=0.02, weight=0.07):
-    """The width that a reward of w / pi comes to where w costs `cost(w)`."""
+    """The final width w for the reward w / pi and the cost `cost(w)`."""
     w = torch.tensor(0.05, requires_grad=True)
     steer = Allowance(allowed, weight)
     for step in range(steps):
@@ -33,9 +33,9 @@ def settled(cost, steps=20_000, allowed=0.02, weight=0.07):
 @pytest.mark.parametrize(
     ("cost", "width"),
     [
-        (lambda w: w.square() / 2, 0.2),  # what moves is wrong at once
-        (lambda w: (w - 0.785).relu() * 2, 0.795),  # a sharp edge
-        (lambda w: (w - 0.4).relu().square() / 2, 0.6),  # a soft one
+        (lambda w: w.square() / 2, 0.2),  # no symmetry
+        (lambda w: (w - 0.785).relu() * 2, 0.795),  # a partial symmetry with a sharp edge
+        (lambda w: (w - 0.4).relu().square() / 2, 0.6),  # one with a soft edge
         (lambda w: 0 * w, torch.pi),
     ],
 )
@@ -50,7 +50,7 @@ def test_the_weight_is_bounded_and_a_network_that_forgets_lowers_it():
         steer.follow(torch.tensor(0.2))
         steer.compare(torch.tensor(0.2), torch.tensor(0.2))
     assert float(steer.weight()) == pytest.approx(MOST)
-    for _ in range(2000):  # the same for what is moved and what is not, and much worse than before
+    for _ in range(2000):  # moved and unmoved inputs have the same error, much worse than before
         steer.follow(torch.tensor(0.7))
         steer.compare(torch.tensor(0.7), torch.tensor(0.7))
     assert float(steer.weight()) == pytest.approx(LEAST)
@@ -65,7 +65,7 @@ def test_a_run_steers_only_once_its_distribution_learns(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Allowance, "compare", spy)
     train(small(tmp_path, cost=0.02, lam=0.07, wait=0.5, regularizer="share", batch_size=16))
-    assert 7 <= len(compared) <= 8  # of 4 epochs of 8 steps, every other one of the second half
+    assert 7 <= len(compared) <= 8  # every other step of the second half of 4 epochs of 8 steps
     assert all(moved != unmoved for moved, unmoved, _ in compared)
     assert compared[0][2] == pytest.approx(0.07)
     assert compared[-1][2] != compared[0][2]
@@ -73,7 +73,7 @@ def test_a_run_steers_only_once_its_distribution_learns(tmp_path, monkeypatch):
         assert float(list(csv.DictReader(file))[-1]["train_error"]) < 1
 
 
-def test_an_interrupted_run_goes_on_with_its_weight(tmp_path, monkeypatch):
+def test_a_resumed_run_continues_with_its_reward_weight(tmp_path, monkeypatch):
     settings = dict(cost=0.02, lam=0.07, wait=0.2, regularizer="share")
     train(small(tmp_path / "whole", **settings))
     start = Schedule.on_train_epoch_start
@@ -93,11 +93,11 @@ def test_an_interrupted_run_goes_on_with_its_weight(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("cost", [0.0, -1.0, float("inf"), float("nan")])
-def test_a_cost_that_is_none(cost):
+def test_an_invalid_cost_is_refused(cost):
     with pytest.raises(InputError, match="cost: expected an error above 0"):
         TrainConfig(cost=cost)
 
 
-def test_cost_and_lam_start_steer_the_same():
+def test_cost_and_lam_start_exclude_each_other():
     with pytest.raises(InputError, match="give one of them"):
         TrainConfig(cost=0.02, lam_start=0.5)

@@ -1,4 +1,4 @@
-"""Values of atoms, and what an unconstrained network gives for what turns."""
+"""Outputs of atoms, and vectors and tensors from networks without built-in equivariance."""
 
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def test_atoms_in_another_order_have_the_same_values(net, store):
 
 
 @pytest.mark.parametrize("group", ["SO3", "O3"])
-def test_they_turn_where_the_architecture_promises_it_and_else_not(net, store, group):
+def test_outputs_turn_only_if_the_architecture_is_equivariant(net, store, group):
     net, batch = net.double(), store.gather(torch.arange(6).numpy())
     inputs = batch.pos.double(), batch.z
     group, scale = groups.find(group).double(), float(net(*inputs).detach().std())
@@ -85,7 +85,7 @@ def test_they_turn_where_the_architecture_promises_it_and_else_not(net, store, g
             check(1e-3)
 
 
-def test_what_no_network_can_give_is_refused_in_a_sentence():
+def test_impossible_outputs_are_refused_in_a_sentence():
     with pytest.raises(InputError, match="no vector follows from distances alone"):
         models.make("point", 1, {"geometry": "distance"}, "vector")
     models.make("point", 1, {"geometry": "distance", "width": 32}, "atom scalar")

@@ -1,4 +1,4 @@
-"""Values of atoms that are learned beside the targets, and left out of what predicts."""
+"""Numbers of atoms that are learned beside the targets; predictions do not need them."""
 
 import csv
 
@@ -34,7 +34,7 @@ def rows(folder):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_outputs_stay_as_they_are_and_training_has_numbers_of_atoms_beside_them(name):
+def test_auxiliary_outputs_leave_the_outputs_unchanged(name):
     _, batch = some()
     torch.manual_seed(0)
     model = models.make(name, 2, {})
@@ -76,7 +76,7 @@ def test_batches_have_the_charges_of_their_atoms():
     assert batch.auxiliary[1, 0, len(pos) :].isnan().all()
 
 
-def test_the_loss_is_the_targets_and_a_share_of_the_atoms_mean_error(tmp_path):
+def test_the_loss_adds_the_weighted_error_of_the_atoms(tmp_path):
     config = small(
         tmp_path, auxiliary="charges", auxiliary_weight=0.7, lam=0.0, distribution="Identity"
     )
@@ -96,7 +96,7 @@ def test_the_loss_is_the_targets_and_a_share_of_the_atoms_mean_error(tmp_path):
     torch.testing.assert_close(module._total(means), (mine + 0.7 * away).float())
 
 
-def test_a_weight_of_zero_changes_nothing_and_half_of_it_teaches_charges(tmp_path):
+def test_a_weight_of_zero_changes_nothing_and_the_default_teaches_charges(tmp_path):
     plain = train(small(tmp_path / "plain"))
     none = train(small(tmp_path / "none", auxiliary="charges", auxiliary_weight=0.0))
     for before, after in zip(rows(plain), rows(none), strict=True):
@@ -128,7 +128,7 @@ def test_a_weight_of_zero_changes_nothing_and_half_of_it_teaches_charges(tmp_pat
     assert error() < 0.95 * before
 
 
-def test_numbers_are_less_their_elements_mean_and_of_spread_one(tmp_path):
+def test_auxiliary_numbers_are_standardised_by_element(tmp_path):
     config = small(tmp_path, auxiliary="charges")
     data = MoleculeData(prepare(config), config)
     molecules, made = data.molecules, data.auxiliary[:, 0]
@@ -141,17 +141,17 @@ def test_numbers_are_less_their_elements_mean_and_of_spread_one(tmp_path):
     assert made[rows].std() == pytest.approx(1, abs=0.1)
 
 
-def test_what_xtb_says_of_atoms_can_be_learned_beside(tmp_path, monkeypatch):
+def test_xtb_results_of_atoms_can_be_auxiliary_numbers(tmp_path, monkeypatch):
     pytest.importorskip("tblite")
     monkeypatch.setenv("MOLINV_CACHE", str(tmp_path / "cache"))
     config = small(tmp_path / "a", auxiliary="xtb,charges", epochs=1, train_size=40)
     data = MoleculeData(prepare(config), config)
-    assert data.auxiliary.shape[1] == 37  # no element of QM9 has d shells, and charges
+    assert data.auxiliary.shape[1] == 37  # charges, and xTB's without the empty d shells
     run = train(config)
     assert not load_run(run).card["build"].get("features")
 
 
-def test_an_interrupted_run_ends_as_one_that_never_stopped(tmp_path):
+def test_an_interrupted_run_ends_like_an_uninterrupted_run(tmp_path):
     whole = train(small(tmp_path / "whole", auxiliary="charges"))
     with pytest.raises(KeyboardInterrupt):
         train(small(tmp_path / "part", auxiliary="charges"), watch=_stop_at_second)
@@ -165,7 +165,7 @@ def _stop_at_second(epoch, error):
         raise KeyboardInterrupt
 
 
-def test_a_trained_model_starts_a_run_with_and_without_them(tmp_path):
+def test_fine_tuning_works_with_and_without_auxiliary_numbers(tmp_path):
     first = train(small(tmp_path / "a", auxiliary="charges", epochs=1))
     for changes in ({"auxiliary": "charges"}, {}):
         out = tmp_path / f"b{len(changes)}"
@@ -178,7 +178,10 @@ WRONG = {
     "a target": (dict(auxiliary="homo"), "is a target"),
     "the same twice": (dict(auxiliary="charges,charges"), "different names"),
     "vectors of molecules": (dict(auxiliary="dipole"), "numbers of every atom"),
-    "beside what turns": (dict(auxiliary="charges", targets="dipole"), "numbers or classes of molecules"),
+    "beside what turns": (
+        dict(auxiliary="charges", targets="dipole"),
+        "numbers or classes of molecules",
+    ),
     "a model without atoms": (dict(auxiliary="charges", model="schnet", model_args={}), "point"),
     "a negative weight": (dict(auxiliary="charges", auxiliary_weight=-1.0), "at least 0"),
     "other geometries": (
@@ -189,7 +192,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_cannot_be_learned_beside_is_refused_in_a_sentence(tmp_path, what):
+def test_impossible_auxiliary_numbers_are_refused_in_a_sentence(tmp_path, what):
     changes, words = WRONG[what]
     with pytest.raises(InputError, match=words):
         train(small(tmp_path, **changes))

@@ -1,4 +1,4 @@
-"""The average of the weights: what it is, and that it is what a run leaves behind."""
+"""The exponential average of the weights, which a run saves."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def test_the_saved_weights_are_the_averaged_ones(tmp_path, monkeypatch):
 
 
 def test_whole_numbers_are_copied_and_constants_stay():
-    module = torch.nn.BatchNorm1d(3)  # counts its batches in an integer
+    module = torch.nn.BatchNorm1d(3)  # has an integer buffer, num_batches_tracked
     module.register_buffer("constant", torch.rand(5))
     average = AveragedModel(module, use_buffers=True, **averaging(0.999)._kwargs)
     for _ in range(4):

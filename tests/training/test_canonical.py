@@ -1,4 +1,4 @@
-"""Frame averaging: the frames are rotations, and what happens where they are not unique."""
+"""Frame averaging: the frames are rotations, also for molecules whose frame is not unique."""
 
 import pytest
 import torch

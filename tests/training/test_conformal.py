@@ -1,4 +1,4 @@
-"""90 % intervals and the limits of a model's domain: what they promise, and where they end."""
+"""90 % conformal intervals and applicability domains: coverage, limits and caveats."""
 
 import csv
 import json
@@ -42,7 +42,7 @@ def copy(run, tmp_path):
     folder = tmp_path / "copy"
     left_out = shutil.ignore_patterns("checkpoints", "tensorboard", "evaluation.json")
     shutil.copytree(run, folder, ignore=left_out)
-    path = folder / "conformal.json"  # without what another test may have added
+    path = folder / "conformal.json"  # remove sets that other tests may have added
     content = json.loads(path.read_text())
     content["sets"] = {"given": content["sets"]["given"]}
     path.write_text(json.dumps(sealed(content)))
@@ -50,7 +50,7 @@ def copy(run, tmp_path):
 
 
 def predicted(predictor: Predictor, items: Iterable[Structure | Rejected]) -> list[dict[str, Any]]:
-    """The rows of molecules of which none is rejected."""
+    """The predictions of molecules, none of which is rejected."""
     rows = list(predictor.predict(items))
     assert all(isinstance(row, dict) for row in rows)
     return [dict(row) for row in rows if isinstance(row, dict)]
@@ -66,7 +66,7 @@ def test_a_new_value_is_within_the_quantile_as_often_as_promised(n):
     assert share == pytest.approx(exact, abs=4 * 0.3 / 20_000**0.5)
 
 
-def test_few_values_promise_nothing_and_missing_ones_do_not_count():
+def test_few_values_have_an_infinite_quantile_and_missing_values_are_ignored():
     assert quantile(np.arange(8.0), 0.9) == np.inf
     assert quantile(np.arange(9.0), 0.9) == 8
     assert quantile(np.array([np.nan, *range(9), np.nan]), 0.9) == 8
@@ -107,7 +107,7 @@ def test_a_run_ends_with_intervals_and_evaluate_makes_the_same(run, copy):
     assert set(result["intervals"]) == {"given"}
 
 
-def test_coverage_is_the_share_of_test_molecules_within(run, copy):
+def test_coverage_is_the_fraction_of_test_molecules_within(run, copy):
     result = evaluate(copy)["intervals"]["given"]
     saved, config = load(copy), read_config(copy / "config.yaml")
     molecules, parts, *_ = prepare(config)
@@ -116,7 +116,7 @@ def test_coverage_is_the_share_of_test_molecules_within(run, copy):
     half = result["targets"]["homo"]["half"]
     assert result["targets"]["homo"]["coverage"] == pytest.approx((found[:, 0] <= half).mean())
     assert result["molecules"] == len(parts.test)
-    # 4 standard deviations of both
+    # 4 standard deviations of the calibration and the test coverage
     deviation = (0.09 / result["calibrated_on"] + 0.09 / len(parts.test)) ** 0.5
     for row in result["targets"].values():
         assert row["coverage"] == pytest.approx(0.9, abs=4 * deviation)
@@ -127,7 +127,7 @@ def test_coverage_is_the_share_of_test_molecules_within(run, copy):
     ("valid", "train", "size", "held"),
     [(10_000, 110_000, None, 3334), (100, 800, None, 34), (100, 200, 40, 60), (29, 240, None, 0)],
 )
-def test_a_third_of_the_validation_part_chooses_nothing(valid, train, size, held):
+def test_a_third_of_the_validation_part_does_not_choose_the_epoch(valid, train, size, held):
     part = np.arange(valid)[::-1]
     chose, rest = choosing(part, train, size)
     assert len(rest) == held
@@ -140,7 +140,7 @@ def test_a_third_of_the_validation_part_chooses_nothing(valid, train, size, held
 def test_intervals_on_molecules_that_chose_the_epoch_say_so(copy, capsys):
     path = copy / "conformal.json"
     content = json.loads(path.read_text())
-    del content["sets"]["given"]["chosen_on"]  # as written before any were held back
+    del content["sets"]["given"]["chosen_on"]  # as older versions wrote it
     path.write_text(json.dumps(sealed(content)))
     assert CHOSEN_ON in evaluate(copy, limit=20)["intervals"]["given"]["caveats"]
     assert main(["predict", str(copy), str(water(copy.parent))]) == 0
@@ -149,13 +149,13 @@ def test_intervals_on_molecules_that_chose_the_epoch_say_so(copy, capsys):
 
 
 def water(folder):
-    """A file of one geometry."""
+    """A file with the geometry of water."""
     path = folder / "w.xyz"
     path.write_text("3\n\nO 0 0 0.1\nH 0 0.76 -0.47\nH 0 -0.76 -0.47\n")
     return path
 
 
-def test_parts_that_are_not_alike_are_said(copy, capsys):
+def test_a_split_by_scaffold_is_a_caveat(copy, capsys):
     saved, config = load(copy), read_config(copy / "config.yaml")
     calibrate(copy, saved, prepare(config), replace(config, split="scaffold"))
     assert main(["evaluate", str(copy), "--limit", "20"]) == 0
@@ -214,9 +214,9 @@ def test_given_and_embedded_geometries_have_their_own_intervals(copy, capsys):
 
 @pytest.fixture
 def own_widths(copy, monkeypatch):
-    """The run with intervals of each molecule's own width, from fewer molecules than usual."""
+    """The run with an interval width for each molecule, from fewer molecules than usual."""
     monkeypatch.setattr(difficulty, "FEWEST", 30)
-    monkeypatch.setattr(calibration_sets, "PAYS", float("inf"))  # even where nothing is gained
+    monkeypatch.setattr(calibration_sets, "PAYS", float("inf"))  # even without any gain
     monkeypatch.setattr(conformal, "BIN", 12)
     for name in ("conformal.json", "domain.safetensors"):
         (copy / name).unlink()
@@ -315,7 +315,7 @@ def test_libraries_have_the_same_intervals_and_reasons(copy, tmp_path):
     assert rows[2]["homo_low"] is rows[2]["outside"] is None
 
 
-def test_what_training_molecules_were_made_of():
+def test_composition_limits_are_those_of_the_training_molecules():
     molecules = load_data(SAMPLE)
     made = Composition.of(molecules, np.arange(300))
     for i in range(300):
@@ -338,18 +338,18 @@ def test_distances_of_correlated_features_are_one_on_average():
     space = FeatureSpace.fit(features[:2000])
     assert space.distance(features[2000:]).square().mean() == pytest.approx(1, abs=0.03)
     assert space.distance(2 * features[2000:]).min() > 1
-    flat = FeatureSpace.fit(torch.cat([features, torch.ones(4000, 1)], 1))  # nothing varies there
+    flat = FeatureSpace.fit(torch.cat([features, torch.ones(4000, 1)], 1))  # a constant feature
     assert bool(torch.isfinite(flat.distance(torch.zeros(3, 21))).all())
 
 
 def strange(structure: Structure) -> list[Structure]:
-    """The same atoms where no molecule of QM9 has them: drawn out, pressed, at random places."""
+    """Unphysical geometries of the same atoms: stretched, compressed, and with large noise."""
     random = np.random.default_rng(0).normal(size=structure.pos.shape)
     places = structure.pos * 1.4, structure.pos * 0.7, structure.pos + 0.6 * random
     return [replace(structure, pos=pos) for pos in places]
 
 
-def test_molecules_of_the_kind_are_inside_the_shipped_model_and_others_are_not():
+def test_qm9s_molecules_are_inside_the_shipped_models_domain_and_others_outside():
     predictor, molecules = Predictor(pretrained.ROOT / "qm9"), load_data(SAMPLE)
     known = [
         Structure("m", z.astype(np.int64), pos.astype(np.float64), "here", GIVEN)
@@ -368,7 +368,7 @@ TEXTBOOK = ["C", "N", "O", "C#C", "C#N", "C=O", "CC", "CO", "NC=O", "c1ccccc1", 
 TEXTBOOK += ["c1ccncc1", "Oc1ccccc1", "NCC(=O)O", "CCO", "CC(C)=O"]
 
 
-def test_textbook_molecules_are_not_outside_the_shipped_model():
+def test_textbook_molecules_are_inside_the_shipped_models_domain():
     predictor = Predictor(pretrained.ROOT / "qm9")
     assert predictor.calibration is not None
     if "limits" not in predictor.calibration.content["sets"]["embedded"]["8"]:

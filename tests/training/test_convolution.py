@@ -1,4 +1,4 @@
-"""Our sums over neighbours against e3nn's tensor product, and the order of its components."""
+"""molinv's convolution against e3nn's tensor product, and the order of components."""
 
 import torch
 from e3nn import o3

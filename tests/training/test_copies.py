@@ -1,4 +1,4 @@
-"""Several geometries of each molecule: which are made, drawn, validated and predicted."""
+"""Several geometries of each molecule: made, drawn, validated and predicted."""
 
 import json
 from dataclasses import replace
@@ -27,7 +27,7 @@ SMALL = {"width": 16, "layers": 1, "kernels": 4, "hidden": 8}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """60 of QM9's molecules, the smallest among them."""
+    """60 of QM9's molecules, including the smallest."""
     few = load("data/qm9_sample").take(np.arange(60))
     path = tmp_path_factory.mktemp("set") / "few"
     few.save(path)
@@ -199,7 +199,7 @@ def test_data_makes_conformers_once(folder, capsys):
 
 @pytest.fixture(scope="module")
 def shuffled(tmp_path_factory):
-    """An .sdf file with coordinates, whose atoms are in another order than its SMILES's."""
+    """An .sdf file with coordinates, whose atoms are not in the order of the SMILES."""
     random = np.random.default_rng(0)
     path = tmp_path_factory.mktemp("sdf") / "a.sdf"
     with path.open("w", encoding="utf-8") as file:

@@ -43,7 +43,7 @@ def in_two(tmp_path, config):
 
 
 def test_two_processes_give_the_curve_of_one(tmp_path):
-    # neither 15 into 101 molecules nor 2 into 15: shares of 8 and 7, in the last step 6 and 5
+    # uneven batches: processes get 8 and 7 of 15 molecules, and 6 and 5 in the last step
     uneven = {"train_size": 101, "batch_size": 15, "valid_size": 33, "copies": 2, "epochs": 3}
     uneven |= {"targets": "homo,mu", "warmup": 3, "ema": 0.8, "distribution_args": {"init": 1.5}}
     one, two = tmp_path / "one", tmp_path / "two"

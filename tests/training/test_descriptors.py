@@ -1,4 +1,4 @@
-"""Descriptors beside positions: RDKit's and columns of a file, from training to prediction."""
+"""Descriptors as inputs: RDKit's and columns of a file, from training to prediction."""
 
 import csv
 import json
@@ -33,7 +33,7 @@ WANTED = "rdkit2d,temperature,'pH, measured'"
 
 
 def rows() -> list[list[str]]:
-    """A table whose values follow from the temperature alone."""
+    """A table whose values depend only on the temperature."""
     made = [["smiles", "temperature", "pH, measured", "y"]]
     made += [[s, str(280 + i), "7", str(0.1 * i)] for i, s in enumerate(SMILES)]
     made[3][1] = "warm"

@@ -1,4 +1,4 @@
-"""Compiled, in bfloat16, on an accelerator: the same training by other means."""
+"""Training that is compiled, in bfloat16, or on a GPU has the same losses."""
 
 import csv
 import shutil
@@ -24,10 +24,10 @@ def test_bfloat16_on_the_cpu_comes_near(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # dynamo itself does what torch warns of
+@pytest.mark.filterwarnings("ignore")  # torch warns of calls that dynamo itself makes
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a compiler")
 def test_compiled_and_eager_networks_give_the_same_losses(tmp_path):
-    # one step and a validation, which sees its gradients: every compilation takes long
+    # one step, and a validation that shows its effect: every compilation takes long
     for compiled in (False, True):
         train(small(tmp_path / str(compiled), compile=compiled, epochs=1, train_size=64, warmup=0))
     for name in ("train_loss", "homo_stored"):
@@ -36,7 +36,7 @@ def test_compiled_and_eager_networks_give_the_same_losses(tmp_path):
 
 
 @pytest.mark.gpu
-@pytest.mark.filterwarnings("ignore")  # dynamo itself does what torch warns of
+@pytest.mark.filterwarnings("ignore")  # torch warns of calls that dynamo itself makes
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_an_epoch_on_a_gpu_compiled_and_in_bfloat16(tmp_path):
     train(small(tmp_path / "cpu", epochs=1))

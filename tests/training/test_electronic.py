@@ -1,4 +1,4 @@
-"""What GFN2-xTB says of molecules as inputs of networks."""
+"""GFN2-xTB results as inputs of networks."""
 
 import csv
 
@@ -55,7 +55,7 @@ def test_no_rotation_or_shift_changes_the_numbers(sample):
             np.testing.assert_allclose(before, after, rtol=1e-3, atol=1e-3)
 
 
-def test_numbers_are_those_of_chemistry():
+def test_xtb_results_of_water_are_plausible():
     said = xtb.electronic(*WATER)
     at = xtb.ATOMS.index
     assert said.atoms[:, at("q_A")].sum() == pytest.approx(0, abs=1e-5)
@@ -65,7 +65,7 @@ def test_numbers_are_those_of_chemistry():
     assert np.array_equal(said.pairs[..., 0], said.pairs[..., 0].T)
     homo, lumo, atomisation, dipole = said.molecule[[1, 2, 4, 5]]
     assert homo < lumo
-    assert -20 < atomisation < -9  # eV; measured 9.5, and its atoms lack the energy of their spins
+    assert -20 < atomisation < -9  # eV; the experiment is 9.5, xTB's atoms lack spin energies
     assert dipole == pytest.approx(2.1, abs=0.3)
     cation = xtb.electronic(np.array([7, 1, 1, 1, 1]), _tetrahedron(), charge=1)
     assert cation.atoms[:, at("q_A")].sum() == pytest.approx(1, abs=1e-5)
@@ -90,13 +90,13 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_it_cannot_say_is_a_sentence(what):
+def test_failed_calculations_are_refused_in_a_sentence(what):
     (z, *state), words = WRONG[what]
     with pytest.raises(InputError, match=words):
         xtb.electronic(z, 0.55 * np.arange(6.0).reshape(2, 3), *state)
 
 
-def test_it_is_an_option(monkeypatch):
+def test_without_tblite_the_error_names_the_package(monkeypatch):
     monkeypatch.setattr(xtb.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'molinv\[xtb\]'"):
         xtb.electronic(*WATER)
@@ -114,10 +114,10 @@ def test_reading_computes_it_for_every_conformer_and_lists_what_it_refuses():
     assert radical.state == (0, 1)
 
 
-def test_the_cache_keeps_numbers_and_reasons(sample, own_cache, monkeypatch):
+def test_the_cache_stores_results_and_reasons(sample, own_cache, monkeypatch):
     some = sample.take(np.arange(40))
     states = np.zeros((40, 2), np.int8)
-    states[7] = 0, 1  # an odd number of electrons is missing one
+    states[7] = 0, 1  # one unpaired electron does not fit an even number of electrons
     chosen = np.array([9, 3, 7, 30])
     found, wrong = electronics(some, chosen, states)
     assert set(wrong) == {7}
@@ -130,7 +130,7 @@ def test_the_cache_keeps_numbers_and_reasons(sample, own_cache, monkeypatch):
     assert np.isnan(found.molecule[7]).all()
 
 
-def test_a_few_are_found_among_all_and_most_are_computed_with_all(sample, own_cache, monkeypatch):
+def test_a_few_molecules_are_read_from_the_cache_of_the_whole_set(sample, own_cache, monkeypatch):
     some, states = sample.take(np.arange(30)), np.zeros((30, 2), np.int8)
     most, _ = electronics(some, np.arange(3, 25), states)
     monkeypatch.setattr(xtb, "electronic", None)
@@ -145,10 +145,10 @@ def test_another_state_or_place_is_computed_anew(sample, own_cache):
     rows, neutral = np.arange(3), np.zeros((3, 2), np.int8)
     before, _ = electronics(some, rows, neutral)
     after, _ = electronics(some, rows, neutral + np.array([[2, 0]], np.int8))
-    assert (after.molecule[:, 1] < before.molecule[:, 1] - 3).all()  # of a dication, in eV
+    assert (after.molecule[:, 1] < before.molecule[:, 1] - 3).all()  # HOMO of a dication, eV
 
 
-def test_several_processes_say_the_same(sample, own_cache, monkeypatch, tmp_path):
+def test_several_processes_compute_the_same(sample, own_cache, monkeypatch, tmp_path):
     monkeypatch.setattr(cached, "FEW", 4)
     some, states = sample.take(np.arange(6)), np.zeros((6, 2), np.int8)
     two, _ = electronics(some, np.arange(6), states, workers=2)
@@ -177,7 +177,7 @@ def test_batches_have_every_atoms_and_pairs_own_numbers(sample, own_cache):
 
 
 @pytest.mark.parametrize("name", ["point", "painn", "equivariant", "graph"])
-def test_models_see_them(name):
+def test_outputs_depend_on_every_kind_of_xtb_feature(name):
     torch.manual_seed(0)
     model = models.make(name, 2, {})
     model.set_features(sizes(("xtb",)), 2)
@@ -227,7 +227,7 @@ def test_a_run_predicts_files_as_it_was_validated(own_cache, tmp_path):
     assert Predictor(str(more)).descriptors.xtb
 
 
-def test_a_run_that_starts_from_one_without_begins_as_that_one(own_cache, tmp_path):
+def test_a_fine_tuned_model_with_xtb_starts_with_the_same_outputs(own_cache, tmp_path):
     first = train(small(tmp_path / "first", epochs=1, targets="homo,U0"))
     wanted = small(tmp_path / "more", init=str(first), features="xtb", targets="homo,U0")
     config, initial = like_initial(wanted)

@@ -1,4 +1,4 @@
-"""An ensemble: runs of several seeds in one folder, which is one model."""
+"""An ensemble: runs with several seeds in one folder, which is one model."""
 
 import csv
 import json
@@ -132,7 +132,7 @@ def test_what_takes_one_model_names_a_member(ensemble, tmp_path, capsys):
     assert "holds an ensemble: give --ensemble" in capsys.readouterr().err
 
 
-def test_numbers_of_members(copy, tmp_path, capsys):
+def test_more_members_extend_an_ensemble_and_fewer_are_refused(copy, tmp_path, capsys):
     assert main(["train", *FLAGS, "--ensemble", "2", "--out", str(copy)]) == 2
     assert "has 3 trained members, more than 2" in capsys.readouterr().err
     assert main(["train", *FLAGS, "--ensemble", "1", "--out", str(tmp_path / "n")]) == 2

@@ -1,4 +1,4 @@
-"""Models that predict vectors and tensors: they turn, reflect and stay put as those should."""
+"""Models that predict vectors and tensors: they are equivariant, and translation invariant."""
 
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def test_outputs_turn_as_they_should(net, store, group):
             seed=seed,
             tolerance=1e-6,
         )
-    if net.output != "scalar":  # and so do not stay as they are
+    if net.output != "scalar":  # the outputs are not invariant
         with pytest.raises(testing.LawBroken):
             testing.check_equivariant(
                 lambda *inputs: net(*inputs) / scale,
@@ -154,7 +154,7 @@ def test_weights_of_a_file_give_the_same_outputs(net, store, tmp_path):
 
 
 def charges(batch):
-    """Dipoles (b, 1, 3), second moments (b, 1, 3, 3) and irreps of the nuclei's charges."""
+    """Dipoles (b, 1, 3), second moments (b, 1, 3, 3) and irreps of the nuclear charges."""
     z = batch.z.to(batch.pos)[..., None]
     r = batch.pos - batch.pos.sum(1, keepdim=True) / batch.mask.sum(1)[:, None, None]
     third = z * e3nn.o3.spherical_harmonics(3, r, normalize=False)

@@ -1,4 +1,4 @@
-"""Dipoles, quadrupoles and charges from training to prediction: what turns, and how."""
+"""Dipoles, quadrupoles, octupoles and charges, from training to prediction."""
 
 import csv
 import json
@@ -39,7 +39,7 @@ SETTINGS = {
 
 
 def mean_l1(outputs, target, **kwargs):
-    """The mean error of copies (c, b, t) and how many values there are."""
+    """The mean error of copies (c, b, t), and the number of values."""
     target = target.expand(len(outputs), *target.shape).flatten(0, 1)
     errors, there = masked(outputs.flatten(0, 1), target, **kwargs)
     return errors.sum() / there.sum().clamp_min(1), there.sum() // len(outputs)
@@ -47,7 +47,7 @@ def mean_l1(outputs, target, **kwargs):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """A finished run of an equivariant network on each target, two of its epochs."""
+    """A run of two epochs for each target, with an equivariant network."""
     root = tmp_path_factory.mktemp("kinds")
     for name in NAMES:
         train(
@@ -81,7 +81,7 @@ def structures(n=4):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_equivariant_network_errs_alike_however_molecules_lie(folders, name):
+def test_errors_of_an_equivariant_network_do_not_depend_on_orientation(folders, name):
     result = json.loads((folders / name / "evaluation.json").read_text())
     row = result["targets"][name]
     assert row["stored"] == pytest.approx(row["rotated"], rel=1e-4)
@@ -91,7 +91,7 @@ def test_an_equivariant_network_errs_alike_however_molecules_lie(folders, name):
     assert float(last[f"{name}_stored"]) == pytest.approx(float(last[f"{name}_rotated"]), rel=1e-4)
     assert float(last[f"{name}_orbit_variance"]) < 1e-6 * float(last[f"{name}_orbit_square"])
     assert ("components" in row) == (name != "charges")
-    if name != "charges":  # these do depend on the frame
+    if name != "charges":  # errors of components depend on the frame
         assert row["components"]["stored"] < row["stored"]
         assert row["components"]["stored"] != pytest.approx(row["components"]["rotated"], rel=1e-4)
     interval = result["intervals"]["given"]["targets"][name]
@@ -150,7 +150,7 @@ def test_files_and_the_screen_show_them(folders, tmp_path, capsys):
     assert "3 atoms" in capsys.readouterr().out
 
 
-def test_what_an_analysis_is_given(folders):
+def test_an_analysis_gets_values_of_the_right_kind(folders):
     for name, kind in NAMES.items():
         subject, config, saved = of_run(folders / name)
         given = held_out(config, saved, 5)
@@ -161,7 +161,7 @@ def test_what_an_analysis_is_given(folders):
         assert given.y is not None
         assert given.y.shape == values.shape
         assert given.y.isfinite().all()
-        if subject.by_atom:  # nothing where there is no atom
+        if subject.by_atom:  # padding has no values
             assert not values[:, 0][z == 0].any()
 
 
@@ -178,7 +178,7 @@ def test_the_loss_is_that_of_vectors_and_does_not_see_the_frame():
     assert loss == pytest.approx(float(errors[:, ~y.isnan().any(-1)].mean()), rel=1e-5)
     assert moved == pytest.approx(float(loss), rel=1e-5)
     one = outputs[:1].clone().requires_grad_()
-    mean_l1(one, outputs[0], kind="vector")[0].backward()  # where all is right already
+    mean_l1(one, outputs[0], kind="vector")[0].backward()  # the gradient at an error of 0
     assert one.grad is not None
     assert one.grad.isfinite().all()
     weighted, _ = mean_l1(outputs, y, kind="vector", weights=torch.tensor([0.0, 2.0]))
@@ -192,7 +192,7 @@ def test_the_loss_is_that_of_vectors_and_does_not_see_the_frame():
 
 
 def test_outputs_are_turned_back_before_the_loss():
-    """A network of vectors in a distribution sees no loss from turning where it is equivariant."""
+    """Rotations do not change the loss of an equivariant network of vectors."""
     molecules = load_data(SAMPLE)
     batch = OnDevice(molecules, molecules.select(["homo"]), "cpu").gather(np.arange(6))
     made = {}
@@ -244,8 +244,8 @@ def test_what_cannot_be_trained_or_asked_is_refused_in_a_sentence(folders, tmp_p
         assert capsys.readouterr().err.strip().count("\n") == 0
 
 
-def test_a_run_goes_on_from_numbers_to_vectors(tmp_path, run):
-    """`--init` with another kind of target keeps all but the last layer."""
+def test_a_model_of_numbers_is_fine_tuned_on_vectors(tmp_path, run):
+    """`--init` with another kind of target keeps all layers except the last."""
     folder = train(small(tmp_path / "next", targets="dipole [D]", epochs=1, init=str(run)))
     first, then = load(run).network.state_dict(), load(folder).network.state_dict()
     assert first.keys() == then.keys()

@@ -1,4 +1,4 @@
-"""Features beside positions: every model that takes some, on real molecules."""
+"""Features as inputs of every model that takes them, on real molecules."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def structures(*smiles: str) -> list[Structure]:
 
 
 def filled(name: str):
-    """A model whose feature weights are not 0, as they are at first."""
+    """A model with random weights of the features, which are initially 0."""
     torch.manual_seed(0)
     model = models.make(name, 2, {})
     model.set_features(sizes(NAMES))
@@ -126,10 +126,10 @@ def test_an_unknown_feature_suggests_the_nearest():
 def test_totals_keep_their_digits_in_half_precision(name):
     torch.manual_seed(0)
     model = models.make(name, 2, {})
-    torch.nn.init.constant_(model.read[-1].bias, 20.0)  # as an energy lies far from 0
+    torch.nn.init.constant_(model.read[-1].bias, 20.0)  # energies are far from 0
     batch = pad(structures("CC(=O)O", "c1ccncc1", "CCO", "CCN"))
     whole = model(*model.inputs(batch))
     with torch.autocast("cpu", torch.bfloat16):
         half = model(*model.inputs(batch))
     assert half.dtype == torch.float32
-    assert (half - whole).abs().max() < 0.02  # of 20: bfloat16 has steps of 0.125 there
+    assert (half - whole).abs().max() < 0.02  # near 20, bfloat16 has steps of 0.125

@@ -1,4 +1,4 @@
-"""Energies learned with their gradient: the forces are those of the orbit-averaged energy."""
+"""Energies learned with forces: predicted forces are the gradient of the averaged energy."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ COUNT = 90
 
 
 def pairs(z, pos):
-    """A potential that is easy to learn: Morse's between all pairs; energy (eV) and forces."""
+    """Energy (eV) and forces of an easy potential: Morse potentials between all pairs."""
     n = len(z)
     i, j = np.triu_indices(n, 1)
     r = pos[i] - pos[j]
@@ -75,7 +75,7 @@ def path(frames, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(path, tmp_path_factory):
-    """A run of a network without any symmetry, and its evaluation."""
+    """An evaluated run of a network without built-in symmetry."""
     folder = tmp_path_factory.mktemp("runs") / "morse"
     settings = dict(data=str(path), targets="energy,forces", train_size=None, valid_size=None)
     train(small(folder, **settings, epochs=16, batch_size=8, copies=2, lr=3e-3))
@@ -134,7 +134,7 @@ def test_training_lowers_both_errors_and_says_them_with_units(folder):
 
 
 def test_a_sampled_poses_gradient_is_the_turned_force():
-    """d/dx f(g x) = g^-1 (grad f)(g x), which training and averages rest on."""
+    """d/dx f(g x) = g^-1 (grad f)(g x), which training and averages rely on."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = make_network(
@@ -161,7 +161,7 @@ def test_a_sampled_poses_gradient_is_the_turned_force():
 
 
 def test_predicted_forces_are_the_slope_of_the_predicted_energy(folder, frames):
-    """By finite differences of the energy, averaged over the same elements."""
+    """Against finite differences of the energy, averaged over the same elements."""
     saved = load(folder)
     network, standardizer = saved.network.double(), saved.standardizer
     z, pos, *_ = next(f for f in frames if len(f[0]) == 6)
@@ -233,7 +233,7 @@ def test_gradients_reach_the_network_and_the_extents(path):
     force.square().sum().backward()
     assert all(p.grad.abs().max() > 0 for p in network.distribution.parameters())
     missing = [n for n, p in network.model.named_parameters() if p.grad is None]
-    assert missing == ["read.3.bias"]  # a constant has no slope
+    assert missing == ["read.3.bias"]  # a constant has no gradient
 
 
 def test_the_scale_of_forces_has_no_direction(path):
@@ -249,7 +249,7 @@ def test_the_scale_of_forces_has_no_direction(path):
     assert "forces" not in plain.config()
 
 
-def test_what_does_not_go_together_is_refused_in_a_sentence(frames, path, tmp_path):
+def test_settings_that_exclude_each_other_are_refused_in_a_sentence(frames, path, tmp_path):
     common = dict(data=str(path), train_size=None, valid_size=None, epochs=1)
     for changes, reason in (
         ({"targets": "energy,forces [kcal/mol/A]"}, "expected eV/angstrom"),
@@ -264,7 +264,7 @@ def test_what_does_not_go_together_is_refused_in_a_sentence(frames, path, tmp_pa
         assert reason in str(error.value)
     short = write(tmp_path / "a.extxyz", frames[:12])
     text = short.read_text().splitlines()
-    text[2] = text[2].rsplit(" ", 1)[0] + " x"  # a number that is none
+    text[2] = text[2].rsplit(" ", 1)[0] + " x"  # not a number
     short.write_text("\n".join(text) + "\n")
     own = read_own(short, [Target("energy", ""), Target("forces", "")])
     assert [r.reason[:23] for r in own.rejected] == ["expected an atom vector"]

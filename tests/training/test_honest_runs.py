@@ -1,4 +1,4 @@
-"""Runs that would come out wrong without a word: each is refused, or comes out right."""
+"""Situations that could silently give wrong results: each is refused or handled correctly."""
 
 import multiprocessing
 import os
@@ -27,7 +27,7 @@ from molinv.training.source import Source
 
 
 def test_fine_tuning_on_equal_targets_starts_as_the_model_it_starts_from(run, tmp_path):
-    """Values, and so forces, before any step: with scales of its own they would be off."""
+    """With scales of its own, the new run's predictions before the first step would be wrong."""
     config = small(tmp_path / "b", init=str(run), train_size=100, epochs=1)
     config.targets = "homo,U0"
     train(config)
@@ -59,7 +59,7 @@ def test_another_architecture_than_the_initial_models_is_refused(run, tmp_path):
     sizes = ["--model_args", '{"width": 16, "layers": 1}']
     assert main([*arguments, *sizes, "--out", str(other)]) == 0
     plain = ["train", "--targets", "homo", "--init", str(other), "--out", str(tmp_path / "d")]
-    assert main([*plain, "--model", "point"]) == 2  # a default that was typed
+    assert main([*plain, "--model", "point"]) == 2  # a default that was given explicitly
 
 
 def test_a_run_folder_belongs_to_one_process(tmp_path):
@@ -76,7 +76,7 @@ def _write(path, letter, barrier):
                 file.flush()
 
 
-def test_of_two_writers_one_wins_whole(tmp_path):
+def test_of_two_writers_one_complete_file_remains(tmp_path):
     path, context = tmp_path / "out.csv", multiprocessing.get_context("spawn")
     barrier = context.Barrier(2)
     writers = [context.Process(target=_write, args=(path, c, barrier)) for c in "ab"]
@@ -111,7 +111,7 @@ def test_a_validation_that_is_not_a_number_is_never_the_best(tmp_path, monkeypat
     def read(self, metric):
         calls.append(1)
         values, error = right(self, metric)
-        return values, error * torch.nan if len(calls) <= 4 else error  # all of the first epoch
+        return values, error * torch.nan if len(calls) <= 4 else error  # NaN in the first epoch
 
     monkeypatch.setattr(Numbers, "read", read)
     folder = train(small(tmp_path / "a", epochs=3))
@@ -122,7 +122,7 @@ def test_a_validation_that_is_not_a_number_is_never_the_best(tmp_path, monkeypat
         train(small(tmp_path / "b", epochs=1))
 
 
-def test_a_run_is_not_taken_up_on_changed_data(tmp_path, capsys):
+def test_a_run_is_not_resumed_on_changed_data(tmp_path, capsys):
     rows = [
         f"{'C' * (1 + i % 7)}{'O' * (i % 3)}N{'C' * (i % 5)},{i * 0.37 % 5:.3f}" for i in range(40)
     ]
@@ -163,7 +163,7 @@ def test_signals_end_a_run_with_a_sentence_and_a_code(tmp_path, sent, code, word
 
 
 def test_evaluating_a_shipped_model_leaves_the_package_alone(tmp_path, monkeypatch):
-    """What is measured goes to the user's folder; nothing is measured here but a few molecules."""
+    """Results are written to the user's folder. Only a few molecules are evaluated here."""
     from molinv import pretrained
     from molinv.prediction import evaluate as accuracy
 
@@ -194,8 +194,8 @@ def test_double_precision_trains(tmp_path):
     assert load(folder).card["epoch"] == 1
 
 
-def test_weights_leave_the_worth_of_the_reward_alone():
-    """A common factor of all weights is no weight, and their mean is 1."""
+def test_weights_do_not_change_the_balance_of_loss_and_reward():
+    """A common factor of all weights has no effect: their mean is 1."""
     for weights in ({"homo": 5.0, "lumo": 5.0, "gap": 5.0}, {"homo": 10.0}):
         found = normalised(weights, ["homo", "lumo", "gap"])
         assert found is not None
@@ -257,7 +257,7 @@ def test_a_run_that_was_asked_to_end_within_an_epoch_is_resumed_to_the_same_bits
     assert all(torch.equal(whole[k], parts[k]) for k in whole)
 
 
-def test_fewer_epochs_than_a_run_has_behind_it_is_a_sentence(tmp_path):
+def test_fewer_epochs_than_a_run_has_trained_are_refused(tmp_path):
     train(small(tmp_path / "a", epochs=2))
     with pytest.raises(InputError, match="has already trained 2 epochs, more than the 1 asked for"):
         train(small(tmp_path / "a", epochs=1))

@@ -1,4 +1,4 @@
-"""Molecules of up to 500 atoms: the numbers of the dense form, in a memory that stays small."""
+"""Molecules of up to 500 atoms: computing in blocks gives the same numbers with less memory."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def network(geometry, dtype=torch.float64):
 
 
 def molecules(size, atoms, dtype=torch.float64):
-    """Positions and elements; of all but the first molecule the last atoms are padding."""
+    """Positions and elements; every molecule except the first has padding at its end."""
     batch = random_batch(size, atoms, torch.device("cpu"))
     z = batch.z.clone()
     for i in range(size):
@@ -44,7 +44,7 @@ def derivatives(net, pos, z):
 @pytest.mark.parametrize(("size", "atoms"), [(3, 101), (2, 170), (1, 300)])
 def test_blocks_give_the_dense_forms_numbers(geometry, size, atoms, monkeypatch):
     net, (pos, z) = network(geometry), molecules(size, atoms)
-    monkeypatch.setattr(point, "ROOM", 5000)  # many blocks, of a length that leaves a rest
+    monkeypatch.setattr(point, "ROOM", 5000)  # many blocks, of which the last is shorter
     blocks, quick = derivatives(net, pos, z), net(pos, z).detach()
     with torch.no_grad():
         still = net(pos, z)
@@ -73,7 +73,7 @@ def test_five_hundred_atoms_in_single_precision(monkeypatch):
     assert torch.isfinite(blocks).all()
 
 
-def test_small_molecules_go_the_old_way(monkeypatch):
+def test_small_molecules_use_the_dense_form(monkeypatch):
     net, (pos, z) = network("absolute"), molecules(4, point.LARGE)
     calls = []
     monkeypatch.setattr(point, "_remade", lambda *_: calls.append(1))
@@ -93,6 +93,6 @@ def test_batches_hold_no_more_pairs_than_there_is_room_for():
     counts = [(len(part), max(sizes[i] for i in part)) for part in parts]
     assert all(count <= 64 and (count == 1 or count * n**2 <= PAIRS) for count, n in counts)
     assert [n for _, n in counts] == sorted(n for _, n in counts)
-    assert counts[0][0] == 64  # small ones fill their batch
+    assert counts[0][0] == 64  # a batch of small molecules is full
     assert counts[-1] == (1, 500)
     assert len(parts) < 20

@@ -1,4 +1,4 @@
-"""Models from out of tree, and what cannot be done, in one sentence each."""
+"""Models outside molinv, and errors of models in one sentence each."""
 
 import json
 
@@ -113,7 +113,7 @@ def test_a_molecule_that_is_too_large(run, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", models.available())
 def test_a_lone_atom_and_atoms_far_apart_are_finite(name):
-    """Nothing within any cutoff, beside an ordinary molecule and by itself."""
+    """Atoms without neighbours within the cutoff, alone and in a batch with another molecule."""
     net = models.make(name, 1, {}).eval()
     pos = torch.zeros(3, 3, 3)
     pos[1, 1, 0], pos[2, 1, 0], pos[2, 2, 1] = 50.0, 0.96, 0.96

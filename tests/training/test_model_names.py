@@ -1,4 +1,4 @@
-"""Which files of models/ are architectures: listed by their source, found by their name."""
+"""Architectures are listed from the source of the files in models/, and found by name."""
 
 import importlib
 import pkgutil
@@ -34,7 +34,7 @@ FILES = {
 
 @pytest.fixture
 def more(tmp_path, monkeypatch):
-    """Further files in models/, as if they lay there; forgotten at the end."""
+    """Pretend that there are further files in models/, and unload them at the end."""
     before = set(sys.modules)
     for name, text in FILES.items():
         (tmp_path / f"{name}.py").write_text(text)

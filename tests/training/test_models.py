@@ -1,4 +1,4 @@
-"""Every model, with its defaults and in every variant, against the same suite."""
+"""Every model, with its defaults and in several variants, against the same suite."""
 
 from pathlib import Path
 
@@ -74,8 +74,8 @@ def test_declared_symmetries_hold_and_no_others(case, store, group):
             check(1e-6)
 
 
-def test_where_a_molecule_lies_does_not_matter(case, store):
-    """A hundred angstrom away, where float32 keeps 1e-5 of them; edges must not change either."""
+def test_positions_do_not_matter_to_translation_invariant_models(case, store):
+    """Moves by 100 angstrom, where float32 is accurate to 1e-5; edges must not change either."""
     net, _ = case
     here = store.gather(torch.arange(8).numpy())
     away = here.pos + 100 * here.mask[..., None]

@@ -1,4 +1,4 @@
-"""A molecule's group elements depend on the seed, the epoch and the molecule, and nothing else."""
+"""A molecule's group elements depend only on the seed, the epoch and the molecule."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from molinv.training.run import train
 
 
 @pytest.mark.parametrize("kind", ["UniformBox", "HaarBall", "Gaussian", "Haar", "Identity"])
-def test_keys_make_the_noise(kind):
+def test_noise_depends_only_on_the_key(kind):
     mu = distributions.find(kind)(groups.SO3())
     noise = keyed_noise(mu, 3, 1000, (3, 5))
     assert noise.shape[:2] == (3, 1000)
@@ -33,7 +33,7 @@ def test_keys_make_the_noise(kind):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """What the network is given in training: noise per copy and molecule, one entry a step."""
+    """The noise of each training step, for every copy and molecule."""
     steps, risk = [], Augmented.risk
 
     def spy(self, *inputs, noise=None, **rest):
@@ -46,7 +46,7 @@ def drawn(monkeypatch):
 
 
 def test_batches_do_not_change_the_noise(tmp_path, drawn):
-    """Two batch sizes, so two orders, with the same elements for the same molecules."""
+    """With two batch sizes, and so two orders, molecules have the same elements."""
     epochs = []
     for size in (32, 50):
         train(small(tmp_path / str(size), batch_size=size, copies=2, epochs=2))

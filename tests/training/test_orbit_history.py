@@ -1,4 +1,4 @@
-"""What a run keeps of its network's dependence on orientation, from epoch to epoch."""
+"""The columns of metrics.csv on a network's dependence on orientation."""
 
 import csv
 
@@ -23,7 +23,7 @@ def rows(folder):
 
 
 @pytest.mark.parametrize(("ema", "precision"), [(0.0, "32-true"), (0.9, "bf16-mixed")])
-def test_it_is_that_of_the_model_that_is_saved(tmp_path, ema, precision):
+def test_orbit_columns_are_those_of_the_saved_model(tmp_path, ema, precision):
     config = small(tmp_path, epochs=2, ema=ema, targets="homo,U0", precision=precision)
     train(config)
     saved = load(tmp_path)
@@ -42,14 +42,14 @@ def test_it_is_that_of_the_model_that_is_saved(tmp_path, ema, precision):
     values = torch.stack([outputs(groups.SO3().haar(len(batch), draw)) for _ in range(64)])
     found = split_squared(values, truth)
     for i, target in enumerate(("homo", "U0")):
-        # other rotations: 8 against 64 for each of 32 molecules
+        # different rotations: 8 in the run and 64 here, for each of 32 molecules
         variance, square = (float(row[f"{target}_orbit_{k}"]) for k in ("variance", "square"))
         assert variance == pytest.approx(float(found.variance[:, i].mean()), rel=0.35)
         assert square == pytest.approx(float(found.total[:, i].mean()), rel=0.1)
         assert 0 < variance < square
 
 
-def test_an_invariant_network_has_none_in_half_precision_either(tmp_path):
+def test_an_invariant_network_has_no_orbit_variance_in_half_precision(tmp_path):
     shape = {"width": 32, "layers": 2, "geometry": "distance"}
     train(small(tmp_path, epochs=1, targets="U0", precision="bf16-mixed", model_args=shape))
     last = rows(tmp_path)[-1]
@@ -57,7 +57,7 @@ def test_an_invariant_network_has_none_in_half_precision_either(tmp_path):
     assert variance < 1e-8 * square
 
 
-def test_a_run_that_began_without_it_goes_on(tmp_path, monkeypatch):
+def test_a_run_without_orbit_columns_is_resumed(tmp_path, monkeypatch):
     whole = tmp_path / "whole"
     train(small(whole, epochs=3))
     with monkeypatch.context() as patch:
@@ -69,7 +69,7 @@ def test_a_run_that_began_without_it_goes_on(tmp_path, monkeypatch):
     names = ("homo_orbit_variance", "homo_orbit_square")
     assert [all(n in row for n in names) for row in kept] == [False, False, True, True]
     assert [all(n in row for n in names) for row in expected] == [False, True, True, True]
-    # one epoch of one is a shorter schedule: only the columns are compared
+    # the first epoch had a shorter schedule, so only the columns are compared
     assert set(kept[-1]) == set(expected[-1])
 
 

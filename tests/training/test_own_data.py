@@ -1,4 +1,4 @@
-"""Training on a file of one's own, with missing values, and from a trained model."""
+"""Training on a user's file, with missing values, and fine-tuning."""
 
 import csv
 import json
@@ -36,7 +36,7 @@ TINY = {"width": 16, "layers": 1, "kernels": 4}
 
 
 def mean_l1(outputs, target, **kwargs):
-    """The mean error of copies (c, b, t) and how many values there are."""
+    """The mean error of copies (c, b, t), and the number of values."""
     target = target.expand(len(outputs), *target.shape).flatten(0, 1)
     errors, there = masked(outputs.flatten(0, 1), target, **kwargs)
     return errors.sum() / there.sum().clamp_min(1), there.sum() // len(outputs)
@@ -51,7 +51,7 @@ def _own_cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    """60 molecules of QM9 as a .csv file; every third has no b, two rows are bad."""
+    """60 molecules of QM9 as a .csv file; every third has no b, and two rows are bad."""
     molecules = load_data(SAMPLE).take(np.arange(60))
     y = molecules.select(["gap", "alpha"])
     path = tmp_path_factory.mktemp("data") / "mine.csv"
@@ -69,7 +69,7 @@ def table(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def own(table, tmp_path_factory):
-    """A run on it, through the command line."""
+    """A run on the table, through the command line."""
     folder = tmp_path_factory.mktemp("runs") / "own"
     arguments = ["--targets", "a [meV],b [a0^3]", "--epochs", "2", "--accelerator", "cpu"]
     arguments += ["--workers", "0", "--batch_size", "16", "--model_args", json.dumps(TINY)]
@@ -78,7 +78,7 @@ def own(table, tmp_path_factory):
 
 
 def predicted(predictor: Predictor, items: Iterable[Structure | Rejected]) -> list[dict[str, Any]]:
-    """The rows of molecules of which none is rejected."""
+    """The predictions of molecules, none of which is rejected."""
     rows = list(predictor.predict(items))
     assert all(isinstance(row, dict) for row in rows)
     return [dict(row) for row in rows if isinstance(row, dict)]
@@ -104,7 +104,7 @@ def test_bad_rows_are_listed_in_the_run_folder(own, table):
     assert "no value" in rows[1]["reason"]
 
 
-def test_six_validation_molecules_promise_nothing(own):
+def test_six_validation_molecules_give_no_intervals(own):
     (row,) = predicted(Predictor(own), read(["CCO"]))
     assert row["a_low"] is row["b_high"] is None
 
@@ -125,7 +125,7 @@ def test_missing_values_are_masked_in_errors_and_intervals(own):
         assert result["targets"][name]["stored"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_what_is_missing_has_no_gradient():
+def test_missing_values_have_no_gradient():
     generator = torch.Generator().manual_seed(0)
     outputs = torch.randn(2, 5, 3, generator=generator)
     target = torch.randn(5, 3, generator=generator)
@@ -198,7 +198,7 @@ def test_a_run_keeps_its_split(table, tmp_path, kind):
         half = result["intervals"]["embedded"]["targets"]["a"]["half"]
         embedded, given = predicted(Predictor(tmp_path / "r", copies=1), [*read(["CCO"]), WATER])
         assert embedded["a_high"] - embedded["a"] == pytest.approx(half)
-        assert given["a_low"] is None  # all that it has seen were RDKit's geometries
+        assert given["a_low"] is None  # it was calibrated only on RDKit's geometries
 
 
 def test_scaffolds_of_sdf_records_come_from_their_bonds(tmp_path):
@@ -309,7 +309,7 @@ def test_the_same_targets_keep_the_last_layer_and_other_shapes_are_refused(run):
         start_from(seeded(TrainConfig(model_args=TINY), one), saved, one)
 
 
-def test_a_run_of_before_these_settings_existed_goes_on(tmp_path):
+def test_a_run_that_is_older_than_some_settings_is_resumed(tmp_path):
     train(small(tmp_path, epochs=1, model_args=TINY))
     path = tmp_path / "config.yaml"
     old = yaml.safe_load(path.read_text())

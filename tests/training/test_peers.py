@@ -1,4 +1,4 @@
-"""The wrapped networks are the library's own: edges of ours change nothing."""
+"""Wrapped networks equal PyTorch Geometric's: molinv's edges change nothing."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def some(n=5, atoms=9):
 
 
 def pairs(pos, molecule, cutoff, loops):
-    """By the definition, one pair after the other."""
+    """The pairs within the cutoff by definition, with a loop."""
     found = [
         (j, i)
         for i in range(len(pos))
@@ -73,7 +73,7 @@ def test_visnet_is_the_librarys(degree, monkeypatch):
     monkeypatch.setattr(Distance, "forward", distance)
     mask = z > 0
     want, _ = theirs(z[mask], pos[mask], mask.nonzero()[:, 0])
-    # the floor of 1e-4 under lengths is all that differs
+    # the only difference is the lower bound of 1e-4 on lengths
     assert (ours(pos, z) - want / 20).abs().max() < 1e-4 * want.abs().max()
 
 

@@ -1,4 +1,4 @@
-"""Settings for few molecules: chosen by the data, and only where none were given."""
+"""Presets: chosen by the data, and only for settings that were not given."""
 
 import gzip
 from dataclasses import replace
@@ -55,7 +55,7 @@ def test_a_table_of_many_molecules_has_the_usual_network_with_bonds(table, monke
     assert fitted(config, given={"features"}) == replace(config, preset="none")
 
 
-def test_what_was_changed_is_said(table):
+def test_a_note_lists_the_changed_settings(table):
     config = TrainConfig(data=str(table), batch_size=16)
     (note,) = presets.notes(config, fitted(config))
     assert note.startswith("preset small, for a table of up to 5,000 rows: ")

@@ -1,4 +1,4 @@
-"""Shipped models: made from a run, found by name, predicting with no model named."""
+"""Shipped models: made from a run, found by name, and used by default."""
 
 import csv
 import json
@@ -44,7 +44,7 @@ def none_shipped(tmp_path, monkeypatch):
 
 
 def test_a_shipped_model_is_the_run_without_its_places(shipped, run):
-    few = {"difficulty.safetensors", "ensemble.json"}  # one model, with few to calibrate on
+    few = {"difficulty.safetensors", "ensemble.json"}  # a single model, little calibration data
     assert {p.name for p in shipped.iterdir()} == set(pretrained.FILES) - few
     assert [p.name for p in shipped.parent.iterdir()] == ["qm9"]
     weights = "model.safetensors"
@@ -155,7 +155,7 @@ def test_many_targets_go_one_below_the_other(shipped, monkeypatch, capsys):
     monkeypatch.setattr("molinv.prediction.output.WIDE", 1)
     assert main(["predict", "c1cc[nH]c1", "CCO"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert sum("c1cc[nH]c1" in line for line in lines) == 1  # brackets are no markup
+    assert sum("c1cc[nH]c1" in line for line in lines) == 1  # brackets are not read as markup
     assert sum("homo" in line for line in lines) == sum("U0 " in line for line in lines) == 2
 
 
@@ -195,7 +195,7 @@ def test_a_foreign_element_names_the_model_and_what_to_do(shipped, capsys):
         ([], "predict --help"),
     ],
 )
-def test_what_is_no_model_and_no_molecule_is_one_sentence(
+def test_arguments_that_are_neither_model_nor_molecule_are_refused(
     shipped, run, tmp_path, arguments, hint, capsys
 ):
     places = {"RUN": str(run), "FOLDER": str(tmp_path)}
@@ -306,7 +306,7 @@ def test_what_is_really_shipped(name):
     rows = predictor.evaluation["targets"].values()
     ratios = [row["rotated"] / row["stored"] for row in rows]
     assert sum(ratios) / len(ratios) == pytest.approx(1, abs=0.01)
-    assert ratios == pytest.approx([1] * len(ratios), abs=0.03)  # one rotation each: noise
+    assert ratios == pytest.approx([1] * len(ratios), abs=0.03)  # noise: one rotation each
 
 
 def test_an_ensemble_is_shipped_as_one_model(run, tmp_path, monkeypatch, capsys):

@@ -25,7 +25,7 @@ RUNS = Path(__file__).parent / "runs_0_1_0"
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """The runs, in a folder where their data is."""
+    """The runs, in a folder with their data."""
     shutil.copytree(RUNS, tmp_path / "runs")
     shutil.copytree(SAMPLE, tmp_path / "runs" / "qm9_sample")
     monkeypatch.chdir(tmp_path / "runs")
@@ -68,7 +68,7 @@ def test_an_interrupted_run_is_resumed(place, name, capsys):
     moved = [k for k, v in saved.network.state_dict().items() if not torch.equal(v, before[k])]
     assert len(moved) > 3
     settings = yaml.safe_load(Path(config).read_text())
-    if name == "molecules":  # what it began with
+    if name == "molecules":  # the settings that the run began with
         assert (settings["readout"], settings["strict_split"]) == ("sum", False)
 
 

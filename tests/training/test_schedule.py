@@ -1,4 +1,4 @@
-"""How far a run has come: by its steps, by the clock, by both; stopped and taken up again."""
+"""The schedule of a run: by steps, by the clock or by both, and when it is resumed."""
 
 import csv
 from functools import partial
@@ -17,11 +17,11 @@ from molinv.training.history import History
 from molinv.training.saved import load
 from molinv.training.schedule import Schedule
 
-TICK = 1 / 16  # seconds between two looks at the tests' clock; exact in binary
+TICK = 1 / 16  # seconds between two readings of the fake clock; exact in binary
 
 
 class Watched(Schedule):
-    """Keeps the rates, as shares of the peak, at which steps were taken."""
+    """Records the learning rates of all steps, as fractions of the peak."""
 
     def __init__(self, config, seen, now):
         super().__init__(config, now)
@@ -35,7 +35,7 @@ class Watched(Schedule):
 
 @pytest.fixture
 def seen(monkeypatch):
-    """Runs go by a clock that ticks whenever it is read; returns the rates of their steps."""
+    """The learning rates of all steps; runs use a clock that ticks whenever it is read."""
     rates, ticks = [], count()
     made = partial(Watched, seen=rates, now=lambda: next(ticks) * TICK)
     monkeypatch.setattr(running, "Schedule", made)
@@ -74,7 +74,7 @@ def test_a_distribution_that_waits_learns_nothing_before_and_its_rate_then_rises
     assert [schedule.gate(x) for x in (0.0, 0.29, 0.3, 0.35, 0.4, 1.0)] == pytest.approx(
         [0, 0, 0, 0.5, 1, 1]
     )
-    assert Schedule(TrainConfig(epochs=10)).gate(0.0) == 1  # as before there was any waiting
+    assert Schedule(TrainConfig(epochs=10)).gate(0.0) == 1
 
 
 def test_the_reward_settles_from_its_first_weight_to_its_last():
@@ -98,7 +98,7 @@ def test_a_waiting_distribution_stays_as_it_starts_and_then_opens(tmp_path, seen
     assert network[-1] < 0.3
 
 
-def test_of_two_ends_the_nearer_one_counts():
+def test_with_minutes_and_epochs_the_nearer_end_counts():
     both = {"minutes": 1, "epochs": 10}
     assert at(30, **both).progress(20, 10) == 0.5
     assert at(30, **both).progress(80, 10) == 0.8
@@ -126,12 +126,12 @@ def test_a_run_ends_with_its_minutes_within_an_epoch(tmp_path, seen):
     assert [int(r["step"]) for r in table] == [0, 7, 14, 16]
     assert [float(r["train_seconds"]) for r in table] == [0, 0.44, 0.88, 1.0]
     assert all(r["homo_rotated"] and r["train_loss"] for r in table[1:])
-    running.train(config)  # it is over
+    running.train(config)  # the run has ended: nothing happens
     assert len(seen) == 16
     assert rows(tmp_path) == table
 
 
-def test_an_interrupted_run_goes_on_by_the_clock(tmp_path, monkeypatch, seen):
+def test_an_interrupted_run_is_resumed_by_the_clock(tmp_path, monkeypatch, seen):
     settings = {"epochs": None, "minutes": 2 / 60, "batch_size": 20, "ema": 0.9}
     running.train(small(tmp_path / "whole", **settings))
     whole = list(seen)
@@ -146,7 +146,7 @@ def test_an_interrupted_run_goes_on_by_the_clock(tmp_path, monkeypatch, seen):
         patch.setattr(History, "on_train_batch_end", stop, raising=False)
         with pytest.raises(RuntimeError, match="plug"):
             running.train(small(tmp_path / "parts", **settings))
-    del seen[14:]  # the third epoch is begun again
+    del seen[14:]  # the third epoch starts again
     running.train(small(tmp_path / "parts", **settings))
     assert seen == whole
     weights = [load(tmp_path / n).network.state_dict() for n in ("whole", "parts")]
@@ -154,7 +154,7 @@ def test_an_interrupted_run_goes_on_by_the_clock(tmp_path, monkeypatch, seen):
     assert float(rows(tmp_path / "parts")[-1]["train_seconds"]) == 2.0
 
 
-def test_three_real_seconds(tmp_path):
+def test_a_run_of_three_seconds_by_the_real_clock(tmp_path):
     settings = vars(small(tmp_path / "a", epochs=None, minutes=0.05))
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(settings))

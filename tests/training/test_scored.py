@@ -1,4 +1,4 @@
-"""Distributions over separate elements are reached by the loss of the elements they drew."""
+"""Distributions over finitely many elements get a gradient from the losses of drawn elements."""
 
 import torch
 
@@ -8,7 +8,7 @@ from molinv.tasks.numbers import masked
 
 
 class First(torch.nn.Module):
-    """The first coordinate of the first point."""
+    """Returns the first coordinate of the first point."""
 
     def forward(self, x):
         return x[:, 0, :1]

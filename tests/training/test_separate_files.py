@@ -40,7 +40,7 @@ def table(path, chosen, more=(), header=("smiles", "gap", "kind")):
 
 @pytest.fixture
 def files(tmp_path):
-    """40, 14 and 16 rows; 3 molecules are in train and valid, 2 in valid and test, a row is bad."""
+    """40, 14 and 16 rows: train and valid share 3 molecules, valid and test 2; a row is bad."""
     return {
         "data": table(tmp_path / "train.csv", range(40)),
         "valid": table(tmp_path / "valid.csv", range(37, 51), [("C(C", 1, "low")]),

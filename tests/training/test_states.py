@@ -1,4 +1,4 @@
-"""Charges, spins and kinds of geometries of a user's molecules: on the card, noted, refused."""
+"""Charges, spins and kinds of geometry of a user's molecules: recorded, noted or refused."""
 
 import csv
 import json
@@ -60,7 +60,7 @@ def test_a_data_set_is_neutral_with_its_odd_electrons_unpaired(tmp_path):
     assert not any("charge or spin" in note for note in data.notes)
 
 
-def test_errors_are_claimed_for_the_kinds_that_they_were_measured_on_alone(folder, capsys):
+def test_errors_are_shown_only_for_the_measured_kinds_of_geometry(folder, capsys):
     assert main(["evaluate", str(folder), "--copies", "1"]) == 0
     result = json.loads((folder / "evaluation.json").read_text())
     assert result["kinds"] == [EMBEDDED]
@@ -98,7 +98,7 @@ def test_heavy_atoms_with_hydrogens_added_have_errors_and_intervals_of_their_own
     measured = [predictor.errors_of(kind)["homo"] for kind in (HYDROGENS, EMBEDDED)]
     assert [float(row["homo_mae"]) for row in (added, embedded)] == pytest.approx(measured)
     assert measured[0] != measured[1]
-    assert predictor.errors_of(GIVEN) == {}  # it was not trained on these
+    assert predictor.errors_of(GIVEN) == {}  # the model was not trained on given geometries
     for row in (added, embedded):
         assert float(row["homo_low"]) < float(row["homo"]) < float(row["homo_high"])
     table = tmp_path / "out.parquet"

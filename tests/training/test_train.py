@@ -1,4 +1,4 @@
-"""A run from settings to predictions, interrupted and resumed, right and wrong."""
+"""A run from settings to predictions: interruptions, wrong input and the optimizer."""
 
 import csv
 import json
