@@ -1,4 +1,4 @@
-"""Settings of a run that takes seconds, on the shipped sample."""
+"""Settings of a run on the shipped sample that takes seconds."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ SMALL += ["--model_args", '{"width": 32, "layers": 2}']
 
 
 def small(folder, **changes):
-    """The same kind of run, smaller still, as a config."""
+    """The config of an even smaller run."""
     settings: dict[str, Any] = dict(
         data=str(SAMPLE),
         train_size=128,

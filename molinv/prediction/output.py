@@ -162,7 +162,7 @@ def check_path(path: str) -> Path:
         )
     if not Path(path).parent.is_dir():
         raise InputError(
-            f"cannot write {path}: the folder {Path(path).parent} does not exist; create it first."
+            f"cannot write {path}: there is no folder {Path(path).parent}; create it first."
         )
     return Path(path)
 

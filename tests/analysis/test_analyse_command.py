@@ -146,7 +146,7 @@ def test_a_part_that_fails_leaves_the_others(water):
             ["--calculator", "ase.build:molecule", "--structures", "O"],
             "give them as --calculator_args",
         ),
-        (["qm9", "--calculator_args", "{}"], "are of --calculator"),
+        (["qm9", "--calculator_args", "{}"], "need --calculator"),
         (["qm9", "--threshold", "-1", "--structures", "O"], "expected a number above 0"),
         (["qm9", "--calculator", "a:b"], "expected one or more runs, or"),
     ],

@@ -1,4 +1,7 @@
-"""Speaks chemprop 2.3's `train`: predicts the mean of the training values, and writes its files."""
+"""A stand-in for chemprop 2.3's `train`: predicts the mean of the training values.
+
+It takes the same arguments and writes the same files.
+"""
 
 import argparse
 import csv
@@ -6,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-WORDS = ("train", "val", "test")  # the real one has no other words either
+WORDS = ("train", "val", "test")  # chemprop accepts only these words too
 
 
 def main():

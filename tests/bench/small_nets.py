@@ -1,4 +1,4 @@
-"""Networks from out of tree, quick to run."""
+"""Small networks from outside the package."""
 
 import torch
 from torch import nn
@@ -7,7 +7,7 @@ from molinv.models.point import Point
 
 
 class Net(nn.Module):
-    """A value for each element, and one for the distance from the origin."""
+    """A learned value per element, plus one for the distance from the origin."""
 
     def __init__(self, targets):
         super().__init__()
@@ -20,7 +20,7 @@ class Net(nn.Module):
 
 
 class Hungry(Net):
-    """Keeps 8 MiB a molecule for its backward pass."""
+    """Keeps 8 MiB per molecule for its backward pass."""
 
     def forward(self, pos, z):
         spread = super().forward(pos, z) + torch.ones(len(z), 2**21)
@@ -28,13 +28,13 @@ class Hungry(Net):
 
 
 class Broken(Net):
-    """Its loss is NaN."""
+    """Its outputs are NaN, so its loss is NaN too."""
 
     def forward(self, pos, z):
         return super().forward(pos, z) * torch.nan
 
 
 class Tiny(Point):
-    """For molecules of at most 12 atoms."""
+    """Accepts molecules of at most 12 atoms."""
 
     max_atoms = 12

@@ -1,4 +1,4 @@
-"""`molinv bench`: a benchmark is a folder whose main's keyword arguments are its flags."""
+"""`molinv bench`: a benchmark is a package whose `main` has the command's flags as arguments."""
 
 import inspect
 from types import SimpleNamespace
@@ -36,7 +36,7 @@ def test_every_flag_of_a_benchmark_is_explained(name, capsys):
 
 
 @pytest.mark.parametrize("arguments", [[], ["--out", "x"]])
-def test_a_name_comes_first(arguments, capsys):
+def test_the_name_of_a_benchmark_is_required(arguments, capsys):
     assert main(["bench", *arguments]) == 2
     assert "demo" in capsys.readouterr().err
 
@@ -61,7 +61,7 @@ def test_flags_reach_the_benchmark(flags, expected, monkeypatch):
     assert called == [expected]
 
 
-def test_dashes_and_underscores_name_the_same_folder():
+def test_dashes_and_underscores_are_equivalent_in_names():
     for name in bench.available():
         assert bench.find(name) is bench.find(name.replace("-", "_"))
 

@@ -1,4 +1,4 @@
-"""Lists of names from flags."""
+"""Parsing lists of names and numbers from flags."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from molinv.errors import InputError
 
 
 @pytest.mark.parametrize("separator", [", ", ",", "; ", ";"])
-def test_names_with_a_comma_are_separated_by_commas_too(separator):
+def test_names_that_contain_a_comma_can_be_separated_by_commas(separator):
     names = ["point absolute, learned HaarBall", "painn, none", "FAENet, one frame"]
     assert listed(separator.join(names), "method", METHODS) == names
     assert listed(separator.join(METHODS), "method", METHODS) == list(METHODS)

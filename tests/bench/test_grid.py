@@ -1,4 +1,4 @@
-"""A grid of runs: what is skipped, measured, refused and reported."""
+"""A grid of runs: which runs are skipped, measured, refused and reported."""
 
 import json
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def made(folder, count=2, measure=None, test=None, **settings):
     return [r for r, _ in found], [due for _, due in found], measured
 
 
-def test_only_what_is_missing_is_measured_and_reports_follow_new_runs(tmp_path):
+def test_only_missing_runs_are_measured_and_reported(tmp_path):
     results, due, measured = made(tmp_path, 3)
     assert (due, measured) == ([True] * 3, [0, 1, 2])
     assert [(r["number"], r["value"], r["settings"]["epochs"]) for r in results] == [
@@ -51,7 +51,7 @@ def test_only_what_is_missing_is_measured_and_reports_follow_new_runs(tmp_path):
     assert made(tmp_path, 3)[1:] == ([False, True, True], [1])
 
 
-def test_the_settings_of_training_and_of_the_test_are_held_to(tmp_path):
+def test_results_with_other_settings_are_refused(tmp_path):
     made(tmp_path, test={"copies": 8})
     assert made(tmp_path, test={"copies": 8}, root="elsewhere")[2] == []
     with pytest.raises(InputError, match="holds a run with epochs=1, not 2"):
@@ -60,7 +60,7 @@ def test_the_settings_of_training_and_of_the_test_are_held_to(tmp_path):
         made(tmp_path, test={"copies": 4})
 
 
-def test_a_setting_that_was_added_later_was_at_its_default(tmp_path):
+def test_a_missing_setting_counts_as_its_default(tmp_path):
     made(tmp_path, 1)
     path = tmp_path / "run0/result.json"
     result = json.loads(path.read_text())
@@ -71,7 +71,7 @@ def test_a_setting_that_was_added_later_was_at_its_default(tmp_path):
         made(tmp_path, 1, later=8)
 
 
-def test_a_result_without_settings_has_them_in_its_run(tmp_path):
+def test_settings_missing_in_a_result_are_read_from_its_run(tmp_path):
     path = tmp_path / "run0/result.json"
     path.parent.mkdir()
     path.write_text('{"value": 5}')
@@ -92,7 +92,7 @@ def test_a_diverged_run_is_a_result_and_not_trained_again(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", ""])
-def test_a_damaged_result_is_one_sentence(text, tmp_path):
+def test_a_damaged_result_is_reported_in_one_sentence(text, tmp_path):
     made(tmp_path, 1)
     (tmp_path / "run0/result.json").write_text(text)
     with pytest.raises(InputError, match=r"result\.json is damaged"):

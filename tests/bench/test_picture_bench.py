@@ -1,4 +1,4 @@
-"""`molinv bench pictures`: one setting for all tasks, resumable runs, a table and a figure."""
+"""`molinv bench pictures`: shared settings, resumable runs, a table and a figure."""
 
 import json
 from dataclasses import asdict
@@ -30,7 +30,7 @@ def test_all_tasks_and_methods_share_one_setting(name, method):
     assert config["distribution_args"] == ({"init": 0.05} if learned else {})
 
 
-def test_every_truth_lies_within_what_meets_it():
+def test_every_truth_is_within_the_accepted_range():
     for task in TASKS.values():
         assert task.low <= (task.low if task.truth is None else task.truth) <= task.high
     assert [TASKS[name].judged for name in ("position", "shear")] == [("tx", "ty"), ("shear",)]
@@ -43,7 +43,7 @@ def test_every_truth_lies_within_what_meets_it():
     ]
 
 
-def test_a_quick_round_is_kept_and_not_run_again(tmp_path, capsys, monkeypatch):
+def test_a_finished_run_is_not_run_again(tmp_path, capsys, monkeypatch):
     flags = ["--out", str(tmp_path), "--tasks", "digits-k3", "--seeds", "0", "--copies", "1"]
     flags += ["--methods", "none,learned"]
     assert main(["bench", "pictures", "--quick", *flags]) == 0
@@ -95,7 +95,7 @@ def test_a_group_without_haar_has_no_fixed_and_reports_its_other_extents(tmp_pat
     assert f"rotation {extents['rotation']:.3f}" in shown
 
 
-def test_paired_differences_have_student_s_interval():
+def test_paired_differences_have_a_student_t_interval():
     rows = [
         {"task": "hue", "method": m, "seed": s, "metric": "x", "errors": {"averaged": v + s}}
         for m, values in {"learned": (3.0, 4.0, 5.0), "none": (1.0, 1.0, 1.0)}.items()
@@ -116,7 +116,7 @@ def test_paired_differences_have_student_s_interval():
         (["--tasks", "shear,scale", "--methods", "fixed"], "no uniform distribution"),
     ],
 )
-def test_bad_flags_are_one_sentence(flags, hint, capsys, tmp_path):
+def test_bad_flags_are_reported_in_one_sentence(flags, hint, capsys, tmp_path):
     assert main(["bench", "pictures", "--quick", "--out", str(tmp_path / "a"), *flags]) == 2
     error = capsys.readouterr().err
     assert hint in error

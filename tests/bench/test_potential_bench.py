@@ -1,4 +1,4 @@
-"""What is measured of a learned potential, on one whose answer is known and on a real run."""
+"""Measurements of a learned potential: on xTB itself, whose result is known, and on a real run."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ from molinv.training.run import train
 SAMPLE = Path(__file__).parents[2] / "data" / "qm9_sample"
 
 
-def test_a_turned_molecule_is_at_no_distance_and_a_mirrored_one_at_some():
+def test_rmsd_is_zero_for_a_rotated_molecule_but_not_for_a_mirrored_one():
     draw = np.random.default_rng(0)
     atoms = Atoms("C5", positions=draw.normal(size=(5, 3)))
     g = np.linalg.qr(draw.normal(size=(3, 3)))[0]
@@ -33,9 +33,9 @@ def test_a_turned_molecule_is_at_no_distance_and_a_mirrored_one_at_some():
 
 
 def test_xtb_measured_against_itself_is_right():
-    """The limits of the measures: SCF convergence, and where relaxations stop."""
+    """The deviations come from SCF convergence and from the threshold of relaxations."""
     atoms = molecule("CH3OH")
-    assert differences(atoms, XTB(), 2e-4) < 2e-2  # xTB's energies are converged to 1e-6 eV or so
+    assert differences(atoms, XTB(), 2e-4) < 2e-2  # xTB's energies are converged to about 1e-6 eV
     found = relaxation(atoms, XTB(), seed=0)
     assert found.distance < 1e-3 < 0.02 < found.start
     assert abs(found.above) < 1e-4
@@ -55,7 +55,7 @@ def test_a_run_is_measured_by_one_command(tmp_path, capsys):
     assert main(["bench", "potential", *arguments]) == 0
     assert "xTB" in capsys.readouterr().out
     (row,) = json.loads((out / "potential.json").read_text())["rows"]
-    assert row["differences"] < 1e-4  # the bar: eV/angstrom
+    assert row["differences"] < 1e-4  # eV/angstrom
     assert abs(row["swing"]) < 5
     assert {"distance", "start", "above", "drift", "molecule"} < set(row)
     plain = train(small(tmp_path / "plain", **(settings | {"targets": "energy"}), train_size=None))

@@ -1,4 +1,4 @@
-"""The suite of planted symmetries: its plumbing, its verdicts, and going on after a stop."""
+"""The benchmark of planted symmetries: settings, verdicts, reports and resuming."""
 
 import importlib.util
 import json
@@ -29,7 +29,7 @@ def bench(tmp_path_factory):
     return out, arguments
 
 
-def test_it_runs_reports_and_makes_no_run_twice(bench, capsys):
+def test_finished_runs_are_reported_and_not_run_again(bench, capsys):
     out, arguments = bench
     assert cli.main([*arguments, "--seeds", "1"]) == 0
     names = sorted(path.parent.name for path in out.glob("runs/*/result.json"))
@@ -48,7 +48,7 @@ def test_it_runs_reports_and_makes_no_run_twice(bench, capsys):
     assert "[1/4] axial-molinv-seed0" in capsys.readouterr().out
 
 
-def test_only_what_is_missing_is_made_and_other_settings_are_refused(bench):
+def test_only_missing_results_are_made_and_other_settings_are_refused(bench):
     out, arguments = bench
     cli.main([*arguments, "--seeds", "1"])
     lost = out / "runs/sectors-2-molinv-seed0/result.json"
@@ -57,7 +57,7 @@ def test_only_what_is_missing_is_made_and_other_settings_are_refused(bench):
     lost.unlink()
     assert cli.main([*arguments, "--seeds", "1"]) == 0
     again = json.loads(lost.read_text())
-    assert again["truths"] == content["truths"]  # the finished training was taken up, not redone
+    assert again["truths"] == content["truths"]  # measured again without training again
     assert kept.stat().st_mtime_ns == before
     with pytest.raises(InputError, match=r"epochs=2, not 3"):
         recover.main(str(out), "axial", 1, 12, None, 0, "molinv", 150, str(SAMPLE))
@@ -78,12 +78,12 @@ def known(name, mu, variant=0, **settings):
     ],
     ids=str,
 )
-def test_an_axial_verdict_takes_every_generator(widths, verdicts):
+def test_the_axial_task_judges_every_generator(widths, verdicts):
     mu = D.UniformBox(groups.SO3(), init=widths)
     assert [r["right"] for r in known("axial", mu)] == verdicts
 
 
-def test_a_known_half_width_is_right_within_a_tenth():
+def test_a_half_width_is_right_within_a_tenth_of_the_truth():
     for k, share, right in ((4, 0.91, True), (4, 0.89, False), (3, 1.09, True), (3, 1.11, False)):
         mu = D.UniformBox(groups.About(), init=share * math.pi / k)
         (found,) = known("sectors", mu, k=k)
@@ -91,7 +91,7 @@ def test_a_known_half_width_is_right_within_a_tenth():
         assert found["truth"] == pytest.approx(math.pi / k)
 
 
-def test_free_and_bound_molecules_are_told_apart_on_held_out_ones():
+def test_free_and_bound_molecules_are_separated_on_held_out_molecules():
     task = planted.from_text(planted.to_text("per_molecule", ALL | {"count": 60, "free": 0.1}))
     (truth,) = task.variants[0].truths
     assert isinstance(truth, planted.Separates)
@@ -117,7 +117,7 @@ def test_free_and_bound_molecules_are_told_apart_on_held_out_ones():
         assert (found["learned"], found["right"]) == (learned, right)
 
 
-def test_the_verdict_of_a_run_is_of_all_truths_and_a_table_counts_runs():
+def test_a_run_is_right_if_all_its_truths_hold():
     def run(seed, right, recipe="molinv"):
         truths = [
             {
@@ -145,7 +145,7 @@ def test_the_verdict_of_a_run_is_of_all_truths_and_a_table_counts_runs():
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_every_row_is_configured_alike_but_for_its_task(name):
+def test_all_rows_share_their_settings_except_those_of_the_task(name):
     row = ROWS[name]
     text = row.text(1, None, str(SAMPLE), 20 if row.task == "per_molecule" else 60)
     found = configure(row, "molinv", text, 1, "x", 100)
@@ -159,7 +159,7 @@ def test_every_row_is_configured_alike_but_for_its_task(name):
 
 
 @pytest.mark.parametrize("task", planted.TASKS)
-def test_hidden_variants_are_drawn_once_and_for_all_and_can_be_made(task):
+def test_hidden_variants_are_reproducible_and_can_be_made(task):
     made = [drawn(task, i) for i in range(6)]
     assert made == [drawn(task, i) for i in range(6)]
     if not task.startswith("dipole"):
@@ -170,12 +170,12 @@ def test_hidden_variants_are_drawn_once_and_for_all_and_can_be_made(task):
         assert np.isfinite(found.molecules.y).all()
 
 
-def test_the_plain_recipe_has_one_row_a_task():
+def test_the_plain_recipe_has_one_row_per_task():
     tasks = [row.task for row in ROWS.values() if row.plain is not None]
     assert sorted(tasks) == sorted(planted.TASKS)
 
 
-def test_the_ordinary_commands_take_a_planted_task(tmp_path, capsys):
+def test_train_and_evaluate_accept_a_planted_task(tmp_path, capsys):
     data = planted.to_text("axial", {"count": 150, "source": str(SAMPLE), "axis": [0, 1, 0]})
     run = ["--out", str(tmp_path / "a"), "--accelerator", "cpu", "--epochs", "1"]
     run += ["--model_args", '{"width": 32, "layers": 2}', "--wait", "0.3"]
@@ -187,7 +187,7 @@ def test_the_ordinary_commands_take_a_planted_task(tmp_path, capsys):
         assert "--center false" in capsys.readouterr().err
 
 
-def test_bad_arguments_are_one_sentence():
+def test_bad_arguments_are_reported_in_one_sentence():
     with pytest.raises(InputError, match="axial"):
         recover.main(tasks="axal")
     with pytest.raises(InputError, match="plain"):

@@ -1,4 +1,4 @@
-"""`molinv bench smiles` with a stand-in for chemprop that speaks its command line."""
+"""`molinv bench smiles` with a stand-in for chemprop that has the same command line."""
 
 import csv
 import json
@@ -27,7 +27,7 @@ FAKE = Path(__file__).with_name("fake_chemprop.py")
 
 @pytest.fixture(scope="module")
 def where(tmp_path_factory):
-    """An environment with the stand-in, and a FreeSolv of 60 molecules of which one is a text."""
+    """An environment with the stand-in, and a FreeSolv file of 59 molecules and one bad SMILES."""
     folder = tmp_path_factory.mktemp("environment")
     scripts, purelib = (
         Path(sysconfig.get_path(kind, "venv", {"base": str(folder)}))
@@ -63,7 +63,7 @@ def bench(where, tmp_path_factory):
     return out, [*arguments, "--only", "chemprop,molinv"]
 
 
-def test_both_programs_get_one_file_and_are_paired_by_seed(bench, capsys):
+def test_both_programs_read_one_file_and_are_paired_by_seed(bench, capsys):
     out, arguments = bench
     assert cli.main(arguments) == 0
     said = capsys.readouterr().out
@@ -80,7 +80,7 @@ def test_both_programs_get_one_file_and_are_paired_by_seed(bench, capsys):
             name: json.loads((cell.folder / name / "result.json").read_text())
             for name in ("chemprop", "molinv-0", "molinv-1")
         }
-        # the stand-in's models predict the mean, and one more
+        # model k of the stand-in predicts the mean plus k
         for k, model in enumerate(found["chemprop"]["predictions"]):
             assert model["dG"] == pytest.approx([mean + k] * 5)
         mine = [found[f"molinv-{k}"]["predictions"][0]["dG"] for k in (0, 1)]
@@ -141,7 +141,7 @@ def test_molinv_trains_as_long_as_one_model_of_chemprop_did(bench, where):
         made.run(plan.Part("molinv", Cell(out, "freesolv", "random", 7), 0))
 
 
-def test_settings_of_the_architecture_are_those_of_training_from_scratch(where, tmp_path):
+def test_settings_of_the_architecture_apply_only_from_scratch(where, tmp_path):
     more = {"batch_size": 32, "model_args": {"width": 64}, "distribution": "Identity"}
     made = plan.Plan(
         tmp_path, Environment(where), "qm9", "qm9", more, "cpu", 1, 2.0, None, None, False
@@ -160,7 +160,7 @@ def test_settings_of_the_architecture_are_those_of_training_from_scratch(where, 
 
 @pytest.fixture
 def cell(tmp_path):
-    """Six molecules, of which the last three are tested."""
+    """Six molecules; the last three are the test part."""
     cell = Cell(tmp_path, "freesolv", "random", 0)
     parts = Split(np.array([0, 1]), np.array([2]), np.array([3, 4, 5]))
     smiles = ["C", "CC", "CCC", "CO", "CCO", "O"]
@@ -174,7 +174,7 @@ def config(cell):
     )
 
 
-def test_chemprop_is_read_with_the_seconds_of_one_model(cell, where):
+def test_chemprop_reports_the_time_of_one_model(cell, where):
     found = chemprop.measure(Environment(where), cell, config(cell))
     assert found["predictions"] == [{"dG": [0.5] * 3}, {"dG": [1.5] * 3}]
     assert 0 <= found["seconds"] < found["wall"]
@@ -188,12 +188,12 @@ def test_chemprop_is_read_with_the_seconds_of_one_model(cell, where):
         ("k + 1", "k + 1", "CUDA is on fire"),
     ],
 )
-def test_other_parts_another_order_and_failures_are_refused(old, new, said, cell, where, tmp_path):
+def test_another_split_or_order_and_failures_are_refused(old, new, said, cell, where, tmp_path):
     copy = tmp_path / "environment"
     shutil.copytree(where, copy)
     program = Environment(copy).chemprop
     text = program.read_text().replace(old, new)
-    if "valid" in new:  # as the real one, which takes no other word than val
+    if "valid" in new:  # chemprop itself accepts only the word val
         text = text.replace("json.dumps([parts])", 'json.dumps([parts | {"val": []}])')
     program.write_text(text)
     if "fire" in said:
@@ -207,7 +207,7 @@ def made(values, **more):
     return {"seconds": 6.0, "predictions": [{"dG": values}], "reasons": {}} | more
 
 
-def test_errors_are_those_of_molecules_that_every_program_has(cell):
+def test_errors_are_over_molecules_that_every_program_predicted(cell):
     programs = {
         "chemprop": [made([3.0, 5.0, 105.0])],
         "molinv": [made([3.5, 4.0, None], reasons={"2": "too small"}), {"failed": "NaN"}],
@@ -224,7 +224,7 @@ def test_errors_are_those_of_molecules_that_every_program_has(cell):
     assert lost == [[*place, "", "NaN"], [*place, "O", "too small"]]
 
 
-def test_a_shared_machine_is_named(cell):
+def test_a_busy_machine_gives_a_warning(cell):
     quiet = {cell: {"chemprop": [made([1.0] * 3, busy=9.0, wall=10.0)]}}
     assert results.crowded(quiet) is None
     quiet[cell]["molinv"] = [made([1.0] * 3, busy=2.0, wall=10.0)]
@@ -277,7 +277,7 @@ def test_no_molecule_or_scaffold_is_in_two_parts(kind):
     assert sets.divide(smiles, kind, 4).hash != parts.hash
 
 
-def test_qm9_is_divided_as_the_model_was_and_published_values_stand_beside(where, tmp_path, capsys):
+def test_qm9_has_the_models_split_and_published_values(where, tmp_path, capsys):
     run, out = tmp_path / "run", tmp_path / "out"
     targets = "homo,lumo,gap,U0"
     size = ["--model_args", '{"width": 16, "layers": 1}', "--epochs", "1", "--accelerator", "cpu"]
@@ -294,7 +294,7 @@ def test_qm9_is_divided_as_the_model_was_and_published_values_stand_beside(where
     words = {"train": "train", "val": "valid", "test": "test"}
     assert len(rows) == 45 + 9 + 45
     assert all(of[row["smiles"]] == words[row["part"]] for row in rows)
-    # relative to the atoms' energies, U0 is small
+    # U0 is small, because it is relative to the atom references
     assert max(abs(float(row["U0"])) for row in rows) < 2e4
     table = json.loads((out / "table.json").read_text())["rows"]
     shown = {(row["target"], row["method"]): row for row in table}

@@ -1,4 +1,4 @@
-"""The benchmark of speed: what it times, how, and that a tiny run of it works. Nothing is timed."""
+"""The benchmark of speed: its tasks, its results, and a tiny run. No time is asserted."""
 
 import json
 import math
@@ -78,7 +78,7 @@ def test_a_tiny_run_gives_finite_numbers_and_its_files(tmp_path, capsys):
         (["--round", "3"], "round"),
     ],
 )
-def test_bad_flags_are_one_sentence(flags, hint, capsys, tmp_path):
+def test_bad_flags_are_reported_in_one_sentence(flags, hint, capsys, tmp_path):
     assert main(["bench", "throughput", "--quick", "--out", str(tmp_path / "a"), *flags]) == 2
     error = capsys.readouterr().err
     assert hint in error
@@ -86,7 +86,7 @@ def test_bad_flags_are_one_sentence(flags, hint, capsys, tmp_path):
     assert not (tmp_path / "a").exists()
 
 
-def test_every_architecture_is_a_contender():
+def test_every_architecture_is_among_the_networks():
     known = networks.known()
     assert {c.model for c in known.values()} == {*models.available(), networks.FAENET}
     assert all(name == c.name for name, c in known.items())
@@ -96,7 +96,7 @@ def test_every_architecture_is_a_contender():
 
 
 @pytest.mark.parametrize("name", ["point", "point-distance", "canonical-one", "painn"])
-def test_only_a_model_without_rotations_built_in_learns_a_distribution(name):
+def test_only_a_model_without_built_in_symmetry_learns_a_distribution(name):
     network = networks.known()[name].build(CPU)
     assert bool(list(network.distribution.parameters())) == (name == "point")
 
@@ -119,7 +119,7 @@ def test_the_step_has_the_trainers_optimizer(precision):
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_a_step_moves_the_network_and_its_distribution_and_inference_neither(precision):
+def test_a_training_step_changes_parameters_and_inference_does_not(precision):
     network = networks.known()["point"].build(CPU)
     batch = made.random_batch(4, 5, CPU)
     step, infer = TrainingStep(network, precision), Inference(network, precision)
@@ -130,7 +130,7 @@ def test_a_step_moves_the_network_and_its_distribution_and_inference_neither(pre
     assert torch.equal(infer(batch), Inference(network)(batch)) == (precision == "32-true")
     assert all(torch.equal(p, q) for p, q in zip(network.parameters(), before, strict=True))
     step(batch)
-    # the displacement of a first bias can be 0, not of a matrix or of the extents
+    # a bias may have zero gradient at first, but matrices and extents do not
     moved = [not torch.equal(p, q) for p, q in zip(network.parameters(), before, strict=True)]
     assert all(m for m, p in zip(moved, before, strict=True) if p.ndim == 2)
     raw = list(network.distribution.parameters())
@@ -142,7 +142,7 @@ def test_every_model_and_peer_takes_a_step_in_bfloat16(name):
     network, batch = networks.known()[name].build(CPU), made.random_batch(4, 5, CPU)
     exact, half = (Inference(network, p)(batch).float() for p in PRECISIONS)
     assert 0 < (half - exact).abs().mean() < 0.1 * exact.abs().mean()
-    TrainingStep(network, "bf16-mixed")(batch)  # which sees to it that the loss is finite
+    TrainingStep(network, "bf16-mixed")(batch)  # raises if the loss is not finite
 
 
 def test_a_loss_that_is_not_finite_is_refused():
@@ -165,23 +165,23 @@ def test_only_the_last_stage_reaches_the_extents(name, stage):
         assert all(g is None for g in grads)
 
 
-def test_a_model_sees_no_molecule_larger_than_it_takes(monkeypatch):
+def test_sizes_that_a_model_does_not_accept_are_left_out(monkeypatch):
     network = networks.known()["point"].build(CPU)
     monkeypatch.setattr(network.model, "max_atoms", 30)
     assert {n for _, _, n in Tasks(CPU).atoms({"point": network}, (10, 25, 50))} == {10, 25}
 
 
-def test_peak_memory_is_what_the_step_itself_takes():
-    there = torch.ones(2**28, dtype=torch.uint8)  # the parent's own size must not hide it
+def test_peak_memory_is_that_of_the_step_alone():
+    there = torch.ones(2**28, dtype=torch.uint8)  # the parent's size must not be counted
     peak = peak_memory(
         networks.Network("hungry", "small_nets:Hungry"), made.random_batch(16, 5, CPU)
     )
-    # one tensor of 16 x 8 MiB is kept for the backward pass; a few more come and go
+    # one tensor of 16 x 8 MiB is kept for the backward pass; a few more are temporary
     assert peak is not None
     assert 128 <= peak < 5 * 128
     assert len(there)
 
 
-def test_a_device_that_is_not_there_is_refused():
+def test_an_unavailable_device_is_refused():
     with pytest.raises(InputError, match="try cpu"):
         flags.find_device("no-such-device")

@@ -1,4 +1,4 @@
-"""Measuring in turn, and the molecules that are measured."""
+"""Timing in turn, and the molecules for it."""
 
 import math
 from itertools import count
@@ -28,7 +28,7 @@ def test_every_task_takes_its_turn_in_every_round():
     seconds = in_turn(tasks, 3, 0.0, told.append)
     assert [len(v) for v in seconds.values()] == [3, 3, 3]
     assert len(told) == ticks(tasks, 3) == 12
-    measured = calls[3:]  # one each to warm up
+    measured = calls[3:]  # after one warm-up call per task
     assert measured == [(n, size) for n in "abcbcacab" for size in (2, 1)]
 
 
@@ -50,12 +50,12 @@ def test_real_batches_are_the_trainers_from_small_to_large(size, count, expected
 
 
 @pytest.mark.parametrize("atoms", [10, 200])
-def test_random_molecules_are_as_dense_at_any_size(atoms):
+def test_random_molecules_have_the_same_density_at_any_size(atoms):
     batch = made.random_batch(50, atoms, CPU)
     assert batch.mask.all()
     assert batch.pos.shape == (50, atoms, 3)
     radius = (3 * made.VOLUME * atoms / (4 * math.pi)) ** (1 / 3)
-    # of points spread evenly over a ball, half lie within 0.794 of its radius
+    # half the points of a uniform ball are within 0.794 of its radius
     inside = (batch.pos.norm(dim=-1) < radius / 2 ** (1 / 3)).float().mean()
     assert abs(inside - 0.5) < 3 * 0.5 / math.sqrt(50 * atoms)
     assert batch.pos.norm(dim=-1).max() < radius * 1.0001

@@ -1,4 +1,4 @@
-"""What `molinv bench warp` compares: the same maps in pixels, and groups that can be learned."""
+"""`molinv bench warp`: kornia gets the same maps in pixels, and groups must be learnable."""
 
 import json
 
@@ -12,7 +12,7 @@ from molinv.cli import main
 
 
 @pytest.mark.parametrize("name", ["SO2", "T(2)", "SE2", "Affine2", "Scaling(2)"])
-def test_maps_on_pixels_are_the_same_maps(name):
+def test_pixel_maps_agree_with_the_group_elements(name):
     group = groups.find(name).double()
     g = group.exp(0.2 * torch.randn(3, group.k, dtype=torch.float64))
     maps, p = warp.to_pixels(group, g, 6, 9), warping.places(6, 9)
@@ -37,7 +37,7 @@ def test_maps_on_pixels_are_the_same_maps(name):
         (["--device", "nowhere"], "device"),
     ],
 )
-def test_bad_flags_are_one_sentence(flags, hint, capsys, tmp_path):
+def test_bad_flags_are_reported_in_one_sentence(flags, hint, capsys, tmp_path):
     assert main(["bench", "warp", "--quick", "--out", str(tmp_path / "a"), *flags]) == 2
     error = capsys.readouterr().err
     assert hint in error

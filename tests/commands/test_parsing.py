@@ -1,4 +1,4 @@
-"""What a command says of arguments that it cannot read."""
+"""Messages for arguments that cannot be parsed."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from molinv.commands.train import main
 from molinv.errors import InputError
 
 
-def test_a_table_given_as_config_is_not_repeated_at_length(tmp_path):
+def test_a_table_given_as_config_is_not_quoted_at_length(tmp_path):
     table = tmp_path / "table.csv"
     table.write_text("smiles,y\n" + "CCO,1.5\n" * 2000, encoding="utf-8")
     with pytest.raises(InputError) as raised:
@@ -25,7 +25,7 @@ def test_a_table_given_as_config_is_not_repeated_at_length(tmp_path):
         (["--center", "maybe"], "--center: expected true or false, got maybe"),
     ],
 )
-def test_a_setting_of_another_kind_is_told_in_plain_words(flags, said):
+def test_a_value_of_the_wrong_kind_is_explained_in_plain_words(flags, said):
     with pytest.raises(InputError) as error:
         main(flags)
     assert str(error.value).startswith(said)

@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom, with small settings."""
+"""Every notebook runs from top to bottom with small settings."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A tiny model and a small library for the tests of screening."""
+"""A tiny model and a small library, for the tests of libraries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def model(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def library(tmp_path) -> Path:
-    """22 molecules, of which 3 cannot be predicted."""
+    """A file of 22 molecules; 3 of them cannot be predicted."""
     path = tmp_path / "library.smi"
     path.write_text("".join(f"{smiles} m{i}\n" for i, smiles in enumerate(SMILES)))
     return path

@@ -1,4 +1,4 @@
-"""22 SMILES, of which three cannot be predicted."""
+"""A library of 22 SMILES; three of them cannot be predicted."""
 
 SMILES = [
     *("CO", "C(C", "CCO", "O", "[Si]", "CN", "F", "C#N", "CF", "OO", "NN"),

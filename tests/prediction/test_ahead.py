@@ -1,4 +1,4 @@
-"""Reading in a thread changes neither the items nor their order nor their end."""
+"""Reading in a thread does not change the items, their order or their end."""
 
 import threading
 import time
@@ -12,11 +12,11 @@ from molinv.prediction.library.ahead import PIECE, ahead
 
 @pytest.mark.parametrize("count", [0, 1, PIECE - 1, PIECE, PIECE + 1, 1000])
 @pytest.mark.parametrize("most", [1, PIECE, 5000])
-def test_everything_comes_once_and_in_order(count, most):
+def test_all_items_arrive_once_and_in_order(count, most):
     assert list(ahead(iter(range(count)), most)) == list(range(count))
 
 
-def test_an_error_comes_in_its_place():
+def test_an_error_is_raised_at_its_place_in_the_sequence():
     def failing():
         yield from range(PIECE + 3)
         raise InputError("the file ends here")
@@ -27,7 +27,7 @@ def test_an_error_comes_in_its_place():
     assert seen == list(range(PIECE + 3))
 
 
-def test_no_more_is_read_than_was_allowed():
+def test_reading_stops_at_the_limit():
     read = []
 
     def counting():
@@ -37,13 +37,14 @@ def test_no_more_is_read_than_was_allowed():
 
     stream = ahead(counting(), 4 * PIECE)
     assert next(stream) == 0
-    until(lambda: len(read) >= 6 * PIECE)  # four wait, one is in hand, one was handed over
-    time.sleep(0.3)  # a reader that does not stop has read far more by then
+    # four pieces in the queue, one waiting to be put there, one passed on
+    until(lambda: len(read) >= 6 * PIECE)
+    time.sleep(0.3)  # a reader without a limit would have read far more by now
     assert len(read) == 6 * PIECE
     stream.close()
 
 
-def test_a_reader_that_is_left_ends():
+def test_the_reader_ends_when_the_stream_is_closed():
     readers = []
 
     def noted():

@@ -1,4 +1,4 @@
-"""What an evaluation leaves: measures beside the MAE, test predictions, the parts and a plot."""
+"""Files of an evaluation: further measures, test predictions, the split and a parity plot."""
 
 import csv
 import json
@@ -19,12 +19,12 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_scores_are_those_of_their_definitions():
+def test_scores_agree_with_their_definitions():
     truth, found = np.array([1.0, 2, 3, 4, np.nan]), np.array([1.0, 2, 3, 8, 0])
     made = scores(truth, found)
     assert made["rmse"] == pytest.approx(2)
     assert made["r2"] == pytest.approx(1 - 16 / 5)
-    assert made["spearman"] == pytest.approx(1)  # the order alone
+    assert made["spearman"] == pytest.approx(1)  # only the order matters
     ties = scores(np.array([1.0, 1, 2, 3]), np.array([3.0, 3, 2, 1]))
     assert ties["spearman"] == pytest.approx(-1)
     assert scores(np.ones(3), np.zeros(3)) == {"rmse": 1, "r2": None, "spearman": None}
@@ -32,7 +32,7 @@ def test_scores_are_those_of_their_definitions():
 
 
 @pytest.mark.parametrize("copies", [0, 2])
-def test_a_run_keeps_its_test_predictions_parts_and_plot(run, copies, tmp_path):
+def test_evaluate_writes_test_predictions_the_split_and_a_plot(run, copies, tmp_path):
     left_out = shutil.ignore_patterns("evaluation.json", "conformal.json", "partial-evaluation")
     run = shutil.copytree(run, tmp_path / "run", ignore=left_out)
     result = evaluate(run, copies=copies)
@@ -63,7 +63,7 @@ def test_a_run_keeps_its_test_predictions_parts_and_plot(run, copies, tmp_path):
     assert not list(run.glob("*.part"))
 
 
-def test_the_command_shows_them(run, capsys):
+def test_the_command_prints_the_scores(run, capsys):
     evaluate(run, copies=2)
     assert main(["evaluate", str(run), "--limit", "20", "--copies", "2"]) == 0
     shown = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Evaluations on the screen, where a measure is unknown or zero."""
+"""Tables of evaluations with unknown or zero measures."""
 
 from math import nan
 from types import SimpleNamespace

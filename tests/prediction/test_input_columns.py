@@ -1,4 +1,4 @@
-"""A file of predictions has its input's columns and a row for each molecule, good or bad."""
+"""A file of predictions has the columns of its input, and a row for every molecule."""
 
 import csv
 import gzip
@@ -109,7 +109,7 @@ def test_every_kind_of_input_keeps_its_columns(model, tmp_path, ending):
     assert shown[4].items() >= {"pKa": "7", "pKa_2": "8", "input_U0": "old"}.items()
     assert float(shown[4]["U0"])
     assert "molfile" in shown[5]["error"]
-    if ending == "csv":  # what was given stands before what was made
+    if ending == "csv":  # columns of the input precede predictions
         names = list(rows[0])
         assert max(map(names.index, ("pIC50", "tag", "input_U0"))) < names.index("name")
 
@@ -135,7 +135,7 @@ def test_an_sdf_file_keeps_its_records_and_gets_fields(model, tmp_path):
     assert mols[3].GetNumAtoms() == 0
     assert "parentheses" in mols[3].GetProp("error")
     assert [a.GetSymbol() for a in mols[4].GetAtoms()] == ["O", "H", "H"]
-    # what was written is read again, with the same values
+    # the written file can be read again, with the same values
     again = tmp_path / "again.csv"
     assert main(["predict", str(model), str(out), "-o", str(again), "--copies", "2"]) == 1
     row = read(again)[2]
@@ -150,11 +150,11 @@ def test_shards_do_not_lose_a_column(model, table, tmp_path):
 
 
 @pytest.mark.parametrize("inputs", [["CCO"], ["t.csv", "-o", "out.csv"]])
-def test_ray_is_refused_where_it_does_not_serve(model, table, monkeypatch, inputs, capsys):
+def test_ray_is_refused_for_output_other_than_parquet(model, table, monkeypatch, inputs, capsys):
     monkeypatch.chdir(table.parent)
     assert main(["predict", str(model), *inputs, "--engine", "ray"]) == 2
     shown = capsys.readouterr()
-    assert "engine ray predicts files to one table: give -o NAME.parquet" in shown.err
+    assert "the engine ray writes a .parquet file: give -o NAME.parquet" in shown.err
     assert not (table.parent / "out.csv").exists()
     assert main(["predict", str(model), "CCO", "-o", "o.parquet", "--engine", "ray"]) == 2
     assert "CCO: no such file" in capsys.readouterr().err

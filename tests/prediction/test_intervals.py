@@ -1,4 +1,4 @@
-"""Intervals of each molecule: as wide as the error is likely to be, and holding in groups."""
+"""Individual intervals: they are as wide as the expected error, and hold in groups."""
 
 import json
 
@@ -17,7 +17,7 @@ from molinv.prediction.fields import columns
 
 
 def molecules(n: int, seed: int = 0):
-    """Signs of n molecules, and errors: off by feature 0, and as wide as feature 1 says."""
+    """Signs of n molecules, and errors with mean from feature 0 and width from feature 1."""
     random = np.random.default_rng(seed)
     features = random.normal(size=(n, 6))
     counts = np.zeros((n, 119), np.int64)
@@ -53,7 +53,7 @@ def test_widths_follow_the_error_and_centres_its_mean():
     assert not lengths(y)[0].any()
 
 
-def test_a_network_does_not_see_its_own_fifth():
+def test_a_network_is_not_fitted_to_its_own_fold():
     signs, errors = molecules(300)
     fold = np.arange(300) % FOLDS
     x = difficulty.inputs(signs, None, [1, 6], False)
@@ -64,7 +64,7 @@ def test_a_network_does_not_see_its_own_fifth():
     assert not torch.allclose(one.tensors["w0"][0], other.tensors["w0"][0], atol=1e-3)
 
 
-def test_what_is_far_away_has_a_bounded_scale():
+def test_far_away_molecules_have_a_bounded_scale():
     signs, errors = molecules(300)
     assert signs.features is not None
     space = FeatureSpace.fit(signs.features)
@@ -77,7 +77,7 @@ def test_what_is_far_away_has_a_bounded_scale():
     assert (scale > 0).all()
 
 
-def test_difficulties_are_read_back_and_damaged_ones_are_not(tmp_path):
+def test_difficulties_are_read_back_and_a_damaged_file_is_refused(tmp_path):
     signs, errors = molecules(250)
     x = difficulty.inputs(signs, None, [1, 6], False)
     made = difficulty.fit(x, errors, np.arange(250) % FOLDS, 0.9, True, False)
@@ -92,7 +92,7 @@ def test_difficulties_are_read_back_and_damaged_ones_are_not(tmp_path):
     assert not path.exists()
 
 
-def test_bins_are_of_enough_molecules_and_small_ones_hold_too():
+def test_bins_have_enough_molecules_and_intervals_hold_in_small_bins():
     heavy = np.repeat([1.0, 2, 5, 6, 7, 8], [3, 10, 20, 40, 200, 1000])
     sizes = binned(heavy)
     assert sizes == [5, 6, 7]
@@ -100,12 +100,12 @@ def test_bins_are_of_enough_molecules_and_small_ones_hold_too():
     assert np.bincount(at).min() >= BIN
     assert bins(np.array([1.0, 5, 6, 7, 8, 40]), sizes).tolist() == [0, 0, 1, 2, 3, 3]
     assert binned(np.full(12, 4.0)) == []
-    assert binned(np.arange(1000.0), (0.5, 0.9, 0.98)) == [499, 899]  # 20 are beyond the third
+    assert binned(np.arange(1000.0), (0.5, 0.9, 0.98)) == [499, 899]  # only 20 above the third
     random = np.random.default_rng(0)
     scores = np.abs(random.normal(size=(len(heavy), 1))) * np.where(heavy < 6, 5.0, 1.0)[:, None]
     (found,) = factors(scores, [at])
     assert found[0, 0] > 4 * found[3, 0]
-    assert found[1, 0] >= quantile(scores[:, 0], 0.9)  # 40 molecules cannot show less
+    assert found[1, 0] >= quantile(scores[:, 0], 0.9)  # 40 molecules are too few to go below
     scores[heavy < 6] = np.nan
     assert np.isfinite(factors(scores, [at])[0]).all()
     scores[:] = np.nan
@@ -115,7 +115,7 @@ def test_bins_are_of_enough_molecules_and_small_ones_hold_too():
 def test_intervals_hold_by_distance_and_by_size():
     random = np.random.default_rng(0)
     far, size = (random.integers(0, 3, 6000) for _ in range(2))
-    size = np.where(random.random(6000) < 0.5, far, size)  # of one another not independent
+    size = np.where(random.random(6000) < 0.5, far, size)  # correlated
     scores = np.abs(random.normal(size=(6000, 1))) * (2.0**far * 3.0**size)[:, None]
     rows = factors(scores, [far, size])
     inside = scores <= rows[0][far] * rows[1][size]
@@ -124,13 +124,13 @@ def test_intervals_hold_by_distance_and_by_size():
             assert inside[at == k].mean() == pytest.approx(0.9, abs=0.01)
 
 
-def test_limits_fall_with_size_and_never_rest_on_few():
+def test_limits_decrease_with_size_and_use_enough_molecules():
     heavy = np.repeat([1, 4, 9], [5, 150, 300])
     distance = np.repeat([17.0, 5.0, 2.0], [5, 150, 300])
     found = limits(heavy, distance)
     assert found == [17.0, 5.0, 5.0, 5.0, 2.0, 2.0, 2.0, 2.0, 2.0]
     assert limits(heavy[: FEWEST - 1], distance[: FEWEST - 1]) is None
-    heavy[-300:-50] = 4  # 50 of nine are joined by others
+    heavy[-300:-50] = 4  # only 50 molecules of nine atoms: others are added
     found = limits(heavy, distance)
     assert found is not None
     assert found[-1] == 5.0
@@ -167,7 +167,7 @@ def test_coverage_is_counted_in_groups_of_known_molecules():
     targets = [Target("y", "eV", least=0.0)]
     rows, by_group = held(errors, values, ends, np.array([2.0]), targets, members)
     assert rows["y"]["coverage"] == pytest.approx(2 / 3)
-    assert rows["y"]["width"] == pytest.approx((1.5 + 3 * 3) / 4)  # nothing below 0 counts
+    assert rows["y"]["width"] == pytest.approx((1.5 + 3 * 3) / 4)  # without what is below 0
     assert rows["y"]["alike"] == pytest.approx((2.5 + 3 * 4) / 4)
     found = {(r["of"], r["group"]): r for r in by_group}
     assert found["heavy atoms", "9"]["molecules"] == 2
@@ -176,12 +176,12 @@ def test_coverage_is_counted_in_groups_of_known_molecules():
     assert found["rings", "no ring"]["molecules"] == 2
 
 
-def test_what_cannot_be_negative_is_not():
+def test_intervals_end_at_the_least_possible_value():
     target, free = Target("mu", "D", least=0.0), Target("mu", "D")
     row = columns(target, np.array(0.1), ends=(-0.5, 0.5))
     assert (row["mu_low"], row["mu_high"]) == (0.0, pytest.approx(0.6))
     assert columns(free, np.array(0.1), ends=(-0.5, 0.5))["mu_low"] == pytest.approx(-0.4)
     assert columns(target, np.array(0.1), ends=(np.nan, np.nan))["mu_low"] is None
     assert Target(**json.loads(json.dumps(target.to_json()))) == target
-    assert Target("mu", "D", "dipole moment").least == 0.0  # as QM9's caches and old runs have it
+    assert Target("mu", "D", "dipole moment").least == 0.0  # as in QM9's caches and old runs
     assert "least" not in Target("mu", "D", "dipole moment").to_json()

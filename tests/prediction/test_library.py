@@ -1,4 +1,4 @@
-"""predict_library: every row once, in order, whatever the chunks, the processes and the end."""
+"""predict_library: every row once, in order, for any chunks and processes, also when killed."""
 
 import gzip
 import json
@@ -29,7 +29,7 @@ def rows(path):
 
 
 def same(a, b):
-    """Equal tables, the networks' values up to the rounding of float32."""
+    """Equal tables, up to float32 rounding of the networks' values."""
     assert len(a) == len(b)
     for one, other in zip(a, b, strict=True):
         assert one.keys() == other.keys()
@@ -75,7 +75,7 @@ def test_neither_chunks_nor_processes_nor_gzip_change_a_value(model, library, tm
         same(first, other)
     assert first[0]["conformers"] == 2
     assert first[2]["U0_conformer_std"] > 0
-    assert first[0]["U0_std"] is None  # of one orientation
+    assert first[0]["U0_std"] is None  # one orientation has no deviation
 
 
 def test_a_chunk_is_a_function_of_its_records(model, library):
@@ -107,7 +107,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_killed_run_goes_on_with_no_row_lost_or_doubled(model, library, tmp_path, workers):
+def test_a_killed_run_resumes_without_lost_or_repeated_rows(model, library, tmp_path, workers):
     library.write_text(library.read_text() * 20)
     out, parts = tmp_path / "out.parquet", tmp_path / "out.parquet.parts"
     script = tmp_path / "screen.py"
@@ -137,7 +137,7 @@ def test_a_killed_run_goes_on_with_no_row_lost_or_doubled(model, library, tmp_pa
 
 
 def interrupted(monkeypatch, library, out, model, **changes):
-    """A run that ends after two chunks of five."""
+    """Run until two chunks of five are finished, then interrupt."""
     calls, tabulate = [], module.tabulate
 
     def failing(*args):
@@ -188,7 +188,7 @@ def test_a_damaged_shard_is_named(model, library, tmp_path, monkeypatch):
     assert [row["row"] for row in rows(out)] == list(range(22))
 
 
-def test_a_run_killed_while_it_cleared_up_is_begun_anew(model, library, tmp_path, monkeypatch):
+def test_a_run_killed_while_deleting_shards_starts_again(model, library, tmp_path, monkeypatch):
     out, parts = tmp_path / "out.parquet", tmp_path / "out.parquet.parts"
     interrupted(monkeypatch, library, out, model)
     manifest = json.loads((parts / "manifest.json").read_text())
@@ -207,7 +207,7 @@ def test_two_processes_do_not_write_one_output(model, library, tmp_path):
         predict_library(library, tmp_path / "out.csv", model, progress=False)
 
 
-def test_bad_input_is_known_before_anything_is_predicted(model, library, tmp_path):
+def test_bad_input_is_refused_before_anything_is_predicted(model, library, tmp_path):
     def refused(source, out="out.parquet", **changes):
         with pytest.raises(InputError) as caught:
             predict_library(source, tmp_path / out, model, progress=False, **changes)

@@ -1,4 +1,4 @@
-"""The same library on a local Ray cluster of two workers."""
+"""Predict the same library on a local Ray cluster of two workers."""
 
 import os
 import subprocess
@@ -61,7 +61,7 @@ def test_two_workers_give_the_rows_of_one_process(model, library, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_with_the_other_engine(model, library, tmp_path, monkeypatch):
+def test_a_run_is_resumed_by_the_other_engine(model, library, tmp_path, monkeypatch):
     pytest.importorskip("ray")
     from molinv.prediction.library import run as module
 
@@ -80,7 +80,7 @@ def test_a_run_goes_on_with_the_other_engine(model, library, tmp_path, monkeypat
         with pytest.raises(KeyboardInterrupt):
             predict_library(library, out, model, **options)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Ray's own
+        warnings.simplefilter("ignore")  # Ray itself warns
         done = predict_library(library, out, model, workers=2, engine="ray", **options)
     assert (done.resumed, done.rows, done.failed) == (10, 22, 3)
     predict_library(library, tmp_path / "local.parquet", model, **options)

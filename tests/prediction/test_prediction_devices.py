@@ -1,4 +1,4 @@
-"""Prediction on any device: which one is taken, what is asked of it, and batches that fit it."""
+"""Prediction on any device: which device is chosen, what is refused, and batch sizes."""
 
 from contextlib import nullcontext
 
@@ -29,7 +29,7 @@ GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
     ("cuda", "mps", "expected"),
     [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")],
 )
-def test_auto_is_the_fastest_that_is_there(monkeypatch, cuda, mps, expected):
+def test_auto_chooses_the_fastest_available_device(monkeypatch, cuda, mps, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
@@ -42,7 +42,7 @@ def test_auto_is_the_fastest_that_is_there(monkeypatch, cuda, mps, expected):
 
 
 @pytest.mark.parametrize("name", ["gpu", "meta", "cuda:9"])
-def test_a_device_that_is_not_there_is_refused_everywhere(model, library, tmp_path, name, capsys):
+def test_an_unavailable_device_is_refused_everywhere(model, library, tmp_path, name, capsys):
     with pytest.raises(InputError, match="no device"):
         Predictor(model, device=name)
     with pytest.raises(InputError, match="no device"):
@@ -53,14 +53,14 @@ def test_a_device_that_is_not_there_is_refused_everywhere(model, library, tmp_pa
     assert f"no device '{name}' here" in capsys.readouterr().err
 
 
-def test_float64_is_refused_where_there_is_none(model, monkeypatch):
+def test_double_is_refused_on_a_device_without_float64(model, monkeypatch):
     monkeypatch.setattr(calculator, "choose_device", lambda _: torch.device("mps"))
     with pytest.raises(InputError, match="device mps has no float64: leave out double"):
         MolInvCalculator(model, double=True)
     assert has_double(torch.device("cuda"))
 
 
-def test_batches_fill_the_room_that_their_device_has():
+def test_batches_are_as_large_as_their_device_allows():
     assert budget(torch.device("cpu")) == CPU_PAIRS
     assert budget(torch.device("cuda", 1)) == PAIRS
     sizes = [3] * 5000 + [18] * 500 + [400]
@@ -75,13 +75,13 @@ def test_batches_fill_the_room_that_their_device_has():
 
 @pytest.fixture
 def elsewhere(model, monkeypatch):
-    """The model on torch's meta device, which refuses to compute with tensors of the CPU.
+    """The model on torch's meta device, which refuses operations with CPU tensors.
 
-    It has no values: what comes back to the CPU is zero.
+    Meta tensors have no values, so results that are moved to the CPU are zero.
     """
     saved = load(model)
     saved.network.to("meta")
-    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # there is none there
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # meta has no autocast
     monkeypatch.setattr(torch.Tensor, "cpu", lambda x: torch.zeros(x.shape, dtype=x.dtype))
     return saved
 
@@ -89,10 +89,10 @@ def elsewhere(model, monkeypatch):
 def test_tensors_of_two_devices_are_never_mixed(elsewhere, monkeypatch):
     given = list(read(["CCO", "C"]))
     network, element = elsewhere.network, torch.empty(2, 3, 3, device="meta")
-    with monkeypatch.context() as patch:  # meta has neither generators nor unit matrices
+    with monkeypatch.context() as patch:  # meta supports neither generators nor eye
         patch.setattr(network, "_plan", lambda *_: (iter([(element, 1.0)]), 0))
         found = orbit_values(elsewhere, pad(given), copies=0)
-    assert found.members is None  # of one model
+    assert found.members is None  # a single model
     assert all(x is not None and x.device.type == "cpu" for x in found[:3])
     assert found.mean.dtype == torch.float64
     averaged = Averaged(elsewhere, "identity")
@@ -102,7 +102,7 @@ def test_tensors_of_two_devices_are_never_mixed(elsewhere, monkeypatch):
     assert len(averaged.mean(given[0])) == 2
 
 
-def test_forces_are_taken_on_the_cpu_where_a_device_has_no_float64(tmp_path, monkeypatch):
+def test_forces_are_computed_on_the_cpu_if_a_device_lacks_float64(tmp_path, monkeypatch):
     saved, batch = load(tiny_model(tmp_path, (ENERGY,))), pad(list(read(["CCO", "C"])))
     here = orbit_forces(saved, batch, 2)
     monkeypatch.setattr(module, "has_double", lambda _: False)
@@ -112,7 +112,7 @@ def test_forces_are_taken_on_the_cpu_where_a_device_has_no_float64(tmp_path, mon
 
 @pytest.mark.gpu
 @GPU
-def test_an_accelerator_gives_the_values_of_the_cpu(tmp_path):
+def test_an_accelerator_and_the_cpu_give_the_same_values(tmp_path):
     folder = tiny_model(tmp_path, distribution="Identity", distribution_args={})
     given = list(read(["CCO", "C", "CC#N"]))
     here, there = (Predictor(folder, device=d).values(given).mean for d in ("cpu", "cuda"))

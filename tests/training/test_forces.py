@@ -205,7 +205,7 @@ def test_predict_and_the_calculator_give_the_same(folder, frames):
 
 def test_a_library_has_no_columns_for_forces_and_says_so(folder, path, tmp_path):
     out = tmp_path / "out.parquet"
-    with pytest.raises(InputError, match=r"forces is not: write .*--targets energy\.$"):
+    with pytest.raises(InputError, match=r"forces has several: write .*--targets energy\.$"):
         predict_library(path, out, folder, progress=False)
     assert not list(tmp_path.iterdir())
     assert predict_library(path, out, folder, targets=["energy"], progress=False).failed == 0
