@@ -14,9 +14,11 @@ SUMMARY = "predict molecules given as SMILES or files"
 
 TEXT = """Predict molecules given as SMILES or files, with a shipped model or with your own.
 
-Each value has a unit, a standard deviation over rotations and, if it was measured, the model's
-mean absolute error on test molecules (test MAE). QM9's U0, U, H and G are not total energies: they
-are relative to atom energies that were fitted on the training molecules. --total adds these.
+Each cell of the table is a value and the half-width of its 90 % prediction interval. The last row
+is the model's mean absolute error on test molecules (test MAE). --verbose adds both ends of each
+interval and the standard deviations over rotations, an ensemble's members and conformers; files
+always have these. QM9's U0, U, H and G are relative to atom energies fitted on the training
+molecules; --total adds these.
 
     molinv predict CCO                          with a shipped model
     molinv predict CCO mols.sdf --targets homo,lumo -o out.csv
@@ -77,6 +79,11 @@ def main(arguments: list[str]) -> int:
             "--seed", type=int, default=0, help="random seed of the conformer search"
         )
         parser.add_argument(
+            "--verbose",
+            action="store_true",
+            help="print both ends of each interval, the standard deviations and test errors",
+        )
+        parser.add_argument(
             "--total", action="store_true", help="add the fitted atom energies to QM9's energies"
         )
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
@@ -85,14 +92,15 @@ def main(arguments: list[str]) -> int:
         )
 
     args = parse("predict", SUMMARY, arguments, fill, TEXT)
-    from rich import print as show
     from rich.console import Console
     from rich.progress import track
 
     from ..chem import Rejected, read
     from ..chem.structure import EMBEDDED, KINDS, Structure
-    from ..prediction import output
+    from ..prediction import notes, output
+    from ..prediction.details import details
     from ..prediction.predictor import GEOMETRY, Predictor, usual_descriptors
+    from ..prediction.screen_table import table
     from ..prediction.sdf import write_sdf
     from ..pretrained.choose import choose
 
@@ -122,19 +130,22 @@ def main(arguments: list[str]) -> int:
         predictor = Predictor(None, *how, kind=kind)
         structures = chain(first, structures)
     screen = Console(stderr=True, highlight=False)
+
+    def watched(items: Iterable, what: str) -> list:
+        quiet = not screen.is_terminal
+        return list(track(items, what, console=screen, transient=True, disable=quiet))
+
     if path is not None and path.suffix == ".sdf":
-        structures = list(track(structures, "reading", console=screen, transient=True))
-    stream = track(predictor.predict(structures), "predicting", console=screen, transient=True)
-    results = list(stream)
+        structures = watched(structures, "reading")
+    results = watched(predictor.predict(structures), "predicting")
     rows = [r for r in results if not isinstance(r, Rejected)]
     bad = [r for r in results if isinstance(r, Rejected)]
     kinds = {GEOMETRY[kind]: kind for kind in KINDS}
     shown = {r["model"]: predictor.of_kind(kinds[r["geometry"]]) for r in rows}
     for name, each in shown.items():
         if each.shipped:
-            trained = each.saved.card["molecules"]["train"]
-            text = f"model {name}, shipped with molinv, trained on {trained:,} molecules"
-            screen.print(f"{text}; its card: molinv models", style="dim", soft_wrap=True)
+            text = f"model {name}, shipped with molinv; its card: molinv models {name}"
+            screen.print(text, style="dim", soft_wrap=True)
     if path:
         made = output.rows_of(results, inputs, args.smiles_column)
         if path.suffix == ".sdf":
@@ -143,10 +154,19 @@ def main(arguments: list[str]) -> int:
             output.write(path, made)
         failed = f", {len(bad):,} of them with an error" if bad else ""
         print(f"wrote {len(results):,} rows{failed} to {path}")
+        for note in notes.file_notes(rows, predictor) if rows else ():
+            print(note)
     elif rows:
-        show(output.table(rows, predictor))
-    for note in output.notes(rows, predictor) if rows else ():
-        print(note)
+        page = Console(highlight=False)
+        sign = "+-" if page.options.ascii_only else "±"
+        if args.verbose:
+            page.print(details(rows, predictor))
+            said = notes.long_notes(rows, predictor)
+        else:
+            page.print(table(rows, predictor, page.width, sign))
+            said = notes.short_notes(rows, predictor, sign)
+        for note in said:
+            page.print(note, markup=False)
     for item in bad:
         print(f"molinv: {item.source}: {item.name}: {item.reason}", file=sys.stderr)
     return 0 if not bad else 1 if rows or len(bad) > 1 else 2

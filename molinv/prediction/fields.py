@@ -127,24 +127,3 @@ def unit_of(target: Target) -> str:
     if target.kind != "class":
         return target.unit
     return f"probability of {target.classes[1]}" if len(target.classes) == 2 else "probability"
-
-
-def shown(row: dict[str, Any], target: Target) -> str:
-    """The value of one target, as text for a table on the screen."""
-    name = target.name
-    if target.kind == "class":
-        text = f"{row[name]:.3f} +- {row[f'{name}_std']:.2g}"
-        if (among := row.get(f"{name}_ensemble_std")) is not None:
-            text += f" +- {among:.2g}"
-        return text if len(target.classes) == 2 else f"{row[f'{name}_class']} {text}"
-    if target.by_atom:
-        flat = np.asarray(row[name], dtype=float)
-        text = f"{len(flat)} atoms, {flat.min():.3g} to {flat.max():.3g}"
-    else:
-        text = ", ".join(f"{row[name + end]:.4g}" for end, _ in ENDS[target.kind])
-        text = f"({text})"
-    for end in ("std", "ensemble_std"):
-        if (std := row.get(f"{name}_{end}")) is not None:
-            text += f" +- {std:.2g}"
-    radius = row.get(f"{name}_radius")
-    return text if radius is None else f"{text} \\[within {radius:.3g}]"

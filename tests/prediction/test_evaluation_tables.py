@@ -8,7 +8,7 @@ from rich.console import Console
 
 from molinv.datasets.targets import Target
 from molinv.prediction.evaluation_tables import metrics_table, table
-from molinv.prediction.output import _across, _on_classes
+from molinv.prediction.notes import on_classes
 
 
 @pytest.mark.parametrize("stored", [nan, 0.0])
@@ -31,16 +31,6 @@ def test_brackets_in_a_name_are_not_taken_as_markup():
     assert console.export_text().count("IC50 [nM]") == 2
 
 
-def test_predictions_show_brackets_in_a_name_and_no_empty_unit():
-    target = Target("IC50 [nM]", "")
-    predictor = SimpleNamespace(targets=[target], evaluation=None)
-    console = Console(record=True, width=100)
-    console.print(_across([], predictor, ""))  # pyright: ignore
-    text = console.export_text()
-    assert "IC50 [nM]" in text
-    assert "()" not in text
-
-
 @pytest.mark.parametrize(
     ("roc_auc", "said"), [(nan, []), (0.75, ["y: ROC-AUC 0.750 on 1 test molecules."])]
 )
@@ -51,4 +41,4 @@ def test_a_prediction_quotes_no_unknown_roc_auc(roc_auc, said):
     }
     target = Target("y", "", kind="class", classes=("a", "b"))
     predictor = SimpleNamespace(evaluation=found, targets=[target], units=["y"])
-    assert list(_on_classes(predictor)) == said  # pyright: ignore
+    assert list(on_classes(predictor)) == said  # pyright: ignore

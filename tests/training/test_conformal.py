@@ -205,7 +205,7 @@ def test_given_and_embedded_geometries_have_their_own_intervals(copy, capsys):
     assert 35 <= number <= 40  # without those that RDKit cannot embed
     assert searched["homo_high"] - searched["homo"] == pytest.approx(wide["homo"])
     assert wide["homo"] != half
-    assert main(["predict", str(copy), "CCO"]) == 0
+    assert main(["predict", str(copy), "CCO", "--verbose"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert f"residuals of {number} held-out molecules with RDKit's geometries" in shown
     result = json.loads((copy / "evaluation.json").read_text())

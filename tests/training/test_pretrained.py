@@ -66,8 +66,9 @@ def test_the_shipped_model_predicts_by_name_and_by_default(shipped, arguments, c
     shown = capsys.readouterr()
     assert "model qm9, shipped with molinv" in shown.err
     assert "test MAE" in shown.out
-    assert "U0: relative to atom energies" in shown.out
-    assert "not total energies" in " ".join(shown.out.split())
+    assert "U0: relative to fitted atom energies; --total adds these." in shown.out
+    assert main(["predict", *arguments, "--verbose"]) == 0
+    assert "not total energies" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_predictor_without_a_model_takes_the_shipped_one(shipped):
@@ -151,12 +152,12 @@ def test_errors_of_other_weights_are_not_shown(shipped, tmp_path, capsys):
     assert Predictor(other).errors == {}
 
 
-def test_many_targets_go_one_below_the_other(shipped, monkeypatch, capsys):
-    monkeypatch.setattr("molinv.prediction.output.WIDE", 1)
+def test_targets_are_rows_where_columns_do_not_fit(shipped, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "20")
     assert main(["predict", "c1cc[nH]c1", "CCO"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert sum("c1cc[nH]c1" in line for line in lines) == 1  # brackets are not read as markup
-    assert sum("homo" in line for line in lines) == sum("U0 " in line for line in lines) == 2
+    rows = [line.split()[0] for line in lines if line.strip()]
+    assert rows.count("homo") == rows.count("U0") == 2  # a block for each molecule
 
 
 def test_brackets_stay_in_a_table_of_columns(shipped, capsys):
@@ -167,7 +168,7 @@ def test_brackets_stay_in_a_table_of_columns(shipped, capsys):
 def test_larger_molecules_than_those_seen_are_marked(shipped, capsys):
     assert main(["predict", "CCCCCC", "C" * 14]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "Outside what the model has learned from" in shown
+    assert "outside the applicability domain" in shown
     assert f"{'C' * 14} (44 atoms, where training molecules had" in shown
     far = one(Predictor(), "C" * 14)["outside"]
     assert far.startswith("44 atoms")

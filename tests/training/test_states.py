@@ -4,6 +4,7 @@ import csv
 import json
 
 import pytest
+from rich.table import Table
 from small_run import SAMPLE
 
 from molinv import InputError
@@ -11,7 +12,8 @@ from molinv.chem import Rejected, read
 from molinv.chem.structure import EMBEDDED, GIVEN, HYDROGENS
 from molinv.cli import main
 from molinv.predict import Predictor
-from molinv.prediction.output import notes, table
+from molinv.prediction.notes import short_notes
+from molinv.prediction.screen_table import table
 from molinv.training.config import TrainConfig
 from molinv.training.molecule_data import MoleculeData
 from molinv.training.source import prepare, states
@@ -73,11 +75,13 @@ def test_errors_are_shown_only_for_the_measured_kinds_of_geometry(folder, capsys
     rows = [r for r in predictor.predict(read([water, "CO"])) if isinstance(r, dict)]
     assert [(r["geometry"], r["embedded"]) for r in rows] == [("given", False), ("embedded", True)]
     assert ["y_mae" in row for row in rows] == [False, True]
-    said = list(notes(rows, predictor))
+    said = list(short_notes(rows, predictor))
     assert any(
         note.startswith("Test MAE: not measured for given geometries, where") for note in said
     )
-    assert table(rows, predictor).row_count == 2
+    made = table(rows, predictor)
+    assert isinstance(made, Table)
+    assert made.row_count == 2
     old = {k: v for k, v in result.items() if k != "kinds"}
     predictor.evaluation = old | {"intervals": {}}  # molinv 0.1.0's
     assert predictor.errors_of(GIVEN) == predictor.errors
