@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import time
-from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from rich.console import Console
 from ..atomic import atomic_write
 from ..errors import InputError
 from .data import RunData
+from .epoch_lines import EpochLines
 from .module import VIEWS, Joint
 from .saved import built, save
 from .schedule import Schedule
@@ -40,6 +40,7 @@ class History(pl.Callback):
         self.best = float("inf")
         self.console = Console(stderr=True)
         self._before = 0.0
+        self._headed = False
 
     def state_dict(self) -> dict[str, Any]:
         kept = {"rows": self.rows, "seconds": self._seconds(), "best": self.best}
@@ -105,16 +106,16 @@ class History(pl.Callback):
             )
         if trainer.is_global_zero:
             write_csv(self.folder / "metrics.csv", self.rows)
-            row, task = self.rows[-1], pl_module.task
-            extent = pl_module.network.distribution.extent()
-            parts = [f"epoch {row['epoch']:>3}  loss {row['train_loss']:.3f}"]
-            for name, unit in list(zip(task.columns, task.units, strict=True))[:3]:
-                values = ((row[f"{name}_{view}"], view) for view in VIEWS)
-                seen = " ".join(f"{'-' if isnan(v) else f'{v:.4g}'} {view}" for v, view in values)
-                parts.append(f"{name} {seen} {unit}".rstrip())
-            parts.append(" ".join(f"{name} {row[f'extent_{name}']:.2f}" for name in extent))
-            text = "  ".join([*parts, f"{row['seconds']:.0f} s"])
-            self.console.print(text, highlight=False, markup=False)
+            self._say(pl_module)
+
+    def _say(self, module: Joint) -> None:
+        """Print the last row, below a heading where it is the first of this process."""
+        units = {name: e.unit for name, e in module.network.distribution.extent().items()}
+        lines = EpochLines(module.task.columns, module.task.units, units)
+        said = [lines.line(self.rows[-1])]
+        if not self._headed:
+            said, self._headed = [lines.heading(), *said], True
+        self.console.print("\n".join(said), highlight=False, markup=False, soft_wrap=True)
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
