@@ -174,7 +174,7 @@ def _scaled_error() -> Callable[[Any, Any], Tensor]:
 
 
 def _batches(data: Any, config: RunConfig) -> Iterator[Any]:
-    """Batches without end; of tensors in a new order in each pass."""
+    """Batches that repeat without end; rows of tensors are shuffled anew in each pass."""
     if isinstance(data, tuple | list) and all(isinstance(part, Tensor) for part in data):
         sizes = [len(part) for part in data]
         if len(sizes) < 2 or len(set(sizes)) > 1 or not sizes[0]:
