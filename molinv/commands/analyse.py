@@ -39,7 +39,9 @@ def main(arguments: list[str]) -> int:
 
     def fill(parser):
         parser.usage = "molinv analyse [options] [RUN ...]"
-        parser.add_argument("runs", nargs="*", metavar="RUN", help="models to analyse, see above")
+        parser.add_argument(
+            "runs", nargs="*", metavar="RUN", default=[], help="models to analyse, see above"
+        )
         parser.add_argument("--calculator", help="ASE calculator, as package.module:Name")
         parser.add_argument(
             "--calculator_args",

@@ -37,13 +37,14 @@ def parse(
     from yaml import YAMLError
 
     class AsItIs(RawDescriptionHelpFormatter, DefaultHelpFormatter):
-        pass
+        def _expand_help(self, action) -> str:
+            return _without_empty_default(super()._expand_help(action))
 
     set_loader(_MODE, _settings, (YAMLError, ValueError))
     parser = ArgumentParser(
         parser_mode=_MODE,
         prog=f"molinv {command}",
-        description=text or summary,
+        description=text or f"{summary[0].upper()}{summary[1:]}.",
         formatter_class=AsItIs,
         exit_on_error=False,
         allow_abbrev=False,
@@ -56,6 +57,12 @@ def parse(
         if len(text) > LONGEST:  # jsonargparse quotes the whole of a file that is not a config
             text = f"{text[:LONGEST]} ..."
         raise InputError(f"{text} (see `molinv {command} --help`)") from error
+
+
+def _without_empty_default(text: str) -> str:
+    """The help of a flag without a default such as null, which its text explains."""
+    text = re.sub(r" \(default: (?:null|\[\])?\)$", "", text)
+    return re.sub(r"(?: \| null)?, default: (?:null|\[\])?\)$", ")", text)
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The comparison at equal time, in seconds, on the shipped sample."""
+"""The comparison at equal time on the shipped sample, with runs of seconds."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def bench(tmp_path_factory):
     return out, arguments
 
 
-def test_it_runs_reports_and_makes_no_run_twice(bench, capsys):
+def test_finished_runs_are_reported_and_not_run_again(bench, capsys):
     out, arguments = bench
     assert cli.main(arguments) == 0
     made = sorted(path.relative_to(out).as_posix() for path in out.glob("*/*/result.json"))
@@ -66,7 +66,7 @@ def test_an_invariant_network_has_equal_errors_as_stored_and_rotated(bench):
     assert found["homo"]["rotated"] == pytest.approx(found["homo"]["stored"], rel=1e-4)
 
 
-def test_unknown_methods_suggest_and_names_are_different():
+def test_an_unknown_method_gets_a_suggestion_and_folders_are_unique():
     with pytest.raises(InputError, match="point distance, none"):
         qm9_equal_time.choose("point distances, none")
     assert len({method.folder for method in METHODS.values()}) == len(METHODS) == 20
@@ -80,7 +80,7 @@ def test_a_method_that_diverged_stays_in_the_table(tmp_path):
     assert results.draw(tmp_path, [method], [row]) == []
 
 
-def test_the_number_of_test_molecules_is_held_to(bench, capsys):
+def test_another_number_of_test_molecules_is_refused(bench, capsys):
     arguments = bench[1]
     cli.main(arguments)
     capsys.readouterr()
@@ -97,7 +97,7 @@ def batch():
     return store.gather(torch.arange(6).numpy())
 
 
-def test_faenet_gives_every_target_and_a_gradient(batch):
+def test_faenet_predicts_every_target_and_has_gradients(batch):
     pytest.importorskip("mendeleev")
     net = models.make("canonical", 2, {"model": FAENET, "frames": "one"})
     values = net(*net.inputs(batch))
@@ -106,7 +106,7 @@ def test_faenet_gives_every_target_and_a_gradient(batch):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
 
 
-def test_its_frames_are_those_of_canonical_but_for_the_order_of_the_axes(batch):
+def test_faenets_frames_equal_canonicals_except_for_the_order_of_axes(batch):
     pytest.importorskip("mendeleev")
     models.make(FAENET, 1, {})  # so that the package can be imported
     from faenet import frame_averaging_3D

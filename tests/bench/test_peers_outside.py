@@ -1,4 +1,4 @@
-"""Peers of other packages: a stand-in for the network, trained in a process of its own."""
+"""Peers from other packages: a stand-in for the network, trained in a process of its own."""
 
 import json
 import shutil
@@ -23,14 +23,14 @@ SAMPLE = Path(__file__).parents[2] / "data" / "qm9_sample"
 NETWORK = '''
 
 class Counts(Peer):
-    """A number for each element, and the number of its neighbours."""
+    """A learned value per element, plus a term for the number of neighbours."""
 
     lr = 0.05
 
     def __init__(self, targets):
         super().__init__()
         self.element = nn.Embedding(119, targets)
-        nn.init.constant_(self.element.weight, 1.0)  # far from what it will learn
+        nn.init.constant_(self.element.weight, 1.0)  # far from the learned values
         self.near = nn.Parameter(torch.zeros(targets))
 
     def atoms(self, graph):
@@ -79,7 +79,7 @@ def test_a_peer_trains_in_its_own_process_and_has_a_row(bench, capsys):
     assert "stand-in Counts" in capsys.readouterr().out
 
 
-def test_a_run_that_was_cut_short_goes_on_from_its_last_state(bench):
+def test_an_interrupted_run_is_resumed_from_its_last_state(bench):
     arguments, folder = bench
     original = peers._work
 
@@ -97,7 +97,7 @@ def test_a_run_that_was_cut_short_goes_on_from_its_last_state(bench):
     assert (result["steps"], result["train_seconds"]) == (before["step"], before["spent"])
 
 
-def test_a_peer_that_fails_says_so(bench, capsys, monkeypatch):
+def test_a_failing_peer_is_reported(bench, capsys, monkeypatch):
     arguments, _ = bench
     peer = peers.Peer("None", "stand-in", ("a==1",))
     monkeypatch.setitem(peers.PEERS, peer.name, peer)
@@ -113,7 +113,7 @@ def test_every_peer_has_a_network_and_a_package():
     assert all("==" in pin for peer in peers.PEERS.values() for pin in (*peer.pins, *peer.alone))
 
 
-def test_taken_molecules_have_the_edges_of_each_alone():
+def test_a_batch_has_the_edges_of_its_single_molecules():
     molecules = datasets.load(SAMPLE).take(np.arange(5))
     arrays = {"a_pos": molecules.pos.astype(np.float32), "a_z": molecules.z.astype(np.int64)}
     arrays |= {"a_ptr": molecules.ptr.astype(np.int64), "a_y": np.zeros((5, 1), np.float32)}
@@ -127,7 +127,7 @@ def test_taken_molecules_have_the_edges_of_each_alone():
     assert length.min() > 0.5
 
 
-def test_what_is_installed_alone_comes_last_and_other_pins_install_again(tmp_path, monkeypatch):
+def test_packages_without_dependencies_are_installed_last(tmp_path, monkeypatch):
     commands = []
 
     def run(command, **_):

@@ -1,4 +1,4 @@
-"""Potentials that are broken on purpose are found out, each in its own way."""
+"""Potentials that are broken on purpose: the benchmark finds each fault."""
 
 import json
 
@@ -27,7 +27,7 @@ def test_every_fault_is_found_and_no_other(tmp_path, capsys, monkeypatch):
     assert operations["translation by 40 angstrom"] == "yes"
     assert found["EMT, gradient broken"]["gradient"]["from_energy"]["value"] > 1e-3
     assert (tmp_path / "EMT-crystals" / "energy" / "report.html").is_file()
-    monkeypatch.setattr(symmetry, "_row", None)  # finished rows are not made again
+    monkeypatch.setattr(symmetry, "_row", None)  # finished rows are not measured again
     assert main(arguments) == 0
 
 
@@ -40,5 +40,5 @@ def test_a_model_that_cannot_be_made_says_why(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", symmetry.POTENTIALS)
-def test_names_are_folders(name):
+def test_names_are_valid_as_folders(name):
     assert "/" not in name

@@ -2,6 +2,7 @@
 
 import pytest
 
+from molinv.cli import main as command
 from molinv.commands.parsing import LONGEST
 from molinv.commands.train import main
 from molinv.errors import InputError
@@ -29,3 +30,14 @@ def test_a_value_of_the_wrong_kind_is_explained_in_plain_words(flags, said):
     with pytest.raises(InputError) as error:
         main(flags)
     assert str(error.value).startswith(said)
+
+
+@pytest.mark.parametrize("name", ["analyse", "train"])
+def test_help_shows_only_defaults_that_say_something(name, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        command([name, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "null" not in text
+    assert "default: )" not in text
+    assert "default: 0)" in text
+    assert "(required)" not in text
