@@ -4,12 +4,14 @@ A benchmark is a package in this folder. Its `main` takes the command's flags as
 and its docstring explains them. `molinv bench --help` lists the benchmarks. They share these
 files:
 
-| file | contents | |---|---| | `grid.py` | many training runs: skip finished ones, resume, refuse
-other settings | | `networks.py`, `faenet.py` | the registry of networks and methods that are
-compared | | `environments.py`, `peers/` | other packages' networks, in virtual environments of
-their own | | `flags.py` | parse lists of names, positive numbers and devices | | `turns.py`,
-`steps.py`, `memory.py`, `batches.py` | timing, what is timed, memory, molecules | | `report.py` |
-tables, figures, JSON, and the machine that numbers were measured on |
+| file | contents |
+|---|---|
+| `grid.py` | many training runs: skip finished ones, resume, refuse other settings |
+| `networks.py`, `faenet.py` | the registry of networks and methods that are compared |
+| `environments.py`, `peers/` | other packages' networks, in virtual environments of their own |
+| `flags.py` | parse lists of names, positive numbers and devices |
+| `turns.py`, `steps.py`, `memory.py`, `batches.py` | timing, timed steps, memory, molecules |
+| `report.py` | tables, figures, JSON, and the machine that numbers were measured on |
 """
 
 import ast

@@ -50,9 +50,11 @@ class FAENet(Model):
         block.lin2 = nn.Linear(block.lin2.in_features, targets)
 
     def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Positions (b, n, 3) in angstrom and atomic numbers (b, n); 0 is padding."""
         return batch.pos, batch.z
 
     def forward(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
+        """The targets (b, t), sums over atoms divided by 20."""
         mask = z > 0
         graph = SimpleNamespace(pos=pos[mask], atomic_numbers=z[mask], batch=molecule_of_atom(mask))
         graph.edge_index = edges(pos, mask, self.cutoff)

@@ -122,7 +122,7 @@ class FeatureSpace:
         return self.white(features).square().mean(-1).sqrt()
 
     def save(self, folder: Path) -> str:
-        """Write the space beside a model, atomically; returns the file's SHA-256."""
+        """Write the space into a model's folder, atomically; returns the file's SHA-256."""
         content = to_bytes({"mean": self.mean, "whiten": self.whiten})
         with atomic_write(folder / FILE) as temporary:
             temporary.write_bytes(content)
@@ -130,7 +130,7 @@ class FeatureSpace:
 
     @classmethod
     def load(cls, folder: Path, sha256: str | None) -> FeatureSpace | None:
-        """Read the space beside a model; None if it is missing or has another digest."""
+        """Read the space from a model's folder; None if it is missing or has another digest."""
         path = folder / FILE
         try:
             if sha256 is None or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:

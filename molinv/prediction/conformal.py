@@ -221,7 +221,7 @@ def quantiles(values: Float64[np.ndarray, "m t"]) -> Float64[np.ndarray, " t"]:
 
 
 def calibrated(folder: Path, card: dict[str, Any]) -> Calibration | None:
-    """Read the calibration beside a model; None if it is missing or of other weights."""
+    """Read the calibration in a model's folder; None if missing or made for other weights."""
     try:
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
         if content["sha256"] != card["sha256"] or edited(content):

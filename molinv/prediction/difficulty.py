@@ -158,7 +158,10 @@ class Difficulty:
 
 
 def save(folder: Path, made: Mapping[str, Difficulty]) -> str | None:
-    """Write the networks of all kinds of geometry beside a model; returns the file's SHA-256."""
+    """Write the networks of all kinds of geometry into a model's folder.
+
+    Returns the file's SHA-256, or None if there are no networks.
+    """
     if not made:
         (folder / FILE).unlink(missing_ok=True)
         return None
@@ -171,7 +174,7 @@ def save(folder: Path, made: Mapping[str, Difficulty]) -> str | None:
 
 
 def read(folder: Path, sha256: str | None) -> dict[str, Difficulty]:
-    """Read the networks beside a model, by kind of geometry.
+    """Read the networks in a model's folder, by kind of geometry.
 
     Raises ValueError for a file with another digest.
     """
