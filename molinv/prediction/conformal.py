@@ -99,7 +99,7 @@ class Calibration:
                 )
         if self.space is not None and number < FEWEST_DISTANCES:
             made.append(
-                "The applicability domain has no limit on feature distance: it needs "
+                "The applicability domain has no limit on feature distance: the limit needs "
                 f"{FEWEST_DISTANCES} held-out molecules, not {number}."
             )
         return made
