@@ -5,7 +5,10 @@ acceptance.py     check whether a model accepts a structure
 batches.py        batches of structures; averages over the conformers of a molecule
 fields.py         output columns for numbers, vectors, tensors and values per atom
 input_columns.py  columns copied from the input files
-output.py         rows as a table, .csv or .json, with notes
+screen_table.py   predictions as a table for the screen
+details.py        all columns of a prediction, as one table per molecule
+notes.py          notes printed below the table
+output.py         rows as a .csv or .json file
 sdf.py            rows as the data fields of an .sdf file
 orbit_values.py   values of a model, averaged over random orientations
 averaged.py       a model averaged over fixed orientations, smooth in the positions
