@@ -19,6 +19,7 @@ allowance.py       adapt the reward's weight to a given increase of the error
 optim.py           Muon with AdamW
 averaging.py       an exponential average of the weights
 history.py         metrics.csv and the screen, one row per epoch; saves the best model
+epoch_lines.py     the lines that a run prints
 curves.py          figures of a run: its errors and extents over time
 orbit_share.py     how much the network's outputs still depend on orientation
 run.py             train, resume and lock a run folder

@@ -182,7 +182,7 @@ def test_a_run_on_several_geometries_predicts_and_is_evaluated_on_each(folder, t
 
 def test_a_run_with_repeated_molecules_is_evaluated_on_each_kind_too(folder, tmp_path):
     config = settings(folder, geometries="", conformers=1, features="", small=30, repeat=2)
-    with pytest.raises(InputError, match="part"):
+    with pytest.raises(InputError, match="no molecule is left"):
         train(replace(config, out=str(tmp_path / "all")))
     limit = int(np.sort(heavy_atoms(load(folder)))[8])
     run = train(replace(config, small=limit, out=str(tmp_path / "run")))
