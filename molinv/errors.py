@@ -18,6 +18,11 @@ class Terminated(BaseException):
     """Training was stopped by SIGTERM."""
 
 
+def said(error: BaseException) -> str:
+    """The message of an error on one line, or the name of its class."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The InputError for an unknown name; it suggests the most similar of the `known` names.
 

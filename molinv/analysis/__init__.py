@@ -1,24 +1,23 @@
 """What a model depends on: `molinv analyse`.
 
-produce.py    from what a user names to the folder with its report
-parts.py      all parts, one after the other; verdict.py sums them up
-subject.py    what is analysed: a function of coordinates, and its molecules; runs.py, callables.py
-              and calculators.py make one of a run, of any function or module, of an ASE calculator
-device.py     where its network runs
+produce.py    runs an analysis and writes its report
+parts.py      makes all parts; verdict.py sums them up
+subject.py    a function of coordinates and its molecules, made from a run (runs.py), a function or
+              module (callables.py) or an ASE calculator (calculators.py)
 
 The parts, each with a function section(orbits, settings):
 
-orbits/       the one pass over orientations; standard deviations, power by degree, maps
-loss_share.py what broken symmetry costs
-learned/      the learned distribution, and the angles that the network tolerates; several runs
+orbits/       the sweep over orientations: standard deviations, power by degree, maps
+loss_share.py the cost of broken symmetry
+learned/      the learned distribution, the tolerated angles, sweeps of several runs
 lie/          Lie derivatives, layer by layer
-symmetries.py more than rotations; algebra.py symmetries that are found and not assumed
-walk.py       the numbers by which ml-peg compares potentials
+symmetries.py reflection, translation, permutation; algebra.py finds symmetries without assuming any
+walk.py       ml-peg's measures of rotational symmetry
 audit/        the stored orientations of the data
 pictures/     the same for models of pictures
 
-settings.py, section.py, intervals.py, wording.py   what the parts share
-report/       sections as one page, and JSON
+settings.py, section.py, intervals.py, wording.py   used by all parts
+report/       writes sections as one page and as JSON
 """
 
 from __future__ import annotations
@@ -63,22 +62,24 @@ def analyse(
         analyse(EMT(), [bulk("Cu", cubic=True)], property="forces")
 
     Args:
-        what: a run folder or a shipped model's name; a torch module or function from coordinates
-            (b, n, 3) in angstrom and atomic numbers (b, n), 0 where padded, to (b, t), (b, t, 3) or
-            (b, t, 3, 3); or an ASE calculator.
-        structures: a file or a SMILES, a list of SMILES or of ase.Atoms, or `Structures`. A run has
-            its own test molecules.
-        beside: a second one, on the same structures, to stand beside the first.
-        out: the folder that report.html and analysis.json are written to; None writes nothing.
-        unit: of a function's outputs; `kind` how they turn: scalar, vector or tensor.
-        property: of a calculator: energy, energy_per_atom, forces, stress, dipole, charges.
-        molecules: the largest number of structures.
-        targets: the quantities that are looked at, all by default.
-        threshold: a change with orientation, in the quantity's unit, that counts as none.
-        degree: of the quadrature, as high as is needed by default.
-        parts: of the report, as `molinv analyse --parts`.
+        what: a run folder, or a shipped model's name; an ASE
+            calculator; or a torch module or function from coordinates (b, n, 3) in angstrom and
+            atomic numbers (b, n), 0 for padding, to (b, t), (b, t, 3) or (b, t, 3, 3).
+        structures: a file or a SMILES, a list of SMILES or of ase.Atoms, or `Structures`. The
+            default for a run is its test molecules.
+        beside: a second model, compared with the first on the same structures.
+        out: folder for report.html and analysis.json; None writes nothing.
+        unit: unit of a function's outputs.
+        kind: how a function's outputs rotate: scalar, vector or tensor.
+        property: a calculator's energy, energy_per_atom, forces, stress, dipole or charges.
+        molecules: largest number of structures.
+        targets: names of the quantities to analyse; default all.
+        threshold: largest change with orientation, in the quantity's unit, that counts as nearly
+            invariant.
+        degree: degree of the quadrature; default as high as needed.
+        parts: names of the parts to make, see `molinv analyse --parts`.
 
-    Raises InputError for what cannot be analysed.
+    Raises InputError if the model cannot be analysed.
     """
     from .produce import of_objects, produce
 
@@ -87,6 +88,4 @@ def analyse(
         of_objects(each, structures, molecules, unit, kind, property, trust) for each in both
     ]
     folder = None if out is None else Path(out)
-    return produce(
-        sources, degree, parts, seed, folder, targets, device, threshold, written=out is not None
-    )
+    return produce(sources, degree, parts, seed, folder, targets, device, threshold)

@@ -1,8 +1,8 @@
-"""Which symmetries a model has, found and not assumed: all affine motions that change nothing.
+"""Report section: a model's continuous symmetries, found without assuming any.
 
-The derivative of f along x -> B x + t is linear in the 12 numbers of (B, t). Those for which it is
-0 on all molecules are the Lie algebra of the model's symmetries: the null space of the second
-moment of these derivatives. Source: LieSD (arXiv 2410.09841).
+The derivative of f along x -> B x + t is linear in the 12 numbers of (B, t). The (B, t) whose
+derivative is 0 on all molecules are the Lie algebra of the model's symmetries, the null space of
+the second moment of the derivatives. Source: LieSD (arXiv 2410.09841).
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from .orbits import Orbits
 from .section import Section, Series
 from .settings import Settings
 from .subject import of_atoms
-from .wording import listed
+from .wording import direction, listed
 
-MOLECULES = 30  # the first so many, or as many orientations of fewer
-FEWEST = 20  # molecules, with fewer of which motions seem to change nothing by chance
-STEP = 5e-3  # of a motion; odd orders of an invariant function cancel at any step
-STILL = 1e-3  # a motion changes nothing where its rate is below this part of the largest
+MOLECULES = 30  # largest number of molecules; fewer molecules get more orientations
+FEWEST = 20  # with fewer molecules, motions seem to change nothing by chance
+STEP = 5e-3  # of central differences, which are exact for an invariant function
+STILL = 1e-3  # a motion with a rate below this fraction of the largest changes nothing
 _XYZ = ("x", "y", "z")
 
 
 @dataclass(frozen=True, eq=False)
 class Algebra:
-    """The motions that change a function by their rates, slowest first.
+    """Affine motions and how fast they change a function, slowest first.
 
     rates    (12,) root mean square of df along each motion, in the quantity's unit per unit of
              motion: 1 for B, `length` angstrom for t
@@ -44,12 +44,12 @@ class Algebra:
 
     @property
     def null(self) -> Float[Tensor, "k 12"]:
-        """Those that change nothing."""
+        """The motions that change nothing."""
         still = self.rates < STILL * self.rates[-1]
         return self.motions[still].flatten(1)
 
     def within(self, space: Float[Tensor, "d 12"]) -> Float[Tensor, "k 12"]:
-        """An orthonormal basis of what the null space and the span of orthonormal rows share."""
+        """An orthonormal basis of the intersection of the null space with a space (rows)."""
         null = self.null
         if not len(null):
             return null
@@ -58,14 +58,14 @@ class Algebra:
 
 
 def section(orbits: Orbits, settings: Settings) -> Section:
-    """Rates along all affine motions, the algebra of those that change nothing, named.
+    """Rates along all affine motions, and the name of the algebra of those that change nothing.
 
-    On the molecules as stored, if these are 20 or more, and in random orientations. Raises
-    InputError for vectors, tensors and values of atoms.
+    On molecules as stored, if there are 20 or more, and in random orientations. Raises InputError
+    for vectors, tensors and values of atoms.
     """
     subject = orbits.subject
     if subject.kind != "scalar":
-        raise InputError("symmetries are found of numbers of molecules, not of vectors or atoms.")
+        raise InputError("symmetries are found for scalars of molecules only.")
     made = Section("algebra", "Which symmetries it has, found and not assumed")
     m = min(len(orbits.structures), MOLECULES)
     views = {"as stored": 0} if m >= FEWEST else {}
@@ -80,9 +80,9 @@ def section(orbits: Orbits, settings: Settings) -> Section:
             "motion, slowest first",
             quantity.axis(f"{quantity.name}, root mean square rate"),
             [Series(v, names, a.rates.tolist(), style="points") for v, a in algebras.items()],
-            caption=f"Motions of rate below {STILL:g} of the largest change nothing. Rotations, "
-            "shears and stretches are per unit of strain (rotations per rad), translations per "
-            f"{short(algebras['in random orientations'].length)} angstrom.",
+            caption=f"A motion with a rate below {STILL:g} of the largest changes nothing. Rates "
+            "are per rad for rotations, per unit of strain for shears and stretches, and per "
+            f"{short(algebras['in random orientations'].length)} angstrom for translations.",
             log_y=True,
             quantity=quantity.name,
         )
@@ -108,9 +108,9 @@ def section(orbits: Orbits, settings: Settings) -> Section:
 def derivatives(
     orbits: Orbits, orientations: int, settings: Settings
 ) -> tuple[Float[Tensor, "r t 12"], float]:
-    """df along the 12 motions in each orientation (0: as stored), and the length of t.
+    """df along the 12 motions in each orientation (0: as stored), and the unit length of t.
 
-    By central differences; rows of one orientation after the other.
+    Central differences; the rows of one orientation follow those of the one before.
     """
     subject, structures = orbits.subject, orbits.structures
     m = min(len(structures), MOLECULES)
@@ -124,7 +124,7 @@ def derivatives(
         motion = torch.zeros(12, dtype=torch.float64)
         motion[k] = 1.0
         b, t = motion[:9].view(3, 3), motion[9:] * length
-        moved = pos @ b.T + t * inside  # vectors of a cell do not shift
+        moved = pos @ b.T + t * inside  # cell vectors do not shift
         up, down = (subject(pos + s * STEP * moved * (z > 0)[..., None], z) for s in (1, -1))
         rows.append((up.double() - down.double()) / (2 * STEP))
         tick(1)
@@ -132,7 +132,7 @@ def derivatives(
 
 
 def of_derivatives(rows: Float[Tensor, "r 12"], length: float) -> Algebra:
-    """The algebra by the second moment of the derivatives."""
+    """The algebra from the second moment of the derivatives."""
     _, values, motions = torch.linalg.svd(rows, full_matrices=True)
     rates = torch.zeros(12, dtype=torch.float64)
     rates[: len(values)] = values / len(rows) ** 0.5
@@ -140,7 +140,7 @@ def of_derivatives(rows: Float[Tensor, "r 12"], length: float) -> Algebra:
 
 
 def describe(algebra: Algebra) -> str:
-    """The algebra in words: rotations, translations and what else there is."""
+    """The algebra in words: rotations, translations and the rest."""
     turns, shifts = torch.zeros(3, 4, 3).double(), torch.zeros(3, 4, 3).double()
     for k in range(3):
         i, j = (k + 1) % 3, (k + 2) % 3
@@ -161,7 +161,7 @@ def describe(algebra: Algebra) -> str:
     elif len(free):
         parts += [f"translations along {_direction(s)}" for s in free @ shifts.T]
     if more := len(algebra.null) - len(moves):
-        parts.append(f"{more} more motion{'s' * (more > 1)} that no rotation or translation makes")
+        parts.append(f"{more} motion{'s' * (more > 1)} other than rotations and translations")
     return listed(parts) if parts else "no continuous affine symmetry"
 
 
@@ -169,5 +169,4 @@ def _direction(axis: Float[Tensor, " 3"]) -> str:
     k = int(axis.abs().argmax())
     if float(axis[k].abs() / axis.norm()) > 0.999:
         return _XYZ[k]
-    unit = axis / axis.norm() * axis[k].sign()
-    return f"({', '.join(f'{c:.2f}' for c in unit.tolist())})"
+    return direction(axis / axis.norm() * axis[k].sign())

@@ -1,4 +1,4 @@
-"""Any ASE calculator as a subject, on molecules and crystals; a cell turns with its atoms."""
+"""ASE calculators as subjects, on molecules and crystals; a cell rotates with its atoms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ..chem.structure import Rejected
-from ..errors import InputError, unknown
+from ..datasets.kinds import SHAPES
+from ..errors import InputError, said, unknown
 from ..names import external
 from .elsewhere import Elsewhere
 from .subject import CELL, PERIODIC, Quantity, Structures, Subject, of_atoms
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
 PER_ATOM = "energy_per_atom"
-# ASE's units (https://ase-lib.org/ase/units.html) and how the property turns
+# the unit of each property (https://ase-lib.org/ase/units.html) and how it rotates
 PROPERTIES = {
     "energy": ("eV", "scalar"),
     PER_ATOM: ("eV/atom", "scalar"),
@@ -36,21 +37,21 @@ PROPERTIES = {
     "dipole": ("e angstrom", "vector"),
     "charges": ("e", "atom scalar"),
 }
-NEAR = 0.7  # of the sum of covalent radii: nearer atoms of a crystal are a mistake
+NEAR = 0.7  # atoms of neighbouring cells below this fraction of their bond length overlap
 
 
 class Given(NamedTuple):
-    """Structures that a calculator can take, and sentences on those that were left out."""
+    """Structures that a calculator can take, and sentences on structures that were left out."""
 
     structures: Structures
     notes: list[str]
 
 
 def of_calculator(calculator: Calculator, name: str = "energy") -> Subject:
-    """An ASE calculator's property, one of `PROPERTIES`.
+    """A property of an ASE calculator, one of `PROPERTIES`, in float64.
 
-    Runs on one structure after the other, in float64. Raises InputError for a property that the
-    calculator does not implement, and in use where it fails on a structure.
+    Raises InputError for a property that the calculator does not implement, and in use if the
+    calculator fails on a structure.
     """
     if name not in PROPERTIES:
         raise unknown("property", name, PROPERTIES)
@@ -61,36 +62,27 @@ def of_calculator(calculator: Calculator, name: str = "energy") -> Subject:
         raise InputError(f"{title} has no {name}; it has {has}: choose with --property.")
     unit, kind = PROPERTIES[name]
 
-    def call(pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
-        values = np.zeros((len(z), 1, *subject.entries(z.shape[1])))
+    def values(name: str, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
+        by_atom, shape = PROPERTIES[name][1].startswith("atom"), SHAPES[PROPERTIES[name][1]]
+        made = np.zeros((len(z), *[z.shape[1]] * by_atom, *shape))
         for i in range(len(z)):
             found = calculate(calculator, name, atoms_of(pos[i].detach(), z[i]))
-            values[(i, 0, slice(len(found))) if subject.by_atom else (i, 0)] = found
-        return torch.from_numpy(values)
+            made[(i, slice(len(found))) if by_atom else i] = found
+        return torch.from_numpy(made)
+
+    def call(pos: Tensor, z: Tensor) -> Tensor:
+        return values(name, pos, z)[:, None]
 
     def potential(pos: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        energy, forces = torch.zeros(len(z)).double(), torch.zeros(*z.shape, 3).double()
-        for i in range(len(z)):
-            atoms = atoms_of(pos[i], z[i])
-            energy[i] = float(calculate(calculator, "energy", atoms))
-            found = torch.from_numpy(calculate(calculator, "forces", atoms))
-            forces[i, : len(found)] = found
-        return energy, forces
+        return values("energy", pos, z), values("forces", pos, z)
 
     both = {"energy", "forces"} <= set(implemented) and name in ("energy", "forces", PER_ATOM)
-    subject = Subject(
-        title,
-        call,
-        (Quantity(name, unit),),
-        kind,
-        dtype=torch.float64,
-        potential=potential if both else None,
-    )
-    return subject
+    quantities, given = (Quantity(name, unit),), potential if both else None
+    return Subject(title, call, quantities, kind, dtype=torch.float64, potential=given)
 
 
 def atoms_of(pos: Float[Tensor, "n 3"], z: Int64[Tensor, " n"]) -> Atoms:
-    """A row of a batch of `Structures`, with its cell where it has one."""
+    """A row of a batch of `Structures`, with its cell if it has one."""
     from ase import Atoms
 
     inside = of_atoms(z)
@@ -102,19 +94,16 @@ def atoms_of(pos: Float[Tensor, "n 3"], z: Int64[Tensor, " n"]) -> Atoms:
 
 
 def calculate(calculator: Calculator, name: str, atoms: Atoms) -> Any:
-    """A property of atoms; what the calculator prints is not shown.
-
-    Raises InputError where it fails.
-    """
+    """A property of atoms, with the calculator's printing suppressed; InputError if it fails."""
     asked = _asked(name)
     try:
         with _silent():
             calculator.calculate(atoms, [asked], ["positions", "numbers", "cell", "pbc"])
         return _shaped(name, calculator.results[asked], len(atoms))
     except Exception as error:  # a calculator may raise anything
-        text = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{called(calculator)} failed on {atoms.get_chemical_formula()}: {text.rstrip('.')}."
+            f"{called(calculator)} failed on {atoms.get_chemical_formula()}: "
+            f"{said(error).rstrip('.')}."
         ) from error
 
 
@@ -128,7 +117,7 @@ def _asked(name: str) -> str:
 
 
 def _shaped(name: str, value: Any, atoms: int) -> np.ndarray:
-    """ASE's value in the form that `PROPERTIES` says: stress as a matrix, energy by atom."""
+    """ASE's value in the form of `PROPERTIES`: stress as a matrix, energy per atom."""
     found = np.asarray(value, float)
     if name == PER_ATOM:
         return found / atoms
@@ -141,9 +130,9 @@ def _shaped(name: str, value: Any, atoms: int) -> np.ndarray:
 def load_calculator(
     spec: str, arguments: dict[str, Any] | None = None, python: str | None = None
 ) -> Calculator:
-    """The calculator that "package.module:Name" names, a class or function made with arguments.
+    """The calculator named by "package.module:Name", a class or function called with arguments.
 
-    With `python`, the interpreter of another environment, it runs there (see `Elsewhere`).
+    With `python`, it runs in the environment of that interpreter (see `Elsewhere`).
     """
     if python is not None:
         return Elsewhere(python, spec, arguments)  # pyright: ignore[reportReturnType]
@@ -153,10 +142,9 @@ def load_calculator(
             with _silent():
                 found = found(**(arguments or {}))
         except Exception as error:  # a constructor may raise anything
-            text = " ".join(str(error).split()) or type(error).__name__
             raise InputError(
-                f"cannot make {spec} with the arguments {arguments or {}}: {text}; give them as "
-                """--calculator_args '{"name": value}'."""
+                f"cannot make {spec} with the arguments {arguments or {}}: {said(error)}; give "
+                """them as --calculator_args '{"name": value}'."""
             ) from error
     if not hasattr(found, "calculate"):
         raise InputError(f"{spec} is not an ASE calculator: it has no calculate().")
@@ -164,10 +152,10 @@ def load_calculator(
 
 
 def structures_for(calculator: Calculator, name: str, items: Sequence[Atoms]) -> Given:
-    """The structures on which the calculator works as they are, with true values they bring.
+    """The structures on which the calculator works, with the true values stored in them.
 
-    A structure brings them as ASE does, with a calculator of its own (energies and forces of an
-    extended XYZ file). Raises InputError where none is left.
+    ASE stores true values in a structure's own calculator (energies and forces of an extended XYZ
+    file). Raises InputError if no structure is left.
     """
     kept: list[Atoms] = []
     notes: list[str] = []
@@ -186,7 +174,7 @@ def structures_for(calculator: Calculator, name: str, items: Sequence[Atoms]) ->
 
 
 def as_structures(items: Sequence[Atoms], name: str = "") -> Structures:
-    """ASE's atoms about their centroids, with cells if any is periodic, and what all bring."""
+    """ASE's atoms about their centroids, with cells if any is periodic, and stored true values."""
     crystals = any(atoms.pbc.any() for atoms in items)
     positions = [torch.from_numpy(atoms.positions - atoms.positions.mean(0)) for atoms in items]
     return Structures(
@@ -200,31 +188,25 @@ def as_structures(items: Sequence[Atoms], name: str = "") -> Structures:
 
 
 def _brought(items: Sequence[Atoms], name: str, rows: int) -> Tensor | None:
-    """The property as the structures bring it, (m, 1, *e); None where one does not."""
-    unit_kind, asked = PROPERTIES[name], _asked(name)
-    found = []
-    for atoms in items:
-        value = getattr(atoms.calc, "results", {}).get(asked)
-        if value is None:
-            return None
-        value = _shaped(name, value, len(atoms))
-        if unit_kind[1].startswith("atom"):
-            padded = np.zeros((rows, *value.shape[1:]))
-            padded[: len(value)] = value
-            value = padded
-        found.append(value)
-    return torch.from_numpy(np.stack(found)[:, None])
+    """The property stored in the structures, (m, 1, *e); None if one lacks it."""
+    found = [getattr(atoms.calc, "results", {}).get(_asked(name)) for atoms in items]
+    if any(value is None for value in found):
+        return None
+    shaped = [_shaped(name, v, len(atoms)) for v, atoms in zip(found, items, strict=True)]
+    if PROPERTIES[name][1].startswith("atom"):
+        shaped = [np.pad(v, [(0, rows - len(v)), *[(0, 0)] * (v.ndim - 1)]) for v in shaped]
+    return torch.from_numpy(np.stack(shaped)[:, None])
 
 
 def check_cell(atoms: Atoms) -> None:
-    """Raise InputError for a periodic structure without a cell, or whose images overlap.
+    """Raise InputError for a periodic structure without a cell or with overlapping images.
 
-    Images overlap where atoms were turned and their cell was not.
+    Images overlap if the atoms were rotated and the cell was not.
     """
     if not atoms.pbc.any():
         return
     if atoms.cell.rank < 3:
-        raise InputError(f"its cell has no volume, and it is periodic: {atoms.cell.array.tolist()}")
+        raise InputError(f"it is periodic, but its cell has no volume: {atoms.cell.array.tolist()}")
     from ase.data import covalent_radii
     from ase.neighborlist import neighbor_list
 
@@ -235,15 +217,15 @@ def check_cell(atoms: Atoms) -> None:
         k = across[int(d[across].argmin())]
         pair = "-".join(str(atoms.symbols[n]) for n in (i[k], j[k]))
         raise InputError(
-            f"{pair} of neighbouring cells lie {d[k]:.2f} angstrom apart: were the atoms turned "
+            f"{pair} of neighbouring cells are {d[k]:.2f} angstrom apart: were the atoms rotated "
             "and the cell not?"
         )
 
 
 def read_atoms(given: Any, limit: int) -> list[Atoms]:
-    """The first structures of a file that ASE reads, or of whatever `chem.read` reads.
+    """The first structures of a file that ASE reads, or of anything that `chem.read` reads.
 
-    Raises InputError for what cannot be read.
+    Raises InputError if they cannot be read.
     """
     import ase.io
     from ase import Atoms
@@ -256,10 +238,9 @@ def read_atoms(given: Any, limit: int) -> list[Atoms]:
             try:
                 return list(islice(ase.io.iread(path), limit))
             except Exception as error:  # ASE's readers raise anything
-                text = " ".join(str(error).split()) or type(error).__name__
-                raise InputError(f"{path}: ASE cannot read it: {text}.") from error
+                raise InputError(f"{path}: ASE cannot read it: {said(error)}.") from error
     elif not isinstance(given, Atoms) and all(isinstance(item, Atoms) for item in given):
-        return list(islice(given, limit))  # with what `chem.read` would drop: cells and results
+        return list(islice(given, limit))  # keeps cells and results, which `chem.read` drops
     made = []
     for item in islice(read(given), limit):
         if isinstance(item, Rejected):
@@ -270,7 +251,7 @@ def read_atoms(given: Any, limit: int) -> list[Atoms]:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Without what is printed meanwhile, by libraries in other languages too."""
+    """As a context: discards standard output, also that of libraries in other languages."""
     sys.stdout.flush()
     kept = os.dup(1)
     try:

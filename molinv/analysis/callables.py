@@ -1,14 +1,14 @@
-"""Any function of coordinates as a subject."""
+"""Functions of coordinates and torch modules as subjects."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ..errors import InputError, said
 from ..names import external
 from .subject import Quantity, Structures, Subject
 
@@ -30,34 +30,32 @@ def of_callable(
     return Subject(name, function, quantities, kind, module, dtype=dtype)
 
 
-def named(spec: str, structures: Structures, unit: str, kind: str) -> Subject:
-    """The function or module that "package.module:Name" names, a class made without arguments.
+def tried(function: Any, structures: Structures, unit: str, kind: str) -> Subject:
+    """A function or torch module, with one quantity for each output for the first molecule.
 
-    It has as many quantities as it returns for the first molecule. Raises InputError where it
-    cannot be made or called.
+    Raises InputError if the call fails.
     """
-    function = instance(spec)
-    if not callable(function):
-        raise InputError(f"{spec} is not a function or module: it cannot be called.")
     pos, z = structures.batch([0])
+    dtype = next((p.dtype for p in getattr(function, "parameters", list)()), torch.float32)
     try:
         with torch.no_grad():
-            values = function(pos, z)
+            values = function(pos.to(dtype), z)
     except Exception as error:  # a user's function may raise anything
-        text = " ".join(str(error).split())
         raise InputError(
-            f"the function failed on pos {tuple(pos.shape)} and z {tuple(z.shape)}: {text}"
+            f"the function failed on pos {tuple(pos.shape)} and z {tuple(z.shape)}: {said(error)}"
         ) from error
-    shape = getattr(values, "shape", ())
-    count = shape[1] if len(shape) > 1 else 1
+    count = values.shape[1] if getattr(values, "ndim", 0) > 1 else 1
     names = ["output"] if count == 1 else [f"output {i + 1}" for i in range(count)]
-    return of_callable(cast(Callable[..., Tensor], function), names, [unit] * count, kind)
+    return of_callable(function, names, [unit] * count, kind, dtype=dtype)
 
 
 def instance(spec: str) -> Any:
-    """What "package.module:Name" names, a class made without arguments."""
+    """The function or module named by "package.module:Name"; a class is made without arguments."""
     found = external(spec)
     try:
-        return found() if isinstance(found, type) else found
+        made = found() if isinstance(found, type) else found
     except Exception as error:  # a constructor may raise anything
         raise InputError(f"cannot make {spec} without arguments: {error}") from error
+    if not callable(made):
+        raise InputError(f"{spec} is not a function or module: it cannot be called.")
+    return made

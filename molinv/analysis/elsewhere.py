@@ -1,6 +1,6 @@
-"""An ASE calculator in another Python, where its package is installed: in a process of its own.
+"""An ASE calculator that runs in another Python environment, in a process of its own.
 
-Structures and results cross as JSON, a line each. `elsewhere_worker.py` runs there, and needs ASE.
+Structures and results are exchanged as lines of JSON with `elsewhere_worker.py`, which needs ASE.
 """
 
 from __future__ import annotations
@@ -22,24 +22,19 @@ WORKER = Path(__file__).parent / "elsewhere_worker.py"
 
 
 class Elsewhere:
-    """A calculator of another environment, with as much of ASE's interface as an analysis needs.
+    """A calculator of another environment, with the part of ASE's interface that analyses need.
 
-    `python` is that environment's interpreter, `spec` and `arguments` as in `load_calculator`.
-    Raises InputError where it cannot be started, with what it said.
+    `python` is that environment's interpreter; `spec` and `arguments` are as in `load_calculator`.
+    Raises InputError with the process's message if it cannot be started.
     """
 
     def __init__(self, python: str | Path, spec: str, arguments: dict[str, Any] | None = None):
         self.spec, self.results = spec, dict[str, Any]()
         given = json.dumps({"spec": spec, "arguments": arguments or {}})
-        command = [str(python), str(WORKER), given]
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         try:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+            command = [str(python), str(WORKER), given]
+            self._process = subprocess.Popen(command, text=True, **pipes)
         except OSError as error:
             raise InputError(f"cannot start {python}: {error.strerror}.") from error
         weakref.finalize(self, _end, self._process)
@@ -49,7 +44,7 @@ class Elsewhere:
     def calculate(
         self, atoms: Atoms, properties: list[str], system_changes: list[str] | None = None
     ) -> None:
-        """The properties of atoms, in `results`; InputError with what the calculator said."""
+        """Compute properties of atoms into `results`; InputError with the calculator's message."""
         asked = {
             "numbers": atoms.numbers.tolist(),
             "positions": atoms.positions.tolist(),
@@ -62,7 +57,7 @@ class Elsewhere:
             self._process.stdin.write(json.dumps(asked) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # what it said on its end is read next
+            pass  # `_answer` reads the reason
         found = self._answer()["results"]
         self.results = {name: np.asarray(value) for name, value in found.items()}
 
@@ -72,7 +67,7 @@ class Elsewhere:
         line = process.stdout.readline()
         if not line:
             _, said = process.communicate()
-            last = said.strip().splitlines() or ["it ended without a word"]
+            last = said.strip().splitlines() or ["the process ended without a message"]
             raise InputError(f"{self.spec}: {last[-1]}")
         told = json.loads(line)
         if "error" in told:

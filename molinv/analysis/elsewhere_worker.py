@@ -1,6 +1,6 @@
-"""Runs in another environment: makes a calculator and answers what it is asked. See elsewhere.py.
+"""Runs in another environment: makes a calculator and answers requests. See elsewhere.py.
 
-Imports nothing of molinv, which that environment does not have.
+Does not import molinv, which that environment lacks.
 """
 
 import importlib
@@ -10,9 +10,9 @@ import sys
 
 
 def main(given):
-    """Answer one JSON line for each line of standard input, on the first standard output."""
+    """Answer each line of standard input with a line of JSON on standard output."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # libraries' printing goes to standard error
 
     def answer(content):
         answers.write(json.dumps(content) + "\n")

@@ -1,8 +1,8 @@
-"""Medians over molecules, with intervals that are right for any law and few molecules.
+"""Medians over molecules, with intervals that hold for any distribution and few molecules.
 
-Averages over molecules have heavy tails here: one molecule can hold most of a variance, and the
-bootstrap's intervals of such a mean hold the truth in 80 % of samples in place of 95. The number of
-molecules below their median follows a binomial law, whatever theirs is.
+One molecule can hold most of a variance. Bootstrap intervals of such a mean contain the truth in
+80 % of samples instead of 95 %. The number of molecules below the median is binomial for any
+distribution.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from torch import Tensor
 from .section import Series, Style, plain
 
 CONFIDENCE = 0.95
-FEWEST = 6  # molecules: the range of 5 holds the median in 94 % of samples
+FEWEST = 6  # molecules: the range of 5 contains the median in only 94 % of samples
 
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """Values with the ends of their intervals; the ends are NaN where there is none."""
+    """Values and the ends of their intervals, NaN if there is no interval."""
 
     value: Float[Tensor, "*e"]
     low: Float[Tensor, "*e"]
@@ -41,7 +41,7 @@ class Estimate:
         return Estimate(*map(torch.stack, zip(*(e.parts for e in estimates), strict=True)))
 
     def text(self, *index: int, unit: str = "", scale: float = 1.0) -> str:
-        """One of them for a sentence: "3.1 [2.8, 3.4] meV"."""
+        """One value in a sentence: "3.1 [2.8, 3.4] meV"."""
         value, low, high = (float(part[index]) * scale for part in self.parts)
         known = isfinite(low) and isfinite(high)
         interval = f" [{short(low)}, {short(high)}]" if known else ""
@@ -54,7 +54,7 @@ class Estimate:
     def series(
         self, label: str, x: Sequence[Any], style: Style = "line", scale: float = 1.0
     ) -> Series:
-        """The values at x, with intervals of no width where the ends are not known."""
+        """The values at x; unknown intervals have no width."""
         value, low, high = (part * scale for part in self.parts)
         low, high = (torch.where(end.isfinite(), end, value).tolist() for end in (low, high))
         return Series(label, x, value.tolist(), low, high, style)
@@ -65,11 +65,11 @@ class Estimate:
         return self.value, self.low, self.high
 
 
-def median(values: Float[Tensor, m * c], confidence: float = CONFIDENCE) -> Estimate:
-    """The median over molecules of each column, with its interval; fewer than 6 give none.
+def median(values: Float[Tensor, m * c]) -> Estimate:
+    """The median of each column, with its interval if there are 6 molecules or more.
 
-    Between two pairs of order statistics that hold the median with a little more and a little less
-    than the confidence. Source: Hettmansperger and Sheather, Statistics and Probability Letters 4,
+    Interpolates between the two pairs of order statistics whose coverage is just above and just
+    below 95 %. Source: Hettmansperger and Sheather, Statistics and Probability Letters 4,
     75 (1986).
     """
     m, ordered = len(values), values.double().sort(0).values
@@ -78,8 +78,8 @@ def median(values: Float[Tensor, m * c], confidence: float = CONFIDENCE) -> Esti
         return alone(middle)
     k = np.arange(1, m // 2 + 1)  # the interval from the k-th smallest to the k-th largest
     held = binom.cdf(m - k, m, 0.5) - binom.cdf(k - 1, m, 0.5)
-    last = int((held >= confidence).sum())
-    part = (held[last - 1] - confidence) / (held[last - 1] - held[last])
+    last = int((held >= CONFIDENCE).sum())
+    part = (held[last - 1] - CONFIDENCE) / (held[last - 1] - held[last])
     part = (m - last) * part / (last + (m - 2 * last) * part)
     low = (1 - part) * ordered[last - 1] + part * ordered[last]
     high = (1 - part) * ordered[m - last] + part * ordered[m - last - 1]
@@ -91,9 +91,9 @@ def of_halves(
     values: Float[Tensor, m * c],
     seed: int = 0,
 ) -> Estimate:
-    """function(mean over molecules); the ends are its values for two random halves of these.
+    """function(mean over molecules); the ends are its values for two random halves of them.
 
-    They are no interval: they show how much chance is in a number that is no mean or median.
+    They are not an interval. They show how far chance moves a number that is not a median.
     """
     whole = function(values.double().mean(0))
     if len(values) < 2:

@@ -1,4 +1,4 @@
-"""All parts of an analysis, one after the other; a part that cannot be made gives the reason."""
+"""The parts of an analysis; a part that cannot be made gives the reason."""
 
 from __future__ import annotations
 
@@ -19,76 +19,75 @@ PARTS = {
     "orbit": (
         "orbits.statistics",
         "How much the prediction changes with orientation",
-        "A molecule is turned every way and predicted again. The standard deviation of these "
-        "predictions is 0 for an invariant model; small is what lies far below its error.",
+        "Each molecule is predicted in many orientations. The standard deviation of these "
+        "predictions is 0 for an invariant model, and small if it is far below the model's error.",
     ),
     "loss": (
         "loss_share",
         "What broken symmetry costs",
-        "The squared error of a turned molecule has two parts: the error of the average over all "
-        "orientations, and the variance over them. Only the second goes away by averaging.",
+        "The squared error on rotated molecules has two parts: the error of the average over "
+        "orientations, and the variance over them. Averaging removes the second.",
     ),
     "spectrum": (
         "orbits.spectrum",
         "Which rotations it depends on, by degree",
-        "Degree 1 is a direction fixed in space, such as a field; degree 2 an axis; higher degrees "
-        "are finer. A tall bar says what kind of orientation the model has learned to notice.",
+        "Degree 1 is a direction fixed in space, such as a field; degree 2 is an axis; higher "
+        "degrees are finer. The tallest bar is the kind of orientation that matters most.",
     ),
     "tolerance": (
         "learned.tolerance",
         "How far it may be turned",
-        "Where a curve stays flat, turning a molecule by that angle costs nothing. What was "
-        "learned should reach about as far as that.",
+        "Where a curve is flat, a rotation by that angle costs nothing. The learned distribution "
+        "should reach about as far as the curve is flat.",
     ),
     "learned": (
         "learned.distribution",
         "The distribution that was learned",
-        "An extent of 0 is no augmentation; one at its cap is the whole group, as Haar is.",
+        "An extent of 0 means no augmentation. An extent at its cap covers the whole group.",
     ),
     "lie": (
         "lie.section",
         "Where in the network the symmetry is made or broken",
-        "A Lie derivative is how fast an output changes as the input begins to turn. What each "
-        "layer's output does is measured; which layer breaks the symmetry follows only if its "
-        "output should move as assumed.",
+        "A Lie derivative is how fast an output changes as the input begins to rotate. The change "
+        "of each layer's output is measured. Which layer breaks the symmetry depends on an "
+        "assumption: how that output should rotate.",
     ),
     "maps": (
         "orbits.maps",
         "The prediction from every side",
-        "One colour all over is an invariant prediction. Drag the sphere to turn it.",
+        "An invariant prediction has one colour everywhere. Drag the sphere to turn it.",
     ),
     "symmetries": (
         "symmetries",
         "More than rotations",
-        "The same question of other operations that no energy depends on. Reflection may change a "
-        "model that is meant for rotations alone; forces that are no gradient do not conserve "
-        "energy.",
+        "No energy depends on these operations either. A model built for rotations only may change "
+        "under reflection. Forces that are not a gradient do not conserve energy.",
     ),
     "algebra": (
         "algebra",
         "Which symmetries it has, found and not assumed",
-        "Every way to stretch, turn and shift a molecule is tried; those that change nothing are "
-        "the model's own symmetries, whether anybody meant them or not.",
+        "Molecules are stretched, turned and shifted in every way. The motions that change nothing "
+        "are the model's symmetries, intended or not.",
     ),
     "walk": (
         "walk",
         "A walk through orientations",
-        "The differences that ml-peg reports, here of the first ten structures: each point is one "
-        "step between two orientations.",
+        "ml-peg reports these differences. Each point is one step between two orientations of one "
+        "of the first ten structures.",
     ),
     "audit": (
         "audit.section",
         "How the stored molecules are oriented",
-        "If stored molecules point in preferred directions, errors on them say nothing about "
-        "molecules in other orientations.",
+        "If stored molecules have preferred directions, errors on them do not hold for molecules "
+        "in other orientations.",
     ),
 }
-STILL = ("orbit", "learned", "symmetries", "audit")  # of a function that no orientation changes
+STILL = ("orbit", "learned", "symmetries", "audit")  # made for an invariant function
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """The subject, its structures, the one pass over their orbits, and all parts made from it."""
+    """A subject, its structures, their orbits, and the sections made from them."""
 
     subject: Subject
     structures: Structures
@@ -96,7 +95,7 @@ class Analysis:
     sections: list[Section]
 
     def numbers(self, part: str) -> dict:
-        """The numbers of a part, empty where it could not be made."""
+        """The numbers of a part; empty if it could not be made."""
         return next((s.numbers for s in self.sections if s.name == part), {})
 
 
@@ -107,11 +106,10 @@ def analyse_all(
     settings: Settings | None = None,
     parts: Sequence[str] | None = None,
 ) -> Analysis:
-    """Run the subject over molecules and orientations, and make the named parts (all).
+    """Run the subject over molecules and orientations, and make the named parts.
 
-    Where nothing changes beyond rounding, rounding is not drawn: by default only `STILL` are made.
-    Raises InputError for a part that does not exist, and where the subject cannot be run at
-    all; a single part that cannot be made is there with a sentence in `missing`.
+    The default is all parts, or `STILL` if nothing changes beyond rounding. A part that cannot be
+    made says why in `missing`. Raises InputError for an unknown part, and if the subject fails.
     """
     settings = Settings() if settings is None else settings
     for name in parts or ():

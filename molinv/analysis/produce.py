@@ -1,4 +1,4 @@
-"""From what a user names to the folder with its report."""
+"""Runs an analysis and writes its report."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
 from torch import nn
 
 from .. import __version__
 from ..chem.descriptors import Descriptors, taken
 from ..chem.structure import Rejected
 from ..datasets.descriptors import numbered
-from ..errors import InputError, unknown
-from ..prediction.batches import asked
+from ..errors import InputError, said, unknown
+from ..prediction.batches import asked, feature_store
+from ..sharing import choose_device
 from ..training.saved import Saved
 from .calculators import (
     PROPERTIES,
@@ -26,10 +30,9 @@ from .calculators import (
     read_atoms,
     structures_for,
 )
-from .callables import named, of_callable
-from .device import place
-from .parts import PARTS, Analysis, analyse_all
-from .runs import given_structures, held_out, of_run
+from .callables import instance, tried
+from .parts import Analysis, analyse_all
+from .runs import held_out, of_run
 from .settings import Settings, bars
 from .subject import Structures, Subject, only
 from .verdict import Judged, at_one_look, differences, judge, verdict
@@ -40,13 +43,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What an analysis found.
+    """The result of an analysis.
 
-    page       report.html, None where nothing was written
-    lines      the verdict in plain words
-    judged     by quantity, whether it is invariant, of the first subject
+    page       path of report.html, None if nothing was written
+    lines      the verdict, in sentences
+    judged     by quantity, whether the first subject is invariant
     analyses   of each subject, with all numbers (`Analysis.numbers(part)`)
-    notes      what was left out
+    notes      sentences on structures that were left out
     """
 
     page: Path | None
@@ -57,29 +60,36 @@ class Report:
 
     @property
     def answer(self) -> str:
-        """ "yes", "almost" or "no", of the quantity that is farthest from invariant."""
+        """ "yes", "almost" or "no", for the quantity that is farthest from invariant."""
         worst = max(self.judged.values(), key=lambda judged: judged.ratio, default=None)
         return "" if worst is None else worst.answer
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A subject with its structures, and sentences on those that were left out."""
+    """A subject with its structures, and sentences on structures that were left out."""
 
     subject: Subject
     structures: Structures
     notes: Sequence[str] = ()
 
+    @property
+    def folder(self) -> Path:
+        """The default folder of its report: in a run's folder, else in the working directory."""
+        from ..pretrained import shipped_name
 
-def sweep_of_runs(runs: Sequence[str], out: Path | None) -> Report:
+        folder = self.subject.folder
+        return Path("analysis") if folder is None or shipped_name(folder) else folder / "analysis"
+
+
+def sweep_of_runs(runs: Sequence[str], out: Path) -> Report:
     """The report of three or more runs: what they learned against lambda and seed."""
     from .learned.several import several
     from .report import write
 
     made = several([Path(r) for r in runs])
-    folder = Path("analysis") if out is None else out
-    write(folder, f"{len(runs)} runs", made.findings, {"runs": ", ".join(runs)}, [made])
-    return Report(folder / "report.html", made.findings, {}, [], [])
+    write(out, f"{len(runs)} runs", made.findings, {"runs": ", ".join(runs)}, [made])
+    return Report(out / "report.html", made.findings, {}, [], [])
 
 
 def produce(
@@ -91,18 +101,11 @@ def produce(
     targets: Sequence[str] | None = None,
     device: str = "cpu",
     threshold: float | None = None,
-    written: bool = True,
 ) -> Report:
-    """Analyse one subject, which makes a page of its own, or two, which stand side by side.
+    """Analyse one subject, or two side by side; see `molinv.analysis.analyse`.
 
-    `targets` keeps some of a subject's quantities, in their order. `threshold`, in the quantities'
-    unit, is what counts as nearly invariant. `degree` is that of the quadrature, None as high as is
-    needed. Networks run on `device`. Nothing is written where the input is bad, for which
-    InputError is raised, nor unless `written`.
+    Raises InputError for bad input, before anything is written.
     """
-    for name in parts or ():
-        if name not in PARTS:
-            raise unknown("part of an analysis:", name, PARTS)
     if threshold is not None and not threshold > 0:
         raise InputError(f"threshold: expected a number above 0, got {threshold}.")
     chosen = [(s.subject, s.structures) for s in sources]
@@ -113,61 +116,73 @@ def produce(
         settings = Settings(degree=degree, seed=seed, threshold=threshold, progress=progress)
         found = [analyse_all(subject, given, settings, parts) for subject, given in chosen]
     notes = [note for source in sources for note in source.notes]
-    judged = {
-        name: judge(found[0].orbits, q, threshold) for q, name in enumerate(found[0].subject.names)
-    }
+    names = found[0].subject.names
+    judged = {name: judge(found[0].orbits, q, threshold) for q, name in enumerate(names)}
     lines = [verdict(analysis, threshold) for analysis in found]
+    both = differences(found[0], found[1]) if len(found) == 2 else []
+    page = None
+    if out is not None:
+        page = _write(out, found, lines, both, notes, settings)
     if len(found) == 1:
-        told = lines[0]
-    else:
-        told = [
-            f"{a.subject.name}: {line}"
-            for a, each in zip(found, lines, strict=True)
-            for line in each
-        ]
-        told += differences(found[0], found[1])
-    if not written:
-        return Report(None, told, judged, found, notes)
-    folder = _folder(chosen[0][0]) if out is None else out
-    return Report(_write(folder, found, lines, notes, seed, threshold), told, judged, found, notes)
+        return Report(page, lines[0], judged, found, notes)
+    told = [
+        f"{a.subject.name}: {line}" for a, each in zip(found, lines, strict=True) for line in each
+    ]
+    return Report(page, told + both, judged, found, notes)
+
+
+def place(subject: Subject, structures: Structures, device: str) -> Subject:
+    """The subject on the named device; "auto" moves torch modules only.
+
+    Raises InputError if the function fails there on the first molecule.
+    """
+    if device == "auto" and subject.module is None:
+        return subject
+    moved = subject.on(choose_device(device))
+    if moved.device.type != "cpu":
+        try:
+            with torch.no_grad():
+                moved(*structures.batch([0]))
+        except (RuntimeError, TypeError) as error:
+            reason = said(error).split(". ")[0].rstrip(".")
+            raise InputError(
+                f"{subject.name} fails on {moved.device}: {reason}; use --device cpu."
+            ) from error
+    return moved
 
 
 def _write(
     folder: Path,
     found: Sequence[Analysis],
     lines: Sequence[Sequence[str]],
+    both: Sequence[str],
     notes: Sequence[str],
-    seed: int,
-    threshold: float | None,
+    settings: Settings,
 ) -> Path:
     from .report import chemiscope, write, write_comparison
 
-    how = {"made by": f"molinv {__version__}, {date.today().isoformat()}, seed {seed}"}
-    if command := _command():
-        how["command"] = command
-    if notes:
-        how["left out"] = " ".join(notes)
+    made_by = f"molinv {__version__}, {date.today().isoformat()}, seed {settings.seed}"
+    how = {"made by": made_by, "command": _command(), "left out": " ".join(notes)}
     pages = []
     for analysis, each in zip(found, lines, strict=True):
         facts = analysis.subject.facts | {"molecules": f"{len(analysis.structures):,}"}
         kind = "a quadrature over all rotations" if analysis.orbits.degree else "random"
         facts["orientations"] = f"{len(analysis.orbits.nodes):,}, {kind}"
-        sections = [at_one_look(analysis.orbits, threshold), *analysis.sections]
-        pages.append((analysis.subject.name, each, facts | how, sections))
+        facts |= {key: text for key, text in how.items() if text}
+        sections = [at_one_look(analysis.orbits, settings.threshold), *analysis.sections]
+        pages.append((analysis.subject.name, each, facts, sections))
     if len(pages) == 1:
         name, each, facts, sections = pages[0]
         title = f"Rotational invariance of {name}"
         write(folder, title, each, facts, sections)
         chemiscope.write(folder, title, found[0].orbits)
     else:
-        names = [name for name, *_ in pages]
-        both = differences(found[0], found[1])
-        write_comparison(folder, f"{names[0]} beside {names[1]}", pages, both)
+        write_comparison(folder, " and ".join(name for name, *_ in pages), pages, both)
     return folder / "report.html"
 
 
 def _command() -> str:
-    """The command line, if there is one: without the folder of the program."""
+    """The command line, or nothing in Python."""
     first, *rest = sys.argv
     return " ".join([Path(first).name, *rest])[:400] if Path(first).name == "molinv" else ""
 
@@ -182,11 +197,11 @@ def of_names(
 ) -> Source:
     """A run folder, a shipped model, or a function named as "package.module:Name".
 
-    `structures` are whatever `chem.read` reads; a run has its own.
+    `structures` is anything that `chem.read` reads; the default for a run is its test molecules.
     """
     if ":" in run and not Path(run).exists():
         given = _structures(run, structures, molecules)
-        return Source(named(run, given, unit, kind), given)
+        return Source(tried(instance(run), given, unit, kind), given)
     subject, config, saved = of_run(run, trust)
     if structures is None:
         given = held_out(config, saved, molecules)
@@ -203,7 +218,7 @@ def of_ase(
     molecules: int = 1000,
     python: str | None = None,
 ) -> Source:
-    """An ASE calculator, made or named ("package.module:Name"), on structures or a file of them."""
+    """An ASE calculator, or its name "package.module:Name", on structures or a file of them."""
     if property not in PROPERTIES:
         raise unknown("property", property, PROPERTIES)
     if structures is None:
@@ -229,7 +244,7 @@ def of_objects(
     property: str,
     trust: bool,
 ) -> Source:
-    """Whatever `molinv.analysis.analyse` takes."""
+    """Anything that `molinv.analysis.analyse` takes."""
     if isinstance(what, str | Path):
         return of_names(str(what), structures, molecules, unit, kind, trust)
     if hasattr(what, "calculate") and hasattr(what, "implemented_properties"):
@@ -240,40 +255,27 @@ def of_objects(
         raise InputError("a function needs structures: a file, a SMILES, or a list of ase.Atoms.")
     if not isinstance(structures, Structures):
         structures = _structures("the function", structures, molecules)
-    return Source(_function(what, structures, unit, kind), structures)
-
-
-def _function(what: Any, structures: Structures, unit: str, kind: str) -> Subject:
-    """A module or function with as many quantities as it returns for the first molecule."""
-    import torch
-
-    pos, z = structures.batch([0])
-    dtype = next((p.dtype for p in getattr(what, "parameters", list)()), torch.float32)
-    with torch.no_grad():
-        values = what(pos.to(dtype), z)
-    count = values.shape[1] if getattr(values, "ndim", 0) > 1 else 1
-    names = ["output"] if count == 1 else [f"output {i + 1}" for i in range(count)]
-    return of_callable(what, names, [unit] * count, kind, dtype=dtype)
+    return Source(tried(what, structures, unit, kind), structures)
 
 
 def _structures(what: str, structures: Any, limit: int, saved: Saved | None = None) -> Structures:
+    """The first molecules, each about its centroid, with the features that a saved model takes."""
     if structures is None:
         raise InputError(f"{what}: name molecules with --structures, a file or a SMILES.")
     from ..chem import read
 
     names = () if saved is None else asked(saved)
     wanted = Descriptors() if saved is None else taken(saved.card["build"])
-    items = (
-        item if isinstance(item, Rejected) else numbered(item, wanted)
-        for item in read(structures, descriptors=wanted)
+    kept = []
+    for item in islice(read(structures, descriptors=wanted), limit):
+        if isinstance(item, Rejected):
+            raise InputError(f"{item.source}: {item.name}: {item.reason}")
+        kept.append(numbered(item, wanted))
+    if not kept:
+        raise InputError("expected at least one molecule, got none.")
+    return Structures(
+        [torch.from_numpy((s.pos - s.pos.mean(0)).astype(np.float32)) for s in kept],
+        [torch.from_numpy(s.z.astype(np.int64)) for s in kept],
+        names=[s.name for s in kept],
+        features=feature_store(kept, names).of if names else None,
     )
-    return given_structures(items, limit, names)
-
-
-def _folder(subject: Subject) -> Path:
-    """A folder in the run's; in the working directory for subjects without a folder."""
-    from ..pretrained import shipped_name
-
-    if subject.folder is None or shipped_name(subject.folder):
-        return Path("analysis")
-    return subject.folder / "analysis"

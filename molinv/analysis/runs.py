@@ -1,21 +1,17 @@
-"""A run of `molinv train`, or a shipped model, as a subject, with its untouched test molecules."""
+"""Runs of `molinv train` and shipped models as subjects, with their test molecules."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
-from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..chem.structure import Rejected, Structure
 from ..datasets.batches import Batch
 from ..datasets.features import Features
 from ..errors import InputError
-from ..prediction.batches import asked, feature_store
+from ..prediction.batches import asked
 from ..prediction.fields import unit_of
 from ..pretrained import locate, shipped_name
 from ..tasks.classes import Classes
@@ -28,11 +24,11 @@ from .subject import Function, Quantity, Structures, Subject, named_in
 
 
 def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, Saved]:
-    """The model of a run folder or a shipped one by name, its settings and what was saved.
+    """The model of a run folder or the name of a shipped one, its settings and its saved state.
 
-    Outputs are in the targets' units, of two classes the second's probability; energies are
-    relative to the atoms' references. Raises InputError where there is no
-    model (see `molinv.training.saved.load`).
+    Outputs are in the targets' units; for two classes, the probability of the second. Energies are
+    relative to the references of atoms. Raises InputError if there is no model (see
+    `molinv.training.saved.load`).
     """
     folder = locate(str(run))
     saved = load_saved(folder, trust)
@@ -41,10 +37,10 @@ def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, 
     classes = isinstance(task, Classes)
     if classes and any(len(t.classes) > 2 for t in task.targets):
         raise InputError(
-            f"{folder} tells more than two classes apart: analyse a model of numbers or of two."
+            f"{folder} predicts more than two classes: analyse a model of numbers or two classes."
         )
 
-    def run_on(pos: Tensor, z: Tensor, features: Features | None) -> Tensor:
+    def call(pos: Tensor, z: Tensor, features: Features | None = None) -> Tensor:
         blank = torch.full((len(pos), 1), torch.nan, dtype=torch.float64)
         batch = Batch(pos, z, blank, torch.arange(len(pos)), features=features)
         inputs = model.inputs(batch)  # pyright: ignore[reportCallIssue]
@@ -53,22 +49,19 @@ def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, 
         if not kind.startswith("atom"):
             return values
         inside = (z > 0).cpu().view(len(z), 1, -1, *[1] * (values.ndim - 3))
-        return values * inside  # also where the mean of numbers is not 0
-
-    def call(pos: Tensor, z: Tensor) -> Tensor:
-        return run_on(pos, z, None)
+        return values * inside  # padding is the mean of the targets, which may not be 0
 
     def bind(structures: Structures) -> Function:
         find = structures.features
         if find is None:
             raise InputError(f"{folder} takes features, which these molecules lack.")
 
-        def call(pos: Tensor, z: Tensor) -> Tensor:
+        def with_features(pos: Tensor, z: Tensor) -> Tensor:
             molecule, z = named_in(z)
             features = find(molecule.cpu(), z.shape[1])
-            return run_on(pos, z, features.to(pos.device).to(pos.dtype))
+            return call(pos, z, features.to(pos.device).to(pos.dtype))
 
-        return call
+        return with_features
 
     extents = saved.card["extents"].items()
     subject = Subject(
@@ -96,7 +89,7 @@ def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, 
 def held_out(config: TrainConfig, saved: Saved, limit: int) -> Structures:
     """The first `limit` test molecules of a run, placed as in training, with true values.
 
-    Raises InputError where the data is no longer what the run was trained on.
+    Raises InputError if the data has changed since the training.
     """
     source = prepare(config)
     molecules, parts = source.molecules, source.parts
@@ -111,7 +104,7 @@ def held_out(config: TrainConfig, saved: Saved, limit: int) -> Structures:
     y = saved.task.known(batch)
     y = y[..., 1] if isinstance(saved.task, Classes) else y
     if saved.task.kind.startswith("atom"):
-        y = y.nan_to_num()  # of padding
+        y = y.nan_to_num()  # padding is NaN
     sizes = batch.mask.sum(1).tolist()
     return Structures(
         [pos[:n] for pos, n in zip(batch.pos, sizes, strict=True)],
@@ -122,30 +115,8 @@ def held_out(config: TrainConfig, saved: Saved, limit: int) -> Structures:
     )
 
 
-def given_structures(
-    items: Iterable[Structure | Rejected], limit: int, names: Sequence[str] = ()
-) -> Structures:
-    """The first `limit` molecules of a user, each about its centroid, with the named features.
-
-    Raises InputError for one that cannot be used, and where there is none.
-    """
-    kept: list[Structure] = []
-    for item in islice(items, limit):
-        if isinstance(item, Rejected):
-            raise InputError(f"{item.source}: {item.name}: {item.reason}")
-        kept.append(item)
-    if not kept:
-        raise InputError("there is no molecule in what was given: expected at least one.")
-    return Structures(
-        [torch.from_numpy((s.pos - s.pos.mean(0)).astype(np.float32)) for s in kept],
-        [torch.from_numpy(s.z.astype(np.int64)) for s in kept],
-        names=[s.name for s in kept],
-        features=feature_store(kept, names).of if names else None,
-    )
-
-
 def read_history(path: Path) -> list[dict[str, float]]:
-    """The rows of a metrics.csv without empty cells; no rows where there is no file."""
+    """The rows of a metrics.csv without empty cells; no rows if there is no file."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:

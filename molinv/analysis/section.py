@@ -1,6 +1,6 @@
-"""What every part of an analysis is made of: sentences, figures, tables, numbers.
+"""Sections of a report: sentences, figures, tables and numbers.
 
-One description serves twice: analysis.json holds its numbers, the page draws them.
+analysis.json holds them, and the page draws them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,7 @@ Style = Literal["line", "dashed", "points", "bar"]
 
 @dataclass(frozen=True)
 class Series:
-    """One line, set of points or set of bars; `low` and `high` bound an interval about y.
-
-    x holds numbers, or names for bars.
-    """
+    """A line, points or bars, with numbers or names on x; `low` and `high` bound intervals of y."""
 
     label: str
     x: Sequence[float] | Sequence[str]
@@ -35,7 +32,7 @@ class Series:
 class Chart:
     """Series on common axes; `x` and `y` label them with units.
 
-    Figures of one `name`, each of another `quantity`, are shown one at a time.
+    Of figures with one `name`, the page shows that of the chosen `quantity`.
     """
 
     name: str
@@ -46,7 +43,7 @@ class Chart:
     caption: str = ""
     log_x: bool = False
     log_y: bool = False
-    vertical: Sequence[tuple[float, str]] = ()  # marked places on the x axis
+    vertical: Sequence[tuple[float, str]] = ()  # vertical lines at x, with labels
     quantity: str = ""
 
 
@@ -85,9 +82,12 @@ class Grid:
 class Section:
     """One part of a report.
 
-    `name` is its key in analysis.json, `findings` are sentences in plain words, `numbers` what
-    JSON can hold. `missing` says in one sentence what could not be made, and why, `reading` how to
-    read its figures. Those of a `top` section stand beside the verdict.
+    name      key in analysis.json
+    findings  sentences
+    numbers   content for analysis.json
+    missing   one sentence on why the section could not be made, or None
+    reading   how to read the figures
+    top       whether the figures are shown beside the verdict
     """
 
     name: str
@@ -112,7 +112,7 @@ class Section:
 
 
 def over_epochs(label: str, rows: Iterable[Mapping[str, float]], column: str) -> Series | None:
-    """A column of a metrics.csv by epoch, where it has numbers; None where it has none."""
+    """A column of metrics.csv by epoch, without missing values; None if all are missing."""
     known = [row for row in rows if "epoch" in row and isfinite(row.get(column, float("nan")))]
     if not known:
         return None
@@ -120,7 +120,7 @@ def over_epochs(label: str, rows: Iterable[Mapping[str, float]], column: str) ->
 
 
 def plain(value: Any) -> Any:
-    """What JSON can hold: tensors and arrays as lists, NaN and infinity as None."""
+    """A value for JSON: tensors and arrays become lists, NaN and infinity None."""
     match value:
         case Tensor() | np.ndarray() | np.generic():
             return plain(value.tolist())

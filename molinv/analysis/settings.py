@@ -1,4 +1,4 @@
-"""The settings of an analysis, and progress bars for it."""
+"""The settings of an analysis, and its progress bars."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def _silent(what: str, total: int) -> Callable[[int], None]:
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings that every part of an analysis shares.
+    """Settings shared by all parts of an analysis.
 
-    degree      of the quadrature rule: powers are known up to degree // 2; None: as high as is
-                needed, as far as `budget` molecules times orientations allow
-    batch_size  molecules a call
-    threshold   a change that counts as nearly none, in the quantities' unit
-    progress    called with a description of the work and its total; returns a function that is
-                called with the size of each step
+    degree      degree of the quadrature rule, which gives powers up to degree // 2; None: as high
+                as needed
+    budget      largest number of molecules times orientations of a rule chosen so
+    batch_size  molecules per call
+    threshold   largest change that counts as nearly invariant, in the quantities' unit
+    progress    progress(description, total) returns a function of the size of each step
     """
 
     degree: int | None = None
@@ -33,7 +33,7 @@ class Settings:
 
 @contextmanager
 def bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
-    """A function for `Settings.progress` that draws bars on stderr."""
+    """A `Settings.progress` that draws bars on stderr."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

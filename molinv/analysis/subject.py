@@ -1,4 +1,4 @@
-"""What is analysed: a function of coordinates, and the molecules it is given."""
+"""The subject of an analysis: a function of coordinates, and its molecules."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _CPU = torch.device("cpu")
 Function = Callable[[Float[Tensor, "b n 3"], Int64[Tensor, "b n"]], Tensor]
 
 
-NUMBER = 1000  # added to z so often as the molecule's number, counted from 1
-CELL = 900  # z of the rows of a batch that are vectors of a cell; PERIODIC, if it repeats along it
+NUMBER = 1000  # z of molecule i (from 0) is its atomic numbers plus (i + 1) * NUMBER
+CELL = 900  # z of a batch's rows that hold cell vectors; PERIODIC if the cell repeats along them
 PERIODIC = 901
 
 
@@ -32,7 +32,7 @@ def of_atoms(z: Int64[Tensor, "*b n"]) -> Bool[Tensor, "*b n"]:
 
 
 def named_in(z: Int64[Tensor, "b n"]) -> tuple[Int64[Tensor, " b"], Int64[Tensor, "b n"]]:
-    """The molecules that a batch of `Structures` names in its z, and their atomic numbers."""
+    """The indices of the molecules of a batch, encoded in its z, and their atomic numbers."""
     return z.max(1).values // NUMBER - 1, z % NUMBER
 
 
@@ -50,13 +50,15 @@ class Quantity:
 
 @dataclass(frozen=True, eq=False)
 class Structures:
-    """m molecules with coordinates (angstrom) about the point they are rotated about.
+    """m molecules, with coordinates (angstrom) relative to their centre of rotation.
 
-    `pos` and `z` hold one tensor (n_i, 3) and (n_i,) for each molecule. `y` holds the true values
-    (m, t, *e) in the quantities' units, or is None. `features(index, atoms)` gives what a model
-    takes beside them, for a model that does: batches then name each molecule (see `named_in`).
-    `cells` holds the vectors (3, 3) of crystals' cells, in rows, and `periodic` (3,) along which of
-    them each repeats: a batch has them as its last three rows, so that they turn with the atoms.
+    pos, z     one tensor (n_i, 3) and one (n_i,) for each molecule
+    y          true values (m, t, *e) in the quantities' units, or None
+    features   features(index, atoms) gives the further inputs of a model that takes some; the z of
+               a batch then encodes the molecules' indices (see `named_in`)
+    cells      cell vectors (3, 3) of crystals, in rows; they are the last three rows of a batch, so
+               that they rotate with the atoms
+    periodic   (3,) for each crystal, along which vectors it repeats
     """
 
     pos: Sequence[Float[Tensor, "_ 3"]]
@@ -70,7 +72,7 @@ class Structures:
     def __post_init__(self):
         if not self.pos or len(self.pos) != len(self.z):
             raise InputError(
-                f"expected as many coordinates as elements of at least one molecule, got "
+                "expected one tensor of coordinates and one of elements for each molecule, got "
                 f"{len(self.pos)} and {len(self.z)}."
             )
         if self.y is not None and len(self.y) != len(self):
@@ -100,6 +102,12 @@ class Structures:
                 z[row, -3:] = CELL + self.periodic[i].long()
         return pos, z
 
+    def first(self, count: int) -> Structures:
+        """The first molecules; features go by index, so they still apply."""
+        names = ("pos", "z", "names", "cells", "periodic")
+        cut = {name: getattr(self, name)[:count] for name in names}
+        return replace(self, y=None if self.y is None else self.y[:count], **cut)
+
     def blocks(self, size: int) -> list[Int64[Tensor, " b"]]:
         """All molecules in blocks of at most `size`, largest first to keep the padding small."""
         return list(torch.sort(self.sizes, descending=True, stable=True).indices.split(size))
@@ -122,13 +130,13 @@ class Subject:
 
     kind     how its outputs rotate: "scalar" (b, t), "vector" (b, t, 3), "tensor" (b, t, 3, 3),
              "atom scalar" (b, t, n) and "atom vector" (b, t, n, 3), with zeros for padding
-    module   the torch module inside it, if there is one; its layers are looked into
-    distribution, history, folder   of a run: its trained distribution, the rows of its
-             metrics.csv and its folder
-    dtype, device   of the coordinates that the function gets
-    bind     for a function that takes features: the same function of the given structures
-    potential  energies (b,) in eV and forces (b, n, 3) in eV/angstrom, of a calculator of both
-    facts    for the head of a report
+    module   the torch module inside the function, or None
+    distribution, history, folder   a run's trained distribution, the rows of its metrics.csv and
+             its folder
+    dtype, device   where and in which precision the function takes its inputs
+    bind     makes a function that takes features into a function of given structures
+    potential  energies (b,) in eV and forces (b, n, 3) in eV/angstrom, if a calculator has both
+    facts    shown at the head of a report
     """
 
     name: str
@@ -169,7 +177,7 @@ class Subject:
 
     @property
     def symmetry(self) -> str:
-        """What the outputs are if they respect rotations: "invariant" or "equivariant"."""
+        """The word for outputs that respect rotations: "invariant" or "equivariant"."""
         return "invariant" if self.kind.endswith("scalar") else "equivariant"
 
     @property
@@ -179,17 +187,17 @@ class Subject:
         return "" if t == 1 else f", mean of {t} quantities"
 
     def entries(self, atoms: int) -> tuple[int, ...]:
-        """The shape *e of one quantity of molecules padded to so many atoms."""
+        """The shape *e of one quantity, for molecules padded to this number of atoms."""
         return (atoms, *SHAPES[self.kind]) if self.by_atom else SHAPES[self.kind]
 
     def of(self, structures: Structures) -> Subject:
-        """The subject as a function of these structures' batches."""
+        """The subject bound to the features of these structures, if it takes some."""
         return self if self.bind is None else replace(self, call=self.bind(structures))
 
     def on(self, device: torch.device) -> Subject:
-        """The same subject with its network on a device, where the function runs from now on.
+        """The same subject on another device.
 
-        Raises InputError for a function of float64 on a device without it, such as Apple's GPUs.
+        Raises InputError for a float64 function on a device without float64 (Apple's GPUs).
         """
         if device.type == "mps" and self.dtype == torch.float64:
             raise InputError(f"{self.name} needs float64, which {device} lacks; use --device cpu.")
@@ -198,10 +206,9 @@ class Subject:
         return replace(self, device=device)
 
     def __call__(self, pos: Float[Tensor, "b n 3"], z: Int64[Tensor, "b n"]) -> Tensor:
-        """(b, t, *e) on the CPU.
+        """Outputs (b, t, *e) on the CPU.
 
-        The function gets its own dtype and device. Raises InputError where it returns another
-        shape, or a value that is not finite.
+        Raises InputError if they have another shape or are not finite.
         """
         values = self.call(pos.to(self.device, self.dtype), z.to(self.device))
         expected = (len(pos), len(self.quantities), *self.entries(z.shape[1]))
@@ -219,7 +226,7 @@ class Subject:
 def only(
     subject: Subject, structures: Structures, names: Sequence[str]
 ) -> tuple[Subject, Structures]:
-    """Both with these quantities only, in this order; raises InputError for an unknown one."""
+    """Both restricted to these quantities, in this order; InputError for an unknown one."""
     for name in names:
         if name not in subject.names:
             raise unknown(f"target of {subject.name}:", name, subject.names)

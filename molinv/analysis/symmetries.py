@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, said
 from ..groups import O3
 from .intervals import median
 from .orbits import Orbits, length_squared, width
@@ -18,132 +18,110 @@ from .section import Section
 from .settings import Settings
 from .subject import of_atoms
 
-MOLECULES = 30  # the first so many
+MOLECULES = 30  # largest number of molecules
 SHIFTS = (1.0, 40.0, 1000.0)  # angstrom
 STEP = 1e-3  # angstrom, of finite differences
-DIRECTIONS = 3  # random ones of each structure, in which forces are compared
+DIRECTIONS = 3  # random directions for each structure, along which forces are compared
 _O3 = O3()
 
 
-class Change(NamedTuple):
-    """What one operation changes, by molecule and quantity, in the quantities' unit."""
-
-    name: str
-    away: Float[Tensor, "m t"]
-    why: str = ""  # it could not be measured, in one sentence
-
-
 def section(orbits: Orbits, settings: Settings) -> Section:
-    """What each operation changes, judged as orientation is; forces beside finite differences."""
+    """Changes by each operation, judged like those by orientation; forces against the energy."""
     from .verdict import judge_change
 
-    subject, structures = orbits.subject, orbits.structures
-    m = min(len(structures), MOLECULES)
+    subject = orbits.subject
+    m = min(len(orbits.structures), MOLECULES)
     made = Section("symmetries", "More than rotations")
-    rows, broken, kept = [], [], []
-    tick = settings.progress("more symmetries", 3 + len(SHIFTS))
-    for change in changes(orbits, m, settings):
+    rows, broken, kept, missed = [], [], [], []
+    pos, z = orbits.structures.batch(range(m), width(subject, orbits.structures))
+    found = operations(orbits, pos, z, torch.Generator().manual_seed(settings.seed))
+    tick = settings.progress("more symmetries", len(found))
+    with torch.no_grad():
+        base = subject(pos, z).double()
+    for name, operation in found.items():
         tick(1)
-        made.numbers[change.name] = {}
-        if change.why:
-            made.findings.append(f"{change.name}: not measured ({change.why.rstrip('.')}).")
+        made.numbers[name] = {}
+        try:
+            with torch.no_grad():
+                values = operation().double()
+        except InputError as error:
+            missed.append(f"{name}: not measured ({str(error).rstrip('.')}).")
             continue
-        middle = median(change.away)
+        away = length_squared(values - base, orbits.entries).sqrt()
+        middle = median(away)
         for q, quantity in enumerate(subject.quantities):
-            answer, limit = judge_change(orbits, q, change.away[:, q], settings.threshold)
-            most = float(change.away[:, q].max())
+            answer, limit = judge_change(orbits, q, away[:, q], settings.threshold)
+            most = float(away[:, q].max())
             text = middle.text(q, unit=quantity.unit)
-            rows.append([change.name, quantity.name, answer, text, most, limit])
-            made.numbers[change.name][quantity.name] = {
-                "answer": answer,
-                "largest": most,
-                **middle[q].numbers(),
-            }
-            words = f"{change.name} changes {quantity.name} by {text}"
+            rows.append([name, quantity.name, answer, text, most, limit])
+            numbers = {"answer": answer, "largest": most, **middle[q].numbers()}
+            made.numbers[name][quantity.name] = numbers
+            words = f"{name} changes {quantity.name} by {text} (median of {m} molecules)."
             (kept if answer == "yes" else broken).append(words)
     columns = ["operation", "quantity", "invariant?", "median change", "largest", "limit"]
-    made.table(f"What each operation changes ({m} molecules)", columns, rows)
-    made.findings[:0] = [
-        *(f"{words} (median of {m} molecules)." for words in broken),
-        *([f"{len(kept)} of {len(rows)} changes are within rounding."] if kept else []),
-    ]
+    made.table(f"Change by each operation ({m} molecules)", columns, rows)
+    made.findings += broken
+    made.findings += [f"{len(kept)} of {len(rows)} changes are rounding."] if kept else []
+    made.findings += missed
     if subject.potential is not None:
         _gradient(made, orbits, m, settings)
     return made
 
 
-def changes(orbits: Orbits, m: int, settings: Settings) -> Iterator[Change]:
-    """The operations, one after the other, on the first m molecules as stored."""
+def operations(
+    orbits: Orbits, pos: Float[Tensor, "m n 3"], z: Tensor, draw: torch.Generator
+) -> dict[str, Callable[[], Tensor]]:
+    """For each operation, a function that returns outputs for molecules after it, moved back.
+
+    The function raises InputError if the operation does not apply.
+    """
     subject, structures = orbits.subject, orbits.structures
-    draw = torch.Generator().manual_seed(settings.seed)
-    atoms, e = width(subject, structures), orbits.entries
-    index = list(range(m))
-    pos, z = structures.batch(index, atoms)
     inside = of_atoms(z)[..., None]
-    with torch.no_grad():
-        base = subject(pos, z).double()
 
-    def away(values: Tensor) -> Tensor:
-        return length_squared(values.double() - base, e).sqrt()
-
-    with torch.no_grad():
-        mirror = torch.diag(torch.tensor([1.0, 1.0, -1.0])).to(pos).expand(m, 3, 3)
+    def reflected() -> Tensor:
+        mirror = torch.diag(torch.tensor([1.0, 1.0, -1.0])).to(pos).expand(len(pos), 3, 3)
         values = subject(pos @ mirror, z).double()
-        turned = subject.output.pull_back(_O3, mirror.double(), values, pos @ mirror)[0]
-        yield Change("reflection", away(turned))
-        for length in SHIFTS:
-            shift = torch.randn(m, 1, 3, generator=draw).to(pos)
-            shift = length * shift / shift.norm(dim=-1, keepdim=True)
-            values = subject(torch.where(inside, pos + shift, pos), z)
-            yield Change(f"translation by {length:,.0f} angstrom", away(values))
-        if structures.features is None:
-            yield Change("permutation", away(_permuted(orbits, index, draw)))
-        else:
-            why = "features of atoms are in the order of the file"
-            yield Change("permutation", base, why)
-        yield _precision(orbits, pos, z, base)
+        return subject.output.pull_back(_O3, mirror.double(), values, pos @ mirror)[0]
 
+    def shifted(length: float) -> Tensor:
+        shift = torch.randn(len(pos), 1, 3, generator=draw).to(pos)
+        shift = length * shift / shift.norm(dim=-1, keepdim=True)
+        return subject(torch.where(inside, pos + shift, pos), z)
 
-def _permuted(orbits: Orbits, index: list[int], draw: torch.Generator) -> Tensor:
-    """Outputs of the molecules with their atoms in another order, by atom in the first order."""
-    subject, structures = orbits.subject, orbits.structures
-    orders = [torch.randperm(len(structures.z[i]), generator=draw) for i in index]
-    part = replace(
-        structures,
-        pos=[structures.pos[i][order] for i, order in zip(index, orders, strict=True)],
-        z=[structures.z[i][order] for i, order in zip(index, orders, strict=True)],
-        y=None,
-        names=(),
-        cells=structures.cells[: len(index)],
-        periodic=structures.periodic[: len(index)],
-    )
-    values = subject(*part.batch(range(len(index)), width(subject, structures)))
-    if not subject.by_atom:
+    def permuted() -> Tensor:
+        if structures.features is not None:
+            raise InputError("features of atoms are in the order of the file")
+        orders = [torch.randperm(int(n), generator=draw) for n in inside.sum((1, 2))]
+        there, numbers = pos.clone(), z.clone()
+        for i, order in enumerate(orders):
+            there[i, : len(order)], numbers[i, : len(order)] = pos[i, order], z[i, order]
+        values = subject(there, numbers)
+        if subject.by_atom:
+            back = values.clone()
+            for i, order in enumerate(orders):
+                back[i][:, order] = values[i][:, : len(order)]
+            values = back
         return values
-    back = values.clone()
-    for row, order in enumerate(orders):
-        back[row][:, order] = values[row][:, : len(order)]
-    return back
 
+    def other_precision() -> Tensor:
+        if subject.module is None or subject.dtype not in (torch.float32, torch.float64):
+            raise InputError("the model is not a torch module")
+        other = torch.float64 if subject.dtype == torch.float32 else torch.float32
+        try:
+            subject.module.to(other)
+            return replace(subject, dtype=other)(pos, z)
+        except RuntimeError as error:  # a buffer or a kernel exists in one precision only
+            raise InputError(said(error)[:120]) from error
+        finally:
+            subject.module.to(subject.dtype)
 
-def _precision(orbits: Orbits, pos: Tensor, z: Tensor, base: Tensor) -> Change:
-    """float32 beside float64, of a torch module."""
-    subject, name = orbits.subject, "float32 in place of float64"
-    if subject.module is None or subject.dtype not in (torch.float32, torch.float64):
-        return Change(name, base, "it is no torch module")
-    other = torch.float64 if subject.dtype == torch.float32 else torch.float32
-    try:
-        subject.module.to(other)
-        values = replace(subject, dtype=other)(pos, z).double()
-    except (RuntimeError, InputError) as error:  # a buffer or a kernel of one precision alone
-        return Change(name, base, " ".join(str(error).split())[:120])
-    finally:
-        subject.module.to(subject.dtype)
-    return Change(name, length_squared(values - base, orbits.entries).sqrt())
+    shifts = {f"translation by {s:,.0f} angstrom": partial(shifted, s) for s in SHIFTS}
+    others = {"permutation": permuted, "float32 in place of float64": other_precision}
+    return {"reflection": reflected} | shifts | others
 
 
 def _gradient(made: Section, orbits: Orbits, m: int, settings: Settings) -> None:
-    """Forces beside finite differences of the energy, and the asymmetry of their Jacobian."""
+    """Compare forces with finite differences of the energy; the asymmetry of their Jacobian."""
     potential = orbits.subject.potential
     assert potential is not None
     draw = torch.Generator().manual_seed(settings.seed)
@@ -159,7 +137,7 @@ def _gradient(made: Section, orbits: Orbits, m: int, settings: Settings) -> None
         (up, ahead), (down, behind) = (potential(pos + s * STEP * u, z) for s in (1, -1))
         (_, left), (_, right) = (potential(pos + s * STEP * v, z) for s in (1, -1))
         slope = -(up - down) / (2 * STEP)
-        force = ((ahead + behind) / 2 * u).sum((1, 2))  # to order STEP^2 that at the middle
+        force = ((ahead + behind) / 2 * u).sum((1, 2))  # the force at the middle, to order STEP^2
         one = ((ahead - behind) * v).sum((1, 2)) / (2 * STEP)
         other = ((left - right) * u).sum((1, 2)) / (2 * STEP)
         size = torch.maximum(one.abs(), other.abs()).clamp_min(1e-12)
@@ -172,9 +150,9 @@ def _gradient(made: Section, orbits: Orbits, m: int, settings: Settings) -> None
     }
     made.findings.append(
         f"Forces differ from finite differences of the energy by "
-        f"{middle.text(0, unit='eV/angstrom')} in a random direction of all atoms (median), and "
-        f"their Jacobian is asymmetric by {middle.text(1, unit='%', scale=100)}: forces that are a "
-        "gradient have a symmetric one."
+        f"{middle.text(0, unit='eV/angstrom')} along a random direction of all atoms (median). "
+        f"Their Jacobian is asymmetric by {middle.text(1, unit='%', scale=100)}; that of a "
+        "gradient is symmetric."
     )
 
 

@@ -1,4 +1,4 @@
-"""Yes, almost or no, and why: some lines in plain words, made from the numbers of the parts."""
+"""The verdict, yes, almost or no, with its reasons, from the numbers of the parts."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from .orbits.maps import label
 from .parts import STILL, Analysis
 from .section import Section
 
-OF_ERROR = 0.2  # fractions of the model's error, and of what molecules differ by, that are small
-OF_DIFFERENCES = 0.05
+OF_ERROR = 0.2  # a small fraction of the model's error
+OF_DIFFERENCES = 0.05  # a small fraction of the differences between molecules
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Whether a quantity is invariant: `answer` is "yes", "almost" or "no".
+    """Whether a quantity is invariant.
 
-    "yes" where no orientation changes it beyond rounding, "almost" where the median over molecules
-    of the standard deviation, `std`, is at most `limit`, which `basis` says in words; NaN and ""
-    where nothing is known to judge by.
+    answer  "yes" if no orientation changes it beyond rounding, "almost" if `std` <= `limit`, else
+            "no"
+    std     median over molecules of the standard deviation over orientations
+    limit   the limit of `std`, NaN if there is none
+    basis   where the limit comes from, in words
     """
 
     answer: str
@@ -35,16 +37,16 @@ class Judged:
 
     @property
     def ratio(self) -> float:
-        """How far from invariant, to compare quantities by."""
+        """std / limit, to compare quantities."""
         if self.answer == "yes":
             return 0.0
         return self.std / self.limit if self.limit > 0 else inf
 
 
 def judge(orbits: Orbits, q: int, threshold: float | None = None) -> Judged:
-    """By the threshold if there is one, else the model's error, else what molecules differ by.
+    """Judge quantity q by the threshold, else the model's error, else molecules' differences.
 
-    `threshold` is in the quantity's unit. All are medians: no single molecule decides.
+    `threshold` is in the quantity's unit. All are medians, so no single molecule decides.
     """
     std, unit = float(orbits.std[:, q].median()), orbits.subject.units[q]
     differ = float(orbits.differences[q])
@@ -66,7 +68,7 @@ def judge(orbits: Orbits, q: int, threshold: float | None = None) -> Judged:
 def judge_change(
     orbits: Orbits, q: int, away: Float[Tensor, " m"], threshold: float | None = None
 ) -> tuple[str, float | None]:
-    """ "yes", "almost" or "no" of what another operation changes, and the limit that decides."""
+    """ "yes", "almost" or "no" for the changes by another operation, and the limit used."""
     limit = judge(orbits, q, threshold).limit
     changed = torch.zeros(len(away), orbits.std.shape[1], dtype=torch.float64)
     changed[:, q] = away
@@ -82,7 +84,7 @@ def at_one_look(orbits: Orbits, threshold: float | None = None) -> Section:
     made.reading = "Orientation matters little where its bar is far below the others."
     std, error = median(orbits.std), median(orbits.error)
     judged = [judge(orbits, q, threshold) for q in range(len(orbits.subject.quantities))]
-    # the page shows the first, the one that the verdict is about
+    # the page shows the first: the quantity of the verdict
     for q in sorted(range(len(judged)), key=lambda q: -judged[q].ratio):
         found, quantity = judged[q], orbits.subject.quantities[q]
         bars = {"orientation changes": std[q]}
@@ -97,7 +99,7 @@ def at_one_look(orbits: Orbits, threshold: float | None = None) -> Section:
             "",
             quantity.axis(f"{quantity.name}, median"),
             [Estimate.stack([*bars.values()]).series(quantity.name, [*bars], "bar")],
-            caption=f"Judged by {found.basis}." if found.basis else "",
+            caption=f"The limit is {found.basis}." if found.basis else "",
             log_y=True,
             quantity=quantity.name,
         )
@@ -111,10 +113,10 @@ def at_one_look(orbits: Orbits, threshold: float | None = None) -> Section:
 
 
 def verdict(analysis: Analysis, threshold: float | None = None) -> list[str]:
-    """Is it invariant, what does that cost, which rotations, which symmetries, which layers.
+    """Lines on invariance, its cost, degrees, symmetries, layers and the learned distribution.
 
-    Last whether the learned distribution agrees. Of several quantities, the lines are about the one
-    that is farthest from invariant. Of what nothing changes there is one line.
+    They are about the quantity that is farthest from invariant. If that is invariant, there is one
+    line.
     """
     orbits = analysis.orbits
     each = [judge(orbits, q, threshold) for q in range(len(orbits.subject.quantities))]
@@ -128,7 +130,7 @@ def verdict(analysis: Analysis, threshold: float | None = None) -> list[str]:
 
 
 def differences(one: Analysis, other: Analysis) -> list[str]:
-    """Whose orientation matters more, molecule by molecule; nothing where the molecules differ."""
+    """Paired differences between two subjects; none if their molecules differ."""
     a, b = one.structures, other.structures
     same = len(a) == len(b) and all(
         p.shape == q.shape and bool((p - q).abs().max() < 1e-3)
@@ -141,8 +143,8 @@ def differences(one: Analysis, other: Analysis) -> list[str]:
         k = other.subject.quantities.index(quantity)
         text = median((other.orbits.std[:, k] - one.orbits.std[:, q])[:, None])
         made.append(
-            f"On the same molecules the standard deviation of {quantity.name} over orientations is "
-            f"by {text.text(0, unit=quantity.unit)} larger of {other.subject.name} than of "
+            f"On the same molecules, the standard deviation of {quantity.name} over orientations "
+            f"is {text.text(0, unit=quantity.unit)} larger for {other.subject.name} than for "
             f"{one.subject.name} (median of the differences)."
         )
     return made
@@ -160,13 +162,11 @@ def _invariance(analysis: Analysis, q: int, found: Judged) -> str:
             f"Yes: {subject.name} is {word} under rotations to rounding; turning a molecule "
             f"changes {quantity.name} by {found.std:.2g}{unit} of {size:.3g}{unit} ({where})."
         )
-    among = "" if len(subject.quantities) == 1 else f" (of {len(subject.quantities)} the widest)"
+    among = f" (the largest of {len(each)})" if len(each := subject.quantities) > 1 else ""
     worst = int(orbits.std[:, q].argmax())
-    most = f"{float(orbits.std[worst, q]):.3g}{unit} of {label(orbits.structures, worst)}"
+    most = f"{float(orbits.std[worst, q]):.3g}{unit} for {label(orbits.structures, worst)}"
     text = median(orbits.std[:, q : q + 1]).text(0, unit=quantity.unit)
-    limit = (
-        f"; the limit is {found.basis}" if found.basis else "; nothing is known to judge that by"
-    )
+    limit = f"; the limit is {found.basis}" if found.basis else "; no limit is known"
     answer = {"almost": "Almost", "no": "No"}[found.answer]
     return (
         f"{answer}: {subject.name} is {'nearly' if answer == 'Almost' else 'not'} {word}. Turning "
@@ -183,8 +183,8 @@ def _cost(analysis: Analysis, q: int) -> str | None:
     of = found["absolute_of_single_average"][q][0]
     less = f"{saved:.2g} {quantity.unit} of {of:.3g}" if saved > 1e-6 * of else "nothing"
     return (
-        f"Broken symmetry makes {100 * found['share'][q]:.2g} % of the squared error of "
-        f"{quantity.name} on rotated molecules; averaging over orientations would lower its mean "
+        f"Broken symmetry causes {100 * found['share'][q]:.2g} % of the squared error of "
+        f"{quantity.name} on rotated molecules. Averaging over orientations would lower its mean "
         f"absolute error by {less}."
     )
 
@@ -194,22 +194,18 @@ def _degrees(analysis: Analysis, q: int) -> str | None:
     if not found:
         return None
     if found["invariant"][q]:
-        return "No degree of rotation holds any power above rounding."
+        return "No degree of rotation has power above rounding."
     if not found["resolved"][q]:
         return (
-            f"It changes faster with orientation than degrees up to l = {orbits.degree} follow, so "
-            "which rotations matter is not known: raise --degree."
+            f"It changes too fast with orientation for degrees up to l = {orbits.degree}, so the "
+            "degrees that matter are not known: raise --degree."
         )
     shares = found["share"]["value"][q]
     top = max(range(len(shares)), key=lambda i: shares[i])
     return (
-        f"Of that change {100 * shares[top]:.3g} % is of degree l = {top + 1}, "
-        f"{found['like'][q]}; {_percent(float(orbits.left[q]))} lies above l = {len(shares)}."
+        f"{100 * shares[top]:.3g} % of that change has degree l = {top + 1}, "
+        f"{found['like'][q]}; {100 * float(orbits.left[q]):.2g} % is above l = {len(shares)}."
     )
-
-
-def _percent(share: float) -> str:
-    return "nothing" if share < 1e-6 else f"{100 * share:.2g} %"
 
 
 def _symmetries(analysis: Analysis, q: int) -> str | None:
@@ -217,4 +213,4 @@ def _symmetries(analysis: Analysis, q: int) -> str | None:
     if not found:
         return None
     named = found["in random orientations"]["named"]
-    return f"The symmetries that were found without assuming any: {named}."
+    return f"Symmetries found without assuming any: {named}."

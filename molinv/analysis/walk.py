@@ -1,9 +1,10 @@
-"""A walk through orientations: the numbers by which ml-peg compares potentials.
+"""Report section: ml-peg's measures of rotational symmetry.
 
-Each structure as it is, then turned by 14 steps of 1 to 40 degrees and 100 random ones; successive
-orientations are compared by the energy per atom and the mean absolute difference of the forces,
-turned back. Source: ml-peg's rotational symmetry benchmark (github.com/ddmms/ml-peg, issue 834),
-which has ten structures of its own.
+Each structure passes through 115 orientations: as stored, 14 steps of 1 to 40 degrees, and 100
+random ones. Successive orientations are compared by the energy per atom and the mean absolute
+difference of the forces, rotated back.
+Source: ml-peg's rotational symmetry benchmark (github.com/ddmms/ml-peg, issue 834), which has ten
+structures of its own.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from .section import Section, Series
 from .settings import Settings
 from .subject import of_atoms
 
-STRUCTURES = 10  # the first so many
+STRUCTURES = 10  # largest number of structures
 SMALL, RANDOM = 14, 100  # steps
 REACH = (1.0, 40.0)  # degrees of the first and the last small step
 
 
 def section(orbits: Orbits, settings: Settings) -> Section:
-    """Mean and largest difference of successive orientations. InputError without forces."""
+    """Mean and largest difference between successive orientations; InputError without forces."""
     potential, structures = orbits.subject.potential, orbits.structures
     if potential is None:
         raise InputError("the walk compares energies and forces: give a calculator that has both.")
@@ -75,7 +76,7 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     for what, values in found.items():
         made.chart(
             f"walk_{what}",
-            f"Difference of successive orientations: {what}",
+            f"Difference between successive orientations: {what}",
             "angle between them (degrees)",
             f"{what} ({units[what]})",
             [

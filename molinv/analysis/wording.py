@@ -1,4 +1,4 @@
-"""What the sentences of several parts share."""
+"""Phrases shared by several parts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 from .intervals import CONFIDENCE, FEWEST
 from .orbits import Orbits
 
-EACH = 4  # up to so many quantities have a sentence and a chart of their own
+EACH = 4  # the largest number of quantities that get a sentence each
 
 
 def measured_on(orbits: Orbits) -> str:
-    """How many molecules and orientations there were, and what the brackets are."""
+    """The number of molecules and orientations, and the meaning of the brackets."""
     m, n = len(orbits.variance), len(orbits.weights)
     average = f", whose average is exact up to degree {2 * orbits.degree}" if orbits.degree else ""
     brackets = f"brackets are {100 * CONFIDENCE:g} % intervals of medians over molecules"
@@ -25,7 +25,7 @@ def measured_on(orbits: Orbits) -> str:
 
 
 def mentioned(measure: Float[Tensor, " t"]) -> list[int]:
-    """The quantities that get a sentence: all, or of many those with the most and the least."""
+    """Indices of the quantities that get a sentence: all if few, else the largest and smallest."""
     if len(measure) <= EACH:
         return list(range(len(measure)))
     return [int(measure.argmax()), int(measure.argmin())]
@@ -36,6 +36,11 @@ def listed(words: Sequence[str]) -> str:
     return ", ".join(words[:-1]) + f" and {words[-1]}" if len(words) > 1 else "".join(words)
 
 
+def direction(vector: Sequence[float] | Tensor) -> str:
+    """A direction in a sentence: "(0.00, 0.60, 0.80)"."""
+    return f"({', '.join(f'{float(c):.2f}' for c in vector)})"
+
+
 def capital(sentence: str) -> str:
-    """The sentence with a capital letter at its beginning."""
+    """The sentence with a capital first letter."""
     return sentence[:1].upper() + sentence[1:]

@@ -111,9 +111,8 @@ def main(arguments: list[str]) -> int:
         raise InputError(f"--molecules: expected at least 1, got {args.molecules}.")
     from ..analysis.produce import of_ase, of_names, produce, sweep_of_runs
 
-    out = None if args.out is None else Path(args.out)
     if len(args.runs) > 2:
-        report = sweep_of_runs(args.runs, out)
+        report = sweep_of_runs(args.runs, Path(args.out or "analysis"))
     else:
         if args.calculator:
             made = _arguments(args.calculator_args)
@@ -126,6 +125,7 @@ def main(arguments: list[str]) -> int:
             None if t is None else [n.strip() for n in t.split(",")]
             for t in (args.parts, args.targets)
         ]
+        out = sources[0].folder if args.out is None else Path(args.out)
         how = args.degree, names[0], args.seed, out, names[1], args.device, args.threshold
         report = produce(sources, *how)
     for note in report.notes:

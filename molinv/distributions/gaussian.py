@@ -57,8 +57,12 @@ class Gaussian(InAlgebra):
 
     def transform(self, noise: Float[Tensor, "n k"]) -> Float[Tensor, "n d d"]:
         """exp(L z)."""
+        return self.group.exp(self.coefficients(noise))
+
+    def coefficients(self, noise: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        """L z."""
         factor = self.factor()
-        return self.group.exp(noise.to(factor) @ factor.mT)
+        return noise.to(factor) @ factor.mT
 
     def coverage(self) -> float | None:
         """The Haar measure of the identity's component, all of which it reaches.
@@ -70,16 +74,15 @@ class Gaussian(InAlgebra):
 
     def entropy(self) -> Tensor:
         """Entropy in nats, from quasi-random points; valid for any width."""
+        z = torch.special.ndtri(sobol(_POINTS, self.group.k, self._lower))
+        return relative_entropy(self.group, self.log_density, self.coefficients(z))
+
+    def log_density(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b"]:
+        """The log of the density in the algebra."""
         factor = self.factor()
-        z = torch.special.ndtri(sobol(_POINTS, self.group.k, factor))
-
-        def log_density(xi: Tensor) -> Tensor:
-            whitened = torch.linalg.solve_triangular(factor, xi[..., None], upper=False)
-            square = whitened.square().sum((-1, -2))
-            scale = factor.diagonal().log().sum() + 0.5 * self.group.k * log(2 * pi)
-            return -0.5 * square - scale
-
-        return relative_entropy(self.group, log_density, z @ factor.mT)
+        whitened = torch.linalg.solve_triangular(factor, xi[..., None], upper=False)
+        scale = factor.diagonal().log().sum() + 0.5 * self.group.k * log(2 * pi)
+        return -0.5 * whitened.square().sum((-1, -2)) - scale
 
     def entropy_reward(self) -> Tensor:
         """1/2 log det(C + delta^2), with the covariance C in units of the caps; 0 at the caps."""

@@ -22,8 +22,7 @@ class UniformBox(InAlgebra):
 
     def transform(self, noise: Float[Tensor, "n k"]) -> Float[Tensor, "n d d"]:
         """exp(w u)."""
-        widths = self._scales()
-        return self.group.exp(noise.to(widths) * widths)
+        return self.group.exp(self.coefficients(noise))
 
     def coverage(self) -> float | None:
         """The volume of the box times the mean Haar density in it, counting each element once.
@@ -33,7 +32,7 @@ class UniformBox(InAlgebra):
         if not self.group.compact:
             return None
         with torch.no_grad():
-            xi, widths = self._points()
+            xi, widths = self._points(), self._scales()
             try:
                 density = self.group.haar_density(xi)
             except InputError:
@@ -48,15 +47,19 @@ class UniformBox(InAlgebra):
         Its gradient is correct only while no element has two preimages in the box: on SO3 below
         pi / sqrt 3 rad. So report this, but train with `regularizer`.
         """
-        xi, widths = self._points()
-        flat = -(2 * widths).log().sum()
-        return relative_entropy(
-            self.group, lambda at: torch.where(self._inside(at), flat, -torch.inf), xi
-        )
+        return relative_entropy(self.group, self.log_density, self._points())
 
-    def _points(self) -> tuple[Tensor, Tensor]:
+    def log_density(self, xi: Float[Tensor, "*b k"]) -> Float[Tensor, "*b"]:
+        """The log of the density in the algebra."""
+        return torch.where(self._inside(xi), -(2 * self._scales()).log().sum(), -torch.inf)
+
+    def coefficients(self, noise: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        """w u."""
         widths = self._scales()
-        return (2 * sobol(_POINTS, self.group.k, widths) - 1) * widths, widths
+        return noise.to(widths) * widths
+
+    def _points(self) -> Tensor:
+        return self.coefficients(2 * sobol(_POINTS, self.group.k, self._scales()) - 1)
 
     def _inside(self, xi: Float[Tensor, "*b k"]) -> Tensor:
         return (xi.abs() <= self._scales() * (1 + 1e-5)).all(-1)

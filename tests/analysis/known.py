@@ -2,8 +2,7 @@
 
 import torch
 
-from molinv.analysis.orbits import sweep
-from molinv.analysis.orbits.resolved import probe
+from molinv.analysis.orbits import probe, sweep
 from molinv.analysis.settings import Settings
 from molinv.analysis.subject import Quantity, Structures, Subject
 from molinv.groups import SO3

@@ -49,7 +49,7 @@ def dilation(pos, z):
         (field(AXIS), 4, "rotations about (-0.33, 0.67, -0.67), so(2) and all translations"),
         (about_the_origin, 3, "all rotations, so(3)"),
         (generic, 0, "no continuous affine symmetry"),
-        (dilation, 7, "all rotations, so(3), all translations and 1 more motion"),
+        (dilation, 7, "all rotations, so(3), all translations and 1 motion other"),
     ],
 )
 def test_the_algebra_is_found_and_named(function, dimension, named, dtype):
@@ -77,5 +77,5 @@ def test_few_molecules_are_turned_more_often():
 
 def test_vectors_are_left_alone():
     subject = known.subject(lambda pos, z: pos[:, :1], "vector")
-    with pytest.raises(InputError, match="not of vectors"):
+    with pytest.raises(InputError, match="scalars of molecules only"):
         known.made(section, subject, known.molecules(4), 2)

@@ -148,8 +148,8 @@ def test_turned_by_haar_nothing_is_found():
         assert make(turned(given, seed)).numbers["uniform"] == bool(uniform[seed])
     found = make(turned(given, int(uniform.int().argmax())))
     assert len(found.findings) == 2
-    assert "50 % is what chance gives" in found.findings[1]
-    assert found.findings[0].startswith("Nothing speaks against")
+    assert "chance is 50 %" in found.findings[1]
+    assert found.findings[0].startswith("No test rejects")
     assert not any(isinstance(figure, Globe) for figure in found.figures)
 
 

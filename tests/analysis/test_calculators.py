@@ -1,6 +1,7 @@
 """ASE calculators on molecules and crystals, as their user calls them."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -142,7 +143,7 @@ def test_arguments_reach_the_calculator_and_what_it_prints_does_not(tmp_path, mo
 def test_two_calculators_are_compared_on_the_same_structures(tmp_path):
     report = analyse(EMT(), crystals(8), beside=Laboratory(0.01), out=tmp_path, parts=["orbit"])
     (line,) = [line for line in report.lines if line.startswith("On the same")]
-    assert "larger of Laboratory than of EMT" in line
+    assert "larger for Laboratory than for EMT" in line
     content = json.loads((tmp_path / "analysis.json").read_text())
     assert content["shared"] == [line]
 
@@ -184,8 +185,6 @@ def test_the_walk_is_that_of_ml_peg():
 
 
 def test_a_calculator_runs_in_another_environment(tmp_path, monkeypatch, capfd):
-    import sys
-
     (tmp_path / "foreign.py").write_text(
         "from ase.calculators.emt import EMT\n"
         "class Foreign(EMT):\n"

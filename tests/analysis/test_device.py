@@ -7,8 +7,8 @@ from torch import nn
 
 from molinv import InputError
 from molinv.analysis.callables import of_callable
-from molinv.analysis.device import place
 from molinv.analysis.orbits import sweep
+from molinv.analysis.produce import place
 from molinv.cli import main
 
 

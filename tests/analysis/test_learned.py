@@ -144,7 +144,7 @@ def test_the_section_shows_history_angles_and_numbers():
     [
         (D.UniformBox(groups.SE3(), init=0.5), "SE3 is not compact"),
         (D.UniformBox(groups.T(3), init=0.5), "not compact"),
-        (D.UniformBox(groups.Affine3(), init=0.3), "are no rotations of space"),
+        (D.UniformBox(groups.Affine3(), init=0.3), "are not rotations of space"),
         (D.Identity(SO3), "one point"),
         (D.Haar(SO3), "coverage (Haar measure of its support) 1"),
         (D.Composed(groups.O3(), init=0.4), "moved 0.4 probability"),

@@ -197,7 +197,7 @@ def test_stages_in_the_order_of_execution():
 
 
 def test_what_cannot_be_looked_into():
-    with pytest.raises(InputError, match="no torch module"):
+    with pytest.raises(InputError, match="not a torch module"):
         flow(subject(linear), molecules(3), GROUP)
     with pytest.raises(InputError, match="did you mean 'a'"):
         flow(subject(Chain()), molecules(3), GROUP, {"aa": trivial})
@@ -216,9 +216,8 @@ def test_the_section_of_a_broken_network():
     assert [c.name for c in found.figures] == ["lie_generators", "lie_hidden", "lie_layers_rad"]
     layers = found.numbers["layers"]
     assert sum(layers["share, per rad"]["value"]) == pytest.approx(1)
-    assert any("pair" in text and "made by" in text for text in found.findings)
+    assert any("pair" in text and "broken by" in text for text in found.findings)
     assert any("E|L_X f|^2 / Var f is largest along w" in text for text in found.findings)
-    assert 0 < found.numbers["held_by_spectrum"][0] < 3
     assert "made by" in found.numbers["verdict"]
     assert len(found.tables[0].rows) == 2
 
@@ -226,7 +225,7 @@ def test_the_section_of_a_broken_network():
 def test_the_section_of_an_invariant_network_says_so():
     found = made(own("painn", width=16, layers=1), molecules(3, 5, 4))
     assert any("beyond rounding" in text for text in found.findings)
-    assert not any("made by" in text for text in found.findings)
+    assert not any("broken by" in text for text in found.findings)
 
 
 def test_generators_that_do_nothing_are_set_apart():
@@ -241,7 +240,7 @@ def test_generators_that_do_nothing_are_set_apart():
 def test_the_section_without_layers_and_with_one_molecule():
     found = made(subject(linear), molecules(4))
     assert any("Not layer by layer: " in text for text in found.findings)
-    assert any("do not differ" in text for text in found.findings)
+    assert any("have the same value" in text for text in found.findings)
 
 
 def test_an_action_of_ones_own():

@@ -1,4 +1,4 @@
-"""The split of the squared loss: exact, unbiased for draws, and over training."""
+"""The split of the squared loss: exact, and over training."""
 
 import json
 
@@ -6,9 +6,8 @@ import pytest
 import torch
 from known import made, molecules, subject
 
-from molinv import InputError, groups
-from molinv.analysis.loss_share import section, split_squared
-from molinv.analysis.orbits import sweep, values_at
+from molinv import InputError
+from molinv.analysis.loss_share import section
 from molinv.analysis.subject import Structures
 
 
@@ -63,53 +62,6 @@ def test_an_invariant_function_loses_nothing_and_a_centred_one_everything():
 def test_a_perfect_function_has_no_share():
     found, _ = share(subject(lambda pos, z: 5 + 0 * pos[:, :1, 0]), known(5.0), degree=3)
     assert found.numbers["share"] == [0.0]
-
-
-def test_drawn_samples_give_the_terms_without_bias():
-    given = subject(lambda pos, z: line(pos, z) + pos[:, :1, 0] ** 2)
-    molecule = known(6.5, m=3)
-    assert molecule.y is not None
-    orbits = sweep(given, molecule)
-    average = (orbits.mean - molecule.y).square()[:, 0]
-    pos, z = molecule.batch(range(3))
-    k, draws = 4, 4000
-    # one set of k draws for each of many copies of every molecule
-    turns = groups.SO3().double().haar(k * draws * 3, torch.Generator().manual_seed(0))
-    many = pos.repeat(draws, 1, 1), z.repeat(draws, 1)
-    y = molecule.y.repeat(draws, 1)
-    values = torch.stack([values_at(given, *many, g) for g in turns.view(k, draws * 3, 3, 3)])
-    found = split_squared(values, y)
-    torch.testing.assert_close(found.total, (values - y).square().mean(0))
-
-    def off(part, expected):
-        """How far the mean over draws is from what is expected, in its standard errors."""
-        each = part.view(draws, 3)
-        return ((each.mean(0) - expected) / (each.std(0) / draws**0.5)).abs()
-
-    assert (off(found.variance, orbits.variance[:, 0]) < 3.5).all()
-    assert (off(found.average, average) < 3.5).all()
-    assert (off(found.total, orbits.square[:, 0]) < 3.5).all()
-    # the plain formulas are seen to be biased by as many draws
-    assert (off(values.var(0, correction=0), orbits.variance[:, 0]) > 5).all()
-    assert (off((values.mean(0) - y).square(), average) > 5).all()
-
-
-def test_drawn_vectors_and_tensors():
-    draw = torch.Generator().manual_seed(0)
-    for e in ((3,), (3, 3)):
-        values = torch.randn(5, 4, 2, *e, generator=draw, dtype=torch.float64)
-        y = torch.randn(4, 2, *e, generator=draw, dtype=torch.float64)
-        found = split_squared(values, y)
-        axes = tuple(range(-len(e), 0))
-        torch.testing.assert_close(found.variance, values.var(0).sum(axes))
-        torch.testing.assert_close(found.total, (values - y).square().sum(axes).mean(0))
-        assert found.average.shape == (4, 2)
-
-
-@pytest.mark.parametrize(("k", "shape"), [(1, (4, 2)), (5, (4, 3)), (5, (4,))])
-def test_draws_that_do_not_fit_are_refused(k, shape):
-    with pytest.raises(InputError, match="k >= 2"):
-        split_squared(torch.zeros(k, 4, 2), torch.zeros(shape))
 
 
 def test_without_true_values_it_cannot_be_made():

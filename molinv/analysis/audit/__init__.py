@@ -1,5 +1,6 @@
-"""Are the stored orientations of the molecules uniform?
+"""Report section: are the stored orientations of the molecules uniform?
 
-section.py     the report section
-uniformity.py  the tests behind it
+section.py     the section
+uniformity.py  statistical tests of directions
+learners.py    a classifier and a regressor that see orientations only
 """

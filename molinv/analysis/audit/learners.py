@@ -1,9 +1,8 @@
-"""What can be learned from stored orientations alone: that they are stored, and the target.
+"""What can be learned from stored orientations alone.
 
-A classifier tells stored molecules from turned ones, and a regressor predicts values from the
-principal axes, which say nothing of a molecule but how it lies. Both are kernel ridge regressions,
-judged on molecules that they were not fitted to. Source of the tests: "Are my molecules aligned?"
-(ICLR 2026, zrCGvLOrTL).
+A classifier tells stored molecules from rotated ones, and a regressor predicts values from the
+principal axes, which contain nothing but the orientation. Both are kernel ridge regressions, tested
+on held-out molecules. Source of the tests: "Are my molecules aligned?" (ICLR 2026, zrCGvLOrTL).
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from ...groups import SO3
 from ..subject import Structures
 from .uniformity import atom_directions, principal_axes
 
-FEWEST = 100  # molecules, half of which are fitted to
+FEWEST = 100  # molecules; half of them are held out
 MOST = 2000
-RIDGE = 1e-2  # per molecule
+RIDGE = 1e-2  # times the square root of the number of molecules
 
 
 class Learned(NamedTuple):
-    """A share or a correlation on held-out molecules, its interval, and the p-value of chance."""
+    """A fraction or a correlation on held-out molecules, its interval and p-value."""
 
     value: float
     low: float
@@ -35,9 +34,9 @@ class Learned(NamedTuple):
 
 
 def told_apart(structures: Structures, atoms: int, seed: int) -> Learned | None:
-    """How often a stored molecule looks more like a stored one than itself turned; 1/2 by chance.
+    """How often the classifier tells a molecule from a rotated copy of it; 1/2 by chance.
 
-    None of too few molecules.
+    None for too few molecules.
     """
     m = min(len(structures), MOST)
     if m < FEWEST:
@@ -62,12 +61,11 @@ def told_apart(structures: Structures, atoms: int, seed: int) -> Learned | None:
 
 
 def from_axes(structures: Structures, y: Float[Tensor, " m"], seed: int) -> Learned | None:
-    """The correlation of values with what the principal axes predict; None of too few molecules."""
+    """The correlation of values with predictions from principal axes; None for too few."""
     m = min(len(structures), MOST)
     if m < FEWEST or not bool(y[:m].isfinite().all()) or float(y[:m].std()) == 0:
         return None
-    axes, there = principal_axes(Structures(structures.pos[:m], structures.z[:m]))
-    seen = (axes[..., None] * axes[..., None, :] * there[..., None, None]).flatten(1)
+    seen = axes_without_sign(structures.first(m))
     one, other = torch.randperm(m, generator=torch.Generator().manual_seed(seed)).chunk(2)
     scaled = ((y[:m] - y[one].mean()) / y[one].std().clamp_min(1e-300))[:, None].double()
     found = predicted(seen[one], scaled[one], seen[other])[:, 0]
@@ -79,17 +77,21 @@ def from_axes(structures: Structures, y: Float[Tensor, " m"], seed: int) -> Lear
 
 
 def features(structures: Structures, atoms: int) -> Float[Tensor, "m d"]:
-    """How molecules lie: principal axes without sign, and directions to the first atoms."""
+    """Orientations of molecules: principal axes without sign, directions to the first atoms."""
+    directions, _ = atom_directions(structures, atoms)
+    return torch.cat([axes_without_sign(structures), directions.flatten(1)], 1)
+
+
+def axes_without_sign(structures: Structures) -> Float[Tensor, "m 27"]:
+    """The outer products u u^T of the principal axes, 0 for undetermined axes."""
     axes, there = principal_axes(structures)
-    u, _ = atom_directions(structures, atoms)
-    squares = (axes[..., None] * axes[..., None, :] * there[..., None, None]).flatten(1)
-    return torch.cat([squares, u.flatten(1)], 1)
+    return (axes[..., None] * axes[..., None, :] * there[..., None, None]).flatten(1)
 
 
 def predicted(
     fit: Float[Tensor, "n d"], y: Float[Tensor, "n t"], at: Float[Tensor, "k d"]
 ) -> Float[Tensor, "k t"]:
-    """Kernel ridge regression with Gaussian kernels about as wide as points are apart."""
+    """Kernel ridge regression, with Gaussian kernels as wide as the median distance."""
     away = torch.cdist(fit, fit).square()
     width = away.median().clamp_min(1e-12)
     kernel = (-away / width).exp()

@@ -1,4 +1,4 @@
-"""Directions of stored molecules, and two tests of their uniformity over the sphere.
+"""Directions of stored molecules, and two tests of uniformity over the sphere.
 
 Source of the tests: Mardia and Jupp, Directional Statistics (2000), sections 10.4.1 and 10.7.1.
 """
@@ -13,15 +13,15 @@ from torch import Tensor
 
 from ..subject import Structures
 
-_APART = 1e-3  # of the largest moment: closer ones leave their axes undetermined
+_APART = 1e-3  # moments closer than this fraction of the largest leave their axes undetermined
 _NEAR = 1e-2  # angstrom; an atom at the centroid has no direction
 
 
 def rayleigh(u: Float[Tensor, "*b n 3"]) -> Float[Tensor, "*b"]:
-    """The p-value of uniformity against a mean direction; u are unit vectors.
+    """The p-value of uniformity of unit vectors u, against a mean direction.
 
-    3 n |mean|^2, with the correction that makes it chi-squared with 3 degrees of freedom to
-    order 1/n^2 (equation 10.4.6).
+    The statistic is 3 n |mean|^2, with the correction that makes it chi-squared with 3 degrees of
+    freedom to order 1/n^2 (equation 10.4.6).
     """
     n = u.shape[-2]
     s = 3 * n * u.mean(-2).square().sum(-1)
@@ -29,9 +29,9 @@ def rayleigh(u: Float[Tensor, "*b n 3"]) -> Float[Tensor, "*b"]:
 
 
 def bingham(u: Float[Tensor, "*b n 3"]) -> Float[Tensor, "*b"]:
-    """The p-value of uniformity of axes, unit vectors whose sign has no meaning.
+    """The p-value of uniformity of axes u, unit vectors whose sign has no meaning.
 
-    15/2 n (tr T^2 - 1/3), for T the mean of u u^T, is chi-squared with 5 degrees of freedom
+    15/2 n (tr T^2 - 1/3), with T the mean of u u^T, is chi-squared with 5 degrees of freedom
     (equation 10.7.2; Bingham 1974).
     """
     n = u.shape[-2]
@@ -40,10 +40,10 @@ def bingham(u: Float[Tensor, "*b n 3"]) -> Float[Tensor, "*b"]:
 
 
 def principal_axes(structures: Structures) -> tuple[Float[Tensor, "m 3 3"], Bool[Tensor, "m 3"]]:
-    """Unit principal axes (rows) of the mass-weighted inertia tensors, least moment first.
+    """Unit principal axes (rows) of the inertia tensors, smallest moment first, and a mask.
 
-    The second tensor marks the axes that are determined: those of nearly equal moments are not
-    (symmetric tops, single atoms).
+    The mask is False for axes with nearly equal moments, which are undetermined (symmetric tops,
+    single atoms).
     """
     masses = torch.from_numpy(atomic_masses)
     tensors = []
@@ -60,9 +60,9 @@ def principal_axes(structures: Structures) -> tuple[Float[Tensor, "m 3 3"], Bool
 def atom_directions(
     structures: Structures, atoms: int
 ) -> tuple[Float[Tensor, "m a 3"], Bool[Tensor, "m a"]]:
-    """Unit vectors from the centroid to the first `atoms` atoms, and a mask of those defined.
+    """Unit vectors from the centroid to the first `atoms` atoms, and a mask.
 
-    A direction is not defined for an atom that the molecule lacks or that is at the centroid.
+    The mask is False for atoms that the molecule lacks and atoms at the centroid.
     """
     u = torch.zeros(len(structures), atoms, 3, dtype=torch.float64)
     for row, pos in zip(u, structures.pos, strict=True):

@@ -1,4 +1,4 @@
-"""Does the learned distribution reach as far as the network tolerates?"""
+"""Compares the reach of the learned distribution with the rotations that the network tolerates."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from ..wording import listed
 
 AXES = ("x", "y", "z")
 NEVER = 180.0  # degrees: any rotation is tolerated
-_FACTOR, _MARGIN = 1.5, 15.0  # how near "agree" is: a factor, or so many degrees
+_FACTOR, _MARGIN = 1.5, 15.0  # largest ratio and difference (degrees) that count as agreement
 
 
 @dataclass(frozen=True)
 class Reach:
-    """How far the learned distribution reaches about one axis, in degrees and in words."""
+    """The reach of the learned distribution about one axis, in degrees and in words."""
 
     degrees: float
     words: str
 
 
 def reach(mu: Distribution | None) -> dict[str, Reach]:
-    """How far a learned distribution reaches about x, y and z; empty where that is undefined.
+    """The reach of a learned distribution about x, y and z; empty if that is undefined.
 
-    A box by its half-width, a ball by its radius, a Gaussian by 1.7 standard deviations, which is
-    the half-width of the box of the same deviation.
+    The reach of a box is its half-width, that of a ball its radius, and that of a Gaussian 1.7
+    standard deviations, the half-width of a box with this standard deviation.
     """
     if mu is None:
         return {}
     if isinstance(mu, Composed):
         return reach(mu.a) or reach(mu.b)
     if isinstance(mu, Haar | Identity):
-        found = (180.0, "all angles, as set") if isinstance(mu, Haar) else (0.0, "none, as set")
+        found = (180.0, "all angles (fixed)") if isinstance(mu, Haar) else (0.0, "none (fixed)")
         return {a: Reach(*found) for a in AXES if f"w{a}" in mu.group.names}
     extents = {name: float(e.value.detach()) for name, e in mu.extent().items()}
     if isinstance(mu, HaarBall) and isinstance(mu.group, SO3):
@@ -53,16 +53,16 @@ def reach(mu: Distribution | None) -> dict[str, Reach]:
         if isinstance(mu, UniformBox | Conditional):
             made[a] = Reach(min(degrees(value), NEVER), f"+-{value:.3g} rad")
         elif isinstance(mu, Gaussian):
-            words = f"a standard deviation of {value:.3g} rad, 1.7 of which are {1.7 * value:.3g}"
+            words = f"a standard deviation of {value:.3g} rad (times 1.7: {1.7 * value:.3g})"
             made[a] = Reach(min(degrees(1.7 * value), NEVER), words)
     return made
 
 
 def agrees(learned: float, low: float, high: float) -> str:
-    """Return "agree", or "less" or "more" where the network tolerates less or more than learned.
+    """Return "agree", or "less" or "more" if the network tolerates less or more than learned.
 
-    They agree where the interval of what is tolerated comes within a factor of 1.5 of the learned
-    reach, or within 15 degrees of it.
+    They agree if the interval of tolerated angles comes within a factor of 1.5 or within 15 degrees
+    of the learned reach.
     """
     near = min(learned / _FACTOR, learned - _MARGIN)
     far = max(learned * _FACTOR, learned + _MARGIN)
@@ -72,7 +72,7 @@ def agrees(learned: float, low: float, high: float) -> str:
 
 
 def compared(found: dict[str, str]) -> str:
-    """What `agrees` found for each axis, as part of a sentence."""
+    """The results of `agrees` by axis, as part of a sentence."""
     if set(found.values()) == {"agree"}:
         return "the learned distribution and the network agree"
     texts = {

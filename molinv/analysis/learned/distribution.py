@@ -1,7 +1,7 @@
-"""The learned distribution: its extents over training, and how far from Haar it is.
+"""Report section: the learned distribution, its extents over training and distance from Haar.
 
-Every number from samples has its Monte-Carlo standard error. There is no p-value: we choose the
-number of samples, and with enough of them every distribution differs from Haar.
+Every number from random samples has its standard error. There are no p-values: with enough
+samples, every distribution differs from Haar.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from .measures import (
     BATCHES,
     SIZE,
     angles,
-    coverage_error,
     energy_distance,
     haar_angle_density,
     monte_carlo_entropy,
@@ -37,13 +36,12 @@ BINS = 36
 def section(orbits: Orbits, settings: Settings) -> Section:
     """Extents over training, rotation angles, coverage, entropy, KL and energy distance to Haar.
 
-    Raises InputError for a subject that came without a distribution.
+    Raises InputError for a subject without a distribution.
     """
     subject = orbits.subject
     if subject.distribution is None:
         raise InputError(
-            f"{subject.name} came without a distribution: only a run of molinv train has learned "
-            "one."
+            f"{subject.name} came without a distribution: only runs of molinv train learn one."
         )
     return distribution(subject.distribution, subject.history, settings)
 
@@ -51,12 +49,12 @@ def section(orbits: Orbits, settings: Settings) -> Section:
 def distribution(
     mu: Distribution, history: Sequence[dict[str, float]], settings: Settings
 ) -> Section:
-    """The same for any trained distribution; `history` are the rows of its run's metrics.csv."""
+    """The same for any trained distribution; `history` holds the rows of its metrics.csv."""
     made = Section("learned", "The distribution that was learned")
     _extents(made, mu)
     if isinstance(mu, Conditional):
         made.findings.append(
-            "Each input has half-widths of its own; the numbers below are of their mean."
+            "Each input has half-widths of its own; the numbers below use their mean."
         )
         mu = mu.boxes()[0]
     _history(made, history, mu)
@@ -67,9 +65,6 @@ def distribution(
 def _extents(made: Section, mu: Distribution) -> None:
     rows = [(name, float(e.value.detach()), e.unit, e.cap) for name, e in mu.extent().items()]
     kind = type(mu).__name__
-    columns = ["extent", "value", "unit", "cap", "% of the cap"]
-    cells = [[name, v, unit, cap, 100 * v / cap] for name, v, unit, cap in rows]
-    made.table(f"Extents of the {kind} on {mu.group}", columns, cells)
     made.numbers["distribution"], made.numbers["group"] = kind, str(mu.group)
     made.numbers["extents"] = {n: {"value": v, "unit": u, "cap": c} for n, v, u, c in rows}
     text = ", ".join(f"{n} {v:.3g} {u} ({v / c:.0%} of its cap)" for n, v, u, c in rows)
@@ -93,7 +88,7 @@ def _history(made: Section, history: Sequence[dict[str, float]], mu: Distributio
         ]
         made.chart(
             f"extents_{unit.replace('-', '_')}",
-            "What the model learned to be invariant to",
+            "The learned extents over training",
             "epoch",
             f"extent ({unit})",
             [*(line for line in lines if line), *caps],
@@ -101,18 +96,18 @@ def _history(made: Section, history: Sequence[dict[str, float]], mu: Distributio
     made.numbers["history"] = [
         {c: r[c] for c in ("epoch", *columns, "coverage") if c in r} for r in rows
     ]
-    near = []  # when each extent first came within 5 % of where it ended
+    near = []  # when each extent first came within 5 % of its final value
     for name, end in ((c, rows[-1][c]) for c in columns if c in rows[-1]):
         at = [r["epoch"] for r in rows if abs(r.get(name, 0) - end) <= 0.05 * abs(end)]
         near += [f"{name.removeprefix('extent_')} by epoch {epoch:g}" for epoch in at[:1]]
     if near:
         made.findings.append(
-            f"Within 5 % of where they ended: {', '.join(near)} of {rows[-1]['epoch']:g}."
+            f"Within 5 % of their final values: {', '.join(near)} of {rows[-1]['epoch']:g}."
         )
 
 
 def _measures(made: Section, mu: Distribution, settings: Settings) -> None:
-    """Angles, coverage, entropy, KL and energy distance, as far as they apply."""
+    """Angles, coverage, entropy, KL and energy distance, if they apply."""
     group, rows = mu.group, []
     coverage, reference = mu.coverage(), "relative to Haar" if group.compact else "of coefficients"
     try:
@@ -125,18 +120,18 @@ def _measures(made: Section, mu: Distribution, settings: Settings) -> None:
     error = 0.0 if estimate is None else estimate[1]
     if coverage is not None:
         name = "coverage (Haar measure of its support)"
-        rows.append([name, coverage, coverage_error(mu, coverage)])
+        rows.append([name, coverage, 0.0])
     if entropy > -torch.inf:
         rows.append([f"entropy, {reference} (nats)", entropy, error])
         if group.compact:
             rows.append(["KL to Haar (nats)", -entropy, error])
     elif entropy == -torch.inf:
-        made.findings.append(f"All of it is one point: its entropy {reference} is minus infinity.")
+        made.findings.append(f"It is one point: its entropy {reference} is minus infinity.")
     drawn = rotations(mu, BATCHES * SIZE, settings.seed)
     if drawn is None:
         made.findings.append(
-            f"Its elements are no rotations of space ({group}): no rotation angle and no distance "
-            "to Haar on rotations applies."
+            f"Its elements are not rotations of space ({group}), so they have no rotation angle "
+            "and no distance to Haar."
         )
     else:
         distance = energy_distance(drawn.split(SIZE))
@@ -145,13 +140,11 @@ def _measures(made: Section, mu: Distribution, settings: Settings) -> None:
     made.numbers["measures"] = {
         name: {"value": value, "standard_error": error} for name, value, error in rows
     }
-    title = "How much of the group it covers (standard errors of the Monte-Carlo estimates)"
-    made.table(title, ["", "value", "standard error"], rows)
     if not group.compact:
         made.findings.append(
-            f"{group} is not compact: there is no Haar probability, so coverage and KL do not "
-            "apply; the entropy is that of its coefficients in their units, and statements about "
-            "rotations are about their part alone."
+            f"{group} is not compact and has no Haar probability, so coverage and KL do not "
+            "apply. The entropy is that of the coefficients in their units. Statements about "
+            "rotations concern the rotation part only."
         )
     if rows:
         text = ", ".join(
@@ -170,7 +163,7 @@ def _angle_chart(made: Section, found: Float[Tensor, " n"]) -> None:
     learned = Estimate(density, (density - error).clamp_min(0), density + error)
     made.chart(
         "rotation_angle",
-        "Angles of the rotations that were learned",
+        "Angles of the learned rotations",
         "rotation angle (rad)",
         "density (1 / rad)",
         [

@@ -1,4 +1,4 @@
-"""Several runs in one figure: seeds, and a sweep of lambda."""
+"""Report section: several runs, over seeds and lambda."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..runs import read_history
 from ..section import Section, Series, over_epochs
 
 VIEWS = ("stored", "rotated")
-_FREE = {"lam", "seed", "out"}  # what runs of one sweep may differ in
+_FREE = {"lam", "seed", "out"}  # settings in which runs of one sweep may differ
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder; extents and errors are those of the saved model."""
+    """One run folder; extents (value, unit) and errors are those of the saved model."""
 
     folder: Path
     config: TrainConfig
@@ -30,10 +30,10 @@ class Run:
 
 
 def several(runs: Sequence[Path]) -> Section:
-    """Extents and validation errors of several runs against lambda, a point for each seed.
+    """Extents and validation errors of several runs against lambda, with a point for each seed.
 
-    Reads config.yaml, model.json and metrics.csv of each. Raises InputError for a folder without a
-    finished run, for fewer than two runs and for runs of different targets or distributions.
+    Reads config.yaml, model.json and metrics.csv. Raises InputError for a folder without a finished
+    run, for fewer than two runs and for runs of different targets or distributions.
     """
     found = [read(Path(folder)) for folder in runs]
     if len(found) < 2:
@@ -50,13 +50,9 @@ def several(runs: Sequence[Path]) -> Section:
     lams, seeds = ({getattr(r.config, n) for r in found} for n in ("lam", "seed"))
     made = Section("sweep", "Several runs side by side")
     made.numbers["runs"] = [
-        {
-            "folder": r.folder.name,
-            "lam": r.config.lam,
-            "seed": r.config.seed,
-            "extents": {n: {"value": v, "unit": u} for n, (v, u) in r.extents.items()},
-            "validation": r.validation,
-        }
+        {"folder": r.folder.name, "lam": r.config.lam, "seed": r.config.seed}
+        | {"extents": {n: {"value": v, "unit": u} for n, (v, u) in r.extents.items()}}
+        | {"validation": r.validation}
         for r in found
     ]
 
@@ -64,28 +60,41 @@ def several(runs: Sequence[Path]) -> Section:
         made.chart(
             name,
             title,
-            "lambda, nats' worth in standardised loss",
+            "lambda (standardised loss per nat)",
             y,
             [s for label, each in values.items() for s in _against_lam(found, label, each)],
-            caption="Lines are means over seeds, bands from the smallest to the largest of them.",
+            caption="Lines are means over seeds; bands span the smallest and the largest.",
             log_x=min(lams) > 0 and max(lams) > 10 * min(lams),
         )
 
     for unit in dict.fromkeys(u for _, u in first.extents.values()):
         names = [name for name, (_, each) in first.extents.items() if each == unit]
         values = {name: [r.extents[name][0] for r in found] for name in names}
-        title = "What was learned, against the reward's weight"
+        title = "Learned extents against the reward's weight"
         chart(f"sweep_extents_{unit.replace('-', '_')}", title, f"extent ({unit})", values)
     errors = {view: [_error(r, view, found) for r in found] for view in VIEWS}
     chart("sweep_errors", "Validation error against the reward's weight", _axis(found), errors)
-    _over_training(made, found)
-    _table(made, found)
+    name, (_, unit) = next(iter(first.extents.items()))
+    lines = [
+        over_epochs(f"lambda {r.config.lam:g}, seed {r.config.seed}", r.history, f"extent_{name}")
+        for r in found
+    ]
+    title = f"How {name} changed over training in each run"
+    made.chart("sweep_history", title, "epoch", f"{name} ({unit})", [s for s in lines if s])
+    extents = [f"{n} ({u})" for n, (_, u) in first.extents.items()]
+    columns = ["run", "lambda", "seed", *extents, *(f"error, {view}" for view in VIEWS)]
+    rows = [
+        [r.folder.name, r.config.lam, r.config.seed, *(v for v, _ in r.extents.values())]
+        + [_error(r, view, found) for view in VIEWS]
+        for r in sorted(found, key=lambda r: (r.config.lam, r.config.seed))
+    ]
+    made.table(f"Runs; {_axis(found)}", columns, rows)
     made.findings += _sentences(found, len(lams), len(seeds))
     return made
 
 
 def read(folder: Path) -> Run:
-    """One run folder; raises InputError where a file is missing or not what a run writes."""
+    """Read a run folder; InputError if a file is missing or malformed."""
     config = read_config(folder / "config.yaml")
     try:
         card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
@@ -94,8 +103,8 @@ def read(folder: Path) -> Run:
         validation = {n: {w: float(v[w]) for w in VIEWS} for n, v in card["validation"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{folder} has no model.json of a finished run ({type(error).__name__}): expected the "
-            "folder that `molinv train --out` made."
+            f"{folder} has no model.json of a finished run ({type(error).__name__}): expected a "
+            "folder made by `molinv train --out`."
         ) from error
     history = read_history(folder / "metrics.csv")
     if not history:
@@ -104,7 +113,7 @@ def read(folder: Path) -> Run:
 
 
 def _error(run: Run, view: str, found: list[Run]) -> float:
-    """The validation error; of several targets the mean, each relative to all runs' as stored."""
+    """The validation error; for several targets, the mean of errors relative to all runs' mean."""
     if len(run.units) == 1:
         return next(iter(run.validation.values()))[view]
     return mean(
@@ -115,13 +124,13 @@ def _error(run: Run, view: str, found: list[Run]) -> float:
 def _axis(found: list[Run]) -> str:
     units = found[0].units
     if len(units) > 1:
-        return f"error relative to all runs' as stored, mean of {len(units)} targets"
+        return f"error relative to all runs' mean as stored, average of {len(units)} targets"
     ((name, unit),) = units.items()
     return f"mean absolute error of {name} ({unit})"
 
 
 def _against_lam(found: list[Run], label: str, values: list[float]) -> list[Series]:
-    """A point for each run, and the mean of each lambda with its smallest and largest."""
+    """A point for each run, and the mean, smallest and largest value for each lambda."""
     at: dict[float, list[float]] = {}
     for run, value in sorted(zip(found, values, strict=True), key=lambda rv: rv[0].config.lam):
         at.setdefault(run.config.lam, []).append(value)
@@ -131,29 +140,6 @@ def _against_lam(found: list[Run], label: str, values: list[float]) -> list[Seri
         Series(f"{label}, mean and range", list(at), middle, low, high),
         Series(f"{label}, each run", [*x], [*y], style="points"),
     ]
-
-
-def _over_training(made: Section, found: list[Run]) -> None:
-    """The first extent of every run, by epoch."""
-    name, (_, unit) = next(iter(found[0].extents.items()))
-    lines = [
-        over_epochs(f"lambda {r.config.lam:g}, seed {r.config.seed}", r.history, f"extent_{name}")
-        for r in found
-    ]
-    title = f"How {name} changed over training in each run"
-    made.chart("sweep_history", title, "epoch", f"{name} ({unit})", [s for s in lines if s])
-
-
-def _table(made: Section, found: list[Run]) -> None:
-    extents = [f"{n} ({u})" for n, (_, u) in found[0].extents.items()]
-    columns = ["run", "lambda", "seed", *extents, *(f"error, {view}" for view in VIEWS)]
-    rows = [
-        [r.folder.name, r.config.lam, r.config.seed]
-        + [v for v, _ in r.extents.values()]
-        + [_error(r, view, found) for view in VIEWS]
-        for r in sorted(found, key=lambda r: (r.config.lam, r.config.seed))
-    ]
-    made.table(f"Runs; {_axis(found)}", columns, rows)
 
 
 def _sentences(found: list[Run], lams: int, seeds: int) -> list[str]:

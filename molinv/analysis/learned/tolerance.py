@@ -1,4 +1,4 @@
-"""How far a molecule may be rotated before the error grows, beside what was learned."""
+"""Report section: how far molecules can be rotated before the error grows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .turning import ANGLES, GROWTH, ZERO, calls, over_angles, tolerated
 
 
 def section(orbits: Orbits, settings: Settings) -> Section:
-    """Error against the angle about x, y and z, and the largest angle that costs under 5 %."""
+    """Error against the angle about x, y and z, and the largest angle with under 5 % growth."""
     subject, structures = orbits.subject, orbits.structures
     tick = settings.progress("angles about x, y and z", len(structures) * calls())
     errors = over_angles(subject, structures, settings, tick)  # (m, 3, angles, t)
@@ -36,7 +36,7 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     rise = mean_growth(curves)
     learned = reach(subject.distribution)
     known = bool((errors[:, 0, ZERO].mean(0) > 0).all())
-    basis = "the error unturned" if known else "the standard deviation over molecules"
+    basis = "the error as stored" if known else "the standard deviation over molecules"
     made = Section("tolerance", "How far it may be turned")
     made.numbers = {
         "angles": ANGLES.tolist(),
@@ -52,63 +52,47 @@ def section(orbits: Orbits, settings: Settings) -> Section:
         "learned_degrees": {a: v.degrees for a, v in learned.items()},
         "scale": scale.tolist(),
     }
-    _figures(made, orbits, curves, rise, learned, basis)
+    _figures(made, orbits, curves, scale, learned)
     rows = [
         [name, *(_degrees(angles, i, a, way) for a in range(3) for way in (0, 1))]
         for i, name in enumerate(subject.names)
     ]
     columns = ["quantity", *(f"about {a}, {way}" for a in AXES for way in ("back", "forth"))]
-    title = f"Largest angle (degrees) at which the error grows by less than {GROWTH:.0%} of {basis}"
-    made.table(f"{title}; in brackets of two halves of the molecules", columns, rows)
+    title = f"Largest angle (degrees) with an error growth below {GROWTH:.0%} of {basis}"
+    made.table(f"{title}; brackets: two halves of the molecules", columns, rows)
     _sentences(made, orbits, mean, float(rise.max()), learned, basis)
     return made
 
 
 def _scale(errors: Tensor, orbits: Orbits) -> Float[Tensor, " t"]:
-    """What growth is a fraction of: the error unturned; where that is 0, the values' deviation."""
+    """The unit of growth: the error as stored, or the deviation of values if the error is 0."""
     unturned = errors[:, 0, ZERO].mean(0)
     flat = orbits.mean.reshape(*orbits.mean.shape[:2], -1)
     deviation = flat.std(0, correction=0).square().sum(-1).sqrt()
     deviation = torch.where(deviation > 0, deviation, flat.square().sum(-1).mean(0).sqrt())
     scale = torch.where(unturned > 0, unturned, deviation)
     if not (scale > 0).all():
-        raise InputError(
-            "every prediction is zero, and so is its error: there is nothing that could grow."
-        )
+        raise InputError("every prediction and every error is zero, so no growth can be measured.")
     return scale
 
 
 def _figures(
-    made: Section,
-    orbits: Orbits,
-    curves: Tensor,
-    rise: Tensor,
-    learned: dict[str, Reach],
-    basis: str,
+    made: Section, orbits: Orbits, curves: Tensor, scale: Tensor, learned: dict[str, Reach]
 ) -> None:
-    x, subject = ANGLES.tolist(), orbits.subject
+    x, truth = ANGLES.tolist(), orbits.structures.y is not None
     marks = sorted({round(v.degrees, 1) for v in learned.values() if v.degrees < NEVER - 1})
     ends = [(s * end, f"learned: {s * end:.3g}") for end in marks for s in (-1, 1)]
-    lines = [Series(f"about {a}", x, (100 * rise[i]).tolist()) for i, a in enumerate(AXES)]
-    limit = Series(f"{GROWTH:.0%}", [-180.0, 180.0], [100 * GROWTH] * 2, style="dashed")
-    made.chart(
-        "tolerance",
-        "How the error grows as molecules are turned",
-        "angle (degrees)",
-        f"growth (% of {basis}{subject.several})",
-        [*lines, limit],
-        caption="Molecules as stored, turned about x, y and z; means over molecules.",
-        vertical=ends,
-    )
-    truth = orbits.structures.y is not None
-    for i, q in enumerate(subject.quantities):
-        what = "mean absolute error" if truth else "mean |f(g x) - f(x)|"
+    what = "mean absolute error" if truth else "mean |f(g x) - f(x)|"
+    for i, q in enumerate(orbits.subject.quantities):
+        limit = [float(curves[0, ZERO, i] + GROWTH * scale[i])] * 2
+        lines = [Series(f"about {a}", x, curves[j, :, i].tolist()) for j, a in enumerate(AXES)]
         made.chart(
-            "tolerance_of",
-            "One quantity as molecules are turned",
+            "tolerance",
+            "The error as molecules are rotated",
             "angle (degrees)",
             q.axis(f"{q.name}, {what}"),
-            [Series(f"about {a}", x, curves[j, :, i].tolist()) for j, a in enumerate(AXES)],
+            [*lines, Series("tolerated", [-180.0, 180.0], limit, style="dashed")],
+            caption="Molecules as stored, rotated about x, y and z; means over molecules.",
             vertical=ends,
             quantity=q.name,
         )
@@ -129,9 +113,9 @@ def _sentences(
         parts = [f"{_degrees(mean, a, 2)} degrees about {AXES[a]}" for a in range(3)]
         behaviour = f"the error grows by less than {GROWTH:.0%} of {basis} up to {listed(parts)}"
     several = f" ({orbits.subject.several.removeprefix(', ')})" if orbits.subject.several else ""
-    behaviour += f"{several}, of {len(orbits.variance)} molecules at {calls()} orientations each"
+    behaviour += f"{several}, for {len(orbits.variance)} molecules at {calls()} orientations each"
     if not learned:
-        made.findings.append(f"{capital(behaviour)}; no learned distribution to compare with.")
+        made.findings.append(f"{capital(behaviour)}; there is no learned distribution to compare.")
         return
     worst = mean[:, 2]
     ends = [torch.where(end.isfinite(), end, worst.value) for end in (worst.low, worst.high)]
@@ -149,7 +133,7 @@ def _sentences(
 
 
 def _degrees(angles: Estimate, *index: int) -> str:
-    """The angle with its interval, or in words at either end."""
+    """An angle with its interval."""
     value, low, high = (float(part[index]) for part in angles.parts)
     if value >= NEVER:
         return "180 (any angle)" if not low < NEVER else f"180 [{low:.3g}, 180]"

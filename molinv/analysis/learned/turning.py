@@ -1,4 +1,4 @@
-"""Errors of molecules rotated by every angle about x, y and z, and where they have grown."""
+"""Errors of molecules rotated about x, y and z, and the angles at which they grow."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..settings import Settings
 from ..subject import Structures, Subject
 
 GROWTH = 0.05
-# degrees, denser near 0, where a network that has learned little fails
+# degrees; denser near 0, where a network that has learned little fails
 STEPS = (1, 2, 3, 5, 7, 10, 15, *range(20, 190, 10))
 ANGLES = torch.tensor([*(-s for s in reversed(STEPS)), 0, *STEPS], dtype=torch.float64)
-ZERO = len(STEPS)  # where the angle 0 is among them
+ZERO = len(STEPS)  # index of the angle 0
 
 
 def calls() -> int:
-    """Orientations of each molecule; 0 is shared by the axes, and -180 degrees is 180."""
+    """Number of orientations: the axes share 0 degrees, and -180 is the same as 180."""
     return 1 + 3 * (len(ANGLES) - 2)
 
 
@@ -32,7 +32,7 @@ def over_angles(
     settings: Settings,
     tick: Callable[[int], None] = lambda molecules: None,
 ) -> Float[Tensor, "m 3 a t"]:
-    """|f(g x), rotated back, - y| by molecule, axis and angle; from f(x) without true values."""
+    """|f(g x), rotated back, - y| by molecule, axis and angle; y is f(x) without true values."""
     e = len(subject.entries(1))
     turns = SO3().exp(torch.deg2rad(ANGLES)[None, :, None] * torch.eye(3).double()[:, None])
 
@@ -47,7 +47,7 @@ def over_angles(
                 value = values_at(subject, pos, z, turns[axis, k])
                 errors[:, axis, k] = length_squared(value - reference, e).sqrt()
                 tick(len(pos))
-        errors[:, :, 0] = errors[:, :, -1]  # half a turn is the same either way round
+        errors[:, :, 0] = errors[:, :, -1]  # -180 degrees is 180
         return (errors,)
 
     blocks = structures.blocks(settings.batch_size)
@@ -55,9 +55,9 @@ def over_angles(
 
 
 def tolerated(growth: Float[Tensor, "*n a"]) -> Float[Tensor, "*n 3"]:
-    """Degrees from 0 to where the growth first reaches 5 %: backwards, forwards, the smaller.
+    """Angles at which the growth first reaches 5 %: backwards, forwards, and the smaller one.
 
-    Interpolated between angles; 180 where it never does, 0 where any rotation is too much.
+    Interpolated, in degrees; 180 if growth stays below.
     """
     steps, found = ANGLES[ZERO:], []
     for side in (growth[..., : ZERO + 1].flip(-1), growth[..., ZERO:]):

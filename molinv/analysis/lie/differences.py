@@ -1,4 +1,4 @@
-"""Lie derivatives by finite differences: a check of exact ones, and what takes their place."""
+"""Lie derivatives by finite differences, to check or to replace exact ones."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _STEP = 0.02  # in the generators' units: rad, angstrom
 def check(subject: Subject, structures: Structures, group: Group, molecules: int = 4) -> float:
     """The relative difference between derivatives and finite differences.
 
-    A network may hide a path from differentiation (detach, NumPy, inference mode): its derivative
-    then lacks that path. Raises InputError where finite differences show that.
+    The derivative lacks any path that a network hides from differentiation (detach, NumPy,
+    inference mode). Raises InputError if finite differences show such a path.
     """
     pos, z = structures.batch(range(min(molecules, len(structures))))
     value, exact = derivatives(subject, pos, z, group)
@@ -30,9 +30,9 @@ def check(subject: Subject, structures: Structures, group: Group, molecules: int
     size = max(float(part.square().mean().sqrt()) for part in (exact, near))
     if away > 0.1 * size + 3 * float(doubt.square().mean().sqrt()):
         raise InputError(
-            f"{subject.name} hides part of its coordinates' way from differentiation (detach, "
-            f"NumPy or inference mode inside it): its derivatives are {away / size:.0%} from "
-            "finite differences; let derivatives pass."
+            f"{subject.name} hides part of its computation from differentiation (detach, NumPy or "
+            f"inference mode inside it): its derivatives differ by {away / size:.0%} from finite "
+            "differences."
         )
     return away / size if size > 0 else 0.0
 
@@ -41,9 +41,9 @@ def check(subject: Subject, structures: Structures, group: Group, molecules: int
 def doubted(
     subject: Subject, pos: Float[Tensor, "b n 3"], z: Tensor, group: Group
 ) -> tuple[Float[Tensor, "b t *e"], Float[Tensor, "k b t *e"], Float[Tensor, "k b t *e"]]:
-    """f, L_X f along every generator by central differences, and how far these may be off.
+    """f, L_X f along every generator by central differences, and their estimated error.
 
-    By Richardson's extrapolation from steps of 0.02 and 0.04 rad (or angstrom).
+    Richardson extrapolation from steps of 0.02 and 0.04 rad (or angstrom).
     """
     near, doubt = [], []
     for i in range(group.k):
@@ -56,7 +56,7 @@ def doubted(
 def numerical(
     subject: Subject, pos: Tensor, z: Tensor, group: Group
 ) -> tuple[Float[Tensor, "b t *e"], Float[Tensor, "k b t *e"]]:
-    """f and L_X f by central differences: `derivatives` of what cannot be differentiated."""
+    """f and L_X f by central differences, in place of `derivatives`."""
     return doubted(subject, pos, z, group)[:2]
 
 

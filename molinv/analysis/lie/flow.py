@@ -1,10 +1,10 @@
-"""Where in a network L_X f comes from: the chain rule, stage by stage, with hooks.
+"""The parts of L_X f that come from each stage of a network: the chain rule, with hooks.
 
-With h the output of a stage and A_X its assumed action, L_X h = dh[X x] - A_X h. In another pass
-the stage's output h gets the tangent A_X h, as if it were equivariant: L_X f then lacks what comes
-through that stage. Stages are replaced so one after the other, in the order in which they run: each
-further stage removes the part that it makes itself from inputs that move as assumed. Tangents are
-linear, so these parts add up; the remainder is made outside of all stages.
+Let h be the output of a stage and A_X its assumed action, so L_X h = dh[X x] - A_X h. A further
+pass sets the tangent of h to A_X h, as if the stage were equivariant; L_X f then lacks the part
+that comes through that stage. Stages are replaced one after the other, in the order in which they
+run. Each replacement removes the part that this stage makes itself from inputs that move as
+assumed. Tangents are linear, so the parts add up; the remainder is made outside of all stages.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from .stages import Moments, Tap, attached, find
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """How L_X f passes through a network's stages.
+    """The parts of L_X f by stage.
 
     names, actions   of the s stages, in the order in which they first run
     hidden    (k, s) E|L_X h|^2 / Var h, both summed over the entries of the output
     through   (m, s, k, t) |the part of L_X f that comes through the stage|^2
-    made      (m, s + 1, k, t) |the part that it makes itself|^2; last, outside of all stages
-    shared    (m, s + 1, k, t) that part's inner product with L_X f: these add up to `total`
+    made      (m, s + 1, k, t) |the part made by the stage itself|^2; last: outside of all stages
+    shared    (m, s + 1, k, t) that part's inner product with L_X f; they sum to `total`
     total     (m, k, t) |L_X f|^2
     """
 
@@ -56,19 +56,19 @@ def flow(
     batch_size: int = 256,
     tick: Callable[[int], None] = lambda molecules: None,
 ) -> Flow:
-    """Trace L_X f through the stages of the subject's module, each molecule in a random pose.
+    """Trace L_X f through the stages of the subject's module, for molecules in random orientations.
 
-    `actions` gives the action on stages' outputs by name; `hidden.default` has the others.
-    Molecules of one size form a batch, so padding does not count. Raises InputError for a subject
-    without a module, a module without stages and an unknown name of a stage.
+    `actions` gives actions on the outputs of stages by name; the default is `hidden.default`.
+    A batch holds molecules of one size, so there is no padding. Raises InputError for a subject
+    without a module, a module without stages and an unknown stage.
     """
     root = subject.module
     if root is None:
-        raise InputError(f"{subject.name} has no torch module: its layers cannot be looked into.")
+        raise InputError(f"{subject.name} is not a torch module, so it has no layers to trace.")
     pos, z = structures.batch([0])
     stages = find(root, lambda: subject(pos, z))
     if not stages:
-        raise InputError(f"{subject.name} calls no module of its own: there are no layers to see.")
+        raise InputError(f"{subject.name} calls no submodules, so it has no layers to trace.")
     for name in actions or {}:
         if name not in stages:
             raise unknown("stage", name, stages)
@@ -100,7 +100,7 @@ def _block(
     chosen: Mapping[str, Hidden],
     moments: list[Moments],
 ) -> tuple[Tensor, ...]:
-    """through, made, shared, total of some molecules of one size."""
+    """through, made, shared and total for molecules of one size."""
     e, rows = len(subject.entries(1)), []
     for k, generator in enumerate(group.generators.detach()):
         vector = rotation_vector(group.linear(generator))
@@ -120,7 +120,7 @@ def _block(
         whole = without()
         for tap in taps:
             tap.sees = None
-        # nothing of L_X f comes through a stage whose output moves as assumed: constants, say
+        # no part of L_X f comes through a stage whose output moves as assumed
         live = [i for i, tap in enumerate(taps) if tap.breaks]
         through, made = ([torch.zeros_like(whole)] * len(taps) for _ in range(2))
         rest = whole

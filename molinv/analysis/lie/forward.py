@@ -1,4 +1,4 @@
-"""Forward-mode differentiation of whole networks."""
+"""Forward-mode differentiation of networks."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ...errors import InputError
 def directional(
     function: Callable[[Tensor], Tensor], x: Tensor, direction: Tensor, name: str
 ) -> tuple[Tensor, Tensor]:
-    """(f(x), df[direction]) in one pass; zeros where no derivative reaches the output.
+    """(f(x), df[direction]) in one pass; zeros if the output does not depend on x.
 
-    Attention uses torch's math backend meanwhile, as the fused ones have no forward rule on the
-    CPU. Raises InputError with torch's own words for an operation without a forward rule.
+    Attention runs on torch's math backend, because the fused ones have no forward rule on the CPU.
+    Raises InputError with torch's message for an operation without a forward rule.
     """
     try:
         with _attention(), fw.dual_level():
@@ -31,16 +31,16 @@ def directional(
         function(x)  # raises its own error where it fails without differentiation too
         reason = str(error).strip().split("\n")[0].split(". ")[0].rstrip(".")
         raise InputError(
-            f"{name} has no Lie derivative, for it cannot be differentiated in forward mode: "
-            f"{reason}; replace that operation."
+            f"{name} has no Lie derivative, because it cannot be differentiated in forward mode: "
+            f"{reason}."
         ) from error
     return value, torch.zeros_like(value) if tangent is None else tangent
 
 
 def tangent_of(action: Callable[[Tensor], Tensor], generator: Float[Tensor, "d d"], like: Tensor):
-    """d/dt of action(exp(t X)) at t = 0, for an action of one group element (d, d) a batch entry.
+    """d/dt of action(exp(t X)) at t = 0; the action takes group elements (b, d, d).
 
-    An action is a smooth function of the matrix, so I + t X serves as well as exp(t X).
+    The action is a smooth function of the matrix, so I + t X has the same derivative as exp(t X).
     """
     batch = len(like), *generator.shape
     eye = torch.eye(len(generator)).to(like).expand(batch).contiguous()
@@ -64,7 +64,7 @@ def moves(tree: Any) -> bool:
 
 
 def join(tree: Any, tangents: list[Tensor]) -> Any:
-    """The same output with other tangents, as `split` orders them."""
+    """The same output with other tangents, in the order of `split`."""
     rest = iter(tangents)
 
     def other(leaf: Any) -> Any:

@@ -1,8 +1,8 @@
-"""The assumed action of a rotation on the tensors inside a network.
+"""Assumed actions of a rotation on the tensors inside a network.
 
-A layer's output does not define how a rotation acts on it: an action is assumed, and every number
-about that layer is relative to it. `trivial` assumes that nothing changes, as in an invariant
-network; vectors and tensors inside rotate.
+A layer's output does not define how a rotation acts on it, so an action is assumed, and every
+number about that layer depends on it. `trivial` assumes that nothing changes, as in an invariant
+network; inner vectors and tensors rotate.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from functools import cache
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.functional import jacobian
 
 from ...errors import InputError
+from ...groups import SO3
+from ...groups.wigner import wigner_d
 
 
 @dataclass(frozen=True)
 class Hidden:
-    """An action on a stage's output tensors (tuples and dicts in their order).
+    """An action on the output tensors of a stage (tuples and dicts in their order).
 
-    `act(X, h)` takes the rotation vector X of a generator, (3,), and those tensors, and returns
-    the tangents of exp(t X) h at t = 0; `name` says it in words.
+    `act(X, h)` takes the rotation vector X of a generator, (3,), and the tensors, and returns
+    the tangents of exp(t X) h at t = 0. `name` is the description in reports.
     """
 
     name: str
@@ -34,10 +37,9 @@ trivial = Hidden("nothing changes", lambda x, h: [torch.zeros_like(part) for par
 
 
 def by_degree(*l: int, axis: int) -> Hidden:
-    """One degree for each output tensor, whose `axis` holds the 2 l + 1 components, e3nn's order.
+    """One degree l for each output tensor, with its 2 l + 1 components (e3nn's order) on `axis`.
 
-    Degree 0 does not change, whatever its shape. Raises InputError in use where an output does
-    not fit.
+    Degree 0 does not change, in any shape. `act` raises InputError for an output that does not fit.
     """
 
     def act(x: Tensor, h: list[Tensor]) -> list[Tensor]:
@@ -49,7 +51,7 @@ def by_degree(*l: int, axis: int) -> Hidden:
 
 
 def irreps(text: str) -> Hidden:
-    """e3nn's irreps on the last axis, such as "16x0e+8x1o", by Wigner D."""
+    """e3nn's irreps, such as "16x0e+8x1o", on the last axis."""
     from e3nn import o3
 
     parts = [(mul, ir.l) for mul, ir in o3.Irreps(text)]
@@ -71,7 +73,7 @@ def irreps(text: str) -> Hidden:
 
 
 def default(root: nn.Module, name: str, stage: nn.Module) -> Hidden:
-    """The action of a stage where none is given: by `irreps_out`, of molinv's own, or trivial."""
+    """The default action of a stage: by its `irreps_out`, by molinv's own models, or trivial."""
     declared = getattr(stage, "irreps_out", None)
     if declared is not None:
         return irreps(str(declared))
@@ -80,12 +82,12 @@ def default(root: nn.Module, name: str, stage: nn.Module) -> Hidden:
 
 
 def _by_size(x: Float[Tensor, " 3"], h: list[Tensor]) -> list[Tensor]:
-    """(b, n, 2 l + 1, channels) each, with l read off the shape."""
+    """Tensors (b, n, 2 l + 1, channels), with l from the shape."""
     return [_turned(x, part, (part.shape[2] - 1) // 2, 2) for part in h]
 
 
 def _couplings(x: Float[Tensor, " 3"], h: list[Tensor]) -> list[Tensor]:
-    """(b, n, 2 k + 1, n (2 i + 1)) each: maps from degree i of each neighbour to degree k."""
+    """Tensors (b, n, 2 k + 1, n (2 i + 1)): maps from degree i of each neighbour to degree k."""
     done = []
     for part in h:
         apart = part.unflatten(3, (part.shape[1], -1))
@@ -95,7 +97,7 @@ def _couplings(x: Float[Tensor, " 3"], h: list[Tensor]) -> list[Tensor]:
     return done
 
 
-# stages of molinv's own equivariant networks whose outputs rotate
+# stages of molinv's equivariant networks whose outputs rotate
 _KNOWN: Mapping[str, Mapping[str, Hidden]] = {
     "molinv.models.painn.Painn": {"waves": by_degree(0, 1, axis=-1)}
     | dict.fromkeys(("messages", "updates", "narrow", "last"), by_degree(0, 1, axis=2)),
@@ -109,7 +111,7 @@ _KNOWN: Mapping[str, Mapping[str, Hidden]] = {
 
 
 def rotation_vector(linear: Float[Tensor, "3 3"]) -> Float[Tensor, " 3"]:
-    """The rotation in a generator: its antisymmetric part; scales and shears have none."""
+    """The rotation part of a generator: its antisymmetric part."""
     skew = (linear - linear.mT) / 2
     return torch.stack([skew[2, 1], skew[0, 2], skew[1, 0]])
 
@@ -128,15 +130,7 @@ def _turned(x: Tensor, h: Tensor, l: int, axis: int) -> Tensor:
 
 @cache
 def so3_generators(l: int) -> Float[Tensor, "3 n n"]:
-    """d/dt D^l(exp(t X_a)) at t = 0 about x, y and z, in e3nn's basis, float64.
-
-    The coupling of l and 1 to l is proportional to them, for it commutes with rotations; their
-    bracket [G_x, G_y] = G_z says by how much. e3nn's own have single precision.
-    """
-    from e3nn.o3 import wigner_3j
-
-    if l == 0:
-        return torch.zeros(3, 1, 1, dtype=torch.float64)
-    x, y, z = wigner_3j(l, 1, l, dtype=torch.float64).unbind(1)
-    bracket = x @ y - y @ x
-    return torch.stack([x, y, z]) * ((z * z).sum() / (bracket * z).sum())
+    """d/dt D^l(exp(t X_a)) at t = 0 about x, y and z, in e3nn's basis, float64."""
+    eye, generators = torch.eye(3, dtype=torch.float64), SO3().double().generators
+    slope = jacobian(lambda r: wigner_d(r[None], l)[l][0], eye)
+    return torch.einsum("mnij,aij->amn", slope, generators)

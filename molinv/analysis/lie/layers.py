@@ -1,4 +1,4 @@
-"""Charts and sentences on what each layer of a network does to its symmetry."""
+"""Charts and sentences on the symmetry of each layer."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..wording import listed
 from .derivatives import per_square
 from .flow import Flow
 
-_SEEN = 12  # the largest number of stages that a sentence names
+_SEEN = 12  # largest number of stages named in a sentence
 
 
 def layers(made: Section, group: Group, found: Flow, quiet: Sequence[int]) -> None:
-    """Charts and sentences of the stages, for each unit of the generators that are not quiet."""
+    """Charts and sentences on the stages, for each unit of the generators that are not quiet."""
     made.numbers["layers"] = {
         "molecules": len(found.total),
         "stages": found.names,
@@ -41,7 +41,7 @@ def layers(made: Section, group: Group, found: Flow, quiet: Sequence[int]) -> No
             for label, changes in zip(per_square(group), found.hidden, strict=True)
         ],
         caption=f"{assumed}. {len(found.total)} molecules, each in one random orientation; layers "
-        "without a mark do not change at all.",
+        "without a mark do not change.",
         log_y=True,
     )
     for unit in dict.fromkeys(group.units):
@@ -60,18 +60,17 @@ def layers(made: Section, group: Group, found: Flow, quiet: Sequence[int]) -> No
             "share of L_X f (%)",
             [
                 share.series("made by the layer itself", [*found.names, "outside"], "bar", 100),
-                through.series("comes through it", found.names, "points", 100),
+                through.series("passes through the layer", found.names, "points", 100),
             ],
-            caption="Medians over molecules, of each of which the bars add up to 100 % (below 0: a "
-            "layer undoes what others make); points: "
-            "squared length of what comes through a layer, relative to that of L_X f. "
-            f"{assumed}.",
+            caption="Medians over molecules. The bars of one molecule sum to 100 %; a layer below "
+            "0 cancels what others make. Points: squared length of the part that passes through "
+            f"a layer, relative to that of L_X f. {assumed}.",
         )
         made.findings.append(_sentence(found, share, chosen, along))
         if unit == "rad":
             parts = listed([f"the stage {part}" for part in _largest(found, share)])
             made.numbers["verdict"] = (
-                f"What still depends on orientation is made by {parts} of it "
+                f"The dependence on orientation is made by {parts} of it "
                 f"({len(found.total)} molecules)."
             )
 
@@ -89,9 +88,9 @@ def _largest(found: Flow, share: Estimate) -> list[str]:
 def _sentence(found: Flow, share: Estimate, chosen: list[int], along: str) -> str:
     changes = found.hidden[chosen].mean(0)
     seen = [i for i in range(len(changes)) if bool(changes[i].isfinite()) and changes[i] > 0]
-    text = f"What breaks the symmetry ({along}) is made by {listed(_largest(found, share))}"
+    text = f"The symmetry ({along}) is broken by {listed(_largest(found, share))}"
     if not seen:
-        return f"{text}, of {len(found.total)} molecules."
+        return f"{text} ({len(found.total)} molecules)."
     first, last = seen[int(changes[seen].argmax())], seen[-1]
     return (
         f"{text}; E|L_X h|^2 / Var h is largest after {found.names[first]} "
@@ -101,6 +100,6 @@ def _sentence(found: Flow, share: Estimate, chosen: list[int], along: str) -> st
 
 
 def _relative(part: Tensor, total: Tensor, chosen: list[int]) -> Estimate:
-    """(s,): a part (m, s, k, t) of |L_X f|^2 over some generators, mean of the quantities."""
+    """(s,): a part (m, s, k, t) of |L_X f|^2 over some generators, averaged over quantities."""
     top, bottom = part[:, :, chosen].sum(2), total[:, chosen].sum(1)[:, None]
     return median((top / torch.where(bottom == 0, 1.0, bottom)).mean(-1))

@@ -1,36 +1,34 @@
-"""Report section: where in the network the symmetry is made or broken, by Lie derivatives."""
+"""Report section: which layers make or break the symmetry, by Lie derivatives."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ...groups import SO3, Group
+from ...groups import Group
 from ..intervals import Estimate, short
 from ..orbits import Orbits
 from ..section import Section, Series, plain
 from ..settings import Settings
-from ..subject import Structures, Subject
+from ..subject import Subject
 from ..wording import listed
-from .derivatives import Rates, derivatives, group_of, measure, per_square
+from .derivatives import derivatives, group_of, measure, per_square
 from .differences import check, doubted, numerical
 from .flow import flow
 from .layers import layers
 
-ORIENTATIONS = 2  # random ones of each molecule
-LOOKED_INTO = 100  # molecules that are traced through the layers
-DIFFERENCES = 30  # molecules whose derivatives are central differences
-_ROUNDING = 1e3  # epsilons: smaller derivatives are rounding
+ORIENTATIONS = 2  # random orientations of each molecule
+LOOKED_INTO = 100  # molecules traced through the layers
+DIFFERENCES = 30  # molecules differentiated by central differences
+_ROUNDING = 1e3  # derivatives below this many epsilons are rounding
 
 
 def section(orbits: Orbits, settings: Settings) -> Section:
     """E|L_X f|^2 / Var f along every generator, as stored and rotated, and through the layers.
 
-    Of a function that cannot be differentiated in forward mode, or hides a part of that, they are
-    central differences, and there is nothing layer by layer.
+    A function without a complete forward-mode derivative is differentiated by central differences,
+    and its layers are left out.
     """
     subject, structures = orbits.subject, orbits.structures
     group, hidden, checked = group_of(subject), "", 0.0
@@ -38,7 +36,7 @@ def section(orbits: Orbits, settings: Settings) -> Section:
         checked = check(subject, structures, group)
     except InputError as error:
         hidden = str(error)
-        structures = _first(structures, DIFFERENCES)
+        structures = structures.first(DIFFERENCES)
     m, derivative = len(structures), numerical if hidden else derivatives
     tick = settings.progress("Lie derivatives", m * (1 + ORIENTATIONS))
     stored = measure(subject, structures, group, settings, 0, tick, derivative)
@@ -48,12 +46,10 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     made = Section("lie", "Where in the network the symmetry is made or broken")
     if hidden:
         _, near, doubt = doubted(subject, *structures.batch(range(min(4, m))), group)
-        checked = float(
-            doubt.square().mean().sqrt() / near.square().mean().sqrt().clamp_min(1e-300)
-        )
+        checked = float(doubt.norm() / near.norm().clamp_min(1e-300))
         made.findings.append(
-            f"By central differences, which may be off by {100 * checked:.1g} %, on {m} molecules, "
-            f"and not layer by layer: {hidden}"
+            f"By central differences (error about {100 * checked:.1g} %) on {m} molecules, and not "
+            f"layer by layer: {hidden}"
         )
     made.numbers = {
         "generators": list(group.names),
@@ -79,11 +75,9 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     title = "E|L_X f|^2 / Var f along each generator X, and the median of |L_X f|; random poses"
     made.table(title, ["quantity", *per_square(group), *roots, "unit"], rows)
     _whole(made, subject, group, here, there, steep, quiet)
-    if isinstance(group, SO3) and len(quiet) < group.k and not hidden:
-        _spectrum(made, turned, orbits)
     if hidden:
         return made
-    looked = _first(structures, LOOKED_INTO)
+    looked = structures.first(LOOKED_INTO)
     tick = settings.progress("Lie derivatives, layer by layer", len(looked))
     try:
         found = flow(subject, looked, group, None, settings.seed, settings.batch_size, tick)
@@ -103,7 +97,7 @@ def _whole(
     steep: Estimate,
     quiet: list[int],
 ) -> None:
-    """Chart and sentences of the whole network; `quiet` are the generators without an effect."""
+    """Chart and sentences on the whole network; `quiet` are the generators without an effect."""
     first, of, names = subject.quantities[0], subject.several, per_square(group)
     seen = f"{made.numbers['molecules']} molecules, {ORIENTATIONS} random orientations each"
     if not bool(there.isfinite().all()):
@@ -111,8 +105,8 @@ def _whole(
             f"{steep.text(k, 0, unit=first.unit)} along {n}" for k, n in enumerate(group.names)
         ]
         made.findings.append(
-            "The molecules' values do not differ, so |L_X f|^2 has nothing to be compared "
-            f"with; the median of |L_X f| for {first.name} is {listed(roots)} ({seen})."
+            "All molecules have the same value, so |L_X f|^2 cannot be compared with a variance; "
+            f"the median of |L_X f| for {first.name} is {listed(roots)} ({seen})."
         )
         return
     made.chart(
@@ -124,8 +118,8 @@ def _whole(
             Series("as stored", names, here.tolist(), style="bar"),
             Series("random orientations", names, there.tolist(), style="bar"),
         ],
-        caption="0 for a function that is invariant (equivariant); 1 where one unit along the "
-        "generator changes it by as much as going to another molecule.",
+        caption="0 for an invariant (equivariant) function; 1 if one unit along the generator "
+        "changes it as much as going to another molecule.",
     )
     sentences = []
     if quiet:
@@ -140,28 +134,7 @@ def _whole(
         sentences.append(
             f"E|L_X f|^2 / Var f is largest along {group.names[top]}: {short(float(there[top]))} "
             f"per {unit}^2 in random orientations and {short(float(here[top]))} as stored{of} "
-            f"({seen}); for {first.name} |L_X f| has the median "
+            f"({seen}); the median of |L_X f| for {first.name} is "
             f"{steep.text(top, 0, unit=first.unit)} per {unit}."
         )
     made.findings += sentences
-
-
-def _spectrum(made: Section, turned: Rates, orbits: Orbits) -> None:
-    """The part of sum_i |L_i f|^2 = sum_l l (l + 1) P_l over Haar that the known degrees hold."""
-    l = torch.arange(orbits.degree + 1, dtype=torch.float64)
-    known = (orbits.power * l * (l + 1)).sum(-1).mean(0)
-    whole = turned.slope.sum(1).mean(0)
-    share = known / torch.where(whole == 0, 1.0, whole)
-    made.numbers["held_by_spectrum"] = plain(share)
-    made.numbers["spectrum_degree"] = orbits.degree
-    made.findings.append(
-        f"The powers of degrees 1 to {orbits.degree} account for "
-        f"{float(share.median()):.0%} of the squared derivatives about x, y and z (sum of "
-        "l (l + 1) P_l, median of the quantities); the rest changes faster than these."
-    )
-
-
-def _first(structures: Structures, count: int) -> Structures:
-    y = None if structures.y is None else structures.y[:count]
-    cut = {name: getattr(structures, name)[:count] for name in ("pos", "z", "names")}
-    return replace(structures, y=y, **cut)

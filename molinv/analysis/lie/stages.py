@@ -1,4 +1,4 @@
-"""The stages of a network, and hooks that observe and replace their outputs."""
+"""The stages of a network, and hooks that observe or replace their outputs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .hidden import Hidden
 def find(root: nn.Module, run: Callable[[], object]) -> dict[str, nn.Module]:
     """The stages of a module, in the order in which `run` first calls them.
 
-    Children, with lists and dicts of modules unrolled; where a single child does everything, its
-    children.
+    Stages are the children, with lists and dicts of modules unrolled. The children of a single
+    child replace it.
     """
     prefix, module, found = "", root, {}
     while called := _called(module, prefix, run):
@@ -45,7 +45,7 @@ def _called(module: nn.Module, prefix: str, run: Callable[[], object]) -> dict[s
 
 
 class Tap:
-    """A hook on one stage: observes its L_X h, and may set its tangent as if that were zero."""
+    """A hook on one stage that observes L_X h, and can set it to zero."""
 
     def __init__(self, action: Hidden, vector: Float[Tensor, " 3"]):
         self.action, self.vector = action, vector
@@ -67,8 +67,8 @@ class Tap:
 class Moments:
     """Running sums of a stage's outputs: their variance and E|L_X h|^2, entries summed.
 
-    The last axis of a tensor is its channels, all others are rows. Where it holds the atoms its
-    length differs between molecules: those of one length are then averaged among themselves.
+    The last axis of a tensor holds channels, all others are rows. If the last axis holds atoms, its
+    length differs between molecules, and averages are taken over molecules of one length.
     """
 
     def __init__(self, k: int):
@@ -86,7 +86,7 @@ class Moments:
             self.sums[i, flat.shape[1]] = [a + b for a, b in zip(old, new, strict=True)]
 
     def ratio(self) -> Float[Tensor, " k"]:
-        """Per generator, over all tensors of the output; NaN where the output is constant."""
+        """E|L_X h|^2 / Var h by generator, over all output tensors; NaN for a constant output."""
         slope, variance = torch.zeros(self.k).double(), torch.zeros(()).double()
         for i in {tensor for tensor, _ in self.sums}:
             parts = [v for key, v in self.sums.items() if key[0] == i]
@@ -107,7 +107,7 @@ def _children(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]
 
 @contextmanager
 def attached(hooks: Iterable[torch.utils.hooks.RemovableHandle]) -> Iterator[None]:
-    """The hooks, while it lasts."""
+    """As a context: attaches the hooks."""
     held: list[torch.utils.hooks.RemovableHandle] = []
     try:
         held.extend(hooks)

@@ -1,4 +1,4 @@
-"""One molecule in a sphere: the prediction by the side that is turned along an axis of space."""
+"""One molecule in a sphere: the prediction by the direction of the molecule along an axis."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .views import LATITUDES, LONGITUDES, best_axis, over_directions, power
 
 
 def section(orbits: Orbits, settings: Settings) -> Section:
-    """The molecule whose first quantity depends most on orientation, seen from all sides.
+    """The molecule whose first quantity depends most on orientation, from every direction.
 
-    A scalar's colour is its difference to the mean over all rotations, a vector's or a tensor's
-    the length of that difference. Raises InputError where no orientation changes anything.
+    The colour is the difference to the mean over all rotations, or its length for vectors and
+    tensors. Raises InputError if no orientation changes anything.
     """
     if orbits.degree == 0:
         raise InputError("no orientation changes anything beyond rounding: all sides are alike.")
@@ -44,26 +44,25 @@ def section(orbits: Orbits, settings: Settings) -> Section:
         made.figures.append(
             Globe(
                 "map",
-                f"{name}: {quantity.name} by the side that is turned along {axis}",
+                f"{name}: {quantity.name} by the direction that points along {axis}",
                 quantity.unit,
                 LATITUDES.tolist(),
                 LONGITUDES.tolist(),
                 away.tolist(),
-                f"Drag to turn. A point of the sphere has the colour of {quantity.name} when the "
-                f"molecule is turned so that this side lies along {axis} of space: the "
+                f"Drag to turn. The colour of a point is {quantity.name} when the molecule is "
+                f"rotated so that this point lies along {axis} of space: the "
                 f"{'length of the ' * bool(orbits.entries)}difference to its mean over all "
-                f"rotations, averaged over turns about {axis}. That is {100 * share:.0f} % of what "
-                f"orientation changes in this molecule, whose spread is the largest of "
-                f"{len(structures):,}.",
+                f"rotations, averaged over rotations about {axis}. No other of the "
+                f"{len(structures):,} molecules depends more on orientation.",
                 structures.pos[i].tolist(),
                 structures.z[i].tolist(),
                 quantity.name,
             )
         )
         made.findings.append(
-            f"{quantity.name} of {name} changes most with the side that lies along {axis} of "
-            f"space: from {short(ends[0])} to {short(ends[1])}{unit} about its mean. That is "
-            f"{100 * share:.0f} % of its variance over orientations, whose root is "
+            f"{quantity.name} of {name} changes most with the direction that points along {axis} "
+            f"of space: from {short(ends[0])} to {short(ends[1])}{unit} about its mean. This is "
+            f"{100 * share:.0f} % of the variance over orientations; the standard deviation is "
             f"{short(variance**0.5)}{unit}."
         )
         made.numbers[quantity.name] = {
@@ -82,7 +81,7 @@ def section(orbits: Orbits, settings: Settings) -> Section:
 def coefficients(
     orbits: Orbits, i: int, settings: Settings
 ) -> tuple[Float[Tensor, "f t *e"], Int64[Tensor, " f"]]:
-    """Of Wigner's functions for one molecule, and their degrees."""
+    """Coefficients of the Wigner-D functions for one molecule, and their degrees."""
     nodes, weights = so3(2 * orbits.degree)
     columns, l_of = SO3().basis(nodes, orbits.degree)
     subject, structures = orbits.subject, orbits.structures
@@ -98,7 +97,7 @@ def coefficients(
 
 
 def label(structures: Structures, i: int) -> str:
-    """A molecule's name, or its formula and its number where it has none."""
+    """The name of a molecule, or its formula and index."""
     from ase.symbols import Symbols
 
     if i < len(structures.names) and structures.names[i].strip():

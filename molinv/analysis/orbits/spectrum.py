@@ -1,4 +1,4 @@
-"""Which degrees of rotation the output depends on: the power of f(g x) in each Wigner-D degree."""
+"""Report section: the power of f(g x) in each Wigner-D degree."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .orbits import Orbits
 from .resolved import higher
 
 _LIKE = {
-    1: "like the component of a vector along an axis fixed in space: a field",
-    2: "like a quadrupole: an axis fixed in space whose two directions are alike",
-    3: "like an octupole: axes fixed in space whose two directions differ, and no single one",
-    4: "like a cubic grid fixed in space: its three axes, both directions alike",
+    1: "like a vector's component along an axis fixed in space: a field",
+    2: "like a quadrupole: an axis fixed in space with equivalent directions",
+    3: "like an octupole: several axes fixed in space with different directions",
+    4: "like a cubic grid fixed in space: three axes with equivalent directions",
 }
 _TURNED_BACK = {
     ("vector", 1): "like a constant vector, fixed in space, added to the output",
@@ -26,11 +26,10 @@ _TURNED_BACK = {
 
 
 def section(orbits: Orbits, settings: Settings) -> Section:
-    """Power by degree as a fraction of each molecule's variance, and what lies above.
+    """Power by degree as a fraction of each molecule's variance, and the fraction above.
 
-    Parseval: the powers of all degrees from 1 sum to the variance. What the known degrees leave is
-    measured in orientations that the rule does not have: power above them is partly ascribed to
-    lower degrees by the rule itself, which its own numbers do not show.
+    The powers of all degrees from 1 sum to the variance (Parseval). The rule ascribes part of the
+    power above its degrees to lower ones, so the fraction above is measured in other orientations.
     """
     subject, known, still = orbits.subject, orbits.degree, orbits.still
     variance = orbits.variance.mean(0)
@@ -62,14 +61,6 @@ def section(orbits: Orbits, settings: Settings) -> Section:
         caption="l = 1 is a direction fixed in space, l = 2 an axis; an invariant output has none. "
         "Medians need not add up to 100 %.",
     )
-    rows = [
-        [n.name, f"({n.unit})^2", float(variance[q])]
-        + [share.text(q, l, scale=100) for l in range(known)]
-        + [left.text(q, scale=100)]
-        for q, n in enumerate(subject.quantities)
-    ]
-    columns = ["quantity", "unit", "variance, mean", *(f"{b}, %" for b in bars), f"l > {known}, %"]
-    made.table("Power by degree, medians of the molecules' shares", columns, rows)
     made.numbers = {
         "quantities": subject.names,
         "degree_known": known,
@@ -93,20 +84,20 @@ def _sentence(orbits: Orbits, q: int, share: Estimate) -> str:
         )
     if not orbits.resolved[q]:
         return (
-            f"{name} changes faster with orientation than degrees up to {orbits.degree} can "
-            f"follow: these explain {100 * (1 - min(1.0, float(orbits.left[q]))):.0f} % of its "
-            "variance in other orientations."
+            f"{name} changes too fast with orientation for degrees up to {orbits.degree}, which "
+            f"explain {100 * (1 - min(1.0, float(orbits.left[q]))):.0f} % of its variance in other "
+            "orientations."
         )
     l = int(share.value[q].argmax()) + 1
     return (
-        f"{name} depends on orientation most by degree l = {l}, with "
+        f"{name} depends on orientation mainly through degree l = {l}, with "
         f"{share.text(q, l - 1, unit='%', scale=100)} of a molecule's variance over orientations: "
         f"{like(subject, l)}."
     )
 
 
 def like(subject: Subject, l: int) -> str:
-    """What a degree of rotation is like, in words."""
+    """A degree of rotation, described in words."""
     finer = f"finer detail than a quadrupole: it changes sign within about {180 / l:.0f} degrees"
     return _TURNED_BACK.get((subject.kind, l)) or _LIKE.get(l, finer)
 
@@ -114,8 +105,8 @@ def like(subject: Subject, l: int) -> str:
 def _warning(names: list[str], orbits: Orbits) -> str:
     shown = ", ".join(names[:EACH]) + (f" and {len(names) - EACH} more" if names[EACH:] else "")
     text = (
-        f"Warning: degrees up to l = {orbits.degree} do not explain how {shown} changes, so no "
-        "share is certain"
+        f"Warning: degrees up to l = {orbits.degree} do not explain the changes of {shown}, so no "
+        "fraction is certain"
     )
     more = higher(2 * orbits.degree)
     if more is None:

@@ -1,4 +1,4 @@
-"""How far the prediction of a molecule moves over its orientations, beside how wrong it is."""
+"""Report section: standard deviations of predictions over orientations, and errors."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..subject import Structures
 from ..wording import measured_on, mentioned
 from .orbits import Orbits
 
-_BINS = 8  # groups by number of atoms, at most
+_BINS = 8  # largest number of groups by number of atoms
 
 
 def section(orbits: Orbits, settings: Settings) -> Section:
-    """Standard deviations over Haar, by molecule: their median, by size and by element."""
+    """Standard deviations over Haar: median over molecules, by size and by element."""
     subject, std = orbits.subject, orbits.std
     middle, differ, still = median(std), orbits.differences, orbits.still
     known = orbits.structures.y is not None
@@ -30,7 +30,7 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     basis = error.value if known else differ.nan_to_num(1.0)
     for q in mentioned(middle.value / basis.clamp_min(1e-300)):
         made.findings.append(_sentence(orbits, q, middle, error))
-    what = "what molecules differ by" if orbits.entries == 0 else "median length"
+    what = "difference between molecules" if orbits.entries == 0 else "median length"
     columns = ["quantity", "unit", "std over orientations, median", "mean", "largest"]
     columns += ["absolute error, median", "mean"] * known + [what]
     rows = [
@@ -90,7 +90,7 @@ def _by_size(structures: Structures) -> dict[str, Bool[torch.Tensor, " m"]]:
 
 
 def _by_element(structures: Structures) -> dict[str, Bool[torch.Tensor, " m"]]:
-    """The molecules that have an atom of each element; one molecule is in several groups."""
+    """Molecules by the elements that they contain; one molecule is in several groups."""
     there = torch.zeros(len(structures), len(chemical_symbols), dtype=torch.bool)
     for row, z in zip(there, structures.z, strict=True):
         row[z] = True
@@ -109,21 +109,17 @@ def _sentence(orbits: Orbits, q: int, middle: Estimate, error: Estimate) -> str:
         text = f"the median absolute error, {error.text(q, unit=unit)}"
         shares.append(f"{100 * value / of:.2g} % of {text}" if of else f"beside {text}")
     if differ > 0:
-        what = "molecules differ by beyond their composition"
-        if orbits.entries:
-            what = "it measures itself"
-        shares.append(
-            f"{100 * value / differ:.2g} % of the {differ:.3g} {unit}".rstrip() + f" that {what}"
-        )
-    moved = "" if subject.kind == "scalar" else ", turned back,"
+        what = "its median length" if orbits.entries else "the difference between molecules"
+        shares.append(f"{100 * value / differ:.2g} % of {what}, {differ:.3g} {unit}".rstrip())
+    moved = "" if subject.kind == "scalar" else ", rotated back,"
     return (
-        f"{name} of a molecule{moved} has a standard deviation over its orientations of {size} "
-        f"(median of the molecules)" + (f": {', '.join(shares)}." if shares else ".")
+        f"{name} of a molecule{moved} has a standard deviation over orientations of {size} "
+        "(median of the molecules)" + (f": {', '.join(shares)}." if shares else ".")
     )
 
 
 def _histogram(made: Section, orbits: Orbits, q: int, middle: Estimate) -> None:
-    """Drawn as steps, so that the axis keeps its unit."""
+    """A histogram, drawn as steps so that the axis keeps its unit."""
     quantity, each = orbits.subject.quantities[q], orbits.std[:, q].numpy()
     counts, edges = np.histogram(each, bins=30, range=(0, float(each.max()) or 1.0))
     steps = [0, *np.repeat(counts, 2).tolist(), 0]

@@ -1,8 +1,7 @@
-"""What a function says as directions of a molecule are turned to an axis of space.
+"""A function's values as a molecule's directions are rotated onto an axis of space.
 
-The rotations that bring a direction of the molecule to the axis differ by turns about the axis,
-over which values are averaged. All comes from the coefficients of Wigner's functions, without
-another call of the function.
+The rotations that bring a direction onto the axis differ by a rotation about the axis, over which
+values are averaged. All values follow from the coefficients of the Wigner-D functions.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from ...quadrature import super_fibonacci
 LATITUDES = torch.linspace(-90, 90, 37, dtype=torch.float64)
 LONGITUDES = torch.linspace(-180, 180, 73, dtype=torch.float64)
 AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
-OTHERS = 200  # axes that are tried beside x, y and z
-BETTER = 1.05  # so much more of the variance must another axis than x, y and z have
-_HELD = 1 << 22  # numbers of Wigner's functions at once
+OTHERS = 200  # further axes that are tried
+BETTER = 1.05  # factor in variance by which another axis must exceed x, y and z
+_HELD = 1 << 22  # entries of Wigner-D functions held at once
 _SO3 = SO3()
 
 
@@ -51,16 +50,16 @@ def about(
 
 
 def power(coefficients: Float[Tensor, f * e]) -> float:
-    """The variance over rotations that coefficients of degree 1 and above have."""
+    """The variance over rotations: the squares of coefficients of degree 1 and above."""
     return float(coefficients[1:].square().sum())
 
 
 def best_axis(
     coefficients: Float[Tensor, f * e], degree: int
 ) -> tuple[str, Float[Tensor, " 3"], Float[Tensor, f * e]]:
-    """The axis whose turns matter least: its name, itself, and the coefficients averaged about it.
+    """The axis about which averaging keeps most variance: name, vector, averaged coefficients.
 
-    x, y or z unless another axis leaves clearly more of the variance.
+    It is x, y or z unless another axis keeps clearly more.
     """
     usual = {name: torch.tensor(axis).double() for name, axis in AXES.items()}
     found = {name: about(coefficients, degree, axis) for name, axis in usual.items()}
@@ -77,7 +76,7 @@ def best_axis(
 def over_directions(
     coefficients: Float[Tensor, f * e], l_of: Int64[Tensor, " f"], axis: Float[Tensor, " 3"]
 ) -> Float[Tensor, "lat lon *e"]:
-    """The function that coefficients describe, by the molecule's direction that lies along an axis.
+    """The expansion's values by the molecule's direction that points along an axis.
 
     At 37 latitudes and 73 longitudes of the molecule, in degrees.
     """

@@ -1,4 +1,4 @@
-"""How far the outputs for moved pictures are from those for the pictures as stored."""
+"""Report sections: how outputs and accuracy change as pictures are moved."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import JaccardIndex
 
 from ...errors import InputError
 from ...prediction.picture_errors import metric_name
@@ -26,14 +25,13 @@ Ways = dict[str, list[Poses]]  # "network alone", "averaged ...": poses along ea
 
 
 def changes(task: Task, ways: Ways, reach: dict[str, float]) -> Section:
-    """The equivariance error of label maps, or the spread of other outputs, over the poses.
+    """The equivariance error of label maps, or the change of other outputs, over the poses.
 
-    For label maps: the share of pixels, and the mIoU, in which the labels of the moved picture
-    differ from the moved labels of the picture; only pixels count that came from inside and that
-    the model saw. For classes: the share of pictures that get another class; for a circle the mean
-    change in degrees; for numbers the mean change in the training pictures' standard deviations;
-    and the standard deviation of the outputs over the poses of a picture. `reach` marks the learned
-    half-widths.
+    Label maps: the labels of the moved picture against the moved labels of the picture, as the
+    fraction of pixels that differ and as mIoU, over pixels from inside that the model saw.
+    Classes: the fraction of pictures that get another class. Circles: the mean change in degrees.
+    Numbers: the mean change in standard deviations of the training set. Other than for maps, also
+    the standard deviation over the poses of a picture. `reach` marks the learned half-widths.
     """
     maps, kind = isinstance(task, Maps), kind_of(task)
     title = "How well its label map moves with the picture" if maps else "How much its outputs move"
@@ -69,10 +67,7 @@ def changes(task: Task, ways: Ways, reach: dict[str, float]) -> Section:
 
 
 def accuracy(task: Task, ways: Ways, reach: dict[str, float]) -> Section:
-    """The metric against the truth over the poses.
-
-    The truth stays as stored, except for label maps, which move with their pictures.
-    """
+    """The metric over the poses. The truth of label maps moves with the pictures."""
     unit, better = metric_name(task), 1 if task.higher else -1
     made = Section("accuracy", f"Its {unit} as pictures move")
     for here in _by_generator(ways):
@@ -91,13 +86,13 @@ def accuracy(task: Task, ways: Ways, reach: dict[str, float]) -> Section:
 
 
 def _by_generator(ways: Ways) -> Iterator[dict[str, Poses]]:
-    """The poses of all ways along one generator after the other."""
+    """For each generator, the poses of all ways."""
     for i in range(len(next(iter(ways.values())))):
         yield {way: every[i] for way, every in ways.items()}
 
 
 def change(task: Task, poses: Poses, j: int) -> float:
-    """How far pose j is from the unmoved one, in the unit of `_WHAT`."""
+    """The change from the unmoved pose to pose j, in the unit of `_WHAT`."""
     still, moved = poses.values[len(poses.at) // 2], poses.values[j]
     if isinstance(task, Maps):
         own, known = _known(poses, j)
@@ -112,14 +107,13 @@ def change(task: Task, poses: Poses, j: int) -> float:
 def map_iou(task: Task, poses: Poses, j: int) -> float:
     """mIoU of the labels of moved pictures against the moved labels of pictures."""
     own, known = _known(poses, j)
-    n = task.outputs
-    metric = JaccardIndex(task="multiclass", num_classes=n, ignore_index=IGNORED)
+    metric: Any = task.metric()
     metric.update(poses.values[j].where(known, 0), own.where(known, IGNORED))
     return float(metric.compute())
 
 
 def foreground(poses: Poses, j: int) -> float:
-    """Of the pixels that either map of pose j gives a class above 0, the share of equal ones."""
+    """The fraction of equal pixels among those with a class above 0 in either map of pose j."""
     own, known = _known(poses, j)
     moved = poses.values[j]
     either = ((own > 0) | (moved > 0)) & known
@@ -127,10 +121,10 @@ def foreground(poses: Poses, j: int) -> float:
 
 
 def orbit_std(task: Task, poses: Poses) -> float:
-    """The outputs' standard deviation over the poses of a picture, its mean over pictures.
+    """The standard deviation of outputs over the poses of a picture, averaged over pictures.
 
-    For classes that of the probability of the unmoved picture's class; for a circle the root mean
-    square rotation from the unmoved one, in degrees; for numbers in standard deviations.
+    Classes: of the probability of the unmoved picture's class. Circles: the root mean square change
+    from the unmoved picture, in degrees. Numbers: in standard deviations of the training set.
     """
     values, middle = poses.values.double(), len(poses.at) // 2
     if isinstance(task, Classes):
@@ -145,26 +139,26 @@ def orbit_std(task: Task, poses: Poses) -> float:
 
 
 def _scale(task: Task) -> Tensor:
-    """The spreads of a task of numbers."""
+    """The standard deviations of a task of numbers."""
     assert isinstance(task, Numbers)
     return task.standardizer.scale
 
 
 def kind_of(task: Task) -> str:
-    """Which of `_WHAT` a task's outputs are; raises InputError for any other task."""
+    """The key of a task's outputs in `_WHAT`; InputError for any other task."""
     kinds = {"maps": Maps, "classes": Classes, "circle": Circle, "numbers": Numbers}
     found = next((name for name, kind in kinds.items() if isinstance(task, kind)), None)
     if found is None:
         raise InputError(
-            f"analyse moves pictures for the tasks {', '.join(kinds)} and those derived from them, "
-            f"not for {task.called()}."
+            f"analyse moves pictures for the tasks {', '.join(kinds)} and derived ones, not for "
+            f"{task.called()}."
         )
     return found
 
 
 _WHAT = {
-    "maps": "share of pixels that differ",
-    "classes": "share of pictures that get another class",
+    "maps": "fraction of pixels that differ",
+    "classes": "fraction of pictures that get another class",
     "circle": "mean change (degrees)",
     "numbers": "mean change (training standard deviations)",
 }
@@ -202,8 +196,8 @@ def _sentence(kind: str, name: str, way: str, numbers: dict[str, Any]) -> str:
     if kind == "maps":
         front = numbers.get("foreground_iou")
         return (
-            f"{start} {numbers['mean']:.1%} of the pixels get another label than the moved label "
-            f"map has ({top:.1%} at the worst pose); mIoU of the two maps {numbers['miou']:.3f}"
+            f"{start} {numbers['mean']:.1%} of the pixels differ from the moved label map "
+            f"({top:.1%} at the worst pose); mIoU of the two maps {numbers['miou']:.3f}"
             + (f", of the foreground {front:.3f}." if front else ".")
         )
     std = numbers["orbit_std"]

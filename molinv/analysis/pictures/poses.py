@@ -1,4 +1,4 @@
-"""Test pictures moved along each generator of a group, and a model's outputs for them."""
+"""A model's outputs for test pictures moved along each generator of a group."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _SIZE = 64  # pictures a batch
 
 @dataclass(frozen=True, eq=False)
 class Poses:
-    """Outputs along one generator, at p places on each side of 0 and at 0.
+    """Outputs along one generator, at 0 and at p places on each side.
 
-    name, unit  the generator's
-    at          the coefficients, from -cap to cap; the middle one is 0
-    values      (2 p + 1, n, ...): for label maps the classes, IGNORED where nothing was seen; for
-                classes their probabilities, else outputs in the data's units (see Task.values)
-    own         (2 p + 1, n, h, w) for label maps: the moved labels of the unmoved pictures; else
+    name, unit  of the generator
+    at          coefficients from -cap to cap; the middle one is 0
+    values      (2 p + 1, n, ...): classes of label maps, IGNORED where unseen; probabilities of
+                classes; other outputs in the data's units (see Task.values)
+    own         (2 p + 1, n, h, w): for label maps, the moved labels of the unmoved pictures; else
                 None
-    rounded     (2 p + 1,): the share of pixels that rounding alone changes in `own`
-    metric      (2 p + 1,) against the truth, which moves with label maps and is kept for others
+    rounded     (2 p + 1,): the fraction of pixels that rounding changes in `own`
+    metric      (2 p + 1,): the metric; the truth of label maps moves with the pictures
     """
 
     name: str
@@ -54,10 +54,10 @@ def poses(
     copies: int,
     tick: Callable[[int], None] = lambda done: None,
 ) -> Iterator[Poses]:
-    """For each generator of the learned distribution's group, out to its caps.
+    """Poses along each generator of the learned distribution's group, up to its caps.
 
-    Outputs are averaged over `copies`, or the network's own where that is 0. `tick` is called
-    with 1 for each pose of all pictures. Poses are made on the CPU, wherever the network is.
+    Outputs are averaged over `copies`; 0 means the network alone. `tick` is called with 1 after
+    each pose. Pictures are moved on the CPU.
     """
     group, task = deepcopy(saved.network.distribution.group).cpu(), saved.task
     for i, (name, unit, cap) in enumerate(zip(group.names, group.units, group.caps, strict=True)):
@@ -99,7 +99,7 @@ def _batches(pictures: Pictures) -> Loader[PictureBatch]:
 
 
 def _along(saved: Saved, group: Group, g: Float[Tensor, "b d d"], labels: Tensor) -> Tensor:
-    """Label maps (b, h, w) where g takes them; colours leave them where they are."""
+    """Label maps (b, h, w) moved by g; colour groups do not move them."""
     if isinstance(saved.network.output, Invariant):
         return labels
     return Segmentation(IGNORED).act(group, g, labels)

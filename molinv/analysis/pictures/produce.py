@@ -1,4 +1,4 @@
-"""From a run folder on pictures to the folder with its report."""
+"""Analyses a run on pictures and writes its report."""
 
 from __future__ import annotations
 
@@ -28,12 +28,11 @@ def produce(
     trust: bool = False,
     device: str = "cpu",
 ) -> tuple[Path, list[str]]:
-    """Analyse a run on its first test pictures and write the report; its path and its verdict.
+    """Analyse a run on its first test pictures; returns the report's path and the verdict.
 
-    Pictures are moved along each generator to `places` on either side, out to the caps. Outputs are
-    the network's own and, unless `copies` is 0, averaged over so many elements of the learned
-    distribution. The network runs on `device`. Raises InputError without a model, where the data
-    has changed, and for a group without generators.
+    Pictures are moved along each generator to `places` on either side, up to the caps. Outputs are
+    those of the network alone and averages over `copies` elements of the learned distribution.
+    Raises InputError without a model, for changed data, and for a group without generators.
     """
     for name, value, least in (("pictures", pictures, 1), ("places", places, 1),
                                ("copies", copies, 0)):  # fmt: skip
@@ -43,7 +42,7 @@ def produce(
     saved = load_pictures(folder, trust)
     config = read_config(folder / "config.yaml")
     mu = saved.network.distribution
-    kind_of(saved.task)  # refuses other tasks before the work
+    kind_of(saved.task)  # refuses other tasks early
     if mu.group.k == 0:
         raise InputError(f"analyse: {mu.group} has no generators to move pictures along.")
     parts = load_parts(config)

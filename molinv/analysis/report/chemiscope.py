@@ -1,4 +1,4 @@
-"""Structures with what was found of each, as chemiscope reads them (chemiscope.org)."""
+"""Structures with their results, in the format of chemiscope (chemiscope.org)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILE = "structures.chemiscope.json"
 
 
 def write(folder: Path, title: str, orbits: Orbits) -> Path:
-    """A map of the structures: standard deviations over orientations, errors, sizes."""
+    """Write structures with standard deviations over orientations, errors and sizes."""
     structures, subject = orbits.structures, orbits.subject
     properties = {"atoms": _property(structures.sizes.tolist(), "")}
     for q, quantity in enumerate(subject.quantities):

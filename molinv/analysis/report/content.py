@@ -1,4 +1,4 @@
-"""Sections as JSON, numbers as a reader sees them, and what both kinds of figures share."""
+"""Sections as JSON, numbers as text, and functions shared by charts and spheres."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def show(value: Any) -> str:
-    """A table's cell: numbers with three digits, nothing as a dash."""
+    """The text of a table's cell: numbers with three digits, a dash for None."""
     match value:
         case None:
             return DASH
@@ -48,7 +48,7 @@ def _number(value: float) -> str:
 def as_json(
     verdict: Sequence[str], facts: Mapping[str, str], sections: Sequence[Section]
 ) -> dict[str, Any]:
-    """Everything a report shows: numbers, figures with their points, tables."""
+    """The content of a report: verdict, facts, numbers, figures with their points, tables."""
     described = {}
     for key, section in named(sections):
         described[key] = asdict(section) | {
@@ -58,7 +58,7 @@ def as_json(
 
 
 def named(sections: Sequence[Section]) -> Iterator[tuple[str, Section]]:
-    """Sections with their names; raises InputError where two have the same."""
+    """Sections with their names; InputError if two have the same name."""
     seen: set[str] = set()
     for section in sections:
         if section.name in seen:
@@ -68,10 +68,10 @@ def named(sections: Sequence[Section]) -> Iterator[tuple[str, Section]]:
 
 
 def together(parts: Sequence[tuple[str, Sequence[Section]]]) -> dict[Key, list[Cell]]:
-    """Figures by name and quantity, each with the part it belongs to.
+    """Figures by name and quantity, each with the name of its part.
 
-    Raises InputError where a part has two of one name and quantity, where figures of one name have
-    different kinds, and where the lists of a chart differ in length.
+    Raises InputError for two figures of one name and quantity in a part, figures of one name and
+    different kinds, and lists of a chart with different lengths.
     """
     drawn: dict[Key, list[Cell]] = {}
     kinds: dict[str, type] = {}
@@ -100,22 +100,22 @@ def _check(name: str, s: Series) -> None:
 
 
 def limits(cells: Sequence[Cell]) -> tuple[float, float]:
-    """The smallest and the largest value on any sphere of figures of one name."""
+    """The smallest and the largest value on spheres of one name."""
     globes = [figure for _, figure in cells if isinstance(figure, Globe)]
     values = [v for g in globes for row in g.values for v in row if isfinite(v)]
     return (min(values), max(values)) if values else (0.0, 0.0)
 
 
 def categories(chart: Chart) -> list[str]:
-    """The names on the x axis, in order; none where it holds numbers."""
+    """The names on the x axis, in order; empty if it holds numbers."""
     return list(dict.fromkeys(x for s in chart.series for x in s.x if isinstance(x, str)))
 
 
 def logarithmic(chart: Chart) -> Chart:
     """A chart without the values that its logarithmic axes cannot show.
 
-    Values of 0 and below become gaps; an interval that reaches below 0 ends at the smallest value
-    that is shown. analysis.json keeps all of them.
+    Values of 0 and below become gaps. An interval that reaches below 0 ends at the smallest shown
+    value. analysis.json has all values.
     """
     if not (chart.log_x or chart.log_y):
         return chart
@@ -135,7 +135,7 @@ def logarithmic(chart: Chart) -> Chart:
 
 
 def tabs(titles: Sequence[str]) -> list[str]:
-    """Titles without the words that all of them begin with: on a tab these would hide the rest."""
+    """Titles without their common first words, so that tabs show what differs."""
     words = [title.split() for title in titles]
     shared = 0
     for column in zip(*words, strict=False):

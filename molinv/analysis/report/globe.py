@@ -1,7 +1,7 @@
-"""Values over directions as a sphere of plotly.js, with a molecule inside, to turn by hand.
+"""A plotly.js sphere of values over directions, with a molecule inside.
 
-Colours of atoms are Jmol's, sizes and bonds by covalent radii (Cordero et al., Dalton Trans. 2008,
-2832), both as ASE has them.
+Atoms have Jmol's colours; their sizes and bonds follow covalent radii (Cordero et al., Dalton
+Trans. 2008, 2832). Both come from ASE.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROOM = 1.3  # the sphere's radius, as a multiple of the farthest atom's distance
 
 
 def traces(figure: Globe, limits: tuple[float, float]) -> dict[str, Any]:
-    """Traces and layout of a Globe; `limits` are the values that the colours run between."""
+    """Traces and layout of a Globe; `limits` are the ends of the colour scale."""
     lat, lon = np.deg2rad(np.array(figure.latitude))[:, None], np.deg2rad(figure.longitude)
     values = np.asarray(figure.values, float)
     if values.shape != (lat.size, lon.size):

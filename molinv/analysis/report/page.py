@@ -1,4 +1,4 @@
-"""A report as files: report.html and analysis.json."""
+"""Writes a report: report.html and analysis.json."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -29,22 +28,26 @@ def write(
 ) -> list[Path]:
     """Write report.html and analysis.json; returns their paths.
 
-    The page is one file that works offline. analysis.json has the verdict, the facts and, by
-    section, findings, numbers, tables and every figure with its points, NaN as null. Writes are
-    atomic. Raises InputError where two sections or two figures have the same name, or the lists of
-    a figure differ in length.
+    The page is one file that works offline. analysis.json holds the verdict, the facts and, for
+    each section, findings, numbers, tables and figures with their points, NaN as null. Writes are
+    atomic. Raises InputError for two sections or figures of one name, and for the lists of a figure
+    with different lengths.
     """
     return _write(folder, title, [("", verdict, facts, sections)])
 
 
 def write_comparison(
-    folder: Path, title: str, parts: Sequence[Part], shared: Sequence[str] = ()
+    folder: Path,
+    title: str,
+    parts: Sequence[Part],
+    shared: Sequence[str] = (),
+    joint: Sequence[Section] = (),
 ) -> list[Path]:
     """The same files for several analyses, each (name, verdict, facts, sections).
 
     Figures, findings and tables of the same name stand side by side, figures on the same scale.
-    Parts of one name are numbered; `shared` are sentences on all of them. Raises InputError as
-    `write` does, and for fewer than two parts.
+    Parts of one name are numbered. `shared` holds sentences and `joint` sections on all parts.
+    Raises InputError as `write` does, and for fewer than two parts.
     """
     if len(parts) < 2:
         raise InputError(f"expected at least two parts to compare, got {len(parts)}.")
@@ -52,39 +55,39 @@ def write_comparison(
     for i, (name, *_) in enumerate(parts, 1):
         names.append(name if name and name not in names else f"{name} ({i})".strip())
     renamed = [(n, p[1], p[2], p[3]) for n, p in zip(names, parts, strict=True)]
-    return _write(folder, title, renamed, shared)
+    return _write(folder, title, renamed, shared, joint)
 
 
 def _write(
-    folder: Path, title: str, parts: Sequence[Part], shared: Sequence[str] = ()
+    folder: Path,
+    title: str,
+    parts: Sequence[Part],
+    shared: Sequence[str] = (),
+    joint: Sequence[Section] = (),
 ) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = together([(name, sections) for name, _, _, sections in parts])
+    drawn = together([*((name, sections) for name, _, _, sections in parts), ("", joint)])
     found = [as_json(verdict, facts, sections) for _, verdict, facts, sections in parts]
     content: dict[str, Any] = {"title": title}
     if len(parts) > 1:
         content["shared"] = list(shared)
         content["parts"] = [{"name": p[0], **f} for p, f in zip(parts, found, strict=True)]
+        content["sections"] = as_json([], {}, joint)["sections"]
     else:
         content |= found[0]
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    page = _save(folder / "report.html", _page(title, parts, drawn, shared))
-    return [page, _save(folder / "analysis.json", text)]
+    from plotly.offline import get_plotlyjs  # a second, which only reports need
 
-
-def _page(
-    title: str, parts: Sequence[Part], drawn: Mapping[Key, list[Cell]], shared: Sequence[str]
-) -> str:
-    specs: list[dict[str, Any]] = []  # what plotly.js draws; a figure's id is its place here
+    specs: list[dict[str, Any]] = []  # what plotly.js draws; a figure's id is its index here
     cells = {key: _cells(key, group, specs) for key, group in drawn.items()}
-    script, plotly = _resource("page.js"), _plotly()
-    return _template().render(
+    script, plotly = _resource("page.js"), get_plotlyjs()
+    page = _template().render(
         title=title,
         parts=[{"name": n, "verdict": v, "facts": f} for n, v, f, _ in parts],
         shared=shared,
         facts=list(dict.fromkeys(key for _, _, facts, _ in parts for key in facts)),
         quantities=list(dict.fromkeys(quantity for _, quantity in drawn if quantity)),
-        sections=_sections(parts, cells),
+        sections=_sections([("", joint)], cells) + _sections([(p[0], p[3]) for p in parts], cells),
         data={"figures": specs},
         script=script,
         plotly=plotly,
@@ -93,10 +96,11 @@ def _page(
         light=palette.css(palette.LIGHT),
         dark=palette.css(palette.DARK),
     )
+    return [_save(folder / "report.html", page), _save(folder / "analysis.json", text)]
 
 
 def _cells(key: Key, group: list[Cell], specs: list[dict[str, Any]]) -> dict[str, Any]:
-    """One figure of every part that has it; figures of one name and quantity have one scale."""
+    """The figures of one name and quantity, by part and on one scale."""
     ends, by_part = limits(group), dict[str, Any]()
     for part, figure in group:
         spec = globe.traces(figure, ends) if isinstance(figure, Globe) else traces.chart(figure)
@@ -106,12 +110,14 @@ def _cells(key: Key, group: list[Cell], specs: list[dict[str, Any]]) -> dict[str
     return by_part
 
 
-def _sections(parts: Sequence[Part], cells: Mapping[Key, Any]) -> list[dict[str, Any]]:
+def _sections(
+    parts: Sequence[tuple[str, Sequence[Section]]], cells: Mapping[Key, Any]
+) -> list[dict[str, Any]]:
     """Sections by name, in the order of their first appearance, with a column for each part.
 
-    Figures of one name are one tab, with those of each quantity in it.
+    Figures of one name share a tab, for all quantities.
     """
-    columns = [(name, dict(named(sections))) for name, _, _, sections in parts]
+    columns = [(name, dict(named(sections))) for name, sections in parts]
     order = dict.fromkeys(key for _, column in columns for key in column)
     made = []
     for key in order:
@@ -138,39 +144,22 @@ def _sections(parts: Sequence[Part], cells: Mapping[Key, Any]) -> list[dict[str,
     return made
 
 
-@cache
-def _plotly() -> str:
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise InputError("the report needs plotly: pip install plotly.") from error
-    return get_plotlyjs()
-
-
 def _template() -> Any:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters |= {"show": show, "embedded": _embedded, "numeric": _numeric}
+    environment.filters |= {"show": show, "embedded": _embedded}
     return environment.from_string(_resource("page.html.j2"))
 
 
-def _numeric(rows: Sequence[Sequence[Any]]) -> list[bool]:
-    """Which of a table's columns hold numbers."""
-    width = max((len(row) for row in rows), default=0)
-    return [
-        any(isinstance(row[i], int | float) for row in rows if i < len(row)) for i in range(width)
-    ]
-
-
 def _embedded(data: Any) -> str:
-    """JSON that no text in it can end the script element of, nor begin a comment in."""
+    """JSON in which no text can end the script element or begin a comment."""
     text = json.dumps(plain(data), separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _hash(script: str) -> str:
-    """A script's name in the content security policy: nothing else may run."""
+    """A script's hash for the content security policy, which forbids all other scripts."""
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 

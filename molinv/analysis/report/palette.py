@@ -1,8 +1,8 @@
 """The colours of a report, light and dark.
 
-Neighbouring series can be told apart with any of the three kinds of colour blindness, and each has
-a contrast of at least 3 with its background. Scales are even in lightness: viridis for values of
-one sign; two hues about a neutral middle, near the background, for values of both signs.
+Adjacent series differ for all three kinds of colour blindness, and each has a contrast of at least
+3 with its background. Scales are even in lightness: viridis for values of one sign, two hues about
+a neutral middle near the background for values of both signs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _COLORS = {  # light, dark
 }
 LIGHT, DARK = ({name: pair[i] for name, pair in _COLORS.items()} for i in (0, 1))
 
-SERIES = 6  # colours; further series repeat them with another dash and another marker
+SERIES = 6  # number of colours; further series repeat them with another dash and marker
 DASHES = ("solid", "dash", "dot", "dashdot")
 MARKERS = ("circle", "diamond", "square", "triangle-up")
 
@@ -45,9 +45,9 @@ def series(i: int) -> str:
 
 
 def scale(low: float, high: float) -> tuple[str, float, float]:
-    """The scale for values from low to high, and the ends it is stretched to.
+    """The scale for values from low to high, and its ends.
 
-    Values of both signs are compared with zero: the middle of "diverging" is put there.
+    For values of both signs, the middle of "diverging" is at zero.
     """
     if low < 0 < high:
         end = max(-low, high)

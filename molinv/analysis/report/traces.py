@@ -1,7 +1,7 @@
 """Charts as traces of plotly.js.
 
-A colour is "name" or "name/opacity" of the palette, which the page fills in. Text is escaped:
-plotly.js would otherwise interpret markup, links included, in a molecule's name.
+A colour is "name" or "name/opacity" from the palette; the page fills it in. Text is escaped,
+because plotly.js interprets markup, including links, in molecules' names.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from ..section import Chart, Series, plain
 from . import palette
 from .content import categories, logarithmic
 
-LEGEND, TICK = 34, 22  # characters of a label that are shown; the hover label has all
-WHOLE = 14  # whole numbers an axis names one by one
-_MARKED = 45  # lines of more points than this have no markers
+LEGEND, TICK = 34, 22  # characters shown of a label; the hover label has all
+WHOLE = 14  # an axis names up to this many whole numbers
+_MARKED = 45  # lines with more points have no markers
 
 
 def shorten(text: str, length: int) -> str:
-    """The beginning of a text and an ellipsis, where it is longer."""
+    """A text, cut to this length with an ellipsis."""
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
 def text(value: str) -> str:
-    """A text that plotly.js shows unchanged; a brace would begin a template."""
+    """A text escaped so that plotly.js shows it unchanged; a brace would begin a template."""
     return escape(value, quote=False).replace("{", "&#123;")
 
 
@@ -62,7 +62,7 @@ def chart(figure: Chart) -> dict[str, Any]:
 
 
 def _series(s: Series, i: int) -> list[dict[str, Any]]:
-    """A series, after the band about it."""
+    """The traces of a series: its band, then its line, points or bars."""
     color, x = palette.series(i), [text(v) if isinstance(v, str) else v for v in s.x]
     name, again = text(shorten(s.label, LEGEND)), i // palette.SERIES
     trace: dict[str, Any] = {"x": x, "y": s.y, "name": name, "legendgroup": str(i)}
@@ -111,7 +111,7 @@ def _bars(s: Series, color: str) -> dict[str, Any]:
 
 
 def places(figure: Chart) -> dict[str, Any]:
-    """Ticks of an axis of few whole numbers: at these numbers, and not between them."""
+    """Ticks for an x axis of few whole numbers, at these numbers only."""
     found = sorted({float(v) for s in figure.series for v in s.x if not isinstance(v, str)})
     few = 0 < len(found) <= WHOLE and all(v.is_integer() for v in found)
     if not few or found[-1] - found[0] > WHOLE or figure.log_x:
@@ -129,7 +129,7 @@ def _axis(title: str, log: bool, values: Sequence[float]) -> dict[str, Any]:
 
 
 def _labels(figure: Chart) -> list[dict[str, Any]]:
-    """The names of marked places, each a line lower than the one before, to the inner side."""
+    """Labels of the vertical lines, each a line lower than the one before, on the inner side."""
     reach = [v for s in figure.series for v in s.x if not isinstance(v, str) and isfinite(v)]
     reach += [x for x, _ in figure.vertical]
     middle = (min(reach) + max(reach)) / 2 if reach else 0.0
