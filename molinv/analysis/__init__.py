@@ -13,6 +13,7 @@ learned/      the learned distribution, the tolerated angles, sweeps of several 
 lie/          Lie derivatives, layer by layer
 symmetries.py reflection, translation, permutation; algebra.py finds symmetries without assuming any
 walk.py       ml-peg's measures of rotational symmetry
+shared.py     invariances that two models share
 audit/        the stored orientations of the data
 pictures/     the same for models of pictures
 
@@ -54,6 +55,7 @@ def analyse(
     seed: int = 0,
     device: str = "cpu",
     trust: bool = False,
+    shared: bool = False,
 ) -> Report:
     """Which rotations a model is invariant to: `molinv analyse` in Python.
 
@@ -78,6 +80,7 @@ def analyse(
             invariant.
         degree: degree of the quadrature; default as high as needed.
         parts: names of the parts to make, see `molinv analyse --parts`.
+        shared: with `beside`, also measure which invariances the two share (STIR).
 
     Raises InputError if the model cannot be analysed.
     """
@@ -88,4 +91,4 @@ def analyse(
         of_objects(each, structures, molecules, unit, kind, property, trust) for each in both
     ]
     folder = None if out is None else Path(out)
-    return produce(sources, degree, parts, seed, folder, targets, device, threshold)
+    return produce(sources, degree, parts, seed, folder, targets, device, threshold, shared)

@@ -33,7 +33,9 @@ from .calculators import (
 from .callables import instance, tried
 from .parts import Analysis, analyse_all
 from .runs import held_out, of_run
+from .section import Section
 from .settings import Settings, bars
+from .shared import section as invariances
 from .subject import Structures, Subject, only
 from .verdict import Judged, at_one_look, differences, judge, verdict
 
@@ -50,6 +52,7 @@ class Report:
     judged     by quantity, whether the first subject is invariant
     analyses   of each subject, with all numbers (`Analysis.numbers(part)`)
     notes      sentences on structures that were left out
+    joint      sections on both subjects of a comparison
     """
 
     page: Path | None
@@ -57,6 +60,7 @@ class Report:
     judged: dict[str, Judged]
     analyses: list[Analysis]
     notes: list[str]
+    joint: Sequence[Section] = ()
 
     @property
     def answer(self) -> str:
@@ -101,6 +105,7 @@ def produce(
     targets: Sequence[str] | None = None,
     device: str = "cpu",
     threshold: float | None = None,
+    shared: bool = False,
 ) -> Report:
     """Analyse one subject, or two side by side; see `molinv.analysis.analyse`.
 
@@ -115,6 +120,7 @@ def produce(
     with bars() as progress:
         settings = Settings(degree=degree, seed=seed, threshold=threshold, progress=progress)
         found = [analyse_all(subject, given, settings, parts) for subject, given in chosen]
+        joint = [invariances(found[0], found[1], settings)] if shared and len(found) == 2 else []
     notes = [note for source in sources for note in source.notes]
     names = found[0].subject.names
     judged = {name: judge(found[0].orbits, q, threshold) for q, name in enumerate(names)}
@@ -122,13 +128,14 @@ def produce(
     both = differences(found[0], found[1]) if len(found) == 2 else []
     page = None
     if out is not None:
-        page = _write(out, found, lines, both, notes, settings)
+        page = _write(out, found, lines, both, joint, notes, settings)
     if len(found) == 1:
         return Report(page, lines[0], judged, found, notes)
     told = [
         f"{a.subject.name}: {line}" for a, each in zip(found, lines, strict=True) for line in each
     ]
-    return Report(page, told + both, judged, found, notes)
+    told += [*both, *(line for section in joint for line in section.findings)]
+    return Report(page, told, judged, found, notes, joint)
 
 
 def place(subject: Subject, structures: Structures, device: str) -> Subject:
@@ -156,6 +163,7 @@ def _write(
     found: Sequence[Analysis],
     lines: Sequence[Sequence[str]],
     both: Sequence[str],
+    joint: Sequence[Section],
     notes: Sequence[str],
     settings: Settings,
 ) -> Path:
@@ -177,7 +185,7 @@ def _write(
         write(folder, title, each, facts, sections)
         chemiscope.write(folder, title, found[0].orbits)
     else:
-        write_comparison(folder, " and ".join(name for name, *_ in pages), pages, both)
+        write_comparison(folder, " and ".join(name for name, *_ in pages), pages, both, joint)
     return folder / "report.html"
 
 

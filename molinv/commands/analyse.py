@@ -20,7 +20,7 @@ Writes report.html (one file that works offline) and analysis.json.
 
     molinv analyse runs/a                       a run, on its test molecules
     molinv analyse qm9 --structures mols.sdf    a shipped model, on your own molecules
-    molinv analyse runs/a runs/b                two runs side by side
+    molinv analyse runs/a runs/b --shared       two runs side by side, and what they share
     molinv analyse runs/lam*                    several seeds or lambdas in one figure
     molinv analyse mine.nets:Net --structures mols.xyz --unit eV
     molinv analyse --calculator tblite.ase:TBLite --structures mols.xyz --property dipole
@@ -94,6 +94,11 @@ def main(arguments: list[str]) -> int:
         parser.add_argument(
             "--device", default="auto", help="cpu, cuda, mps; auto: an accelerator if there is one"
         )
+        parser.add_argument(
+            "--shared",
+            action="store_true",
+            help="for two runs, also measure which invariances they share (STIR)",
+        )
         parser.add_argument("--seed", type=int, default=0, help="random seed")
         parser.add_argument("-o", "--out", help="output folder (default: RUN/analysis)")
         parser.add_argument(
@@ -107,6 +112,8 @@ def main(arguments: list[str]) -> int:
         )
     if not args.calculator and (args.calculator_args or args.python):
         raise InputError("--calculator_args and --python need --calculator: give one.")
+    if args.shared and len(args.runs) != 2:
+        raise InputError("--shared compares two runs: name two.")
     if args.molecules < 1:
         raise InputError(f"--molecules: expected at least 1, got {args.molecules}.")
     from ..analysis.produce import of_ase, of_names, produce, sweep_of_runs
@@ -127,7 +134,7 @@ def main(arguments: list[str]) -> int:
         ]
         out = sources[0].folder if args.out is None else Path(args.out)
         how = args.degree, names[0], args.seed, out, names[1], args.device, args.threshold
-        report = produce(sources, *how)
+        report = produce(sources, *how, shared=args.shared)
     for note in report.notes:
         print(f"note: {note}", file=sys.stderr)
     print("\n".join(report.lines))
