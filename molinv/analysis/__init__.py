@@ -64,7 +64,7 @@ def analyse(
         analyse(EMT(), [bulk("Cu", cubic=True)], property="forces")
 
     Args:
-        what: a run folder, or a shipped model's name; an ASE
+        what: a run folder, a shipped model's name or a metatomic model file (.pt); an ASE
             calculator; or a torch module or function from coordinates (b, n, 3) in angstrom and
             atomic numbers (b, n), 0 for padding, to (b, t), (b, t, 3) or (b, t, 3, 3).
         structures: a file or a SMILES, a list of SMILES or of ase.Atoms, or `Structures`. The

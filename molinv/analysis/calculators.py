@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 import torch
@@ -149,6 +151,24 @@ def load_calculator(
     if not hasattr(found, "calculate"):
         raise InputError(f"{spec} is not an ASE calculator: it has no calculate().")
     return found
+
+
+def load_metatomic(path: str) -> Calculator:
+    """The ASE calculator of a metatomic model file (.pt).
+
+    Raises InputError for another kind of file, and without the package metatomic-ase.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"no file {path}.")
+    if not is_zipfile(file) or not any("/code/" in name for name in ZipFile(file).namelist()):
+        raise InputError(f"{path} is not a metatomic model: expected a TorchScript archive.")
+    if find_spec("metatomic_ase") is None:
+        raise InputError(f"{path}: metatomic models need pip install 'molinv[metatomic]'.")
+    try:
+        return load_calculator("metatomic_ase:MetatomicCalculator", {"model": path})
+    except InputError as error:
+        raise InputError(f"{path} is not a metatomic model: {error.__cause__}.") from error
 
 
 def structures_for(calculator: Calculator, name: str, items: Sequence[Atoms]) -> Given:

@@ -26,6 +26,7 @@ from .calculators import (
     PROPERTIES,
     called,
     load_calculator,
+    load_metatomic,
     of_calculator,
     read_atoms,
     structures_for,
@@ -202,14 +203,18 @@ def of_names(
     unit: str = "",
     kind: str = "scalar",
     trust: bool = False,
+    property: str = "energy",
 ) -> Source:
-    """A run folder, a shipped model, or a function named as "package.module:Name".
+    """A run folder, a shipped or metatomic model, or a function named as "package.module:Name".
 
     `structures` is anything that `chem.read` reads; the default for a run is its test molecules.
     """
     if ":" in run and not Path(run).exists():
         given = _structures(run, structures, molecules)
         return Source(tried(instance(run), given, unit, kind), given)
+    if run.endswith(".pt"):
+        made = of_ase(load_metatomic(run), None, property, structures, molecules)
+        return replace(made, subject=replace(made.subject, name=Path(run).name))
     subject, config, saved = of_run(run, trust)
     if structures is None:
         given = held_out(config, saved, molecules)
@@ -254,7 +259,7 @@ def of_objects(
 ) -> Source:
     """Anything that `molinv.analysis.analyse` takes."""
     if isinstance(what, str | Path):
-        return of_names(str(what), structures, molecules, unit, kind, trust)
+        return of_names(str(what), structures, molecules, unit, kind, trust, property)
     if hasattr(what, "calculate") and hasattr(what, "implemented_properties"):
         if isinstance(structures, Structures):
             return Source(of_calculator(what, property), structures)  # pyright: ignore

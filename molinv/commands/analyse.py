@@ -23,6 +23,7 @@ Writes report.html (one file that works offline) and analysis.json.
     molinv analyse runs/a runs/b --shared       two runs side by side, and what they share
     molinv analyse runs/lam*                    several seeds or lambdas in one figure
     molinv analyse mine.nets:Net --structures mols.xyz --unit eV
+    molinv analyse model.pt --structures mols.xyz --property forces     a metatomic model
     molinv analyse --calculator tblite.ase:TBLite --structures mols.xyz --property dipole
     molinv analyse --calculator mace.calculators:mace_mp --calculator_args '{"model": "small"}'
         --structures crystals.extxyz --property forces
@@ -126,7 +127,7 @@ def main(arguments: list[str]) -> int:
             where = args.property, args.structures, args.molecules, args.python
             sources = [of_ase(args.calculator, made, *where)]
         else:
-            how = args.structures, args.molecules, args.unit, args.kind, args.trust
+            how = args.structures, args.molecules, args.unit, args.kind, args.trust, args.property
             sources = [of_names(run, *how) for run in args.runs]
         names = [
             None if t is None else [n.strip() for n in t.split(",")]

@@ -1,7 +1,10 @@
 """ASE calculators on molecules and crystals, as their user calls them."""
 
+import importlib.machinery
+import importlib.util
 import json
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -213,3 +216,35 @@ def test_a_calculator_runs_in_another_environment(tmp_path, monkeypatch, capfd):
         load_calculator("foreign:Foreign", {}, sys.executable)
     with pytest.raises(InputError, match="cannot start"):
         load_calculator("foreign:Foreign", {}, str(tmp_path / "none"))
+
+
+def test_a_metatomic_model_is_named_by_its_file(tmp_path, monkeypatch, capsys):
+    write(tmp_path / "few.xyz", [molecule(name) for name in ("H2O", "CO", "CH4")])
+    torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), tmp_path / "model.pt")
+    torch.save({}, tmp_path / "state.pt")
+    arguments = ["--structures", str(tmp_path / "few.xyz"), "--parts", "orbit"]
+    arguments += ["-o", str(tmp_path / "out")]
+
+    def refused(name):
+        assert main(["analyse", str(tmp_path / name), *arguments]) == 2
+        return capsys.readouterr().err
+
+    assert "no file" in refused("none.pt")
+    assert "expected a TorchScript archive" in refused("state.pt")
+    if importlib.util.find_spec("metatomic_ase") is None:
+        assert "pip install 'molinv[metatomic]'" in refused("model.pt")
+    stand_in = types.ModuleType("metatomic_ase")
+    stand_in.__spec__ = importlib.machinery.ModuleSpec("metatomic_ase", None)
+
+    class MetatomicCalculator(EMT):
+        def __init__(self, model):
+            super().__init__()
+            if not model.endswith("/model.pt"):
+                raise ValueError("no metadata in it")
+
+    stand_in.MetatomicCalculator = MetatomicCalculator
+    monkeypatch.setitem(sys.modules, "metatomic_ase", stand_in)
+    assert main(["analyse", str(tmp_path / "model.pt"), *arguments]) == 0
+    assert capsys.readouterr().out.startswith("Yes: model.pt is invariant")
+    (tmp_path / "model.pt").rename(tmp_path / "other.pt")
+    assert "is not a metatomic model: no metadata in it" in refused("other.pt")
