@@ -238,7 +238,7 @@ def test_the_models_and_the_card(shipped, capsys):
     assert main(["models"]) == 0
     shown = capsys.readouterr().out
     words = " ".join(shown.split())
-    assert "equivariant  Irreps" in shown
+    assert "equivariant  Message passing with irreps" in shown
     outputs = "scalar, vector, tensor, atom scalar, atom vector"
     assert f"outputs: {outputs}; symmetries by default: T(3), SO3, O3" in words
     card = json.loads((shipped / "model.json").read_text())
