@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -105,13 +106,17 @@ def join(folder: str | Path, runs: Sequence[str | Path]) -> Path:
         ):
             if first != own:
                 raise InputError(f"{runs[0]} and {run} differ in their {what}: {first} and {own}.")
-    members = []
-    for k, (run, each) in enumerate(zip(runs, saved, strict=True)):
-        name = f"member_{k}"
-        shutil.copytree(run, made / name, ignore=shutil.ignore_patterns("checkpoints", "tensor*"))
-        members.append(Member(folder=name, seed=each.card["seed"], sha256=each.card["sha256"]))
-    shutil.copy(Path(runs[0]) / "config.yaml", made)
-    write_members(made, len(members), members)
+    made.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{made.name}.", dir=made.parent) as temporary:
+        part, members = Path(temporary) / made.name, []
+        for k, (run, each) in enumerate(zip(runs, saved, strict=True)):
+            name = f"member_{k}"
+            unused = shutil.ignore_patterns("checkpoints", "tensor*")
+            shutil.copytree(run, part / name, ignore=unused)
+            members.append(Member(folder=name, seed=each.card["seed"], sha256=each.card["sha256"]))
+        shutil.copy(Path(runs[0]) / "config.yaml", part)
+        write_members(part, len(members), members)
+        part.replace(made)  # an interrupted join leaves no half ensemble
     return made
 
 

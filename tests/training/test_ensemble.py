@@ -267,3 +267,13 @@ def test_runs_of_different_architectures_are_joined(ensemble, tmp_path):
         join(tmp_path / "f", runs[:1])
     with pytest.raises(InputError, match="differ in their split"):
         join(tmp_path / "f", [other, train(small(tmp_path / "g", seed=9, targets="homo,U0"))])
+
+
+def test_an_interrupted_join_leaves_nothing(ensemble, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("molinv.training.ensemble.write_members", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        join(tmp_path / "e", [member(ensemble, 0)] * 2)
+    assert list(tmp_path.iterdir()) == []
