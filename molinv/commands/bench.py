@@ -1,11 +1,11 @@
-"""Reproduce one of the README's tables."""
+"""Reproduce a table or figure of molinv/bench/README.md."""
 
 from __future__ import annotations
 
 from ..errors import InputError
 from .parsing import parse
 
-SUMMARY = "reproduce one of the README's tables"
+SUMMARY = "reproduce a table or figure of molinv's documentation"
 
 
 def main(arguments: list[str]) -> int:
@@ -15,7 +15,8 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] in (["-h"], ["--help"]):
         rows = "\n".join(f"  {name:<16}{text}" for name, text in bench.summaries().items())
         print(
-            f"usage: molinv bench NAME ...\n\nReproduce one of the README's tables.\n\n{rows}\n\n"
+            "usage: molinv bench NAME ...\n\nReproduce a table or figure of molinv/bench/README.md."
+            f"\n\n{rows}\n\n"
             "molinv bench NAME --help explains a benchmark and its flags."
         )
         return 0
