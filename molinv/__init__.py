@@ -20,7 +20,7 @@ from .errors import InputError
 if TYPE_CHECKING:
     from .training.fit import fit
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Augmented",
     "InputError",
