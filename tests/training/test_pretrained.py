@@ -153,8 +153,8 @@ def test_errors_of_other_weights_are_not_shown(shipped, tmp_path, capsys):
 
 
 def test_targets_are_rows_where_columns_do_not_fit(shipped, monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "20")
-    assert main(["predict", "c1cc[nH]c1", "CCO"]) == 0
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main(["predict", "c1cc[nH]c1CCCCCCCCCC", "CCO"]) == 0
     lines = capsys.readouterr().out.splitlines()
     rows = [line.split()[0] for line in lines if line.strip()]
     assert rows.count("homo") == rows.count("U0") == 2  # a block for each molecule
