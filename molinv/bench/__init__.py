@@ -1,4 +1,4 @@
-"""Benchmarks: the commands that make the tables of the README.
+"""Benchmarks: the commands that make the tables and figures of README.md in this folder.
 
 A benchmark is a package in this folder. Its `main` takes the command's flags as keyword arguments,
 and its docstring explains them. `molinv bench --help` lists the benchmarks. They share these
