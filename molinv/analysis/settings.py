@@ -34,11 +34,12 @@ class Settings:
 @contextmanager
 def bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
     """A `Settings.progress` that draws bars on stderr."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from ..screen import messages
+
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=messages(), transient=True) as bar:
 
         def begin(what: str, total: int) -> Callable[[int], None]:
             task = bar.add_task(what, total=total)

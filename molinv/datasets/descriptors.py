@@ -18,6 +18,7 @@ from ..chem.descriptor_columns import missing_columns
 from ..chem.descriptors import RDKIT, Descriptors, computed, rdkit_values
 from ..chem.structure import Pending, ReadOptions, Rejected, Structure
 from ..errors import InputError
+from ..screen import messages
 from . import storage
 from .own_values import LARGEST, missing, number
 from .qm9 import cache_root
@@ -97,7 +98,6 @@ def _of_all(
 ) -> tuple[Float64[np.ndarray, "m d"], dict[int, str]]:
     """RDKit's descriptors; a chunk of SMILES that was computed before is read from the cache."""
     from rdkit import rdBase
-    from rich.console import Console
     from rich.progress import track
 
     from ..chem.parallel import finish_all
@@ -115,7 +115,7 @@ def _of_all(
     missing = [part for part in parts if not folder(part).exists()]
     texts = [text for part in missing for text in part]
     made = finish_all(map(pending, texts), ReadOptions(), workers if len(texts) > FEW else 0)
-    screen = Console(stderr=True)
+    screen = messages()
     bar = track(made, "descriptors", len(texts), console=screen, transient=True)
     done: Iterator[Any] = iter(bar)
     none = np.full(len(names), np.nan)

@@ -19,6 +19,7 @@ from jaxtyping import Int8, Int64
 from ..chem import xtb
 from ..chem.structure import Pending, ReadOptions, Rejected
 from ..errors import InputError
+from ..screen import messages
 from . import storage
 from .extras import Electronics
 from .molecules import Molecules
@@ -99,7 +100,6 @@ def _compute(
     workers: int,
 ) -> None:
     """Compute the folders that do not exist yet."""
-    from rich.console import Console
     from rich.progress import track
 
     from ..chem.parallel import finish_all
@@ -115,7 +115,7 @@ def _compute(
         return Pending(molecules.ids[i], "data", make)
 
     made = finish_all(map(pending, rows), ReadOptions(), workers if len(rows) > FEW else 0)
-    screen = Console(stderr=True)
+    screen = messages()
     done: Iterator[Any] = iter(track(made, xtb.METHOD, len(rows), console=screen, transient=True))
     for k in missing:
         found = list(islice(done, len(parts[k])))

@@ -21,6 +21,7 @@ from jaxtyping import Int8, Int64
 from ..chem.conformers import conformer_seed
 from ..chem.graph import graph_of_smiles
 from ..chem.structure import EMBEDDED, GIVEN, HYDROGENS, KINDS, ReadOptions
+from ..screen import messages
 from . import storage
 from .extras import Graphs
 from .hydrogens import described, hydrogens_added_copies
@@ -146,7 +147,6 @@ def bond_graphs(molecules: Molecules) -> Graphs:
     The atoms are in the same order as in `embedded_copies`.
     """
     from rdkit import rdBase
-    from rich.console import Console
     from rich.progress import track
 
     smiles = molecules.smiles[:]
@@ -154,7 +154,7 @@ def bond_graphs(molecules: Molecules) -> Graphs:
     digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]
     folder = cache_root() / "graphs" / digest
     if not folder.exists():
-        bar = track(smiles, "bond graphs", console=Console(stderr=True), transient=True)
+        bar = track(smiles, "bond graphs", console=messages(), transient=True)
         made = Graphs.of([graph_of_smiles(s) for s in bar])
         storage.write(folder, {name: getattr(made, name) for name in GRAPHS}, {})
     arrays, _ = storage.read(folder)
@@ -189,7 +189,6 @@ def _folder(key: Any, options: ReadOptions, records: int) -> Path:
 def _make(
     folder: Path, items: Sequence[Item], options: ReadOptions, missing: list[int], workers: int
 ) -> None:
-    from rich.console import Console
     from rich.progress import Progress
 
     from ..chem.parallel import finish_all
@@ -197,7 +196,7 @@ def _make(
 
     folder.mkdir(parents=True, exist_ok=True)
     wanted = [item for i in missing for item in items[i : i + CHUNK]]
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=messages(), transient=True) as bar:
         task = bar.add_task("geometries", total=len(wanted))
         done = _advancing(finish_all(wanted, options, workers), bar, task)
         for start in missing:

@@ -15,6 +15,7 @@ from ..chem.graph import graph_of_smiles
 from ..chem.rdkit_log import quiet
 from ..chem.structure import HYDROGENS, KINDS, Coordinates, check
 from ..errors import InputError
+from ..screen import messages
 from . import storage
 from .extras import Graphs
 from .molecules import Molecules
@@ -63,10 +64,9 @@ def hydrogens_added_copies(
 
 def _added(some: Molecules) -> dict[str, np.ndarray]:
     """Flat z and pos, ptr, and the index of each molecule that could be completed."""
-    from rich.console import Console
     from rich.progress import track
 
-    screen, made, kept = Console(stderr=True), [], []
+    screen, made, kept = messages(), [], []
     for i in track(range(len(some)), "adding hydrogens", console=screen, transient=True):
         if (found := with_hydrogens(some.smiles[i], *some.molecule(i))) is not None:
             made.append(found)

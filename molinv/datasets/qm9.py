@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..screen import messages
 from .checks import check
 from .molecules import Molecules, Target
 from .ragged import Strings, pointers
@@ -70,11 +71,10 @@ def make_cache(root: str | Path, source: Path | None = None) -> Molecules:
     Raises InputError if a file is missing or has other content. Several processes may run it at
     the same time: the first to finish writes the cache.
     """
-    from rich.console import Console
     from rich.progress import Progress
 
     source = _source() if source is None else source
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=messages(), transient=True) as progress:
         task = progress.add_task("building the QM9 cache", total=len(FILES) + 1)
         parts = []
         for name in FILES:

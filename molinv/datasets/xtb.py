@@ -22,6 +22,7 @@ from jaxtyping import Float64, Int64
 from ..atomic import atomic_write
 from ..chem.xtb import check_installed
 from ..errors import InputError
+from ..screen import messages
 from .molecules import Molecules
 from .split import permutation
 
@@ -120,11 +121,10 @@ def _some(molecules: Molecules, chosen: Int64[np.ndarray, " m"], start: int) -> 
 
 
 def _run(tasks: Sequence[Task], workers: int) -> None:
-    from rich.console import Console
     from rich.progress import track
 
     def bar(items):
-        screen = Console(stderr=True)
+        screen = messages()
         return track(items, "GFN2-xTB", total=len(tasks), console=screen, transient=True)
 
     if workers == 0:

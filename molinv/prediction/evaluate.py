@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from ..chem.structure import EMBEDDED, HYDROGENS
 from ..datasets.batches import OnDevice
@@ -15,6 +14,7 @@ from ..datasets.kinds import SHAPES
 from ..datasets.molecules import Molecules
 from ..datasets.targets import Target
 from ..errors import InputError
+from ..screen import messages
 from ..sharing import choose_device, share_cores
 from ..tasks.classes import Classes
 from ..training.config import TrainConfig, read_config
@@ -159,7 +159,7 @@ def evaluate(
             errors = residuals(saved, store, test, many, f"forces, {column}", forces=True)
             _fill(rows, [forces.name], column, errors, FORCES)
     if _outdone(evaluated(out, saved.card), result):
-        Console(stderr=True).print(f"{out} has a fuller evaluation; this one is in {PARTIAL}/")
+        messages().print(f"{out} has a fuller evaluation; this one is in {PARTIAL}/")
         out = out / PARTIAL
     out.mkdir(exist_ok=True)
     last = found[next(reversed(found))]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import track
 
 from ..augment import Orbit
@@ -13,6 +12,7 @@ from ..datasets.batches import Loader
 from ..datasets.pictures.batches import PictureBatch, PicturesOnDevice
 from ..datasets.pictures.store import Pictures
 from ..errors import InputError
+from ..screen import messages
 from ..sharing import choose_device
 from ..tasks.base import Task
 from ..training.picture_config import read_config
@@ -73,7 +73,7 @@ def measure(saved: Saved, pictures: Pictures, copies: int, what: str = "") -> fl
     """The metric, averaged over `copies` copies; 0 runs the network once on the given pictures."""
     store, metric = PicturesOnDevice(pictures, device_of(saved.network)), saved.task.metric()
     batches = Loader(store, store.indices, _SIZE, shuffle=False)
-    screen = Console(stderr=True)
+    screen = messages()
     for batch in track(batches, what, console=screen, transient=True, disable=not what):
         found = outputs(saved, batch, copies)
         saved.task.update(metric, found.mean, batch.to("cpu"), found.weight)

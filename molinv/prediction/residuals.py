@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
-from rich.console import Console
 from rich.progress import track
 
 from ..datasets.batches import OnDevice
 from ..datasets.kinds import SHAPES
 from ..datasets.molecules import Molecules
+from ..screen import messages
 from ..tasks.classes import Classes
 from ..tasks.errors import errors_of
 from ..training import molecule_data
@@ -107,7 +107,7 @@ def residuals(
 
 def bar(items: Iterable, what: str, total: int) -> Iterable:
     """The items, with a progress bar on stderr if `what` labels it."""
-    screen = Console(stderr=True)
+    screen = messages()
     return track(items, what, total, console=screen, transient=True, disable=not what)
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ..atomic import edited
 from ..errors import InputError
 from ..prediction.evaluate import evaluate
+from ..screen import messages
 from ..training import presets
 from ..training.config import TrainConfig, read_config
 from ..training.ensemble import one_device, train_ensemble
@@ -69,7 +69,7 @@ def crossvalidate(
     """
     folder, by = Path(config.out), config.split
     _check(config, plan)
-    console, results = Console(stderr=True), list[Result]()
+    console, results = messages(), list[Result]()
     begun = as_begun(one_device(config, "a cross-validation"), folder)
     config = presets.fitted(begun, given)
     for note in presets.notes(begun, config):

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ..atomic import atomic_write
 from ..errors import InputError
+from ..screen import messages
 from ..tasks.classes import Classes
 from ..training import presets
 from ..training.config import TrainConfig
@@ -84,7 +84,7 @@ def tune(
         raise InputError(f"--trials: expected 1 or more, got {trials}.")
     if minutes is not None and not minutes > 0:
         raise InputError(f"--minutes: expected a number above 0, got {minutes}.")
-    folder, console = Path(config.out), Console(stderr=True)
+    folder, console = Path(config.out), messages()
     begun = as_begun(one_device(replace(config, minutes=None), "a search"), folder)
     config = presets.fitted(begun, given)
     for note in presets.notes(begun, config):

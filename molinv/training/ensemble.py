@@ -14,9 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rich.console import Console
-
 from ..errors import InputError
+from ..screen import messages
 from . import presets
 from .config import TrainConfig, read_config
 from .fine_tuning import like_initial
@@ -53,7 +52,7 @@ def train_ensemble(
     begun = as_begun(one_device(config, "an ensemble"), folder)
     config = presets.fitted(begun, given)
     for note in presets.notes(begun, config):
-        Console(stderr=True).print(f"note: {note}", highlight=False, markup=False)
+        messages().print(f"note: {note}", highlight=False, markup=False)
     config, _ = like_initial(config, trust, given)
     with locked(folder):
         if (folder / "checkpoints").exists() or (folder / "model.json").exists():
@@ -76,7 +75,7 @@ def train_ensemble(
                 continue
             done.pop(name, None)
             note = f"member {k + 1} of {members}, seed {seed}: {own.out}"
-            Console(stderr=True).print(note, highlight=False, markup=False)
+            messages().print(note, highlight=False, markup=False)
             made = train(own, trust, workers, given)
             if finish is not None:
                 finish(made, own)

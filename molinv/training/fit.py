@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.callbacks import TQDMProgressBar
 from rich import get_console
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
@@ -44,7 +44,7 @@ def fit(
     steps: int = 2000,
     batch_size: int = 128,
     lam: float = 0.02,
-    wait: float = 0.0,
+    wait: float = 0.3,
     optimizer: str = "muon",
     lr: float = 1e-3,
     muon_lr: float = 5e-3,
@@ -68,7 +68,8 @@ def fit(
         steps: optimizer steps. Data with fewer batches is repeated.
         batch_size: examples per step, where `data` are tensors.
         lam: weight of the reward for a wide distribution, per unit of loss.
-        wait: fraction of training before the distribution learns; 0.3 finds partial symmetries.
+        wait: fraction of training before the distribution learns. A distribution that is wide
+            before the network knows what that costs hides it from the network.
         optimizer: muon (for matrices, with AdamW for the rest) or adamw.
         lr: AdamW's learning rate. Every learning rate decays along a cosine to 1 %.
         muon_lr: Muon's learning rate.
@@ -100,7 +101,7 @@ def fit(
             limit_train_batches=steps,
             accelerator="gpu" if device.type == "cuda" else device.type,
             devices=[device.index or 0] if device.type == "cuda" else 1,
-            callbacks=[Schedule(config), *[RichProgressBar(leave=False)] * shown],
+            callbacks=[Schedule(config), *[TQDMProgressBar(leave=False)] * shown],
             enable_progress_bar=shown,
             logger=False,
             enable_checkpointing=False,

@@ -9,10 +9,10 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from rich.console import Console
 
 from ..atomic import atomic_write
 from ..errors import InputError
+from ..screen import messages
 from .data import RunData
 from .epoch_lines import EpochLines
 from .module import VIEWS, Joint
@@ -38,7 +38,7 @@ class History(pl.Callback):
         self.folder, self.data, self.facts, self.schedule = folder, data, facts, schedule
         self.rows: list[Row] = []
         self.best = float("inf")
-        self.console = Console(stderr=True)
+        self.console = messages()
         self._before = 0.0
         self._headed = False
 

@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -28,6 +27,7 @@ from ...chem.parallel import finish_all
 from ...chem.readers import READERS, STDIN, records
 from ...chem.structure import KINDS, Rejected, Structure
 from ...errors import InputError, unknown
+from ...screen import messages
 from ...sharing import share_cores
 from ..input_columns import InputColumns
 from .ahead import ahead
@@ -220,5 +220,5 @@ class _Rate(ProgressColumn):
 
 def _bar(shown: bool) -> Progress:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate()
-    screen = Console(stderr=True)
+    screen = messages()
     return Progress(*columns, TimeRemainingColumn(), console=screen, disable=not shown)
