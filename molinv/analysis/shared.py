@@ -71,9 +71,12 @@ def section(one: Analysis, other: Analysis, settings: Settings) -> Section:
             text = "" if energy is None else f", the GFN2-xTB energy by {short(energy)} eV"
             made.findings.append(
                 f"STIR({y} | {x}) over {KINDS[kind]} is {value:.3f} (floor {floor:.3f}; STIR({x} | "
-                f"{x}) {itself:.3f}). Distances between atoms change by {short(away)} angstrom"
-                f"{text} (medians)."
+                f"{x}) {itself:.3f})."
             )
+            if away > 1e-4:
+                made.findings[-1] += (
+                    f" Distances between atoms change by {short(away)} angstrom{text} (medians)."
+                )
     if not xtb.is_installed():
         made.findings.append("Energies were not judged: pip install 'molinv[xtb]'.")
     keys, found = [*made.numbers], [*made.numbers.values()]

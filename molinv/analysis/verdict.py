@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .intervals import Estimate, alone, median
+from .intervals import Estimate, alone, median, short
 from .orbits import Orbits
 from .orbits.maps import label
 from .parts import STILL, Analysis
@@ -48,7 +48,7 @@ def judge(orbits: Orbits, q: int, threshold: float | None = None) -> Judged:
 
     `threshold` is in the quantity's unit. All are medians, so no single molecule decides.
     """
-    std, unit = float(orbits.std[:, q].median()), orbits.subject.units[q]
+    std, unit = float(orbits.std[:, q].median()), orbits.subject.quantities[q].unit
     differ = float(orbits.differences[q])
     limit, basis = float("nan"), ""
     if threshold is not None:
@@ -130,22 +130,23 @@ def verdict(analysis: Analysis, threshold: float | None = None) -> list[str]:
 
 
 def differences(one: Analysis, other: Analysis) -> list[str]:
-    """Paired differences between two subjects; none if their molecules differ."""
+    """Paired differences between two subjects, or a sentence that their molecules differ."""
     a, b = one.structures, other.structures
     same = len(a) == len(b) and all(
         p.shape == q.shape and bool((p - q).abs().max() < 1e-3)
         for p, q in zip(a.pos, b.pos, strict=True)
     )
-    made = []
+    made = [] if same else ["The two have different molecules, so no differences are paired."]
     for q, quantity in enumerate(one.subject.quantities if same else ()):
         if quantity not in other.subject.quantities:
             continue
         k = other.subject.quantities.index(quantity)
-        text = median((other.orbits.std[:, k] - one.orbits.std[:, q])[:, None])
+        away = (other.orbits.std[:, k] - one.orbits.std[:, q])[:, None]
+        sign, word = (-1, "smaller") if float(away.median()) < 0 else (1, "larger")
         made.append(
             f"On the same molecules, the standard deviation of {quantity.name} over orientations "
-            f"is {text.text(0, unit=quantity.unit)} larger for {other.subject.name} than for "
-            f"{one.subject.name} (median of the differences)."
+            f"is {median(sign * away).text(0, unit=quantity.unit)} {word} for {other.subject.name} "
+            f"than for {one.subject.name} (median of the differences)."
         )
     return made
 
@@ -160,7 +161,7 @@ def _invariance(analysis: Analysis, q: int, found: Judged) -> str:
         size = float(orbits.power[:, q, 0].sqrt().median())
         return (
             f"Yes: {subject.name} is {word} under rotations to rounding; turning a molecule "
-            f"changes {quantity.name} by {found.std:.2g}{unit} of {size:.3g}{unit} ({where})."
+            f"changes {quantity.name} by {found.std:.2g}{unit} of {short(size)}{unit} ({where})."
         )
     among = f" (the largest of {len(each)})" if len(each := subject.quantities) > 1 else ""
     worst = int(orbits.std[:, q].argmax())
@@ -180,12 +181,14 @@ def _cost(analysis: Analysis, q: int) -> str | None:
     if not found:
         return None
     quantity, saved = analysis.subject.quantities[q], found["absolute_saved"][q]
+    if found["share"][q] < 1e-8:
+        return f"Broken symmetry causes none of the squared error of {quantity.name}."
     of = found["absolute_of_single_average"][q][0]
-    less = f"{saved:.2g} {quantity.unit} of {of:.3g}" if saved > 1e-6 * of else "nothing"
+    less = f"lower the mean absolute error by {saved:.2g} {quantity.unit} of {of:.3g}"
+    less = less if saved > 1e-6 * of else "not lower the mean absolute error"
     return (
         f"Broken symmetry causes {100 * found['share'][q]:.2g} % of the squared error of "
-        f"{quantity.name} on rotated molecules. Averaging over orientations would lower its mean "
-        f"absolute error by {less}."
+        f"{quantity.name} on rotated molecules. Averaging over orientations would {less}."
     )
 
 
@@ -197,8 +200,8 @@ def _degrees(analysis: Analysis, q: int) -> str | None:
         return "No degree of rotation has power above rounding."
     if not found["resolved"][q]:
         return (
-            f"It changes too fast with orientation for degrees up to l = {orbits.degree}, so the "
-            "degrees that matter are not known: raise --degree."
+            f"{analysis.subject.names[q]} changes too fast with orientation for degrees up to l = "
+            f"{orbits.degree}, so the degrees that matter are not known: raise --degree."
         )
     shares = found["share"]["value"][q]
     top = max(range(len(shares)), key=lambda i: shares[i])

@@ -70,8 +70,7 @@ def layers(made: Section, group: Group, found: Flow, quiet: Sequence[int]) -> No
         if unit == "rad":
             parts = listed([f"the stage {part}" for part in _largest(found, share)])
             made.numbers["verdict"] = (
-                f"The dependence on orientation is made by {parts} of it "
-                f"({len(found.total)} molecules)."
+                f"The dependence on orientation is made by {parts} ({len(found.total)} molecules)."
             )
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from math import isfinite, log10
+from textwrap import wrap
 from typing import Any
 
 from ..section import Chart, Series, plain
 from . import palette
 from .content import categories, logarithmic
 
-LEGEND, TICK = 34, 22  # characters shown of a label; the hover label has all
+LEGEND, TICK, WRAP = 34, 22, 12  # characters of a label and of its lines; hover labels have all
 WHOLE = 14  # an axis names up to this many whole numbers
 _MARKED = 45  # lines with more points have no markers
 
@@ -50,7 +51,8 @@ def chart(figure: Chart) -> dict[str, Any]:
         layout["yaxis"]["range"] = [log10(low) - 1, log10(high) + 0.2]  # a bar of any length
     if names := categories(figure):
         ticks = {"tickvals": [text(n) for n in names], "tickmode": "array"}
-        ticks["ticktext"] = [text(shorten(n, TICK)) for n in names]
+        lines = [wrap(shorten(n, TICK), WRAP, break_on_hyphens=False) for n in names]
+        ticks["ticktext"] = ["<br>".join(map(text, each)) for each in lines]  # else they slope
         layout["xaxis"] |= {"type": "category", "showgrid": False, **ticks}
     layout["shapes"] = [
         {"type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1}
