@@ -26,7 +26,6 @@ MOLECULES = 30  # largest number of molecules; fewer molecules get more orientat
 FEWEST = 20  # with fewer molecules, motions seem to change nothing by chance
 STEP = 5e-3  # of central differences, which are exact for an invariant function
 STILL = 1e-3  # a motion with a rate below this fraction of the largest changes nothing
-_XYZ = ("x", "y", "z")
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,5 +167,5 @@ def describe(algebra: Algebra) -> str:
 def _direction(axis: Float[Tensor, " 3"]) -> str:
     k = int(axis.abs().argmax())
     if float(axis[k].abs() / axis.norm()) > 0.999:
-        return _XYZ[k]
+        return "xyz"[k]
     return direction(axis / axis.norm() * axis[k].sign())

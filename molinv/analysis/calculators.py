@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile, is_zipfile
 
 import numpy as np
@@ -40,13 +40,6 @@ PROPERTIES = {
     "charges": ("e", "atom scalar"),
 }
 NEAR = 0.7  # atoms of neighbouring cells below this fraction of their bond length overlap
-
-
-class Given(NamedTuple):
-    """Structures that a calculator can take, and sentences on structures that were left out."""
-
-    structures: Structures
-    notes: list[str]
 
 
 def of_calculator(calculator: Calculator, name: str = "energy") -> Subject:
@@ -171,11 +164,13 @@ def load_metatomic(path: str) -> Calculator:
         raise InputError(f"{path} is not a metatomic model: {error.__cause__}.") from error
 
 
-def structures_for(calculator: Calculator, name: str, items: Sequence[Atoms]) -> Given:
-    """The structures on which the calculator works, with the true values stored in them.
+def structures_for(
+    calculator: Calculator, name: str, items: Sequence[Atoms]
+) -> tuple[Structures, list[str]]:
+    """The structures on which the calculator works, and sentences on those that are left out.
 
-    ASE stores true values in a structure's own calculator (energies and forces of an extended XYZ
-    file). Raises InputError if no structure is left.
+    True values come from a structure's own calculator, where ASE stores those of an extended XYZ
+    file. Raises InputError if no structure is left.
     """
     kept: list[Atoms] = []
     notes: list[str] = []
@@ -190,7 +185,7 @@ def structures_for(calculator: Calculator, name: str, items: Sequence[Atoms]) ->
             kept.append(atoms)
     if not kept:
         raise InputError(f"no structure can be used; the first was {notes[0]}")
-    return Given(as_structures(kept, name), notes)
+    return as_structures(kept, name), notes
 
 
 def as_structures(items: Sequence[Atoms], name: str = "") -> Structures:

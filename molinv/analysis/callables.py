@@ -18,14 +18,13 @@ def of_callable(
     names: Sequence[str] = ("output",),
     units: Sequence[str] = ("",),
     kind: str = "scalar",
-    title: str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Subject:
     """A function or torch module from pos (b, n, 3) and z (b, n) to (b, t) or (b, t, *e)."""
     if len(names) != len(units):
         raise InputError(f"expected one unit for each of {', '.join(names)}, got {list(units)}.")
     module = function.eval() if isinstance(function, nn.Module) else None
-    name = title or getattr(function, "__name__", type(function).__name__)
+    name = getattr(function, "__name__", type(function).__name__)
     quantities = tuple(Quantity(n, u) for n, u in zip(names, units, strict=True))
     return Subject(name, function, quantities, kind, module, dtype=dtype)
 

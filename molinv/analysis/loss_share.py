@@ -40,13 +40,14 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     made = Section("loss", "What broken symmetry costs")
     made.findings.append(measured_on(orbits))
     for q in mentioned(pooled):
-        unit = subject.units[q]
+        error, less = float(absolute[q, 0]), float(mean_saved[q])
         made.findings.append(
             f"{subject.names[q]}: {short(100 * float(pooled[q]))} % of the squared error on "
             "rotated molecules is variance over orientations (median for a molecule: "
             f"{share.text(q, unit='%', scale=100)}). Averaging over orientations removes it, and "
-            f"lowers the mean absolute error, {short(float(absolute[q, 0]))} {unit}, by "
-            f"{short(float(mean_saved[q]))} {unit}."
+            f"lowers the mean absolute error by {short(less)} of {short(error)} "
+            f"{subject.quantities[q].unit}".rstrip()
+            + "."
         )
     rows = []
     for q, n in enumerate(subject.quantities):
@@ -58,7 +59,7 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     made.table("Errors at one orientation and of the average over orientations", columns, rows)
     made.numbers = {
         "quantities": subject.names,
-        "units": subject.units,
+        "units": [n.unit for n in subject.quantities],
         "square_of_total_average_variance": plain(sums),
         "share": plain(pooled),
         "share_of_a_molecule": share.numbers(),

@@ -241,11 +241,11 @@ def of_ase(
     if isinstance(made, str):
         made = load_calculator(made, arguments, python)
     subject = of_calculator(made, property)
-    given = structures_for(made, property, structures)
+    given, notes = structures_for(made, property, structures)
     named_with = f", {arguments}" if arguments else ""
     text = calculator if isinstance(calculator, str) else called(made)
     subject = replace(subject, facts={"calculator": f"{text}{named_with}", "property": property})
-    return Source(subject, given.structures, given.notes)
+    return Source(subject, given, notes)
 
 
 def of_objects(

@@ -7,10 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 
-def _silent(what: str, total: int) -> Callable[[int], None]:
-    return lambda done: None
-
-
 @dataclass(frozen=True)
 class Settings:
     """Settings shared by all parts of an analysis.
@@ -28,7 +24,7 @@ class Settings:
     batch_size: int = 256
     threshold: float | None = None
     seed: int = 0
-    progress: Callable[[str, int], Callable[[int], None]] = _silent
+    progress: Callable[[str, int], Callable[[int], None]] = lambda what, total: lambda done: None
 
 
 @contextmanager

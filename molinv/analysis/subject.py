@@ -162,10 +162,6 @@ class Subject:
         return [quantity.name for quantity in self.quantities]
 
     @property
-    def units(self) -> list[str]:
-        return [quantity.unit for quantity in self.quantities]
-
-    @property
     def output(self) -> Action:
         """How a rotation acts on what the function returns."""
         return of_kind(self.kind)

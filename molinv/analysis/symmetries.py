@@ -129,10 +129,8 @@ def _gradient(made: Section, orbits: Orbits, m: int, settings: Settings) -> None
     for i in range(min(m, MOLECULES // 3)):
         pos, z = orbits.structures.batch([i])
         inside = of_atoms(z)[..., None]
-        u, v = (
-            _unit(torch.randn(DIRECTIONS, *pos.shape[1:], generator=draw).double() * inside)
-            for _ in range(2)
-        )
+        drawn = torch.randn(2, DIRECTIONS, *pos.shape[1:], generator=draw).double() * inside
+        u, v = drawn / drawn.flatten(2).norm(dim=2)[..., None, None]
         pos, z = pos.double().expand(DIRECTIONS, -1, -1), z.expand(DIRECTIONS, -1)
         (up, ahead), (down, behind) = (potential(pos + s * STEP * u, z) for s in (1, -1))
         (_, left), (_, right) = (potential(pos + s * STEP * v, z) for s in (1, -1))
@@ -154,7 +152,3 @@ def _gradient(made: Section, orbits: Orbits, m: int, settings: Settings) -> None
         f"Their Jacobian is asymmetric by {middle.text(1, unit='%', scale=100)}; that of a "
         "gradient is symmetric."
     )
-
-
-def _unit(directions: Float[Tensor, "d n 3"]) -> Float[Tensor, "d n 3"]:
-    return directions / directions.square().sum((1, 2), keepdim=True).sqrt()

@@ -20,6 +20,7 @@ from ..groups import SO3
 from .intervals import short
 from .learned.measures import angles
 from .orbits import Orbits
+from .orbits.maps import label
 from .section import Section, Series
 from .settings import Settings
 from .subject import of_atoms
@@ -50,8 +51,7 @@ def section(orbits: Orbits, settings: Settings) -> Section:
         energy, force = (torch.stack(part) for part in zip(*each, strict=True))
         energies.append((energy.diff() / int(inside.sum())).abs())
         forces.append(force.diff(dim=0).abs().mean((1, 2)))
-        name = structures.names[i] if i < len(structures.names) else ""
-        lines.append(name or f"structure {i + 1}")
+        lines.append(label(structures, i))
     found = {"energy": torch.stack(energies), "forces": torch.stack(forces)}
     units = {"energy": "eV/atom", "forces": "eV/angstrom"}
     made = Section("walk", "A walk through orientations")
@@ -61,8 +61,7 @@ def section(orbits: Orbits, settings: Settings) -> Section:
         "structures": lines,
         **{f"mean_{what}": float(v.mean()) for what, v in found.items()},
         **{f"max_{what}": float(v.max()) for what, v in found.items()},
-        "energy": found["energy"].tolist(),
-        "forces": found["forces"].tolist(),
+        **{what: v.tolist() for what, v in found.items()},
         "units": units,
     }
     text = [

@@ -68,14 +68,14 @@ def test_orientations_tell_a_field_from_an_average():
     assert made.findings == ["a has rotations about z, so(2) and all translations."]
 
 
-def test_few_molecules_are_turned_more_often():
+def test_few_molecules_get_more_orientations():
     given = known.molecules(2)
     made, _ = known.made(section, known.subject(field(torch.tensor([0, 0, 1.0]))), given, 2)
     assert list(made.numbers["a"]) == ["in random orientations"]
     assert made.findings == ["a has rotations about z, so(2) and all translations."]
 
 
-def test_vectors_are_left_alone():
+def test_vectors_are_refused():
     subject = known.subject(lambda pos, z: pos[:, :1], "vector")
     with pytest.raises(InputError, match="scalars of molecules only"):
         known.made(section, subject, known.molecules(4), 2)

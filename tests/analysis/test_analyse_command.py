@@ -84,7 +84,7 @@ def test_many_runs_make_one_figure(run, tmp_path, capsys):
     assert (tmp_path / "out" / "report.html").is_file()
 
 
-def test_a_run_without_a_history_is_analysed_all_the_same(run, tmp_path):
+def test_a_run_without_a_history_is_analysed(run, tmp_path):
     folder = shutil.copytree(run, tmp_path / "a")
     (folder / "metrics.csv").unlink()
     out = tmp_path / "out"
@@ -118,7 +118,7 @@ def test_gfn2_is_invariant_and_equivariant_to_rounding(water, tmp_path, capsys):
         assert f"TBLite is {word}" in capsys.readouterr().out
 
 
-def test_a_part_that_fails_leaves_the_others(water):
+def test_a_failing_part_does_not_stop_the_others(water):
     subject = of_callable(lambda pos, z: distances(pos.detach().clone(), z))
     atoms = molecule("H2O")
     given = Structures([torch.tensor(atoms.positions)], [torch.tensor(atoms.numbers)])

@@ -1,4 +1,4 @@
-"""Uniform orientations are taken for such as often as promised, others are found out."""
+"""Tests of stored orientations: uniform ones pass at the stated rate, others are detected."""
 
 import json
 from pathlib import Path
@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from molinv import InputError, groups
-from molinv.analysis.audit import learners
+from molinv.analysis.audit import orientations as learners
+from molinv.analysis.audit.orientations import atom_directions, bingham, principal_axes, rayleigh
 from molinv.analysis.audit.section import audit, section
-from molinv.analysis.audit.uniformity import atom_directions, bingham, principal_axes, rayleigh
 from molinv.analysis.section import Globe
 from molinv.analysis.settings import Settings
 from molinv.analysis.subject import Structures
@@ -54,7 +54,7 @@ def test_p_values_of_uniform_directions_are_uniform(test, n):
         assert abs((p < level).double().mean() - level) < 3.5 * error + 0.2 * level
 
 
-def test_each_test_finds_what_it_is_for():
+def test_each_test_detects_its_alternative():
     u = sphere(200, 300)
     field = u + torch.tensor([0.0, 0.0, 0.3])
     field = field / field.norm(dim=-1, keepdim=True)
@@ -96,7 +96,7 @@ def test_axes_and_directions_turn_with_the_molecule():
     torch.testing.assert_close(u @ g.mT, v, atol=1e-4, rtol=0)
 
 
-def test_masses_count():
+def test_principal_axes_are_weighted_by_mass():
     # a heavy pair across a light one: the long axis goes through the heavy atoms
     pos = torch.tensor([[1.0, 0, 0], [-1, 0, 0], [0, 2, 0], [0, -2, 0]])
     axes, _ = principal_axes(Structures([pos], [torch.tensor([35, 35, 1, 1])]))
@@ -120,7 +120,7 @@ def test_the_stored_orientations_of_qm9_are_not_uniform():
 
 
 @pytest.mark.skipif(not (cache_root() / FOLDER).exists(), reason="the QM9 cache is not built")
-def test_nor_are_those_of_its_first_five_thousand():
+def test_the_first_five_thousand_of_qm9_are_not_uniform():
     tests = audit(structures("qm9", 5000), Settings())
     assert len(tests) == 8
     assert all(test.p < 1e-20 for test in tests)
@@ -130,7 +130,7 @@ def test_nor_are_those_of_its_first_five_thousand():
     assert max(test.excess for test in tests) < 0.05
 
 
-def test_turned_by_haar_nothing_is_found():
+def test_haar_rotated_molecules_pass():
     given = structures(SAMPLE, 300)
     seeds = 80
     p = []
@@ -153,7 +153,7 @@ def test_turned_by_haar_nothing_is_found():
     assert not any(isinstance(figure, Globe) for figure in found.figures)
 
 
-def test_effects_have_intervals_that_hold_the_truth():
+def test_intervals_of_effects_contain_the_truth():
     given = structures(SAMPLE, 300)
     tests = make(turned(given, 3)).numbers["tests"]
     held = []
@@ -176,7 +176,7 @@ def test_too_few_molecules_cannot_be_audited():
         make(structures(SAMPLE, 10))
 
 
-def test_what_has_no_direction_is_left_out():
+def test_atoms_at_the_centroid_are_left_out():
     given = structures(SAMPLE, 30)
     atoms = [torch.zeros(1, 3)] * 30
     both = Structures([*given.pos, *atoms], [*given.z, *[torch.ones(1).long()] * 30])
@@ -198,7 +198,7 @@ def test_a_classifier_tells_stored_molecules_from_turned_ones():
     assert learners.told_apart(structures(SAMPLE, 50), 5, 0) is None
 
 
-def test_a_regressor_sees_what_the_orientation_says_and_no_more():
+def test_a_regressor_predicts_only_values_that_depend_on_orientation():
     given = turned(structures(SAMPLE, 600), 0)
     axes, _ = principal_axes(given)
     draw = torch.Generator().manual_seed(0)

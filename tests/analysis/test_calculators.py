@@ -5,6 +5,7 @@ import importlib.util
 import json
 import sys
 import types
+import zipfile
 
 import numpy as np
 import pytest
@@ -70,14 +71,14 @@ def test_a_crystal_turns_with_its_cell(name):
     assert float(report.analyses[0].orbits.power[..., 0].max()) > 1e-6
 
 
-def test_a_term_of_the_cell_alone_is_found():
+def test_a_term_that_depends_on_the_cell_only_is_found():
     report = analyse(Laboratory(0.01), crystals(), property="energy_per_atom", parts=["orbit"])
     assert report.answer == "no"
     assert "spectrum" not in [s.name for s in report.analyses[0].sections]
     assert analyse(Laboratory(0.0), crystals(), parts=["orbit"]).answer == "yes"
 
 
-def test_rows_of_the_cell_come_back_as_the_cell():
+def test_batches_keep_the_cell():
     (atoms, *_) = given = crystals(2)
     pos, z = as_structures(given).batch([0, 1])
     back = atoms_of(pos[0], z[0])
@@ -92,7 +93,7 @@ def test_rows_of_the_cell_come_back_as_the_cell():
     assert atoms_of(pos[0], z[0]).pbc.tolist() == [True, True, False]
 
 
-def test_true_values_that_structures_bring_count(tmp_path):
+def test_true_values_stored_in_structures_are_used(tmp_path):
     given = crystals(7)
     for atoms in given:
         made = atoms.copy()
@@ -108,25 +109,23 @@ def test_true_values_that_structures_bring_count(tmp_path):
     assert analyse(EMT(), given, parts=["orbit"]).analyses[0].numbers("orbit")["error"] is None
 
 
-def test_what_it_cannot_take_is_left_out_and_named():
+def test_unusable_structures_are_left_out_and_named():
     flat = Atoms("Cu", cell=[3.6, 3.6, 0], pbc=True)
     turned = bulk("Cu", cubic=True)
     turned.rotate(30, "z")  # and not its cell
     others = [molecule("SiH4"), flat, turned, *crystals(2)]
-    found = structures_for(EMT(), "energy", others)
-    assert len(found.structures) == 2
+    found, notes = structures_for(EMT(), "energy", others)
+    assert len(found) == 2
     assert [
         words in note
-        for words, note in zip(
-            ("No EMT-potential", "no volume", "cell not"), found.notes, strict=True
-        )
+        for words, note in zip(("No EMT-potential", "no volume", "cell not"), notes, strict=True)
     ] == [True] * 3
     with pytest.raises(InputError, match="the first was left out H4Si"):
         structures_for(EMT(), "energy", others[:2])
     check_cell(crystals(1)[0])
 
 
-def test_arguments_reach_the_calculator_and_what_it_prints_does_not(tmp_path, monkeypatch, capfd):
+def test_calculators_get_arguments_and_their_printing_is_discarded(tmp_path, monkeypatch, capfd):
     monkeypatch.syspath_prepend(str(__file__).rpartition("/")[0])
     write(tmp_path / "cu.extxyz", crystals(3))
     arguments = ["analyse", "--calculator", "test_calculators:Laboratory", "--structures"]
@@ -167,7 +166,7 @@ def test_modules_and_their_precision():
         analyse(Net())
 
 
-def test_the_walk_is_that_of_ml_peg():
+def test_the_walk_matches_ml_peg():
     turns = walk(0)
     assert turns.shape == (115, 3, 3)
     between = torch.rad2deg(angles(turns[1:15] @ turns[:14].mT))
@@ -220,7 +219,8 @@ def test_a_calculator_runs_in_another_environment(tmp_path, monkeypatch, capfd):
 
 def test_a_metatomic_model_is_named_by_its_file(tmp_path, monkeypatch, capsys):
     write(tmp_path / "few.xyz", [molecule(name) for name in ("H2O", "CO", "CH4")])
-    torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), tmp_path / "model.pt")
+    with zipfile.ZipFile(tmp_path / "model.pt", "w") as archive:  # laid out as TorchScript does
+        archive.writestr("model/code/__torch__.py", "")
     torch.save({}, tmp_path / "state.pt")
     arguments = ["--structures", str(tmp_path / "few.xyz"), "--parts", "orbit"]
     arguments += ["-o", str(tmp_path / "out")]

@@ -22,7 +22,7 @@ class Net(nn.Module):
 
 
 @pytest.mark.parametrize("name", ["gpu", "xpu:7", "", "cuda:99"])
-def test_a_device_that_is_not_there_is_one_sentence(name, capsys):
+def test_an_unknown_device_gives_one_sentence(name, capsys):
     assert main(["analyse", "qm9", "--molecules", "2", "--device", name]) == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
@@ -43,7 +43,7 @@ def test_the_network_and_its_inputs_are_on_the_subject_s_device():
     assert found.mean.device.type == "cpu"
 
 
-def test_plain_functions_stay_and_what_fails_elsewhere_says_so():
+def test_functions_stay_on_the_cpu_and_failures_elsewhere_are_errors():
     given = molecules(2)
     function = of_callable(lambda pos, z: pos[:, :1, 2])
     assert place(function, given, "auto") is function

@@ -189,7 +189,7 @@ def test_seeds_and_a_sweep_of_lambda_in_one_figure(tmp_path):
         for seed in (0, 1)
     ]
     found = several(folders)
-    assert [c.name for c in charts(found)] == ["sweep_extents_rad", "sweep_errors", "sweep_history"]
+    assert [c.name for c in charts(found)] == ["sweep_extents_rad", "sweep_errors"]
     mean, points = charts(found)[0].series
     assert charts(found)[0].log_x
     assert mean.x == [0.002, 0.05]
@@ -204,7 +204,7 @@ def test_seeds_and_a_sweep_of_lambda_in_one_figure(tmp_path):
     json.dumps(found.numbers, allow_nan=False)
 
 
-def test_several_targets_count_alike(tmp_path):
+def test_targets_have_equal_weight(tmp_path):
     a = run(tmp_path / "a", 0.0, 0, 1.0, 10.0, ("homo", "mu"))
     b = run(tmp_path / "b", 0.1, 0, 2.0, 30.0, ("homo", "mu"))
     found = several([a, b])
@@ -212,7 +212,7 @@ def test_several_targets_count_alike(tmp_path):
     assert not charts(found)[0].log_x  # lambda 0 has no logarithm
 
 
-def test_what_is_no_sweep(tmp_path):
+def test_bad_sweeps_are_refused(tmp_path):
     a, b = run(tmp_path / "a", 0.1, 0, 1, 1), run(tmp_path / "b", 0.1, 0, 1, 1, ("mu",))
     with pytest.raises(InputError, match="at least two"):
         several([a])

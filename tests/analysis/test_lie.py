@@ -67,7 +67,7 @@ def test_groups_that_are_not_rotations(group, function, kind, expected):
 
 
 @pytest.mark.parametrize("kind", ["vector", "tensor", "atom vector", "atom scalar"])
-def test_what_turns_with_the_molecule_has_none(kind):
+def test_equivariant_functions_have_no_lie_derivative(kind):
     def function(pos, z):
         outer = torch.einsum("bn,bni,bnj->bij", z.to(pos), pos, pos)
         weighted = pos * z[..., None]
@@ -135,7 +135,7 @@ def test_attention_whose_fused_kernel_has_no_forward_rule(gradients):
     assert torch.backends.mha.get_fastpath_enabled() == fast
 
 
-def test_what_has_no_forward_rule_is_named():
+def test_operations_without_a_forward_rule_are_named():
     class Odd(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -158,12 +158,12 @@ def silent(pos, z):
 
 
 @pytest.mark.parametrize("function", [cut, silent, torch.inference_mode()(linear)])
-def test_a_derivative_that_was_cut_off_is_not_reported(function):
+def test_a_detached_derivative_is_not_reported(function):
     with pytest.raises(InputError, match="hides part"):
         check(subject(function), MIXED, groups.SO3())
 
 
-def test_an_averaging_model_is_not_taken_at_its_word():
+def test_a_model_that_hides_its_averaging_is_found():
     # its frames pass no gradient, so that it looks as if it were not invariant
     made = model("canonical", model_args={"width": 32, "layers": 1})
     with pytest.raises(InputError, match="hides part"):
@@ -172,13 +172,13 @@ def test_an_averaging_model_is_not_taken_at_its_word():
 
 @pytest.mark.parametrize("function", [linear, quadrupole, invariant, lambda p, z: z[:, :1] * 1.0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_an_honest_function_passes(function, dtype):
+def test_a_differentiable_function_passes_the_check(function, dtype):
     away = check(subject(function, dtype=dtype), molecules(3, 4, dtype=dtype), groups.SO3())
     assert away < (1e-2 if dtype is torch.float32 else 1e-6) or function is invariant
 
 
 @pytest.mark.parametrize(("function", "l"), [(linear, 1), (quadrupole, 2)])
-def test_over_haar_they_are_the_spectrum(function, l):
+def test_over_haar_derivatives_match_the_spectrum(function, l):
     structures, made = molecules(4, 5, 5), subject(function)
     orbits = sweep(made, structures, 5)
     group = groups.SO3()
@@ -218,7 +218,7 @@ def test_values_by_atom_are_relative_to_their_variance_over_atoms():
     assert float(rates.relative()[0, 0]) == pytest.approx(float(expected))
 
 
-def test_blocks_and_order_make_nodifference():
+def test_blocks_and_order_make_no_difference():
     structures = molecules(3, 6, 4, 5)
     one = measure(subject(linear), structures, groups.SO3(), Settings(batch_size=1), 3)
     all_ = measure(subject(linear), structures, groups.SO3(), Settings(batch_size=9), 3)

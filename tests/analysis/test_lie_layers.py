@@ -123,7 +123,7 @@ EQUIVARIANT = [("painn", {"width": 16, "layers": 2}), ("equivariant", {"channels
 
 @pytest.mark.parametrize(("name", "settings"), EQUIVARIANT, ids=["painn", "equivariant"])
 @pytest.mark.parametrize("output", ["scalar", "vector"])
-def test_vectors_inside_turn(name, settings, output):
+def test_hidden_vectors_rotate(name, settings, output):
     made = own(name, **settings, output=output)
     found = flow(made, molecules(3, 5, 4), GROUP)
     hidden = found.hidden.nan_to_num(0)
@@ -196,7 +196,7 @@ def test_stages_in_the_order_of_execution():
     assert not net.late._forward_pre_hooks
 
 
-def test_what_cannot_be_looked_into():
+def test_subjects_without_layers_are_refused():
     with pytest.raises(InputError, match="not a torch module"):
         flow(subject(linear), molecules(3), GROUP)
     with pytest.raises(InputError, match="did you mean 'a'"):
@@ -228,7 +228,7 @@ def test_the_section_of_an_invariant_network_says_so():
     assert not any("broken by" in text for text in found.findings)
 
 
-def test_generators_that_do_nothing_are_set_apart():
+def test_generators_without_an_effect_are_named():
     box = UniformBox(groups.SE3(), init=0.5)
     subject_ = own("point", width=16, layers=1, geometry="displacement")
     found = made(replace(subject_, distribution=box), molecules(3, 5, 4))
@@ -243,7 +243,7 @@ def test_the_section_without_layers_and_with_one_molecule():
     assert any("have the same value" in text for text in found.findings)
 
 
-def test_an_action_of_ones_own():
+def test_a_custom_action():
     half = Hidden("half a turn", lambda x, h: [0.5 * part for part in VECTOR.act(x, h)])
     found = flow(subject(Chain()), molecules(3, 4), GROUP, {"a": half})
     assert found.actions == ["half a turn", "nothing changes"]

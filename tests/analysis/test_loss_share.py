@@ -47,7 +47,7 @@ def test_the_split_of_a_linear_function(dtype, bound):
     json.dumps(found.numbers, allow_nan=False)
 
 
-def test_an_invariant_function_loses_nothing_and_a_centred_one_everything():
+def test_the_share_is_0_if_invariant_and_1_if_only_variance_is_lost():
     def f(pos, z):
         return torch.stack([pos.square().sum((1, 2)), 5 + pos[:, 0, 2]], 1)
 
@@ -88,14 +88,14 @@ def test_the_share_over_training():
     assert not any("before such figures" in text for text in found.findings)
 
 
-def test_a_run_that_began_without_such_figures():
+def test_a_run_whose_first_epochs_lack_the_share():
     found, _ = share(subject(line, history=rows(5, first=4)), known(5.0), degree=3)
     assert found.numbers["training"]["a"]["epoch"] == [4, 5]
     assert found.findings[-1].startswith("3 of the run's epochs")
 
 
 @pytest.mark.parametrize(("history", "says"), [(rows(0, first=4), "this run"), ((), "no history")])
-def test_a_run_without_such_figures_says_so(history, says):
+def test_a_run_without_the_share_says_so(history, says):
     found, _ = share(subject(line, history=history), known(5.0), degree=3)
     assert says in found.findings[-1]
     assert "training" not in found.numbers

@@ -33,7 +33,7 @@ def directions():
     return torch.stack([lat.cos() * lon.cos(), lat.cos() * lon.sin(), lat.sin()], -1)
 
 
-def test_views_bring_their_direction_to_the_eye():
+def test_views_rotate_their_direction_to_z():
     g = views.views(views.LATITUDES[:, None], views.LONGITUDES[None])
     eye = torch.tensor([0.0, 0.0, 1.0]).double()
     torch.testing.assert_close((g @ directions()[..., None])[..., 0], eye.expand(*g.shape[:2], 3))
@@ -89,7 +89,7 @@ def test_coefficients_describe_the_function(degree):
     assert float((maps.SO3().basis(g, degree)[0] @ about)[0]) == pytest.approx(float(mean))
 
 
-def test_vectors_that_turn_along_have_no_map():
+def test_equivariant_vectors_have_no_map():
     def f(pos, z):
         return (z[..., None] * pos).sum(1)[:, None]
 
@@ -100,6 +100,6 @@ def test_vectors_that_turn_along_have_no_map():
         maps.section(orbits, Settings())
 
 
-def test_molecules_without_names_are_called_by_their_formula():
+def test_molecules_without_names_get_their_formula():
     structures = known.molecules(2)
     assert maps.label(structures, 0) == "HHeLi (no. 0)"

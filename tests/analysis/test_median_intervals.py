@@ -18,7 +18,7 @@ LAWS = {
 
 @pytest.mark.parametrize("m", [FEWEST, 10, 30, 100])
 @pytest.mark.parametrize("law", LAWS)
-def test_intervals_hold_the_median_as_often_as_they_say(law, m):
+def test_intervals_have_the_stated_coverage(law, m):
     drawn, truth = LAWS[law]
     values = torch.from_numpy(drawn(np.random.default_rng(m), m, 10_000))
     found = median(values)
@@ -32,7 +32,7 @@ def test_medians_of_even_and_odd_numbers():
     assert median(values[:3]).value.tolist() == [4.0, 1.0]
 
 
-def test_one_molecule_does_not_move_it():
+def test_one_molecule_does_not_move_the_median():
     values = torch.arange(30.0)[:, None]
     spoilt = values.clone()
     spoilt[-1] = 1e9

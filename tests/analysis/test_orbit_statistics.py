@@ -46,7 +46,7 @@ def test_a_linear_function(dtype, bound):
     json.dumps(numbers, allow_nan=False)
 
 
-def test_what_it_stands_beside():
+def test_errors_and_differences_are_reported():
     given = molecules(60)
     draw = torch.Generator().manual_seed(1)
     shift = torch.randn(60, generator=draw, dtype=torch.float64)
@@ -87,7 +87,7 @@ def test_by_size_and_by_element():
     assert len(charts["orbit_size"].series[0].y) == len(by_size)
 
 
-def test_sizes_are_gathered_in_few_groups_that_hold_every_molecule_once():
+def test_size_groups_are_few_and_contain_each_molecule_once():
     pos = [torch.randn(3 + i % 25, 3, dtype=torch.float64) for i in range(200)]
     given = Structures(pos, [torch.ones(len(p), dtype=torch.long) for p in pos])
     found, _ = statistics(subject(line), given, degree=3)

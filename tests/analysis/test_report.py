@@ -58,7 +58,7 @@ def test_files(folder):
     assert (folder / "report.html").stat().st_size < 6e6
 
 
-def test_page_asks_for_nothing(page):
+def test_the_page_loads_nothing(page):
     for tag, attributes in page.found:
         for name in LOADS & set(attributes):
             value = attributes[name]
@@ -120,7 +120,7 @@ def test_missing_and_empty_sections_are_shown(page):
     assert any("not made" in text for text in page.text["em"])
 
 
-def test_comparison_puts_the_same_names_together(tmp_path):
+def test_a_comparison_aligns_sections_by_name(tmp_path):
     a, b = given.sections(), given.sections()[1:]
     b[0].figures[0] = given.globe(scale=3.0)
     paths = write_comparison(

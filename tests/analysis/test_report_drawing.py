@@ -28,7 +28,7 @@ def test_a_sphere_alone_has_no_atoms_and_is_not_transparent():
     assert np.max(surface["z"]) == pytest.approx(1.0)
 
 
-def test_places_are_those_of_latitude_and_longitude():
+def test_points_follow_latitude_and_longitude():
     figure = given.globe()
     surface = globe.traces(replace(figure, pos=(), z=()), (0.0, 1.0))["data"][0]
     x, y, z = (np.array(surface[axis]) for axis in "xyz")
@@ -38,7 +38,7 @@ def test_places_are_those_of_latitude_and_longitude():
     assert np.array(surface["surfacecolor"]).shape == x.shape
 
 
-def test_what_cannot_be_drawn_is_refused():
+def test_bad_globes_are_refused():
     with pytest.raises(InputError, match="expected values"):
         globe.traces(replace(given.globe(), latitude=[0.0]), (0.0, 1.0))
 

@@ -120,7 +120,7 @@ def test_a_function_averaged_over_a_rule_has_no_power_up_to_its_degree(dtype, bo
     assert there[:, 1:, 4].all()
 
 
-def test_power_above_what_is_known_is_warned_of_and_the_degree_named_resolves_it():
+def test_power_above_the_known_degrees_gives_a_warning_that_names_a_sufficient_degree():
     def f(pos, z):
         return torch.cat([harmonic(1)(pos, z) + harmonic(l)(pos, z) for l in (3, 5)], 1)
 
@@ -136,7 +136,7 @@ def test_power_above_what_is_known_is_warned_of_and_the_degree_named_resolves_it
     assert float(shares(found)[1, 4]) == pytest.approx((1 / 11) / (1 / 3 + 1 / 11))
 
 
-def test_less_than_a_twentieth_above_is_not_warned_of():
+def test_less_than_a_twentieth_above_gives_no_warning():
     def f(pos, z):
         return harmonic(1)(pos, z) + 0.35 * harmonic(5)(pos, z)
 
@@ -151,7 +151,7 @@ def fast(pos, z):
     return torch.cos(12 * u)[:, None]
 
 
-def test_what_changes_faster_than_the_rule_follows_is_not_named():
+def test_no_degree_is_named_for_unresolved_functions():
     # the rule of degree 5 takes it for a quadrupole
     found, orbits = spectrum(subject(fast), molecules(4), degree=5)
     assert found.numbers["resolved"] == [False]
@@ -160,7 +160,7 @@ def test_what_changes_faster_than_the_rule_follows_is_not_named():
     assert float(orbits.left[0]) > 0.5
 
 
-def test_the_degree_rises_as_far_as_is_needed_and_allowed():
+def test_the_degree_rises_within_the_budget():
     def f(pos, z):
         return harmonic(1)(pos, z) + harmonic(6)(pos, z)
 
@@ -174,7 +174,7 @@ def test_the_degree_rises_as_far_as_is_needed_and_allowed():
     assert resolved(subject(f), molecules(4), Settings(degree=3)).degree == 1
 
 
-def test_what_nothing_changes_is_seen_in_few_orientations():
+def test_invariant_functions_need_few_orientations():
     def f(pos, z):
         return pos.square().sum((1, 2))[:, None]
 

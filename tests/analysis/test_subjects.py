@@ -53,7 +53,7 @@ def test_a_broken_calculator_is_caught():
     assert share[0, 0] > 1 - 1e-6  # degree 1
 
 
-def test_what_a_calculator_cannot_do_is_said():
+def test_calculator_errors_are_sentences():
     with pytest.raises(InputError, match="Broken has no dipole; it has energy"):
         of_calculator(Broken(), "dipole")
     with pytest.raises(InputError, match="did you mean 'energy'"):
@@ -78,7 +78,7 @@ def test_any_module_is_a_subject():
         of_callable(Net(), ["a", "b"], ["eV"])
 
 
-def test_a_run_brings_its_model_its_history_and_its_test_molecules(run):
+def test_a_run_provides_model_history_and_test_molecules(run):
     subject, config, saved = of_run(run)
     structures = held_out(config, saved, 20)
     assert [q.name for q in subject.quantities] == config.target_names

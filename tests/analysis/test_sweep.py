@@ -58,7 +58,7 @@ def test_powers_of_known_functions():
 
 
 @pytest.mark.parametrize("size", [1, 3, 256])
-def test_blocks_change_nothing(size):
+def test_blocks_make_no_difference(size):
     def f(pos, z):
         return (pos[..., 2] * z).sum(1, keepdim=True)
 
@@ -69,7 +69,7 @@ def test_blocks_change_nothing(size):
 
 
 @pytest.mark.parametrize("kind", ["vector", "tensor", "atom vector"])
-def test_what_turns_along_has_no_variance(kind):
+def test_equivariant_outputs_have_no_variance(kind):
     def f(pos, z):
         vector = (pos * z[..., None]).sum(1)
         if kind == "vector":

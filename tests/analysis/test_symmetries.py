@@ -56,7 +56,7 @@ def answers(net, **more):
     return {k: v["output"]["answer"] for k, v in numbers.items() if v and "output" in v}
 
 
-def test_a_sound_one_has_all_of_them():
+def test_a_sound_model_has_all_symmetries():
     found = answers(Sound())
     assert set(found) == {
         "reflection",
@@ -130,7 +130,7 @@ def test_a_crystal_is_moved_without_its_cell():
     assert numbers["permutation"]["energy_per_atom"]["answer"] == "yes"
 
 
-def test_the_threshold_that_is_given_decides():
+def test_the_given_threshold_decides():
     away = "translation by 1 angstrom"
     assert answers(Placed())[away] == "no"
     assert answers(Placed(), threshold=1e6)[away] == "almost"

@@ -77,7 +77,7 @@ def test_errors_are_those_of_turned_molecules():
     assert sum(asked) == 3 * calls()
 
 
-def test_vectors_are_turned_back():
+def test_vectors_are_rotated_back():
     made_ = subject(lambda pos, z: (pos * z[..., None]).sum(1)[:, None], kind="vector")
     assert over_angles(made_, molecules(3, 4), SETTINGS).max() < 1e-12
 
@@ -144,7 +144,7 @@ def with_(mu, function):
         (60, 30, 41, "agree"),
     ],
 )
-def test_when_they_agree(learned, low, high, expected):
+def test_agreement_of_reach_and_tolerance(learned, low, high, expected):
     assert agrees(learned, low, high) == expected
 
 

@@ -1,6 +1,5 @@
 """Report section: are the stored orientations of the molecules uniform?
 
-section.py     the section
-uniformity.py  statistical tests of directions
-learners.py    a classifier and a regressor that see orientations only
+section.py       the section
+orientations.py  tests of uniformity; a classifier and a regressor that see orientations only
 """

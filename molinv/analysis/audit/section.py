@@ -17,8 +17,7 @@ from ..section import Globe, Section, plain
 from ..settings import Settings
 from ..subject import Structures
 from ..wording import direction
-from .learners import from_axes, told_apart
-from .uniformity import atom_directions, bingham, principal_axes, rayleigh
+from . import orientations
 
 AXES = ("long axis", "middle axis", "short axis")  # by moment of inertia, smallest first
 ATOMS = 5  # number of atoms, in the order of the file
@@ -117,7 +116,7 @@ def _learned(
 ) -> None:
     """The classifier and the regressor that see orientations only."""
     seed = settings.seed
-    if (found := told_apart(structures, ATOMS, seed)) is not None:
+    if (found := orientations.told_apart(structures, ATOMS, seed)) is not None:
         made.numbers["told_apart"] = found._asdict()
         made.findings.append(
             f"A classifier tells a stored molecule from a rotated copy in {100 * found.value:.0f} "
@@ -128,7 +127,7 @@ def _learned(
         return
     made.numbers["from_axes"] = {}
     for q, name in enumerate(names):
-        if (found := from_axes(structures, structures.y[:, q], seed)) is None:
+        if (found := orientations.from_axes(structures, structures.y[:, q], seed)) is None:
             continue
         made.numbers["from_axes"][name] = found._asdict()
         if found.p < (1 - CONFIDENCE) / len(names):
@@ -141,7 +140,7 @@ def _learned(
 
 def audit(structures: Structures, settings: Settings) -> list[Tested]:
     """All tests with enough molecules; InputError if there is none."""
-    parts = principal_axes(structures), atom_directions(structures, ATOMS)
+    parts = orientations.principal_axes(structures), orientations.atom_directions(structures, ATOMS)
     u, there = (torch.cat(part, 1) for part in zip(*parts, strict=True))
     names = [*AXES, *(f"atom {order + 1}" for order in range(ATOMS))]
     kept = [k for k in range(len(names)) if there[:, k].sum() >= _FEWEST]
@@ -155,7 +154,7 @@ def audit(structures: Structures, settings: Settings) -> list[Tested]:
     tests = []
     for i, k in enumerate(kept):
         mine = u[there[:, k], i]
-        p = bingham(mine) if axial[i] else rayleigh(mine)
+        p = orientations.bingham(mine) if axial[i] else orientations.rayleigh(mine)
         order = torch.randperm(len(mine), generator=torch.Generator().manual_seed(settings.seed))
         one, other = (mine[half] for half in order.chunk(2))
         along = crowded(one, bool(axial[i]))

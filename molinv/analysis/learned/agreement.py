@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import degrees
+from typing import NamedTuple
 
 from ...distributions import (
     Composed,
@@ -23,8 +23,7 @@ NEVER = 180.0  # degrees: any rotation is tolerated
 _FACTOR, _MARGIN = 1.5, 15.0  # largest ratio and difference (degrees) that count as agreement
 
 
-@dataclass(frozen=True)
-class Reach:
+class Reach(NamedTuple):
     """The reach of the learned distribution about one axis, in degrees and in words."""
 
     degrees: float

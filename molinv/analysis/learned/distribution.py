@@ -119,8 +119,7 @@ def _measures(made: Section, mu: Distribution, settings: Settings) -> None:
         entropy, estimate = torch.nan, None
     error = 0.0 if estimate is None else estimate[1]
     if coverage is not None:
-        name = "coverage (Haar measure of its support)"
-        rows.append([name, coverage, 0.0])
+        rows.append(["coverage (Haar measure of its support)", coverage, 0.0])
     if entropy > -torch.inf:
         rows.append([f"entropy, {reference} (nats)", entropy, error])
         if group.compact:

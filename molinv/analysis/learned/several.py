@@ -11,7 +11,7 @@ from statistics import mean
 from ...errors import InputError
 from ...training.config import TrainConfig, read_config
 from ..runs import read_history
-from ..section import Section, Series, over_epochs
+from ..section import Section, Series
 
 VIEWS = ("stored", "rotated")
 _FREE = {"lam", "seed", "out"}  # settings in which runs of one sweep may differ
@@ -74,13 +74,6 @@ def several(runs: Sequence[Path]) -> Section:
         chart(f"sweep_extents_{unit.replace('-', '_')}", title, f"extent ({unit})", values)
     errors = {view: [_error(r, view, found) for r in found] for view in VIEWS}
     chart("sweep_errors", "Validation error against the reward's weight", _axis(found), errors)
-    name, (_, unit) = next(iter(first.extents.items()))
-    lines = [
-        over_epochs(f"lambda {r.config.lam:g}, seed {r.config.seed}", r.history, f"extent_{name}")
-        for r in found
-    ]
-    title = f"How {name} changed over training in each run"
-    made.chart("sweep_history", title, "epoch", f"{name} ({unit})", [s for s in lines if s])
     extents = [f"{n} ({u})" for n, (_, u) in first.extents.items()]
     columns = ["run", "lambda", "seed", *extents, *(f"error, {view}" for view in VIEWS)]
     rows = [

@@ -99,12 +99,7 @@ def _figures(
 
 
 def _sentences(
-    made: Section,
-    orbits: Orbits,
-    mean: Estimate,
-    top: float,
-    learned: dict[str, Reach],
-    basis: str,
+    made: Section, orbits: Orbits, mean: Estimate, top: float, learned: dict[str, Reach], basis: str
 ) -> None:
     if bool((mean.value[:, 2] >= NEVER).all()):
         most = short(100 * top)

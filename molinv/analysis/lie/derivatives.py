@@ -119,11 +119,11 @@ def measure(
     settings: Settings,
     orientations: int = 0,
     tick: Callable[[int], None] = lambda molecules: None,
-    derivative: Callable[[Subject, Tensor, Tensor, Group], tuple[Tensor, Tensor]] = derivatives,
+    derivative: Callable[[Subject, Tensor, Tensor, Group], tuple[Tensor, ...]] = derivatives,
 ) -> Rates:
     """Lie derivatives of molecules as stored, or in `orientations` Haar-random ones each.
 
-    `derivative` is `derivatives`, or `numerical` for a function that cannot be differentiated.
+    `derivative` is `derivatives`, or `doubted` for a function that cannot be differentiated.
     """
     e = len(subject.entries(1))
     turns = drawn_rotations(len(structures), orientations, settings.seed)
@@ -132,7 +132,7 @@ def measure(
         value = subject(pos, z).double()
         slope = torch.zeros(len(pos), group.k, len(subject.quantities), dtype=torch.float64)
         for g in turns[:, index]:
-            _, found = derivative(subject, pos @ g.to(pos).mT, z, group)
+            found = derivative(subject, pos @ g.to(pos).mT, z, group)[1]
             slope += length_squared(found, e).transpose(0, 1) / len(turns)
             tick(len(pos))
         atoms = of_atoms(z).sum(1).double() if subject.by_atom else torch.ones(len(z)).double()

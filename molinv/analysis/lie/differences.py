@@ -53,13 +53,6 @@ def doubted(
     return subject(pos, z).double(), torch.stack(near), torch.stack(doubt)
 
 
-def numerical(
-    subject: Subject, pos: Tensor, z: Tensor, group: Group
-) -> tuple[Float[Tensor, "b t *e"], Float[Tensor, "k b t *e"]]:
-    """f and L_X f by central differences, in place of `derivatives`."""
-    return doubted(subject, pos, z, group)[:2]
-
-
 def difference(
     subject: Subject, pos: Tensor, z: Tensor, group: Group, i: int, step: float
 ) -> Float[Tensor, "b t *e"]:

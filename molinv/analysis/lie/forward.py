@@ -58,11 +58,6 @@ def split(tree: Any) -> tuple[list[Tensor], list[Tensor]]:
     return values, tangents
 
 
-def moves(tree: Any) -> bool:
-    """Whether any of its tensors carries a tangent."""
-    return any(fw.unpack_dual(x).tangent is not None for x in tree_leaves(tree) if _real(x))
-
-
 def join(tree: Any, tangents: list[Tensor]) -> Any:
     """The same output with other tangents, in the order of `split`."""
     rest = iter(tangents)

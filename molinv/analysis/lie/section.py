@@ -14,7 +14,7 @@ from ..settings import Settings
 from ..subject import Subject
 from ..wording import listed
 from .derivatives import derivatives, group_of, measure, per_square
-from .differences import check, doubted, numerical
+from .differences import check, doubted
 from .flow import flow
 from .layers import layers
 
@@ -37,7 +37,7 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     except InputError as error:
         hidden = str(error)
         structures = structures.first(DIFFERENCES)
-    m, derivative = len(structures), numerical if hidden else derivatives
+    m, derivative = len(structures), doubted if hidden else derivatives
     tick = settings.progress("Lie derivatives", m * (1 + ORIENTATIONS))
     stored = measure(subject, structures, group, settings, 0, tick, derivative)
     turned = measure(subject, structures, group, settings, ORIENTATIONS, tick, derivative)
@@ -64,8 +64,8 @@ def section(orbits: Orbits, settings: Settings) -> Section:
         | {"median": steep.numbers()},
     }
     small = (_ROUNDING * torch.finfo(subject.dtype).eps) ** 2
-    quiet = (torch.maximum(*(e.nan_to_num(0) for e in (here, there))) < small).nonzero()
-    quiet = quiet[:, 0].tolist()
+    largest = torch.maximum(here.nan_to_num(0), there.nan_to_num(0))
+    quiet = (largest < small).nonzero()[:, 0].tolist()
     each = turned.relative()
     rows = [
         [q.name, *each[:, i].tolist(), *(steep.text(k, i) for k in range(group.k)), q.unit]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .forward import join, moves, split
+from .forward import join, split
 from .hidden import Hidden
 
 
@@ -59,9 +59,7 @@ class Tap:
             slopes = [t - a for t, a in zip(tangents, assumed, strict=True)]
             self.breaks |= any(bool((s != 0).any()) for s in slopes)
             self.sees(values, slopes)
-        if not self.replaces or not (moves(output) or any(bool(a.any()) for a in assumed)):
-            return None
-        return join(output, assumed)
+        return join(output, assumed) if self.replaces else None
 
 
 class Moments:
@@ -108,10 +106,7 @@ def _children(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]
 @contextmanager
 def attached(hooks: Iterable[torch.utils.hooks.RemovableHandle]) -> Iterator[None]:
     """As a context: attaches the hooks."""
-    held: list[torch.utils.hooks.RemovableHandle] = []
-    try:
-        held.extend(hooks)
+    with ExitStack() as stack:
+        for hook in hooks:
+            stack.callback(hook.remove)
         yield
-    finally:
-        for hook in held:
-            hook.remove()

@@ -42,7 +42,7 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     made.table("Standard deviation over orientations", columns, rows)
     made.numbers = {
         "quantities": subject.names,
-        "units": subject.units,
+        "units": [n.unit for n in subject.quantities],
         "median": middle.numbers(),
         "error": error.numbers() if known else None,
         "mae": plain(mae) if known else None,
@@ -99,7 +99,7 @@ def _by_element(structures: Structures) -> dict[str, Bool[torch.Tensor, " m"]]:
 
 def _sentence(orbits: Orbits, q: int, middle: Estimate, error: Estimate) -> str:
     subject, differ = orbits.subject, float(orbits.differences[q])
-    name, unit = subject.names[q], subject.units[q]
+    name, unit = subject.names[q], subject.quantities[q].unit
     size, value = middle.text(q, unit=unit), float(middle.value[q])
     if orbits.still[q]:
         return f"{name} does not change with orientation beyond rounding: {size}."
