@@ -9,7 +9,7 @@ import torch
 from ase.data import chemical_symbols
 from jaxtyping import Bool
 
-from ..intervals import Estimate, median
+from ..intervals import Estimate, median, short
 from ..section import Section, Series, plain
 from ..settings import Settings
 from ..subject import Structures
@@ -107,10 +107,10 @@ def _sentence(orbits: Orbits, q: int, middle: Estimate, error: Estimate) -> str:
     if orbits.structures.y is not None:
         of = float(error.value[q])
         text = f"the median absolute error, {error.text(q, unit=unit)}"
-        shares.append(f"{100 * value / of:.2g} % of {text}" if of else f"beside {text}")
+        shares.append(f"{short(100 * value / of)} % of {text}" if of else f"beside {text}")
     if differ > 0:
         what = "its median length" if orbits.entries else "the difference between molecules"
-        shares.append(f"{100 * value / differ:.2g} % of {what}, {differ:.3g} {unit}".rstrip())
+        shares.append(f"{short(100 * value / differ)} % of {what}, {differ:.3g} {unit}".rstrip())
     moved = "" if subject.kind == "scalar" else ", rotated back,"
     return (
         f"{name} of a molecule{moved} has a standard deviation over orientations of {size} "

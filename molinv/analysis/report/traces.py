@@ -16,7 +16,7 @@ from ..section import Chart, Series, plain
 from . import palette
 from .content import categories, logarithmic
 
-LEGEND, TICK, WRAP = 34, 22, 12  # characters of a label and of its lines; hover labels have all
+LEGEND, TICK, WRAP = 34, 40, 12  # characters of a label and of its lines; hover labels have all
 WHOLE = 14  # an axis names up to this many whole numbers
 _MARKED = 45  # lines with more points have no markers
 
@@ -126,7 +126,8 @@ def _axis(title: str, log: bool, values: Sequence[float]) -> dict[str, Any]:
     if not log:
         return axis
     positive = [v for v in values if isfinite(v) and v > 0]
-    decades = bool(positive) and max(positive) > 30 * min(positive)  # else 2 and 5 are named too
+    # each decade is named; 2 and 5 too if there are few, fewer if there are many
+    decades = bool(positive) and 30 < max(positive) / min(positive) < 1e9
     return axis | {"type": "log", "exponentformat": "power"} | ({"dtick": 1} if decades else {})
 
 
