@@ -1,10 +1,10 @@
 """What the demo says at its end: how far the distribution opened, and well-known molecules."""
 
-from molinv.bench.demo.drawing import draw
-from molinv.bench.demo.known import MOLECULES, Known, known_table
 from rich.console import Console
 
 from molinv.bench.demo import opening
+from molinv.bench.demo.drawing import draw
+from molinv.bench.demo.known import MOLECULES, Known, known_table
 
 ROWS = "epoch,extent_wx,extent_wy\n0,0.05,0.05\n1,1.5,0.2\n2,3.11,0.3\n"
 TARGETS = ("homo", "lumo", "gap")
