@@ -40,10 +40,11 @@ def main(
     """Train every method for the same time, one after the other, and compare them.
 
     Each run draws one group element per molecule and step, in training and in the test. On a CPU,
-    minutes are processor time: other programs do not change what a method gets, and two threads use
-    up a minute in half a minute. Only training counts towards them. The learning rates follow them,
-    and the epoch with the lowest validation error is tested. The table is printed after every run.
-    The same command resumes an interrupted benchmark.
+    minutes are processor time: waiting for other programs does not count, and two threads use up a
+    minute in half a minute. Other programs still slow a run through the caches that they share, so
+    use a quiet machine. Only training counts. The learning rates follow the minutes, and the epoch
+    with the lowest validation error is tested. The table is printed after every run. The same
+    command resumes an interrupted benchmark.
 
     All methods share one recipe, Muon with AdamW at molinv's own settings, except for the peers at
     the end (TorchMD-NET, SchNetPack, MACE, GotenNet). These train by their packages' settings, each
