@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import os
 
-from . import xtb
+from . import field, surface, xtb
 from .parsing import parse
 
 SUMMARY = "build a data set's cache and print its contents"
+# commands of their own that make a data set
+MAKERS = {"xtb": xtb.main, "field": field.main, "surface": surface.main}
 SHOWN = 5  # most reasons of rejected rows to print
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
-    if arguments[:1] == ["xtb"]:
-        return xtb.main(arguments[1:])
+    if arguments and arguments[0] in MAKERS:
+        return MAKERS[arguments[0]](arguments[1:])
 
     def fill(parser):
         parser.add_argument(
             "name",
             help="qm9, the folder of a data set, or a .csv .tsv .sdf .xyz .extxyz .db .traj file; "
-            "`molinv data xtb` makes a data set of energies, forces and dipoles (see `molinv data "
-            "xtb --help`)",
+            "`molinv data xtb` makes a data set of energies, forces and dipoles, `molinv data "
+            "field` of molecules in an electric field, `molinv data surface` of clusters over a "
+            "slab (see `molinv data xtb --help`)",
         )
         parser.add_argument(
             "--targets", help='targets of a file, as for training: "logS [log mol/L]"'
@@ -72,7 +75,7 @@ def main(arguments: list[str]) -> int:
     show(f"{len(molecules):,} molecules, {text}")
     table = Table("target", "unit", "what", "values", "missing", "mean", "std")
     molecules = with_moments(molecules, [t.name for t in TARGETS])
-    for t in (*molecules.targets, *(field.target for field in molecules.fields)):
+    for t in (*molecules.targets, *(each.target for each in molecules.fields)):
         y = molecules.values([t.name])[:, 0]
         y = np.linalg.norm(y.reshape(len(y), -1), axis=1) if SHAPES[t.kind] else y
         known = y[y == y]

@@ -14,6 +14,9 @@
 | `own.py`, `own_targets.py`, `own_values.py`, `own_classes.py` | a user's file of molecules |
 | `repeats.py`, `oddities.py` | notes on a user's file: repeats, total energies, outliers |
 | `units.py` | one spelling for each unit |
+| `electric_field.py` | molecules in a uniform electric field, labelled with GFN2-xTB |
+| `surface.py` | metal clusters over a metal slab, labelled with EMT |
+| `shards.py` | data sets that processes compute in shards, so that a run can be resumed |
 | `xtb.py` | perturbed geometries labelled with GFN2-xTB: energies, forces, dipoles |
 | `features.py`, `extras.py` | further inputs of a model: bonds, state, descriptors, xTB results |
 | `descriptors.py` | RDKit descriptors and numbers of columns, computed once and cached |

@@ -7,29 +7,22 @@ computed by tblite.
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from ..atomic import atomic_write
-from ..chem.xtb import check_installed
+from ..chem.xtb import METHOD, check_installed
 from ..errors import InputError
-from ..screen import messages
 from .molecules import Molecules
+from .shards import SHARD, Molecule, check_count, check_same, join, run, some
 from .split import permutation
 
 FILE = "xtb.extxyz"
-SHARD = 16  # molecules
 PARTS = (*8 * ("train",), "valid", "test")  # the parts of every ten molecules, in random order
-THREADS = "OMP_NUM_THREADS"
 ACCURACY = 0.1  # tblite's setting; forces are then converged to about 1e-5 eV/angstrom
 
 
@@ -70,88 +63,21 @@ def label(
     tblite, for more molecules than there are, and for a folder that holds another set.
     """
     check_installed()
-    if settings.molecules > len(molecules):
-        raise InputError(
-            f"expected at most {len(molecules):,} molecules, got {settings.molecules}."
-        )
-    if workers < 0:
-        raise InputError(f"expected 0 worker processes or more, got {workers}.")
+    check_count(molecules, settings.molecules, workers)
     chosen = permutation(len(molecules), settings.seed)[: settings.molecules]
     shards = folder / "shards"
     shards.mkdir(parents=True, exist_ok=True)
-    _check_same(folder / "settings.json", molecules, settings)
+    check_same(folder / "settings.json", asdict(settings) | {"of": len(molecules)})
     starts = range(0, len(chosen), SHARD)
     names = [shards / f"{start:08d}.extxyz" for start in starts]
     tasks = [
-        (_some(molecules, chosen, start), start, settings, name)
+        (some(molecules, chosen, start), start, settings, name)
         for start, name in zip(starts, names, strict=True)
         if not name.is_file()
     ]
-    _run(tasks, workers)
-    total = 0
-    with atomic_write(folder / FILE) as temporary, temporary.open("wb") as file:
-        for name in names:
-            text = name.read_bytes()
-            total += text.count(b"Properties=")
-            file.write(text)
+    run(shard, tasks, workers, METHOD)
+    total = join(names, folder / FILE)
     return folder / FILE, total, settings.molecules * settings.copies - total
-
-
-def _check_same(path: Path, molecules: Molecules, settings: Settings) -> None:
-    made = json.dumps(asdict(settings) | {"of": len(molecules)}, indent=1)
-    if path.is_file() and path.read_text(encoding="utf-8") != made:
-        raise InputError(
-            f"{path.parent} holds a set with other settings ({path.name}): choose another --out, "
-            "or delete that folder."
-        )
-    with atomic_write(path) as temporary:
-        temporary.write_text(made, encoding="utf-8")
-
-
-Molecule = tuple[str, np.ndarray, np.ndarray]  # id, z and pos
-Task = tuple[list[Molecule], int, Settings, Path]
-
-
-def _some(molecules: Molecules, chosen: Int64[np.ndarray, " m"], start: int) -> list[Molecule]:
-    made = []
-    for i in chosen[start : start + SHARD]:
-        z, pos = molecules.molecule(i)
-        made.append((molecules.ids[int(i)], np.array(z), np.array(pos)))
-    return made
-
-
-def _run(tasks: Sequence[Task], workers: int) -> None:
-    from rich.progress import track
-
-    def bar(items):
-        screen = messages()
-        return track(items, "GFN2-xTB", total=len(tasks), console=screen, transient=True)
-
-    if workers == 0:
-        for task in bar(tasks):
-            shard(*task)
-        return
-    spawned = multiprocessing.get_context("spawn")
-    with _one_thread(), ProcessPoolExecutor(workers, spawned) as pool:
-        try:
-            for done in bar(as_completed([pool.submit(shard, *task) for task in tasks])):
-                done.result()
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Give the processes started here one OpenMP thread each: with more they are slower."""
-    before = os.environ.get(THREADS)
-    os.environ[THREADS] = "1"  # a process reads this when it loads its libraries
-    try:
-        yield
-    finally:
-        os.environ.pop(THREADS)
-        if before is not None:
-            os.environ[THREADS] = before
 
 
 def shard(molecules: Sequence[Molecule], start: int, settings: Settings, path: Path) -> None:
@@ -182,18 +108,26 @@ def displaced(
 
 
 def singlepoint(
-    z: np.ndarray, pos: Float64[np.ndarray, "n 3"]
+    z: np.ndarray,
+    pos: Float64[np.ndarray, "n 3"],
+    field: Float64[np.ndarray, " 3"] | None = None,
 ) -> tuple[float, Float64[np.ndarray, "n 3"], Float64[np.ndarray, " 3"]]:
     """GFN2-xTB's energy (eV), forces (eV/angstrom) and dipole (e angstrom) of a neutral molecule.
 
-    z (n,) atomic numbers, pos in angstrom. Raises RuntimeError if xTB does not converge.
+    z (n,) atomic numbers, pos in angstrom, `field` a uniform electric field (atomic units). Raises
+    RuntimeError if xTB does not converge.
     """
     from ase.units import Bohr, Hartree
     from tblite.interface import Calculator
 
-    calculator = Calculator("GFN2-xTB", np.asarray(z, int), np.asarray(pos, float) / Bohr)
+    calculator = Calculator(METHOD, np.asarray(z, int), np.asarray(pos, float) / Bohr)
     calculator.set("verbosity", 0)
     calculator.set("accuracy", ACCURACY)
+    if field is not None:
+        from tblite.library import ffi
+
+        vector = ffi.new("double[3]", [float(x) for x in field])  # it refuses arrays
+        calculator.add("electric-field", vector)
     found = calculator.singlepoint()
     forces = -found.get("gradient") * (Hartree / Bohr)
     return float(found.get("energy")) * Hartree, forces, found.get("dipole") * Bohr

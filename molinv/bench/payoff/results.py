@@ -1,0 +1,188 @@
+"""The table and the figure of `payoff`: errors against the number of training examples."""
+
+from __future__ import annotations
+
+from math import sqrt
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, NamedTuple
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+from rich.table import Table
+
+from ...atomic import atomic_write
+from ..report import save, table
+from .tasks import FULL, GIVEN, LEARNED, METHODS, NONE
+
+LEVEL = 0.95
+CLOSE = 1.05  # times the error with the true group
+COLOURS = {NONE: "0.55", FULL: "C3", LEARNED: "C0", GIVEN: "C2"}
+STYLES = {NONE: "s--", FULL: "v--", LEARNED: "o-", GIVEN: "^:"}
+
+
+class Difference(NamedTuple):
+    """Paired differences over n seeds: their mean and its interval, None for one seed."""
+
+    mean: float
+    half: float | None
+    n: int
+
+    @property
+    def lower(self) -> bool:
+        """Whether the whole interval is below 0."""
+        return self.half is not None and self.mean + self.half < 0
+
+
+def difference(mine: dict[int, float], theirs: dict[int, float]) -> Difference | None:
+    """Errors less a rival's, paired by seed, with Student's 95 % interval; None without a pair."""
+    from scipy.stats import t
+
+    pairs = [mine[seed] - theirs[seed] for seed in mine if seed in theirs]
+    if not pairs:
+        return None
+    n = len(pairs)
+    if n == 1:
+        return Difference(pairs[0], None, 1)
+    half = float(t.ppf((1 + LEVEL) / 2, n - 1)) * stdev(pairs) / sqrt(n)
+    return Difference(mean(pairs), half, n)
+
+
+def summarise(results: list[dict[str, Any]], view: str = "error") -> list[dict[str, Any]]:
+    """A row for each set and size: every method's errors by seed, and the learned one's verdict.
+
+    `view` is "error", of one pass, or "averaged". A diverged run is counted in `failed`.
+    """
+    rows = []
+    for name, size in sorted({(r["set"], r["size"]) for r in results}):
+        runs = [r for r in results if (r["set"], r["size"]) == (name, size)]
+        errors = {
+            method: {r["seed"]: r[view] for r in runs if r["method"] == method and view in r}
+            for method in METHODS
+        }
+        learned = [r["learned"] for r in runs if r["method"] == LEARNED and "learned" in r]
+        row: dict[str, Any] = {"set": name, "size": size, "errors": errors}
+        row |= {"learned": learned, "right": sum(found["right"] for found in learned)}
+        row["failed"] = sum("failed" in r for r in runs)
+        row["unit"] = next((r["unit"] for r in runs if "unit" in r), "")
+        for rival in (NONE, FULL, GIVEN):
+            found = difference(errors[LEARNED], errors[rival])
+            row[f"minus {rival}"] = None if found is None else found._asdict()
+        both = [seed for seed in errors[LEARNED] if seed in errors[GIVEN]]
+        row["ratio"] = (
+            mean(errors[LEARNED][seed] for seed in both)
+            / mean(errors[GIVEN][seed] for seed in both)
+            if both
+            else None
+        )
+        row["verdict"] = verdict(row)
+        rows.append(row)
+    return rows
+
+
+def verdict(row: dict[str, Any]) -> str:
+    """Whether learning pays: against none, against full, and how near the true group it comes."""
+    found = {rival: row[f"minus {rival}"] for rival in (NONE, FULL)}
+    if any(d is None for d in found.values()):
+        return "not measured"
+    if any(d["half"] is None for d in found.values()):
+        return "one seed: no interval"
+    lost = [rival for rival, d in found.items() if not Difference(**d).lower]
+    if lost:
+        return f"does not pay: not below {' and '.join(lost)} beyond the interval"
+    if row["ratio"] is not None and row["ratio"] > CLOSE:
+        return f"pays; {row['ratio'] - 1:.0%} above the true group"
+    return "pays"
+
+
+COLUMNS = (
+    *("set", "training size", *METHODS),
+    *("learned - none", "learned - full", "learned / true", "axis error, degrees"),
+    *("half-widths about, across (rad)", "right", "verdict"),
+)
+
+
+def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """The rows as text."""
+    made = []
+    for row in rows:
+        errors = [_mean(row["errors"][method]) for method in METHODS]
+        minus = [_difference(row[f"minus {rival}"]) for rival in (NONE, FULL)]
+        found = row["learned"]
+        axes = ", ".join(f"{f['degrees']:.1f}" for f in found)
+        widths = "; ".join(f"{f['about']:.2f}, {f['across']:.2f}" for f in found)
+        ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
+        right = f"{row['right']} of {len(found)}" if found else ""
+        head = (f"{row['set']} ({row['unit']})", f"{row['size']:,}")
+        made.append((*head, *errors, *minus, ratio, axes, widths, right, row["verdict"]))
+    return made
+
+
+def show(rows: list[dict[str, Any]], steps: int) -> Table:
+    """The rows as a table to print."""
+    title = f"Mean absolute test error after {steps:,} steps; differences paired by seed, 95 %"
+    return table(COLUMNS, cells(rows), title, left=(0, len(COLUMNS) - 1))
+
+
+def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
+    """The same table as Markdown."""
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
+    lines += ["| " + " | ".join(row) + " |" for row in cells(rows)]
+    with atomic_write(path) as temporary:
+        temporary.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """Error against training size, a panel a set and a line a method; bars are over seeds."""
+    names = list(dict.fromkeys(row["set"] for row in rows))
+    figure = Figure(figsize=(0.6 + 4.6 * len(names), 4.2), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        own = [row for row in rows if row["set"] == name]
+        for method in METHODS:
+            points = [(row["size"], list(row["errors"][method].values())) for row in own]
+            points = [(size, values) for size, values in points if values]
+            if not points:
+                continue
+            sizes, errors = [p[0] for p in points], [mean(p[1]) for p in points]
+            bars = [stdev(p[1]) if len(p[1]) > 1 else 0.0 for p in points]
+            text = method + (_said(own) if method == LEARNED else "")
+            form = {"color": COLOURS[method], "fmt": STYLES[method], "ms": 5, "capsize": 2}
+            axes.errorbar(sizes, errors, yerr=bars, label=text, **form)
+        axes.set(xscale="log", yscale="log", xlabel="training molecules", title=name)
+        axes.set_ylabel(f"mean absolute test error ({own[0]['unit']})")
+        axes.set_xticks([row["size"] for row in own], [f"{row['size']:,}" for row in own])
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_formatter(NullFormatter())
+        ticks = [v for v in (5, 10, 20, 30, 50, 70, 100, 150, 200, 300) if _inside(axes, v)]
+        axes.set_yticks(ticks, [str(v) for v in ticks])
+        axes.grid(alpha=0.2, which="both")
+        axes.legend(frameon=False, fontsize=8)
+    return save(figure, path)
+
+
+def _said(rows: list[dict[str, Any]]) -> str:
+    """What was learned from the largest training set, for the legend."""
+    found = rows[-1]["learned"]
+    if not found:
+        return ""
+    axis, about = mean(f["degrees"] for f in found), mean(f["about"] for f in found)
+    across = mean(f["across"] for f in found)
+    return f"\n(axis {axis:.1f} degrees off, half-widths {about:.2f}, {across:.2f} rad)"
+
+
+def _inside(axes: Any, value: float) -> bool:
+    low, high = axes.get_ylim()
+    return low <= value <= high
+
+
+def _mean(errors: dict[int, float]) -> str:
+    values = list(errors.values())
+    if not values:
+        return ""
+    return f"{mean(values):.1f}" + (f" +- {stdev(values):.1f}" if len(values) > 1 else "")
+
+
+def _difference(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    return f"{found['mean']:+.1f}" + ("" if found["half"] is None else f" +- {found['half']:.1f}")

@@ -1,0 +1,103 @@
+"""A set that worker processes compute in shards, so that an interrupted run is resumed."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+
+from ..atomic import atomic_write
+from ..errors import InputError
+from ..screen import messages
+from .molecules import Molecules
+
+SHARD = 16  # molecules
+THREADS = "OMP_NUM_THREADS"
+Molecule = tuple[str, np.ndarray, np.ndarray]  # its id, z and pos
+
+
+def check_count(molecules: Molecules, count: int, workers: int) -> None:
+    """Raises InputError for more molecules than there are, and fewer than 0 processes."""
+    if count > len(molecules):
+        raise InputError(f"expected at most {len(molecules):,} molecules, got {count}.")
+    if workers < 0:
+        raise InputError(f"expected 0 worker processes or more, got {workers}.")
+
+
+def check_same(path: Path, settings: dict[str, Any]) -> None:
+    """Write a set's settings; raises InputError where the folder holds a set with others."""
+    made = json.dumps(settings, indent=1)
+    if path.is_file() and path.read_text(encoding="utf-8") != made:
+        raise InputError(
+            f"{path.parent} holds a set with other settings ({path.name}): choose another --out, "
+            "or delete that folder."
+        )
+    with atomic_write(path) as temporary:
+        temporary.write_text(made, encoding="utf-8")
+
+
+def some(molecules: Molecules, chosen: Int64[np.ndarray, " m"], start: int) -> list[Molecule]:
+    """The molecules of the shard that begins with the one numbered `start`."""
+    made = []
+    for i in chosen[start : start + SHARD]:
+        z, pos = molecules.molecule(i)
+        made.append((molecules.ids[int(i)], np.array(z), np.array(pos)))
+    return made
+
+
+def run(
+    work: Callable[..., None], tasks: Sequence[tuple[Any, ...]], workers: int, title: str
+) -> None:
+    """Call `work(*task)` for every task with a progress bar; with 0 workers in this process.
+
+    `work` is a function of a module: processes are spawned, each with one OpenMP thread.
+    """
+    from rich.progress import track
+
+    def bar(items):
+        return track(items, title, total=len(tasks), console=messages(), transient=True)
+
+    if workers == 0:
+        for task in bar(tasks):
+            work(*task)
+        return
+    spawned = multiprocessing.get_context("spawn")
+    with _one_thread(), ProcessPoolExecutor(workers, spawned) as pool:
+        try:
+            for done in bar(as_completed([pool.submit(work, *task) for task in tasks])):
+                done.result()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def join(shards: Sequence[Path], path: Path) -> int:
+    """Write the shards' extended XYZ as one file; returns the number of its frames."""
+    total = 0
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        for name in shards:
+            text = name.read_bytes()
+            total += text.count(b"Properties=")
+            file.write(text)
+    return total
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Give the processes started here one OpenMP thread each: with more they are slower."""
+    before = os.environ.get(THREADS)
+    os.environ[THREADS] = "1"  # a process reads this when it loads its libraries
+    try:
+        yield
+    finally:
+        os.environ.pop(THREADS)
+        if before is not None:
+            os.environ[THREADS] = before

@@ -1,0 +1,166 @@
+"""The payoff of a learned symmetry: its plumbing, its verdicts, and its table."""
+
+import json
+from math import pi
+from pathlib import Path
+
+import pytest
+import torch
+
+from molinv import InputError, cli, groups
+from molinv import distributions as D
+from molinv.bench import payoff
+from molinv.bench.payoff import tasks
+from molinv.bench.payoff.network import Atoms
+from molinv.bench.payoff.results import cells, difference, summarise
+from molinv.datasets.electric_field import Settings
+from molinv.groups import SO3, About, LearnedBasis
+
+SAMPLE = Path(__file__).parents[2] / "data" / "qm9_sample"
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    pytest.importorskip("tblite")
+    out = tmp_path_factory.mktemp("payoff")
+    arguments = ["bench", "payoff", "--data", str(SAMPLE), "--molecules", "40", "--sizes", "16,32"]
+    arguments += ["--steps", "2", "--seeds", "1", "--copies", "2", "--out", str(out)]
+    assert cli.main(arguments) == 0
+    return out, arguments
+
+
+def test_it_runs_reports_and_makes_no_run_twice(bench, capsys):
+    out, arguments = bench
+    names = sorted(path.parent.name for path in out.glob("runs/*/result.json"))
+    methods = ("full", "learned", "none", "true-group")
+    assert names == [f"field-{m}-{size}-seed0" for m in methods for size in (16, 32)]
+    result = json.loads((out / "runs/field-learned-16-seed0/result.json").read_text())
+    assert result["learned"]["right"] is False
+    assert result["error"] > 0
+    assert result["averaged"] > 0
+    splits = {json.loads(p.read_text())["split"] for p in out.glob("runs/*-16-*/result.json")}
+    assert len(splits) == 1  # the same molecules for every method
+    table = json.loads((out / "table.json").read_text())
+    assert [row["size"] for row in table["rows"]] == [16, 32]
+    assert table["rows"][0]["verdict"] == "one seed: no interval"
+    assert "| field (meV) | 16 |" in (out / "table.md").read_text()
+    assert (out / "payoff.png").stat().st_size > 5000
+    before = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/*")}
+    assert cli.main(arguments) == 0
+    assert before == {path: path.stat().st_mtime_ns for path in out.glob("runs/*/*")}
+    with pytest.raises(InputError, match="other settings"):
+        payoff.main(str(out), "16", strength=0.02, molecules=40, data=str(SAMPLE))
+    with pytest.raises(InputError, match="epochs=2, not 5"):
+        payoff.main(str(out), "16", 1, 5, "none", 40, copies=2, data=str(SAMPLE))
+
+
+def test_methods_differ_in_the_distribution_alone(bench):
+    field = tasks.FieldSet(bench[0] / "field", str(SAMPLE), Settings(40))
+    made = {m: vars(field.config(m, 16, 1, 5, Path("x"))) for m in tasks.METHODS}
+    for method, config in made.items():
+        other = {k for k in config if config[k] != made["none"][k]}
+        assert other <= {"group", "distribution"}, method
+    axis = groups.find(made["true group"]["group"]).axis
+    assert axis == pytest.approx(tuple(Settings(40).direction().tolist()), abs=1e-6)
+
+
+def box(n, about, across):
+    """A box on rotations with these half-widths about n and about axes at right angles to it."""
+    basis = LearnedBasis(3, 3, compact=True, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        basis.directions[0] = About(*n.tolist()).generators[0]  # the first stays as it is
+    return D.UniformBox(basis, init=[about, across, across / 2])
+
+
+def test_the_axis_and_widths_of_a_box_are_found_in_any_basis():
+    n = torch.tensor([0.6, -0.48, 0.64])
+    found = tasks.spread(box(n, 3.0, 0.2))
+    assert float((found.axis @ n.double()).abs()) == pytest.approx(1, abs=1e-4)
+    assert (found.about, found.across) == pytest.approx((3.0, 0.2), abs=1e-3)
+    found = tasks.spread(D.UniformBox(SO3(), init=[0.1, 2.0, 0.3]))
+    assert found.axis.abs().tolist() == pytest.approx([0, 1, 0])
+    assert (found.about, found.across) == pytest.approx((2.0, 0.3), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("turn", "about", "across", "right"),
+    [(0, 3.0, 0.1, True), (12, 3.0, 0.1, False), (0, 2.5, 0.1, False), (0, 3.0, 0.3, False)],
+)
+def test_a_run_is_right_where_axis_and_widths_are(bench, turn, about, across, right):
+    field = tasks.FieldSet(bench[0] / "field", str(SAMPLE), Settings(40))
+    true = torch.tensor(Settings(40).direction(), dtype=torch.float32)
+    side = torch.linalg.svd(true[None])[2][1]
+    n = About(*side.tolist()).exp(torch.tensor([turn * pi / 180])) @ true
+    found = field.judge(box(n, about, across))
+    assert found["degrees"] == pytest.approx(turn, abs=0.1)
+    assert found["right"] is right
+
+
+def results(errors, right=True):
+    made = []
+    for method, values in errors.items():
+        for seed, error in enumerate(values):
+            own = {"degrees": 2.0, "about": 3.0, "across": 0.1, "right": right}
+            more = {"learned": own} if method == "learned" else {}
+            about = {"set": "field", "unit": "meV", "method": method, "size": 300, "seed": seed}
+            made.append(about | {"error": error} | more)
+    return made
+
+
+def test_intervals_are_students_and_paired_by_seed():
+    found = difference({0: 10.0, 1: 20.0, 2: 30.0}, {0: 12.0, 1: 21.0, 2: 33.0, 5: 1.0})
+    assert found == (pytest.approx(-2), pytest.approx(4.302653 / 3**0.5, rel=1e-5), 3)
+    assert not found.lower  # 2.5 either way
+    assert difference({0: 1.0}, {1: 2.0}) is None
+    assert difference({0: 1.0}, {0: 2.0}) == (-1.0, None, 1)
+
+
+@pytest.mark.parametrize(
+    ("learned", "verdict"),
+    [
+        ([50, 52, 54], "pays"),
+        ([60, 62, 64], "pays; 24% above the true group"),
+        ([69, 73, 73], "does not pay: not below none beyond the interval"),
+        ([95, 99, 105], "does not pay: not below none and full beyond the interval"),
+    ],
+)
+def test_where_learning_does_not_pay_the_table_says_so(learned, verdict):
+    errors = {"none": [70, 72, 74], "full": [100, 101, 102], "true group": [48, 50, 52]}
+    rows = summarise(results({"learned": learned} | errors))
+    assert rows[0]["verdict"] == verdict
+    assert cells(rows)[0][-1] == verdict
+    assert cells(rows)[0][-2] == "3 of 3"
+
+
+def test_a_diverged_run_is_counted_and_not_averaged():
+    found = results({"learned": [50, 52], "none": [70, 72], "full": [90, 91]})
+    about = {"set": "field", "unit": "meV", "method": "none", "size": 300, "seed": 2}
+    (row,) = summarise([*found, about | {"failed": "diverged"}])
+    assert row["failed"] == 1
+    assert row["errors"]["none"] == {0: 70, 1: 72}
+    assert row["ratio"] is None
+
+
+def test_the_network_is_translation_dependent_and_a_sum_over_atoms():
+    net = Atoms(2, width=16).double()
+    generator = torch.Generator().manual_seed(0)
+    pos = torch.randn(3, 5, 3, generator=generator, dtype=torch.float64)
+    z = torch.tensor([[6, 1, 1, 8, 7], [6, 1, 1, 0, 0], [8, 1, 1, 0, 0]])
+    out = net(pos, z)
+    assert out.shape == (3, 2)
+    assert torch.allclose(net(pos[1:2, :3], z[1:2, :3]), out[1:2])  # padding adds nothing
+    order = torch.tensor([3, 1, 0, 2, 4])
+    assert torch.allclose(net(pos[:, order], z[:, order])[0], out[0])
+    g = SO3().double().haar(1, generator)[0].double()
+    assert not torch.allclose(net(pos @ g.mT, z), out, atol=1e-3)  # no rotation is built in
+
+
+def test_bad_arguments_are_one_sentence():
+    for wrong, said in (
+        ({"seeds": 0}, "seeds"),
+        ({"sizes": "a"}, "whole numbers"),
+        ({"methods": "leaned"}, "learned"),
+        ({"strength": 0.0}, "field of zero"),
+    ):
+        with pytest.raises(InputError, match=said):
+            payoff.main(**wrong)
