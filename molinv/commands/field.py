@@ -13,7 +13,7 @@ TEXT = """Label molecules of a data set in a uniform electric field with GFN2-xT
 
 Each molecule has a random orientation. The target "shift" is its energy in the field less its
 energy without (meV); energy (eV), forces (eV/angstrom) and dipole (e angstrom) are those in the
-field. The symmetry is rotation about the field's axis, which only OUT/settings.json tells. Writes
+field. The symmetry is rotation about the field's axis, stored in OUT/settings.json alone. Writes
 OUT/field.extxyz, OUT/molecules (a data set with the shift alone, which opens faster) and
 OUT/left_out.csv. The same command resumes an interrupted run:
 
