@@ -17,10 +17,10 @@ from ...models.features import Gaussians, safe_norm
 class Atoms(Model):
     """A sum over atoms of an MLP of each atom's coordinates, element and distances to others.
 
-    The coordinates are absolute, so no rotation is built in. The environment is sum_j K(r_ij) e(z_j)
-    with `kernels` Gaussians K of the distance from 0.8 to 4 angstrom and `embedding` learned
-    numbers e of each element. forward(pos (b, n, 3) in angstrom, z (b, n) with 0 for padding)
-    returns (b, t).
+    The coordinates are absolute, so no rotation is built in. The environment is
+    sum_j K(r_ij) e(z_j) with `kernels` Gaussians K of the distance from 0.8 to 4 angstrom and
+    `embedding` learned numbers e of each element. forward(pos (b, n, 3) in angstrom, z (b, n) with
+    0 for padding) returns (b, t).
     """
 
     def __init__(self, targets: int = 1, width: int = 64, kernels: int = 8, embedding: int = 6):
