@@ -11,7 +11,7 @@ ROOT = Path(molinv.__file__).parent
 # lowest first: a module may import its own package and the packages before it
 HOUSE = [
     ("errors",),
-    ("names", "atomic", "sharing", "allocator"),
+    ("names", "atomic", "sharing", "allocator", "screen"),
     ("reading",),
     ("groups",),
     ("distributions", "actions"),
@@ -32,7 +32,7 @@ HOUSE = [
 ]
 FLOOR = {name: level for level, names in enumerate(HOUSE) for name in names}
 CORE = HOUSE[: HOUSE.index(("guaranteed", "testing")) + 1]
-BESIDE = {"atomic", "sharing", "allocator"}  # equally low, but not part of the core
+BESIDE = {"atomic", "sharing", "allocator", "screen"}  # equally low, but not part of the core
 LEVEL = {name: FLOOR[name] for names in CORE for name in names if name not in BESIDE}
 OUTSIDE = {"torch", "scipy", "numpy", "jaxtyping"}
 EXAMPLES = {"torch_geometric"}  # only in Graph.example, which makes a batch for the law tests
