@@ -58,6 +58,17 @@ def test_a_field_is_seen_along_its_own_axis(name):
     json.dumps(plain(made.numbers), allow_nan=False)
 
 
+def test_each_quantity_shows_the_molecule_that_depends_most_on_orientation():
+    def f(pos, z):
+        height = pos[:, 0, 2]
+        return torch.stack([height, height / z.sum(1).double() ** 3], -1)
+
+    made, orbits = known.made(maps.section, known.subject(f, n=2), known.molecules(8), 5)
+    most = orbits.variance.argmax(0).tolist()
+    assert most[0] != most[1]
+    assert [each["index"] for each in made.numbers.values()] == most
+
+
 def test_a_tilted_axis_is_found():
     made, _ = known.made(maps.section, known.subject(linear(TILTED)), known.molecules(5), 5)
     assert abs(float(torch.tensor(made.numbers["a"]["axis"]).double() @ TILTED)) > 0.97

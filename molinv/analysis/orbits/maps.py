@@ -18,7 +18,7 @@ from .views import LATITUDES, LONGITUDES, best_axis, over_directions, power
 
 
 def section(orbits: Orbits, settings: Settings) -> Section:
-    """The molecule whose first quantity depends most on orientation, from every direction.
+    """For each quantity, the molecule that depends most on orientation, from every direction.
 
     The colour is the difference to the mean over all rotations, or its length for vectors and
     tensors. Raises InputError if no orientation changes anything.
@@ -26,13 +26,14 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     if orbits.degree == 0:
         raise InputError("no orientation changes anything beyond rounding: all sides are alike.")
     subject, structures = orbits.subject, orbits.structures
-    i = int(orbits.variance[:, 0].argmax())
-    name = label(structures, i)
-    found, l_of = coefficients(orbits, i, settings)
+    most = orbits.variance.argmax(0).tolist()
+    shown = dict.fromkeys(i for q, i in enumerate(most) if not orbits.still[q])
+    known = {i: coefficients(orbits, i, settings) for i in shown}
     made = Section("maps", "The prediction from every side", top=True)
-    for q, quantity in enumerate(subject.quantities):
+    for q, (quantity, i) in enumerate(zip(subject.quantities, most, strict=True)):
         if orbits.still[q]:
             continue
+        name, (found, l_of) = label(structures, i), known[i]
         variance = float(orbits.variance[i, q])
         axis, direction, averaged = best_axis(found[:, q], orbits.degree)
         averaged[0] = 0.0  # the mean over all rotations
