@@ -57,9 +57,9 @@ def known_molecules() -> list[Known]:
     for (name, text), row in zip(MOLECULES.items(), rows, strict=True):
         assert isinstance(row, dict)
         index = smiles.index(text)
-        ends = ({t: row[f"{t}{end}"] for t in TARGETS} for end in ("", "_low", "_high"))
+        value, low, high = ({t: row[f"{t}{e}"] for t in TARGETS} for e in ("", "_low", "_high"))
         truth = dict(zip(TARGETS, y[index].tolist(), strict=True))
-        made.append(Known(name, index in training, *ends, truth))
+        made.append(Known(name, index in training, value, low, high, truth))
     return made
 
 
