@@ -30,7 +30,7 @@ MOLECULES = {
     "THF": "C1CCOC1",
     "benzaldehyde": "O=CC1=CC=CC=C1",
 }
-TARGETS = ("homo", "lumo", "gap")
+TARGETS: tuple[str, ...] = ("homo", "lumo", "gap")
 MODEL = "qm9-smiles"
 
 
