@@ -44,7 +44,7 @@ def parse(
     parser = ArgumentParser(
         parser_mode=_MODE,
         prog=f"molinv {command}",
-        description=text or f"{summary[0].upper()}{summary[1:]}.",
+        description=text or f"{summary[:1].upper()}{summary[1:]}.",
         formatter_class=AsItIs,
         exit_on_error=False,
         allow_abbrev=False,
