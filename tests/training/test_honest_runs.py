@@ -221,7 +221,7 @@ def test_a_predictor_reads_whatever_a_command_does():
 def test_a_table_for_a_folder_that_is_not_there_is_refused_before_the_work(tmp_path, capsys):
     assert main(["predict", "CCO", "-o", str(tmp_path / "not" / "there.csv")]) == 2
     captured = capsys.readouterr()
-    assert "does not exist" in captured.err
+    assert "there is no folder" in captured.err
     assert "shipped with molinv" not in captured.err  # no model was loaded
 
 

@@ -23,7 +23,7 @@ TICK = 1 / 16  # seconds between two readings of the fake clock; exact in binary
 class Watched(Schedule):
     """Records the learning rates of all steps, as fractions of the peak."""
 
-    def __init__(self, config, seen, now):
+    def __init__(self, config, _, *, seen, now):
         super().__init__(config, now)
         self.seen = seen
 

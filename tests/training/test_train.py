@@ -66,7 +66,7 @@ def test_evaluate_and_predict(run, capsys, tmp_path):
         (["evaluate", "no-such-run"], "no model"),
         (["bench", "dmo"], "demo"),
         (["evaluate", "RUN", "--limit", "0"], "limit"),
-        (["predict", "RUN", "CCO", "-o", "no/such/folder/x.csv"], "does not exist"),
+        (["predict", "RUN", "CCO", "-o", "no/such/folder/x.csv"], "there is no folder"),
         (["train", "--devices", "foo"], "devices=foo"),
         (["train", "--precision", "foo"], "precision=foo"),
         (["train", "--strategy", "foo"], "strategy=foo"),
