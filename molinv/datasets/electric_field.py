@@ -45,7 +45,7 @@ from .placement import poses
 from .shards import SHARD, Molecule, check_count, check_same, join, run, some
 from .split import permutation
 from .targets import Target
-from .xtb import singlepoint
+from .xtb import frame, singlepoint
 
 FILE = "field.extxyz"
 CACHE = "molecules"  # the same molecules as a folder of a data set
@@ -231,16 +231,6 @@ def _cache(names: Sequence[Path]) -> Molecules:
 
 
 def _frame(name: str, z: np.ndarray, pos: np.ndarray, found: tuple) -> str:
-    from ase.data import chemical_symbols
-
     shift, energy, forces, dipole = found
-    vector = " ".join(f"{x:.8f}" for x in dipole)
-    lines = [
-        f"{len(z)}",
-        f"Properties=species:S:1:pos:R:3:forces:R:3 shift={shift:.6f} energy={energy:.10f} "
-        f'dipole="{vector}" name={name} pbc="F F F"',
-    ]
-    for k, x, f in zip(z, pos, forces, strict=True):
-        numbers = " ".join(f"{value:16.8f}" for value in (*x, *f))
-        lines.append(f"{chemical_symbols[k]:<2} {numbers}")
-    return "\n".join(lines) + "\n"
+    keys = f"shift={shift:.6f} energy={energy:.10f} name={name}"
+    return frame(z, pos, forces, dipole, keys)

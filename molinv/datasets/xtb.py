@@ -134,14 +134,18 @@ def singlepoint(
 
 
 def _frame(z: np.ndarray, pos: np.ndarray, more: str) -> str:
+    energy, forces, dipole = singlepoint(z, pos)
+    return frame(z, pos, forces, dipole, f"energy={energy:.10f} {more}")
+
+
+def frame(z: np.ndarray, pos: np.ndarray, forces: np.ndarray, dipole: np.ndarray, keys: str) -> str:
+    """One molecule in extended XYZ: forces (eV/angstrom), dipole (e angstrom) and other `keys`."""
     from ase.data import chemical_symbols
 
-    energy, forces, dipole = singlepoint(z, pos)
     vector = " ".join(f"{x:.8f}" for x in dipole)
     lines = [
         f"{len(z)}",
-        f"Properties=species:S:1:pos:R:3:forces:R:3 energy={energy:.10f} "
-        f'dipole="{vector}" {more} pbc="F F F"',
+        f'Properties=species:S:1:pos:R:3:forces:R:3 dipole="{vector}" {keys} pbc="F F F"',
     ]
     for k, x, f in zip(z, pos, forces, strict=True):
         numbers = " ".join(f"{value:16.8f}" for value in (*x, *f))
