@@ -11,13 +11,14 @@ SUMMARY = "label molecules in a uniform electric field with GFN2-xTB"
 
 TEXT = """Label molecules of a data set in a uniform electric field with GFN2-xTB (tblite).
 
-Each molecule has a random orientation. The target "shift" is its energy in the field less its
+Each geometry has a random orientation. The target "shift" is its energy in the field less its
 energy without (meV); energy (eV), forces (eV/angstrom) and dipole (e angstrom) are those in the
 field. The symmetry is rotation about the field's axis, stored in OUT/settings.json alone. Writes
 OUT/field.extxyz, OUT/molecules (a data set with the shift alone, which opens faster) and
 OUT/left_out.csv. The same command resumes an interrupted run:
 
     molinv data field --molecules 10000 --out data/field
+    molinv data field --molecules 20 --geometries 225 --out data/few   # few molecules, many turns
     molinv train --data data/field/molecules --targets shift --regularizer share --lam 0.3 \\
         --wait 0.15 --group "LearnedBasis(3,3,compact=True)" --distribution UniformBox ..."""
 
@@ -36,7 +37,22 @@ def main(arguments: list[str]) -> int:
             "--axis", help="direction of the field, as x,y,z; drawn by the seed if not given"
         )
         parser.add_argument(
-            "--seed", type=int, default=0, help="random seed of molecules, orientations and axis"
+            "--geometries",
+            type=int,
+            default=1,
+            help="geometries of each molecule: with 1 the stored one, with more displaced ones",
+        )
+        parser.add_argument(
+            "--sigma",
+            type=float,
+            default=0.03,
+            help="standard deviation of the displacements, in angstrom",
+        )
+        parser.add_argument(
+            "--seed",
+            type=int,
+            default=0,
+            help="random seed of molecules, orientations, displacements and axis",
         )
         parser.add_argument(
             "--workers", type=int, default=os.cpu_count() or 1, help="processes that compute"
@@ -48,7 +64,14 @@ def main(arguments: list[str]) -> int:
     from ..datasets import load
     from ..datasets.electric_field import LEFT_OUT, Settings, label
 
-    settings = Settings(args.molecules, args.strength, _axis(args.axis), args.seed)
+    settings = Settings(
+        args.molecules,
+        args.strength,
+        _axis(args.axis),
+        args.geometries,
+        args.sigma,
+        args.seed,
+    )
     path, count, failed = label(load(args.of), settings, Path(args.out), args.workers)
     bad = f"; {failed:,} did not converge and are listed in {LEFT_OUT}" if failed else ""
     print(f"wrote {count:,} molecules in a field to {path}{bad}")

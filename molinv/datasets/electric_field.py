@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from ..atomic import atomic_write
 from ..chem.xtb import METHOD, check_installed
@@ -53,6 +53,7 @@ LEFT_OUT = "left_out.csv"
 SHIFT = Target("shift", "meV", "GFN2-xTB energy in the field less the energy without it")
 MEV = 1000.0  # of an eV
 STRONGEST = 0.05  # atomic units: electrons of a small molecule leave it in a stronger field
+WIDEST = 0.2  # angstrom: larger displacements break bonds
 TILTED = 0.8  # largest |cosine| of a drawn axis with x, y or z
 Axis = tuple[float, float, float]
 Vector = Float64[np.ndarray, " 3"]
@@ -62,15 +63,19 @@ Vector = Float64[np.ndarray, " 3"]
 class Settings:
     """Which molecules, in which field.
 
-    molecules  how many, drawn by `seed`
-    strength   the field, in atomic units (51.4 V/angstrom)
-    axis       its direction; drawn by `seed`, away from x, y and z, where not given
-    seed       of the draw of molecules, their orientations (Haar) and the axis
+    molecules   how many, drawn by `seed`
+    strength    the field, in atomic units (51.4 V/angstrom)
+    axis        its direction; drawn by `seed`, away from x, y and z, where not given
+    geometries  of each molecule, each in an orientation of its own; with 1 it is the stored one,
+                with more every coordinate is displaced by a normal draw of `sigma` angstrom
+    seed        of the draw of molecules, their orientations (Haar), displacements and the axis
     """
 
     molecules: int = 10_000
     strength: float = 0.01
     axis: Axis | None = None
+    geometries: int = 1
+    sigma: float = 0.03
     seed: int = 0
 
     def __post_init__(self):
@@ -78,6 +83,11 @@ class Settings:
             raise InputError(
                 "expected at least one molecule and a seed of 0 or more, got "
                 f"{self.molecules} and {self.seed}."
+            )
+        if self.geometries < 1 or not 0 < self.sigma <= WIDEST:
+            raise InputError(
+                f"expected at least one geometry and a sigma above 0 and up to {WIDEST} angstrom, "
+                f"got {self.geometries} and {self.sigma}."
             )
         if self.strength == 0:
             raise InputError("a field of zero shifts no energy: give a strength such as 0.01.")
@@ -131,7 +141,7 @@ def label(
 ) -> tuple[Path, int, int]:
     """Write folder/field.extxyz; returns its path, how many molecules it has, how many failed.
 
-    A frame has the molecule in a Haar-random orientation, its shift (meV), and in the field its
+    A frame has a molecule in a Haar-random orientation, its shift (meV), and in the field its
     energy (eV), forces (eV/angstrom) and dipole (e angstrom). folder/molecules is a data set of
     the same molecules with the shift alone, which opens faster. settings.json has the axis, which
     is in neither. Molecules whose SCF does not converge are listed in left_out.csv. `workers`
@@ -145,12 +155,13 @@ def label(
     shards.mkdir(parents=True, exist_ok=True)
     made = asdict(settings) | {"axis": n.tolist(), "of": len(molecules)}
     check_same(folder / "settings.json", made)
-    chosen = permutation(len(molecules), settings.seed)[: settings.molecules]
+    drawn = permutation(len(molecules), settings.seed)[: settings.molecules]
+    chosen = np.repeat(drawn, settings.geometries)
     turns = poses(len(chosen), settings.seed)[0].numpy()
-    starts = range(0, len(chosen), SHARD)
+    field, starts = settings.strength * n, range(0, len(chosen), SHARD)
     names = [shards / f"{start:08d}.extxyz" for start in starts]
     tasks = [
-        (some(molecules, chosen, start), turns[start : start + SHARD], settings.strength * n, name)
+        (_some(molecules, chosen, start, settings), turns[start : start + SHARD], field, name)
         for start, name in zip(starts, names, strict=True)
         if not name.is_file()
     ]
@@ -165,6 +176,21 @@ def label(
     if total and not (folder / CACHE).exists():
         _cache(names).save(folder / CACHE)
     return folder / FILE, total, len(lost)
+
+
+def _some(
+    molecules: Molecules, chosen: Int64[np.ndarray, " m"], start: int, settings: Settings
+) -> list[Molecule]:
+    """The molecules of a shard, displaced and numbered if there are several of each."""
+    taken = some(molecules, chosen, start)
+    if settings.geometries == 1:
+        return taken
+    made = []
+    for number, (name, z, pos) in enumerate(taken, start):
+        draw = np.random.default_rng([settings.seed, number])
+        moved = pos + settings.sigma * draw.standard_normal(pos.shape)
+        made.append((f"{name}-{number % settings.geometries}", z, moved))
+    return made
 
 
 def placed(

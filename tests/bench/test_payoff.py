@@ -11,7 +11,6 @@ from molinv import InputError, cli, groups
 from molinv import distributions as D
 from molinv.bench import payoff
 from molinv.bench.payoff import tasks
-from molinv.bench.payoff.network import Atoms
 from molinv.bench.payoff.results import cells, difference, summarise
 from molinv.datasets.electric_field import Settings
 from molinv.groups import SO3, About, LearnedBasis
@@ -23,8 +22,19 @@ SAMPLE = Path(__file__).parents[2] / "data" / "qm9_sample"
 def bench(tmp_path_factory):
     pytest.importorskip("tblite")
     out = tmp_path_factory.mktemp("payoff")
-    arguments = ["bench", "payoff", "--data", str(SAMPLE), "--molecules", "40", "--sizes", "16,32"]
-    arguments += ["--steps", "2", "--seeds", "1", "--copies", "2", "--out", str(out)]
+    arguments = ["bench", "payoff", "--data", str(SAMPLE), "--molecules", "20", "--geometries", "2"]
+    arguments += [
+        "--sizes",
+        "16,32",
+        "--steps",
+        "2",
+        "--seeds",
+        "1",
+        "--copies",
+        "2",
+        "--out",
+        str(out),
+    ]
     assert cli.main(arguments) == 0
     return out, arguments
 
@@ -49,19 +59,19 @@ def test_it_runs_reports_and_makes_no_run_twice(bench, capsys):
     assert cli.main(arguments) == 0
     assert before == {path: path.stat().st_mtime_ns for path in out.glob("runs/*/*")}
     with pytest.raises(InputError, match="other settings"):
-        payoff.main(str(out), "16", strength=0.02, molecules=40, data=str(SAMPLE))
+        payoff.main(str(out), "16", strength=0.02, molecules=20, geometries=2, data=str(SAMPLE))
     with pytest.raises(InputError, match="epochs=2, not 5"):
-        payoff.main(str(out), "16", 1, 5, "none", 40, copies=2, data=str(SAMPLE))
+        payoff.main(str(out), "16", 1, 5, "none", 20, 2, copies=2, data=str(SAMPLE))
 
 
 def test_methods_differ_in_the_distribution_alone(bench):
-    field = tasks.FieldSet(bench[0] / "field", str(SAMPLE), Settings(40))
+    field = tasks.FieldSet(bench[0] / "field", str(SAMPLE), Settings(20, geometries=2))
     made = {m: vars(field.config(m, 16, 1, 5, Path("x"))) for m in tasks.METHODS}
     for method, config in made.items():
         other = {k for k in config if config[k] != made["none"][k]}
         assert other <= {"group", "distribution"}, method
     axis = groups.find(made["true group"]["group"]).axis
-    assert axis == pytest.approx(tuple(Settings(40).direction().tolist()), abs=1e-6)
+    assert axis == pytest.approx(tuple(Settings(20, geometries=2).direction().tolist()), abs=1e-6)
 
 
 def box(n, about, across):
@@ -87,20 +97,21 @@ def test_the_axis_and_widths_of_a_box_are_found_in_any_basis():
     [(0, 3.0, 0.1, True), (12, 3.0, 0.1, False), (0, 2.5, 0.1, False), (0, 3.0, 0.3, False)],
 )
 def test_a_run_is_right_where_axis_and_widths_are(bench, turn, about, across, right):
-    field = tasks.FieldSet(bench[0] / "field", str(SAMPLE), Settings(40))
-    true = torch.tensor(Settings(40).direction(), dtype=torch.float32)
+    field = tasks.FieldSet(bench[0] / "field", str(SAMPLE), Settings(20, geometries=2))
+    true = torch.tensor(Settings(20, geometries=2).direction(), dtype=torch.float32)
     side = torch.linalg.svd(true[None])[2][1]
     n = About(*side.tolist()).exp(torch.tensor([turn * pi / 180])) @ true
     found = field.judge(box(n, about, across))
     assert found["degrees"] == pytest.approx(turn, abs=0.1)
     assert found["right"] is right
+    assert found["found"] == f"{found['degrees']:.1f} degrees off, {about:.2f} / {across:.2f} rad"
 
 
 def results(errors, right=True):
     made = []
     for method, values in errors.items():
         for seed, error in enumerate(values):
-            own = {"degrees": 2.0, "about": 3.0, "across": 0.1, "right": right}
+            own = {"found": "2.0 degrees off, 3.00 / 0.10 rad", "right": right}
             more = {"learned": own} if method == "learned" else {}
             about = {"set": "field", "unit": "meV", "method": method, "size": 300, "seed": seed}
             made.append(about | {"error": error} | more)
@@ -139,20 +150,6 @@ def test_a_diverged_run_is_counted_and_not_averaged():
     assert row["failed"] == 1
     assert row["errors"]["none"] == {0: 70, 1: 72}
     assert row["ratio"] is None
-
-
-def test_the_network_is_translation_dependent_and_a_sum_over_atoms():
-    net = Atoms(2, width=16).double()
-    generator = torch.Generator().manual_seed(0)
-    pos = torch.randn(3, 5, 3, generator=generator, dtype=torch.float64)
-    z = torch.tensor([[6, 1, 1, 8, 7], [6, 1, 1, 0, 0], [8, 1, 1, 0, 0]])
-    out = net(pos, z)
-    assert out.shape == (3, 2)
-    assert torch.allclose(net(pos[1:2, :3], z[1:2, :3]), out[1:2])  # padding adds nothing
-    order = torch.tensor([3, 1, 0, 2, 4])
-    assert torch.allclose(net(pos[:, order], z[:, order])[0], out[0])
-    g = SO3().double().haar(1, generator)[0].double()
-    assert not torch.allclose(net(pos @ g.mT, z), out, atol=1e-3)  # no rotation is built in
 
 
 def test_bad_arguments_are_one_sentence():

@@ -134,6 +134,24 @@ def test_orientations_are_haar_random_and_seeded(molecules, path):
     assert float(angles.mean()) == pytest.approx(2.2, abs=0.6)  # Haar's: pi / 2 + 2 / pi
 
 
+def test_several_geometries_of_a_molecule_are_displaced_and_turned_each(molecules, tmp_path):
+    settings = Settings(molecules=3, geometries=6, sigma=0.05, seed=3)
+    assert label(molecules, settings, tmp_path)[1:] == (18, 0)
+    fast, names = datasets.load(tmp_path / "molecules"), list(molecules.ids)
+    assert [name.rsplit("-", 1)[1] for name in fast.ids] == list("012345") * 3
+    assert len({name.rsplit("-", 1)[0] for name in fast.ids}) == 3
+    turns, moved = poses(18, 3)[0].numpy(), []
+    for i, name in enumerate(fast.ids):
+        pos = molecules.molecule(names.index(name.rsplit("-", 1)[0]))[1].astype(float)
+        moved.append(np.asarray(fast.molecule(i)[1]) @ turns[i] - (pos - pos.mean(0)))
+    found = np.concatenate(moved)
+    assert found.std() == pytest.approx(0.05, rel=0.2)
+    assert np.abs(moved[0] - moved[1]).max() > 0.01
+    for bad in ({"geometries": 0}, {"sigma": 0.0}, {"sigma": 1.0}):
+        with pytest.raises(InputError, match="expected at least one geometry"):
+            Settings(**bad)
+
+
 def test_an_interrupted_run_is_resumed(path, molecules):
     before, (one, *_) = path.read_bytes(), sorted((path.parent / "shards").glob("*.extxyz"))
     stamp = one.stat().st_mtime_ns

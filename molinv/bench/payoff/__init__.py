@@ -33,28 +33,30 @@ def main(
     seeds: int = 3,
     steps: int = 2000,
     methods: str | None = None,
-    molecules: int = 5000,
+    molecules: int = 20,
+    geometries: int = 225,
     strength: float = 0.01,
     copies: int = 8,
     data: str = "qm9",
     workers: int = 0,
 ) -> None:
-    """Train every method on every number of molecules with every seed, and compare test errors.
+    """Train every method on every number of geometries with every seed, and compare test errors.
 
     The data set is made first, by GFN2-xTB, in OUT/field (a few minutes). All methods have the
-    same network, molecules, initial weights, steps and one group element a molecule and step.
+    same network, geometries, initial weights, steps and one group element a molecule and step.
     The epoch with the least validation error is tested. Finished runs are skipped and an
     interrupted one is resumed, so the same command finishes an interrupted benchmark. The table
     is printed after every run. Raises InputError where the folder holds runs with other settings.
 
     Args:
         out: output folder.
-        sizes: numbers of training molecules, separated by commas.
+        sizes: numbers of training geometries, separated by commas.
         seeds: runs a method and size, which differ in split, initial weights and draws.
         steps: training steps of a run, rounded up to complete epochs.
         methods: none, full, learned, true group, separated by commas; all if not given.
-        molecules: number of molecules in the field: 80 % to train on, 10 % to validate, 10 % to
-            test.
+        molecules: number of molecules in the field.
+        geometries: displaced geometries of each molecule, each in a random orientation. Of all
+            together, a tenth is for validation and a tenth for the test.
         strength: the field in atomic units; its axis is drawn from a seed.
         copies: elements of the method's own distribution that a second test error is averaged
             over; 0 leaves it out.
@@ -65,7 +67,7 @@ def main(
     chosen = listed(methods, "method", METHODS) if methods else list(METHODS)
     counts = sorted(numbers(sizes, "size"))
     folder, console = Path(out), wide(200)
-    field = FieldSet(folder / "field", data, Settings(molecules, strength))
+    field = FieldSet(folder / "field", data, Settings(molecules, strength, geometries=geometries))
     field.make(workers)
     plan = [(method, size, seed) for seed in range(seeds) for size in counts for method in chosen]
 

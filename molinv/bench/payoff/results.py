@@ -97,8 +97,7 @@ def verdict(row: dict[str, Any]) -> str:
 
 COLUMNS = (
     *("set", "training size", *METHODS),
-    *("learned - none", "learned - full", "learned / true", "axis error, degrees"),
-    *("half-widths about, across (rad)", "right", "verdict"),
+    *("learned - none", "learned - full", "learned / true", "found, by seed", "right", "verdict"),
 )
 
 
@@ -109,12 +108,11 @@ def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
         errors = [_mean(row["errors"][method]) for method in METHODS]
         minus = [_difference(row[f"minus {rival}"]) for rival in (NONE, FULL)]
         found = row["learned"]
-        axes = ", ".join(f"{f['degrees']:.1f}" for f in found)
-        widths = "; ".join(f"{f['about']:.2f}, {f['across']:.2f}" for f in found)
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
         right = f"{row['right']} of {len(found)}" if found else ""
         head = (f"{row['set']} ({row['unit']})", f"{row['size']:,}")
-        made.append((*head, *errors, *minus, ratio, axes, widths, right, row["verdict"]))
+        said = "; ".join(f["found"] for f in found)
+        made.append((*head, *errors, *minus, ratio, said, right, row["verdict"]))
     return made
 
 
@@ -148,7 +146,7 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
             text = method + (_said(own) if method == LEARNED else "")
             form = {"color": COLOURS[method], "fmt": STYLES[method], "ms": 5, "capsize": 2}
             axes.errorbar(sizes, errors, yerr=bars, label=text, **form)
-        axes.set(xscale="log", yscale="log", xlabel="training molecules", title=name)
+        axes.set(xscale="log", yscale="log", xlabel="training geometries", title=name)
         axes.set_ylabel(f"mean absolute test error ({own[0]['unit']})")
         axes.set_xticks([row["size"] for row in own], [f"{row['size']:,}" for row in own])
         for axis in (axes.xaxis, axes.yaxis):
@@ -161,13 +159,11 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def _said(rows: list[dict[str, Any]]) -> str:
-    """What was learned from the largest training set, for the legend."""
-    found = rows[-1]["learned"]
+    """How often the symmetry was found over all sizes and seeds, and an example, for the legend."""
+    found = [each for row in rows for each in row["learned"]]
     if not found:
         return ""
-    axis, about = mean(f["degrees"] for f in found), mean(f["about"] for f in found)
-    across = mean(f["across"] for f in found)
-    return f"\n(axis {axis:.1f} degrees off, half-widths {about:.2f}, {across:.2f} rad)"
+    return f"\n(right in {sum(f['right'] for f in found)} of {len(found)}: {found[-1]['found']})"
 
 
 def _inside(axes: Any, value: float) -> bool:

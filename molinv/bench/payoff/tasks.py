@@ -34,13 +34,11 @@ DISTRIBUTIONS = {
     LEARNED: {"group": "LearnedBasis(3,3,compact=True)", "distribution": "UniformBox"},
 }
 FIXED: dict[str, Any] = {
-    "model": "molinv.bench.payoff.network:Atoms",
+    "model": "point",
+    "model_args": {"width": 64, "layers": 2},
     "targets": "shift",
-    "readout": {"shift": 1},  # its contributions of atoms are large and cancel
     "batch_size": BATCH,
     "valid_size": 200,
-    "lr": 9e-3,
-    "muon_lr": 1.5e-2,
     "warmup": 50,
     "accelerator": "cpu",
 }
@@ -103,6 +101,7 @@ class FieldSet:
             "degrees": angle,
             "about": found.about,
             "across": found.across,
+            "found": f"{angle:.1f} degrees off, {found.about:.2f} / {found.across:.2f} rad",
             "right": right,
         }
 
