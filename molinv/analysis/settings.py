@@ -35,7 +35,9 @@ def bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
     from ..screen import messages
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=messages(), transient=True) as bar:
+    screen = messages()
+    hidden = not screen.is_terminal
+    with Progress(*columns, console=screen, transient=True, disable=hidden) as bar:
 
         def begin(what: str, total: int) -> Callable[[int], None]:
             task = bar.add_task(what, total=total)

@@ -116,7 +116,8 @@ def _of_all(
     texts = [text for part in missing for text in part]
     made = finish_all(map(pending, texts), ReadOptions(), workers if len(texts) > FEW else 0)
     screen = messages()
-    bar = track(made, "descriptors", len(texts), console=screen, transient=True)
+    how: Any = {"console": screen, "transient": True, "disable": not screen.is_terminal}
+    bar = track(made, "descriptors", len(texts), **how)
     done: Iterator[Any] = iter(bar)
     none = np.full(len(names), np.nan)
     for part in missing:

@@ -116,7 +116,8 @@ def _compute(
 
     made = finish_all(map(pending, rows), ReadOptions(), workers if len(rows) > FEW else 0)
     screen = messages()
-    done: Iterator[Any] = iter(track(made, xtb.METHOD, len(rows), console=screen, transient=True))
+    how: Any = {"console": screen, "transient": True, "disable": not screen.is_terminal}
+    done: Iterator[Any] = iter(track(made, xtb.METHOD, len(rows), **how))
     for k in missing:
         found = list(islice(done, len(parts[k])))
         refused = [(i, f.reason) for i, f in enumerate(found) if isinstance(f, Rejected)]

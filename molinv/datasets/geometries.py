@@ -154,7 +154,9 @@ def bond_graphs(molecules: Molecules) -> Graphs:
     digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]
     folder = cache_root() / "graphs" / digest
     if not folder.exists():
-        bar = track(smiles, "bond graphs", console=messages(), transient=True)
+        screen = messages()
+        how: Any = {"console": screen, "transient": True, "disable": not screen.is_terminal}
+        bar = track(smiles, "bond graphs", **how)
         made = Graphs.of([graph_of_smiles(s) for s in bar])
         storage.write(folder, {name: getattr(made, name) for name in GRAPHS}, {})
     arrays, _ = storage.read(folder)
@@ -196,7 +198,8 @@ def _make(
 
     folder.mkdir(parents=True, exist_ok=True)
     wanted = [item for i in missing for item in items[i : i + CHUNK]]
-    with Progress(console=messages(), transient=True) as bar:
+    screen = messages()
+    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:
         task = bar.add_task("geometries", total=len(wanted))
         done = _advancing(finish_all(wanted, options, workers), bar, task)
         for start in missing:

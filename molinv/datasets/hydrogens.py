@@ -67,7 +67,8 @@ def _added(some: Molecules) -> dict[str, np.ndarray]:
     from rich.progress import track
 
     screen, made, kept = messages(), [], []
-    for i in track(range(len(some)), "adding hydrogens", console=screen, transient=True):
+    how: Any = {"console": screen, "transient": True, "disable": not screen.is_terminal}
+    for i in track(range(len(some)), "adding hydrogens", **how):
         if (found := with_hydrogens(some.smiles[i], *some.molecule(i))) is not None:
             made.append(found)
             kept.append(i)

@@ -74,7 +74,8 @@ def make_cache(root: str | Path, source: Path | None = None) -> Molecules:
     from rich.progress import Progress
 
     source = _source() if source is None else source
-    with Progress(console=messages(), transient=True) as progress:
+    screen = messages()
+    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
         task = progress.add_task("building the QM9 cache", total=len(FILES) + 1)
         parts = []
         for name in FILES:

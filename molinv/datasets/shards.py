@@ -63,7 +63,9 @@ def run(
     from rich.progress import track
 
     def bar(items):
-        return track(items, title, total=len(tasks), console=messages(), transient=True)
+        screen = messages()
+        how: Any = {"console": screen, "transient": True, "disable": not screen.is_terminal}
+        return track(items, title, total=len(tasks), **how)
 
     if workers == 0:
         for task in bar(tasks):

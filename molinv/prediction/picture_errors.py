@@ -74,7 +74,8 @@ def measure(saved: Saved, pictures: Pictures, copies: int, what: str = "") -> fl
     store, metric = PicturesOnDevice(pictures, device_of(saved.network)), saved.task.metric()
     batches = Loader(store, store.indices, _SIZE, shuffle=False)
     screen = messages()
-    for batch in track(batches, what, console=screen, transient=True, disable=not what):
+    hidden = not (what and screen.is_terminal)
+    for batch in track(batches, what, console=screen, transient=True, disable=hidden):
         found = outputs(saved, batch, copies)
         saved.task.update(metric, found.mean, batch.to("cpu"), found.weight)
     return float(saved.task.read(metric)[0].mean())

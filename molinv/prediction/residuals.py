@@ -108,7 +108,8 @@ def residuals(
 def bar(items: Iterable, what: str, total: int) -> Iterable:
     """The items, with a progress bar on stderr if `what` labels it."""
     screen = messages()
-    return track(items, what, total, console=screen, transient=True, disable=not what)
+    hidden = not (what and screen.is_terminal)
+    return track(items, what, total, console=screen, transient=True, disable=hidden)
 
 
 def _mean(total: Float64[np.ndarray, "m t"], count: Int64[np.ndarray, "m t"]) -> list[float]:
