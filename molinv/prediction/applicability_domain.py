@@ -29,7 +29,30 @@ from ..datasets.ragged import take
 
 FILE = "domain.safetensors"
 FEWEST = 99  # distances; a new one exceeds the largest of so many in 1 % of cases
+# the nonmetals that form bonds, whose lengths the covalent radii give
+BONDED = {1, 5, 6, 7, 8, 9, 14, 15, 16, 17, 34, 35, 53}
+SCALE = 0.6, 1.5  # of a bond's length; nearest atoms are 0.8 to 1.3 apart in molecules
 RIDGE = 1e-4  # times the mean variance, so that constant features have a finite distance
+
+
+def wrong_scale(z: Int64[np.ndarray, " n"], pos: Float[np.ndarray, "n 3"]) -> str | None:
+    """Why the coordinates of a molecule cannot be in angstrom, or None.
+
+    Each atom's distance to its nearest atom is compared with the sum of their covalent radii
+    (Cordero et al., Dalton Trans. 2008). In nm the median of these ratios is 0.1, in bohr 1.9.
+    Molecules with metals or noble gases are not judged.
+    """
+    from ase.data import covalent_radii
+
+    if len(z) < 2 or not BONDED.issuperset(z.tolist()):
+        return None
+    away = np.linalg.norm(pos[:, None] - pos[None], axis=-1)
+    np.fill_diagonal(away, np.inf)
+    nearest, radii = away.argmin(1), covalent_radii[z]
+    ratio = float(np.median(away.min(1) / (radii + radii[nearest])))
+    if SCALE[0] <= ratio <= SCALE[1]:
+        return None
+    return f"its atoms are {ratio:.2g} bond lengths apart: give coordinates in angstrom"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from ..training.members import load_model
 from ..training.saved import Saved, evaluated
 from ..training.shipped import BY_XTB, available, by_geometry, locate, shipped_name
 from .acceptance import Accepted
-from .applicability_domain import Composition
+from .applicability_domain import Composition, wrong_scale
 from .batches import PAIRS, asked, budget, by_size, conformers_of, over_conformers, pad
 from .conformal import Ends, calibrated
 from .difficulty import Signs
@@ -260,6 +260,8 @@ class Predictor:
 
         A NaN distance is ignored.
         """
+        if structure.kind == GIVEN and (why := wrong_scale(structure.z, structure.pos)):
+            return why
         found = self.calibration
         if found is None:
             few, many = self.saved.card["atoms"]
