@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import Calculator
-    from torch import nn
+    from torch import Tensor, nn
 
     from .produce import Report
     from .subject import Structures
@@ -40,7 +40,7 @@ __all__ = ["analyse"]
 
 def analyse(
     what: str | Path | nn.Module | Callable[..., Any] | Calculator,
-    structures: str | Path | Sequence[str] | Sequence[Atoms] | Structures | None = None,
+    structures: str | Path | Sequence[str] | Sequence[Atoms] | Structures | Tensor | None = None,
     *,
     beside: Any = None,
     out: str | Path | None = None,
@@ -61,14 +61,16 @@ def analyse(
 
         analyse("runs/a").answer                                  # "yes", "almost" or "no"
         analyse(network, "mols.xyz", unit="eV", out="report")     # pos (b, n, 3), z (b, n)
+        analyse(points_network, torch.randn(100, 4, 3))           # pos (b, n, 3) only
         analyse(EMT(), [bulk("Cu", cubic=True)], property="forces")
 
     Args:
         what: a run folder, a shipped model's name or a metatomic model file (.pt); an ASE
             calculator; or a torch module or function from coordinates (b, n, 3) in angstrom and
-            atomic numbers (b, n), 0 for padding, to (b, t), (b, t, 3) or (b, t, 3, 3).
-        structures: a file or a SMILES, a list of SMILES or of ase.Atoms, or `Structures`. The
-            default for a run is its test molecules.
+            atomic numbers (b, n), 0 for padding, to (b,), (b, t), (b, t, 3) or (b, t, 3, 3).
+        structures: a file or a SMILES, a list of SMILES or of ase.Atoms, or `Structures`. A tensor
+            of coordinates (b, n, 3) is for a function of coordinates only; they rotate about the
+            origin. The default for a run is its test molecules.
         beside: a second model, compared with the first on the same structures.
         out: folder for report.html and analysis.json; None writes nothing.
         unit: unit of a function's outputs.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -29,23 +30,31 @@ def of_callable(
     return Subject(name, function, quantities, kind, module, dtype=dtype)
 
 
-def tried(function: Any, structures: Structures, unit: str, kind: str) -> Subject:
+def tried(
+    function: Any, structures: Structures, unit: str, kind: str, points: bool = False
+) -> Subject:
     """A function or torch module, with one quantity for each output for the first molecule.
 
-    Raises InputError if the call fails.
+    A function of `points` is called without atomic numbers. Outputs (b,) count as (b, 1). Raises
+    InputError if the call fails.
     """
     pos, z = structures.batch([0])
     dtype = next((p.dtype for p in getattr(function, "parameters", list)()), torch.float32)
+
+    def call(pos: Tensor, z: Tensor) -> Tensor:
+        values = function(pos) if points else function(pos, z)
+        return values[:, None] if getattr(values, "ndim", 0) == 1 else values
+
     try:
         with torch.no_grad():
-            values = function(pos.to(dtype), z)
+            values = call(pos.to(dtype), z)
     except Exception as error:  # a user's function may raise anything
-        raise InputError(
-            f"the function failed on pos {tuple(pos.shape)} and z {tuple(z.shape)}: {said(error)}"
-        ) from error
+        given = f"pos {tuple(pos.shape)}" + f" and z {tuple(z.shape)}" * (not points)
+        raise InputError(f"the function failed on {given}: {said(error)}") from error
     count = values.shape[1] if getattr(values, "ndim", 0) > 1 else 1
     names = ["output"] if count == 1 else [f"output {i + 1}" for i in range(count)]
-    return of_callable(function, names, [unit] * count, kind, dtype=dtype)
+    subject = of_callable(function, names, [unit] * count, kind, dtype=dtype)
+    return replace(subject, call=call)
 
 
 def instance(spec: str) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .. import __version__
 from ..chem.descriptors import Descriptors, taken
@@ -265,10 +265,24 @@ def of_objects(
             return Source(of_calculator(what, property), structures)  # pyright: ignore
         return of_ase(what, None, property, structures, molecules)  # pyright: ignore
     if structures is None:
-        raise InputError("a function needs structures: a file, a SMILES, or a list of ase.Atoms.")
+        raise InputError(
+            "a function needs structures: a file, a SMILES, a list of ase.Atoms, or a tensor of "
+            "coordinates."
+        )
+    if isinstance(structures, Tensor):
+        return Source(tried(what, points := _points(structures), unit, kind, True), points)
     if not isinstance(structures, Structures):
         structures = _structures("the function", structures, molecules)
     return Source(tried(what, structures, unit, kind), structures)
+
+
+def _points(pos: Tensor) -> Structures:
+    """Clouds of n points, which rotate about the origin; raises InputError for another shape."""
+    if pos.ndim != 3 or pos.shape[-1] != 3 or not len(pos):
+        raise InputError(f"expected coordinates (b, n, 3), got {tuple(pos.shape)}.")
+    z = torch.ones(pos.shape[1], dtype=torch.long)
+    names = [f"example {i + 1}" for i in range(len(pos))]
+    return Structures([*pos.detach().float().cpu()], [z] * len(pos), names=names)
 
 
 def _structures(what: str, structures: Any, limit: int, saved: Saved | None = None) -> Structures:

@@ -160,8 +160,9 @@ def _invariance(analysis: Analysis, q: int, found: Judged) -> str:
     if found.answer == "yes":
         size = float(orbits.power[:, q, 0].sqrt().median())
         return (
-            f"Yes: {subject.name} is {word} under rotations to rounding; turning a molecule "
-            f"changes {quantity.name} by {found.std:.2g}{unit} of {short(size)}{unit} ({where})."
+            f"Yes: {subject.name} is {word} under rotations, to within rounding. Turning a "
+            f"molecule changes {quantity.name} by {found.std:.2g}{unit}, and its typical size is "
+            f"{short(size)}{unit} ({where})."
         )
     among = f" (the largest of {len(each)})" if len(each := subject.quantities) > 1 else ""
     worst = int(orbits.std[:, q].argmax())

@@ -5,8 +5,10 @@ import torch
 from ase.build import molecule
 from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
+from torch import nn
 
 from molinv import InputError
+from molinv.analysis import analyse
 from molinv.analysis.calculators import load_calculator, of_calculator
 from molinv.analysis.callables import of_callable
 from molinv.analysis.orbits import sweep
@@ -107,3 +109,18 @@ def test_some_of_a_runs_targets_in_another_order(run):
 
 def test_a_folder_without_a_history_has_none(tmp_path):
     assert read_history(tmp_path / "metrics.csv") == []
+
+
+def test_a_network_of_points_is_analysed_on_a_tensor():
+    height = nn.Sequential(nn.Flatten(), nn.Linear(12, 1, bias=False), nn.Flatten(0))
+    with torch.no_grad():
+        height[1].weight.copy_(torch.eye(12)[2:3])  # the height of the first point
+    pos = torch.randn(8, 4, 3, generator=torch.Generator().manual_seed(0))
+    report = analyse(height, pos, parts=["orbit", "algebra"])
+    assert report.answer == "no"
+    assert any("rotations about z" in line for line in report.lines)
+    assert analyse(lambda pos: pos.square().sum((1, 2)), pos, parts=["orbit"]).answer == "yes"
+    with pytest.raises(InputError, match=r"expected coordinates \(b, n, 3\), got \(8, 12\)"):
+        analyse(height, pos.flatten(1))
+    with pytest.raises(InputError, match=r"the function failed on pos \(1, 4, 3\): "):
+        analyse(nn.Linear(4, 1), pos)

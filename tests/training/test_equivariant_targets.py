@@ -261,5 +261,5 @@ def test_a_run_is_analysed(folders, tmp_path):
         out = tmp_path / name
         assert main(["analyse", str(folders / name), *quick, "-o", str(out)]) == 0
         found = json.loads((out / "analysis.json").read_text())
-        assert f"is {word} under rotations to rounding" in found["verdict"][0]
+        assert f"is {word} under rotations, to within rounding" in found["verdict"][0]
         assert not any("not measured" in line for line in found["verdict"])
