@@ -12,7 +12,12 @@ from ..names import external
 
 def one_line(kind: type) -> str:
     """First line of a class's docstring."""
-    return (inspect.getdoc(kind) or "").split("\n")[0]
+    return _doc(kind).split("\n")[0]
+
+
+def _doc(kind: Any) -> str:
+    """The docstring of a class itself, not one that it inherits."""
+    return inspect.cleandoc(kind.__doc__ or "(it has no docstring)")
 
 
 def explain(
@@ -29,7 +34,7 @@ def explain(
     if name not in known:
         raise unknown(what, name, known)
     kind = known[name]
-    print(f"{name}: {inspect.getdoc(kind)}\n")
+    print(f"{name}: {_doc(kind)}\n")
     parameters = [
         p
         for i, p in enumerate(inspect.signature(maker or kind).parameters.values())

@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from ..chem.structure import EMBEDDED
 from ..datasets.references import ATOMWISE
 from ..prediction.acceptance import symbols
 from ..prediction.evaluate import interval_table, table
 from ..training.config import read_config
-from ..training.members import is_ensemble, load_model, read_members
+from ..training.members import first_member, is_ensemble, load_model, read_members
 from ..training.saved import evaluated
+from ..training.shipped import by_geometry
 from . import DEFAULT, FILES, find
 
 
@@ -42,6 +45,26 @@ def card(name: str) -> Group:
     relative = [t.name for t in targets if t.atomwise]
     note = [Text(f"{', '.join(relative)}: {ATOMWISE}.")] if relative else []
     return Group(Text(name, style="bold"), lines, *measured, *note)
+
+
+def summary(name: str) -> list[str]:
+    """Two lines on the shipped model called `name`: what it takes, and three test errors."""
+    folder = find(name)
+    facts = json.loads((first_member(folder) / "model.json").read_text(encoding="utf-8"))
+    few, many = facts["atoms"]
+    made = name == by_geometry(EMBEDDED)
+    given = "RDKit's geometries (SMILES, InChI)" if made else "given 3-D coordinates"
+    taken = f"{given}; {symbols(facts['elements'])}; {few} to {many} atoms"
+    path = folder / "evaluation.json"
+    if not path.is_file():
+        return [taken, "not evaluated yet"]
+    rows = json.loads(path.read_text(encoding="utf-8"))["targets"]
+    errors = [
+        f"{target} {row.get('averaged', row['rotated']):.3g} {row['unit']}".rstrip()
+        for target, row in islice(rows.items(), 3)
+    ]
+    more = f", ... ({len(rows)} targets)" if len(rows) > 3 else ""
+    return [taken, f"test MAE: {', '.join(errors)}{more}"]
 
 
 def megabytes(folder: Path) -> float:

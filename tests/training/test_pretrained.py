@@ -231,7 +231,7 @@ def test_with_nothing_shipped_it_says_what_to_do(none_shipped, capsys):
     assert main(["predict", "CCO"]) == 2
     assert "no model is shipped with this molinv: train one" in capsys.readouterr().err
     assert main(["models"]) == 0
-    assert "Shipped: none" in capsys.readouterr().out
+    assert "Shipped models, for molinv predict: none" in capsys.readouterr().out
 
 
 def test_the_models_and_the_card(shipped, capsys):
@@ -241,6 +241,10 @@ def test_the_models_and_the_card(shipped, capsys):
     assert "equivariant  Message passing with irreps" in shown
     outputs = "scalar, vector, tensor, atom scalar, atom vector"
     assert f"outputs: {outputs}; symmetries by default: T(3), SO3, O3" in words
+    assert "qm9 given 3-D coordinates; H, C, N, O, F;" in words
+    assert "test MAE: " in words
+    assert main(["models", "qm9"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
     card = json.loads((shipped / "model.json").read_text())
     for part in (card["split"], "on 200 molecules of qm9_sample", "H, C, N, O, F", "rad (at most"):
         assert part in words
