@@ -21,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     of the output ended, 143 if terminated.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments[:1] == ["help"]:  # molinv help COMMAND
+        arguments = [*arguments[1:2], "--help"]
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())
         return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .parsing import parse
-from .training_flags import add_flags, check_names, keep_config, typed
+from .training_flags import add_flags, check_names, check_targets, keep_config, typed
 
 SUMMARY = "k-fold cross-validation: errors with their spread, predictions for all molecules"
 
@@ -56,6 +56,7 @@ def main(arguments: list[str]) -> int:
     trust, workers = settings.pop("trust"), settings.pop("workers")
     numbers = [settings.pop(name) for name in ("folds", "seeds", "ensemble", "average")]
     check_names(settings, arguments, trust)
+    check_targets(settings, typed(arguments))
     config = TrainConfig(**settings)
     from rich import print as show
 

@@ -87,6 +87,9 @@ def main(arguments: list[str]) -> int:
         what = "; ".join(text for text in (kind, t.description) if text)
         table.add_row(t.name, t.unit or "not given", what, *counts, mean, std)
     show(table)
+    plain = [t.name for t in molecules.targets if not t.unit and t.kind == "scalar"]
+    if is_own(args.name) and plain:
+        print(f'note: to give a unit, name the target with it: --targets "{plain[0]} [unit]"')
     if args.conformers:
         _embed(molecules, args.conformers, args.workers)
     if args.xtb:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any
 
 from ..errors import InputError
@@ -54,9 +55,21 @@ def parse(
         return parser.parse_args(arguments)
     except (ArgumentError, ValueError, YAMLError) as error:
         text = _plain(" ".join(str(error).split()))
+        if text.startswith("unrecognized arguments: "):
+            raise _unknown_flag(command, arguments, parser, text) from error
         if len(text) > LONGEST:  # jsonargparse quotes the whole of a file that is not a config
             text = f"{text[:LONGEST]} ..."
         raise InputError(f"{text} (see `molinv {command} --help`)") from error
+
+
+def _unknown_flag(command: str, arguments: list[str], parser: Any, text: str) -> InputError:
+    """The error for arguments that the parser does not know; suggests the most similar flag."""
+    known = [flag for action in parser._actions for flag in action.option_strings]
+    given = [a.partition("=")[0] for a in arguments if a.startswith("-")]
+    foreign = next((flag for flag in given if flag not in known), None)
+    near = get_close_matches(foreign, known, n=1, cutoff=0.7) if foreign else []
+    hint = f"did you mean {near[0]}?" if near else f"see `molinv {command} --help`."
+    return InputError(f"unknown flag {foreign}: {hint}" if foreign else f"{text}: {hint}")
 
 
 def _without_empty_default(text: str) -> str:

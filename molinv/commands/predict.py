@@ -31,6 +31,8 @@ def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
     if pictures.learned(arguments):
         return pictures.predict(arguments)
+    if any(a.partition("=")[0] == "--model" for a in arguments):
+        raise InputError("the model is the first argument: molinv predict MODEL INPUT.")
 
     def fill(parser):
         parser.usage = "molinv predict [options] [MODEL] INPUT [INPUT ...]"
@@ -153,7 +155,8 @@ def main(arguments: list[str]) -> int:
         else:
             output.write(path, made)
         failed = f", {len(bad):,} of them with an error" if bad else ""
-        print(f"wrote {len(results):,} rows{failed} to {path}")
+        count = "1 row" if len(results) == 1 else f"{len(results):,} rows"
+        print(f"wrote {count}{failed} to {path}")
         for note in notes.file_notes(rows, predictor) if rows else ():
             print(note)
     elif rows:

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import InputError
 from . import pictures
 from .parsing import parse
-from .training_flags import add_flags, check_names, keep_config, typed
+from .training_flags import add_flags, check_names, check_targets, keep_config, typed
 
 SUMMARY = "train a network jointly with a distribution on a group"
 
@@ -67,6 +67,8 @@ def main(arguments: list[str]) -> int:
     trust, workers = settings.pop("trust"), settings.pop("workers", 0)
     members = settings.pop("ensemble", None)
     check_names(settings, arguments, trust)
+    if text is TEXT:
+        check_targets(settings, named)
     config = Config(**settings)
     from lightning.fabric.utilities.rank_zero import rank_zero_only
 

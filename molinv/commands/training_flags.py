@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from ..datasets.own import is_own
+from ..datasets.own_targets import RESERVED
 from ..errors import InputError
 from ..names import outside
 
@@ -57,6 +59,27 @@ def keep_config(settings: dict[str, Any], arguments: list[str]) -> None:
 def _keys(file: str) -> set[str]:
     """The settings in a config file, which jsonargparse has already checked."""
     return set(yaml.safe_load(Path(file).read_text(encoding="utf-8")) or ())
+
+
+def check_targets(settings: dict[str, Any], named: Collection[str]) -> None:
+    """Raise InputError if a user's file is missing, or given without targets to learn from it."""
+    if "config" in named or not is_own(settings["data"]):
+        return
+    path = Path(settings["data"])
+    if not path.is_file():
+        raise InputError(f"no data set at {path}: no such file.")
+    if "targets" in named:
+        return
+    from ..chem.labels import labels
+    from ..chem.structure import ReadOptions
+
+    first = next(iter(labels(path, ReadOptions(smiles_column=settings["smiles_column"]))), {})
+    columns = [name for name in first if name.lower() not in RESERVED]
+    listed = ", ".join(name[:40] for name in columns[:30]) or "no values"
+    raise InputError(
+        f"{path}: name what to learn with --targets, as in --targets "
+        f'"{columns[0] if columns else "NAME"}"; the file has {listed}.'
+    )
 
 
 def check_names(settings: dict[str, Any], arguments: list[str], trust: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import InputError
 from .parsing import parse
-from .training_flags import add_flags, check_names, keep_config, typed
+from .training_flags import add_flags, check_names, check_targets, keep_config, typed
 
 SUMMARY = "search training settings by validation error, and write the best ones as a config"
 
@@ -48,6 +48,7 @@ def main(arguments: list[str]) -> int:
     trust, workers = settings.pop("trust"), settings.pop("workers")
     trials, search, minutes = (settings.pop(name) for name in ("trials", "search", "minutes"))
     check_names(settings, arguments, trust)
+    check_targets(settings, typed(arguments))
     names = None if search is None else [s.strip() for s in search.split(",") if s.strip()]
     if names == []:
         raise InputError("--search: expected names such as lr,width, got none.")

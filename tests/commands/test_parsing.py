@@ -41,3 +41,45 @@ def test_help_shows_only_defaults_that_say_something(name, capsys):
     assert "default: )" not in text
     assert "default: 0)" in text
     assert "(required)" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["predict", "CCO", "--target", "homo"], "unknown flag --target: did you mean --targets?"),
+        (["train", "--epoch=3"], "unknown flag --epoch: did you mean --epochs?"),
+        (["predict", "-z", "CCO"], "unknown flag -z: see `molinv predict --help`"),
+        (["predict", "CCO", "--model", "qm9"], "the model is the first argument"),
+        (["models", "qm8"], "did you mean 'qm9'?"),
+    ],
+)
+def test_a_wrong_flag_or_name_is_answered_with_the_right_one(arguments, said, capsys):
+    assert command(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_help_is_a_word_too(capsys):
+    assert command(["help"]) == 0
+    assert "usage: molinv COMMAND" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="0"):
+        command(["help", "groups"])
+    assert "list groups" in capsys.readouterr().out.lower()
+
+
+@pytest.mark.parametrize("name", ["train", "crossvalidate", "tune"])
+def test_a_table_without_targets_is_answered_with_its_columns(name, tmp_path, capsys):
+    table = tmp_path / "mine.csv"
+    table.write_text("name,smiles,logS,active\nethanol,CCO,1.5,yes\n")
+    assert command([name, "--data", str(table), "--out", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert '--targets "logS"' in said
+    assert "the file has logS, active." in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_class_without_a_docstring_is_not_described_by_its_base(tmp_path, capsys, monkeypatch):
+    text = "from torch import nn\n\n\nclass Silent(nn.Module):\n    pass\n"
+    (tmp_path / "silent_net.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert command(["models", "silent_net:Silent"]) == 0
+    assert capsys.readouterr().out.startswith("silent_net:Silent: (it has no docstring)\n")
