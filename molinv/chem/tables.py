@@ -120,6 +120,6 @@ def _smiles_column(path: Path, columns: list[str], asked: str | None) -> int:
         listed = ", ".join(repr(column[:40]) for column in columns[:30])
         raise InputError(
             f"{path}: expected {expected}, got the columns {listed}: "
-            "say which it is with smiles_column"
+            "name it with --smiles_column, or smiles_column in Python"
         )
     return at

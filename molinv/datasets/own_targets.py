@@ -42,10 +42,24 @@ def numeric(path: Path, said: list[dict[str, Any]]) -> tuple[Target, ...]:
     if not found:
         listed = ", ".join(repr(n[:40]) for n in _columns(said)[:30]) or "nothing"
         raise InputError(
-            f"{path}: expected a column of numbers to learn, got {listed} beside the molecules; "
-            "name a column of classes with --targets."
+            f"{path}: expected a column of numbers to learn, got {listed} beside the molecules"
+            f"{_texts(names, said)}; name a column of classes with --targets."
         )
     return _described(path, said, found)
+
+
+def _texts(names: Sequence[str], said: list[dict[str, Any]]) -> str:
+    """A clause on the first text in the column that has the most numbers, or nothing."""
+    given = {n: [row[n] for row in said if not missing(row.get(n))] for n in names}
+    counts = {n: sum(number(value) is not None for value in given[n]) for n in names}
+    best = max(names, key=lambda n: counts[n], default=None)
+    text = next((v for v in given.get(best or "", ()) if number(v) is None), None)
+    if best is None or text is None:
+        return ""
+    shown = f"; {best!r} has the text {str(text)[:40]!r}"
+    if isinstance(text, str) and number(text.replace(",", ".")) is not None:
+        return f"{shown}: write numbers with a decimal point"
+    return shown + (f" (--targets {best} leaves such rows out)" if counts[best] else "")
 
 
 def known(path: Path, said: list[dict[str, Any]], targets: Sequence[Target]) -> tuple[Target, ...]:
@@ -63,7 +77,8 @@ def known(path: Path, said: list[dict[str, Any]], targets: Sequence[Target]) -> 
             for row in said:
                 row[name] = row.get(column)
         elif name not in columns:
-            raise unknown(f"target of {path}:", name, columns or ["(it has no values)"])
+            usable = [column for column in columns if column.lower() not in RESERVED]
+            raise unknown(f"target of {path}:", name, usable or ["(it has no values)"])
         if name.lower() in RESERVED:
             raise InputError(
                 f"{path}: a target cannot be called {name!r}, because every prediction has a "

@@ -57,7 +57,7 @@ def numbers(
                 continue
             made = number(value)
             if made is None:
-                unfit[target.name] = "text"
+                unfit.setdefault(target.name, f"text such as {str(value)[:40]!r}")
                 wrong.setdefault(
                     i, f"expected a number in {target.name!r}, got {str(value)[:40]!r}"
                 )
@@ -72,9 +72,10 @@ def numbers(
     for j, target in enumerate(targets):
         if np.isnan(y[:, j]).all():
             what = unfit.get(target.name, "no values")
+            comma = ", or write numbers with a decimal point" * ("," in what and "text" in what)
             raise InputError(
                 f"{path}: expected numbers in {target.name!r}, got {what} in all of its "
-                f"{len(said)} rows; name another target."
+                f"{len(said)} rows; name another target{comma}."
             )
     return y, wrong
 

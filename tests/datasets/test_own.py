@@ -138,7 +138,7 @@ def test_energies_of_ase_files_are_total_ones_in_ev(tmp_path):
     ("rows", "targets", "hint"),
     [
         (["CCO,1,2"], ["logs2"], "did you mean 'logS'"),
-        (["CCO,low,2", "CO,high,3"], ["logS"], "got text in all of its 2 rows"),
+        (["CCO,low,2", "CO,high,3"], ["logS"], "got text such as 'low' in all of its 2 rows"),
         (["CCO,,2", "CO,,3"], ["logS"], "got no values in all of its 2 rows"),
         (["C1CC,1,2", "C(C,2,3"], ["logS"], "none of its 2 molecules can be used; the first"),
         (["CCO,low,x"], None, "expected a column of numbers to learn, got 'smiles'"),
@@ -227,3 +227,22 @@ def test_the_column_that_is_named_has_the_smiles(tmp_path):
         own = read_own(path, smiles_column="curated")
         assert [*own.smiles] == [*own.molecules.smiles[:]] == ["N", "NN", "NNN"] * 2
         assert len(set(own.groups.tolist())) == 3
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["1.5", "n.d.", "0.3"], r"'logS' has the text 'n.d.' \(--targets logS leaves such"),
+        (['"0,5"', '"1,5"', '"2,5"'], "'logS' has the text '0,5': write numbers with a decimal"),
+    ],
+)
+def test_a_column_that_is_not_all_numbers_is_shown_with_its_first_text(tmp_path, cells, said):
+    rows = [f"{s},{cell}" for s, cell in zip(SMILES, cells, strict=False)]
+    with pytest.raises(InputError, match=said):
+        read_own(csv(tmp_path, rows, "smiles,logS"))
+
+
+def test_names_and_smiles_are_not_suggested_as_targets(tmp_path):
+    path = csv(tmp_path, ["a,CCO,1", "b,CCC,2"], "name,smiles,dG")
+    with pytest.raises(InputError, match=r"choose from dG\.$"):
+        read_own(path, [Target("xyzzy", "")])
