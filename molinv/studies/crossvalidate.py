@@ -24,7 +24,7 @@ from ..training.fine_tuning import like_initial
 from ..training.members import load_model
 from ..training.run import as_begun, check_same, locked, train, write_config
 from ..training.saved import sealed, write_json
-from ..training.source import file_digest
+from ..training.source import check_readable, file_digest
 from .out_of_fold import write_predictions
 
 FILE = "cv.json"
@@ -65,7 +65,8 @@ def crossvalidate(
 
     Returns the content of OUT/cv.json. Also writes OUT/predictions.csv, with the prediction of
     each molecule by the fold that held it out. Raises InputError for settings that do not fit, for
-    a folder that holds another cross-validation, and if no fold could be trained.
+    a folder that holds another cross-validation, for a file that cannot be read, and if no fold
+    could be trained.
     """
     folder, by = Path(config.out), config.split
     _check(config, plan)
@@ -77,6 +78,8 @@ def crossvalidate(
     config, _ = like_initial(config, trust, given)
     with locked(folder):
         done = _done(folder, config, plan)
+        if not done:
+            check_readable(config, workers)
         write_config(folder, config)
         kept = dict(done)
         step = plan.members or 1  # members of different repetitions have different seeds

@@ -27,7 +27,6 @@ from ..datasets.repeats import divided, random_split
 from ..datasets.split import Split, split
 from ..datasets.units import spelled
 from ..errors import InputError, unknown
-from ..tasks.classes import Classes
 from .config import TrainConfig, fold_of
 from .copies import Copies, geometry_fractions, several, with_small
 from .extra_inputs import with_descriptors, with_xtb
@@ -110,6 +109,13 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
     return with_xtb(config, source, workers) if asked else source
 
 
+def check_readable(config: TrainConfig, workers: int = 0) -> None:
+    """Raise InputError if a user's files cannot be read, or lack a target; caches conformers."""
+    if is_own(config.data):
+        names = list(config.files.values())
+        read_own(names, wanted(config), config.smiles_column, workers, _read_as(config))
+
+
 def _with_geometries(config: TrainConfig, source: Source, workers: int) -> Source:
     """The source with the further geometries and repetitions that the settings ask for."""
     wanted = geometry_fractions(config.geometries)
@@ -190,11 +196,18 @@ def _read_as(config: TrainConfig) -> str | None:
     """Whether a file's columns are read as "classes" or "numbers"; None to detect it."""
     if config.task is None:
         return None
+    from ..tasks.classes import Classes  # imports torchmetrics, which takes two seconds
+
     return "classes" if issubclass(tasks.find(config.task), Classes) else "numbers"
 
 
 def _check_settings(config: TrainConfig, molecules: Molecules) -> None:
     """Raise InputError for settings of users' files that a named data set does not allow."""
+    known = [t.name for t in (*molecules.targets, *(f.target for f in molecules.fields))]
+    for name in config.target_names:
+        if name not in known:
+            error = unknown(f"target of {config.data}:", name, known)
+            raise InputError(f"{error} To learn from a file of your own, give --data FILE.")
     for target in molecules.describe(config.target_names):
         asked = config.units[target.name]
         if asked is not None and spelled(asked) != spelled(target.unit):

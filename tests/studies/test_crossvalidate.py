@@ -164,7 +164,7 @@ def test_settings_that_make_no_folds_are_refused(data, tmp_path, capsys):
     assert "got 30" in refused("--folds", "40")
     assert "only one class, 'same'" in refused(targets="word")
     assert "unknown column" in refused("--split", "column:bach")
-    assert "no fold could be trained" in refused(targets="code")
+    assert "expected numbers in 'code', got text such as 'm0'" in refused(targets="code")
 
 
 def test_ensembles_in_folds(data, tmp_path):
