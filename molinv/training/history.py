@@ -40,7 +40,7 @@ class History(pl.Callback):
         self.best = float("inf")
         self.console = messages()
         self._before = 0.0
-        self._headed = False
+        self.printed = False  # whether this process has printed an epoch
 
     def state_dict(self) -> dict[str, Any]:
         kept = {"rows": self.rows, "seconds": self._seconds(), "best": self.best}
@@ -110,11 +110,13 @@ class History(pl.Callback):
 
     def _say(self, module: Joint) -> None:
         """Print the last row, below a heading where it is the first of this process."""
-        units = {name: e.unit for name, e in module.network.distribution.extent().items()}
+        mu = module.network.distribution
+        learned = any(p.requires_grad for p in mu.parameters())
+        units = {name: e.unit for name, e in mu.extent().items()} if learned else {}
         lines = EpochLines(module.task.columns, module.task.units, units)
         said = [lines.line(self.rows[-1])]
-        if not self._headed:
-            said, self._headed = [lines.heading(), *said], True
+        if not self.printed:
+            said, self.printed = [lines.heading(), *said], True
         self.console.print("\n".join(said), highlight=False, markup=False, soft_wrap=True)
 
     def on_exception(

@@ -78,7 +78,15 @@ def notes(before: TrainConfig, after: TrainConfig) -> list[str]:
     changed = ", ".join(f"{name} {now[name]}" for name in now if now[name] != was[name])
     kind = _kind(before)
     few = "up to" if kind == "small" else "more than"
-    return [NOTE.format(kind=kind, few=few, changed=changed)] if changed else []
+    if not changed:
+        return []
+    made = [NOTE.format(kind=kind, few=few, changed=changed)]
+    if after.distribution == "Identity" != before.distribution:
+        made.append(
+            "The network sees distances, which do not depend on orientation, so no distribution "
+            "is learned. --distribution UniformBox learns one from coordinates."
+        )
+    return made
 
 
 def _kind(config: TrainConfig) -> str:

@@ -149,6 +149,14 @@ def _train(
             for note in (*notes, *data.notes):
                 history.console.print(f"note: {note}", highlight=False, markup=False)
         fit(trainer, module, data, last)
+        if trainer.is_global_zero and not history.printed:
+            done = history.rows[-1]["epoch"]
+            history.console.print(
+                f"{folder} is already trained (epoch {done}), so nothing was done. A larger "
+                "--epochs trains it further; another --out begins a new run.",
+                highlight=False,
+                markup=False,
+            )
     if trainer.is_global_zero and not (folder / "model.json").is_file():
         raise InputError(
             "no model was saved, because the validation error was NaN in every epoch: look for "

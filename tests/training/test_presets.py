@@ -57,7 +57,8 @@ def test_a_table_of_many_molecules_has_the_usual_network_with_bonds(table, monke
 
 def test_a_note_lists_the_changed_settings(table):
     config = TrainConfig(data=str(table), batch_size=16)
-    (note,) = presets.notes(config, fitted(config))
+    note, why = presets.notes(config, fitted(config))
+    assert "no distribution is learned" in why
     assert note.startswith("preset small, for a table of up to 5,000 rows: ")
     assert "features bonds" in note
     assert "'geometry': 'distance'" in note

@@ -162,6 +162,17 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, monkeypatch, ema)
         assert [int(r["epoch"]) for r in csv.DictReader(file)] == [0, 1, 2, 3, 4]
 
 
+def test_a_finished_run_says_so_and_a_fixed_distribution_has_no_widths(tmp_path, capsys):
+    settings = small(tmp_path / "a", distribution="Identity", epochs=1)
+    train(settings)
+    said = capsys.readouterr().err
+    assert "Validation errors are stored / rotated." in said
+    assert "half-widths" not in said
+    train(settings)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "is already trained (epoch 1), so nothing was done" in said
+
+
 def test_divergence_stops_and_keeps_the_last_good_model(tmp_path):
     with pytest.raises(InputError, match="diverged"):
         train(small(tmp_path / "a", muon_lr=1e30, lr=1e30, clip=0.0, warmup=0))
