@@ -23,9 +23,11 @@ class Points(Action):
     def act(self, group: Group, g: Each, x: Float[Tensor, "b n dim"]) -> Float[Tensor, "b n dim"]:
         """L x plus the offset of g, where L is the linear block of g."""
         if x.ndim != 3 or x.shape[-1] != group.dim or len(x) != len(g):
+            offset = x.shape[-1] == group.d - 1 and not group.homogeneous
+            hint = " A group whose last column is an offset needs homogeneous=True." * offset
             raise InputError(
                 f"Points({group}): expected pos (b, n, {group.dim}), got {tuple(x.shape)}, "
-                f"with b = {len(g)} group elements."
+                f"with b = {len(g)} group elements.{hint}"
             )
         g, x = same_precision(g, x)
         moved = x @ group.linear(g).mT

@@ -129,6 +129,7 @@ def test_wrong_shapes_raise_an_input_error():
     flat_force = Data(pos=draw(4, 3), force=draw(4, 2))
     for call, hint in [
         (lambda: actions.Points().act(so3, g, draw(3, 5, 2)), r"Points\(SO3\): expected pos"),
+        (lambda: actions.Points().act(so3, g, draw(3, 5, 2)), "needs homogeneous=True"),
         (lambda: actions.Points().act(so3, g, draw(5, 3)), r"got \(5, 3\)"),
         (lambda: actions.Points().act(so3, g, draw(4, 5, 3)), "3 group elements"),
         (lambda: actions.Points().act(so3, g[:1], draw(4, 5, 3)), "1 group elements"),
