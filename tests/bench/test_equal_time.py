@@ -1,4 +1,4 @@
-"""The comparison at equal time on the shipped sample, with runs of seconds."""
+"""The comparison at equal time, with short runs on the shipped sample."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def bench(tmp_path_factory):
     return out, arguments
 
 
-def test_finished_runs_are_reported_and_not_run_again(bench, capsys):
+def test_finished_runs_are_reported_but_not_repeated(bench, capsys):
     out, arguments = bench
     assert cli.main(arguments) == 0
     made = sorted(path.relative_to(out).as_posix() for path in out.glob("*/*/result.json"))
@@ -51,7 +51,7 @@ def test_finished_runs_are_reported_and_not_run_again(bench, capsys):
     assert "[1/4]" in capsys.readouterr().out
 
 
-def test_results_of_other_settings_are_refused(bench, capsys):
+def test_a_folder_with_other_settings_is_refused(bench, capsys):
     arguments = bench[1]
     cli.main(arguments)
     capsys.readouterr()
@@ -108,7 +108,7 @@ def test_faenet_predicts_every_target_and_has_gradients(batch):
 
 def test_faenets_frames_equal_canonicals_except_for_the_order_of_axes(batch):
     pytest.importorskip("mendeleev")
-    models.make(FAENET, 1, {})  # so that the package can be imported
+    models.make(FAENET, 1, {})  # makes the package importable
     from faenet import frame_averaging_3D
 
     seen = []

@@ -1,4 +1,4 @@
-"""Peers from other packages: a stand-in for the network, trained in a process of its own."""
+"""Peers from other packages, with a stand-in network that is trained in a separate process."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ class Counts(Peer):
     def __init__(self, targets):
         super().__init__()
         self.element = nn.Embedding(119, targets)
-        nn.init.constant_(self.element.weight, 1.0)  # far from the learned values
+        nn.init.constant_(self.element.weight, 1.0)  # far from the optimum
         self.near = nn.Parameter(torch.zeros(targets))
 
     def atoms(self, graph):
@@ -62,7 +62,7 @@ def bench(tmp_path, monkeypatch):
     return [*arguments, "--methods", "stand-in Counts"], out / "stand-in-counts/seed0"
 
 
-def test_a_peer_trains_in_its_own_process_and_has_a_row(bench, capsys):
+def test_a_peer_is_trained_in_a_separate_process_and_has_a_row(bench, capsys):
     arguments, folder = bench
     assert cli.main(arguments) == 0
     result = json.loads((folder / "result.json").read_text())
@@ -72,7 +72,9 @@ def test_a_peer_trains_in_its_own_process_and_has_a_row(bench, capsys):
     assert result["train_seconds"] >= 1.2
     assert result["seen"] == 32 * result["steps"]
     homo = result["targets"]["homo"]
-    assert homo["rotated"] == pytest.approx(homo["stored"], rel=1e-3)  # it sees distances alone
+    assert homo["rotated"] == pytest.approx(
+        homo["stored"], rel=1e-3
+    )  # it depends on distances only
     assert not (folder / "data.npz").exists()
     row = json.loads((folder.parents[1] / "table.json").read_text())["rows"][0]
     assert row["errors"]["homo"]["stored"][0] == pytest.approx(homo["stored"])
@@ -85,7 +87,7 @@ def test_an_interrupted_run_is_resumed_from_its_last_state(bench):
 
     def stopped(peer, out, minutes):
         original(peer, out, minutes)
-        (out / "done.json").unlink()  # as if killed at the end
+        (out / "done.json").unlink()  # as if the process was killed at the end
         raise InputError("killed")
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Potentials that are broken on purpose: the benchmark finds each fault."""
+"""The symmetry benchmark finds the broken symmetry of each broken potential."""
 
 import json
 
@@ -9,7 +9,7 @@ from molinv.bench import symmetry
 from molinv.cli import main
 
 
-def test_every_fault_is_found_and_no_other(tmp_path, capsys, monkeypatch):
+def test_each_broken_symmetry_is_found_and_no_other(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(walk, "RANDOM", 4)
     names = ["EMT", *(f"EMT, {w} broken" for w in ("rotation", "reflection"))]
     arguments = ["bench", "symmetry", "--out", str(tmp_path), "--structures", "crystals"]
@@ -27,11 +27,11 @@ def test_every_fault_is_found_and_no_other(tmp_path, capsys, monkeypatch):
     assert operations["translation by 40 angstrom"] == "yes"
     assert found["EMT, gradient broken"]["gradient"]["from_energy"]["value"] > 1e-3
     assert (tmp_path / "EMT-crystals" / "energy" / "report.html").is_file()
-    monkeypatch.setattr(symmetry, "_row", None)  # finished rows are not measured again
+    monkeypatch.setattr(symmetry, "_row", None)  # finished rows must not be measured again
     assert main(arguments) == 0
 
 
-def test_a_model_that_cannot_be_made_says_why(tmp_path, monkeypatch):
+def test_a_model_that_cannot_be_loaded_has_a_row_with_the_reason(tmp_path, monkeypatch):
     broken = symmetry.Potential("none", "nowhere:Nothing")
     monkeypatch.setitem(symmetry.POTENTIALS, "none", broken)
     symmetry.main(str(tmp_path), models="none", structures="crystals", count=2)

@@ -1,10 +1,14 @@
-"""Published networks as peers, each in its own environment and by its own settings for QM9.
+"""Published networks as peers of molinv's methods, each in its own environment.
 
-The network is the package's. `outside/worker.py` trains it, in the package's environment: the
-optimizer's settings, the batch size and the loss (squared) are those of the package's example for
-QM9, or of its command where it has none. Three things differ, for all alike: the learning rate
-rises in the first twentieth of the time and then falls to 0, since the examples' schedules take
-days; one network has all targets; and edges are found once, before the time begins.
+The network comes from its package. `outside/worker.py` trains it in an environment that holds the
+package. The optimizer, its settings, the batch size and the loss (squared error) are those of the
+package's QM9 example, or its defaults if it has no such example. Three things differ from the
+examples, in the same way for all peers:
+
+- the learning rate rises during the first twentieth of the time and then decays to 0, because the
+  examples' schedules take days;
+- one network predicts all targets;
+- edges are computed once, before the timed training.
 """
 
 from __future__ import annotations
@@ -37,10 +41,10 @@ STATES = ("state.pt", "metrics.csv", "predictions.npz", "done.json")
 
 @dataclass(frozen=True, eq=False)
 class Peer:
-    """A row of `qm9-equal-time`: a network of another package.
+    """A row of `qm9-equal-time`: a network from another package.
 
-    `pins` and `alone` are what its environment needs, as in `Environment`; the first of both names
-    the package.
+    `pins` and `alone` are the requirements of its environment (see `Environment`). The first
+    requirement of `alone`, or else of `pins`, names the folder of the environment.
     """
 
     network: str
@@ -51,22 +55,22 @@ class Peer:
 
     @property
     def name(self) -> str:
-        """Its name in the table."""
+        """The peer's name in the table."""
         return f"{self.package} {self.network}"
 
     @property
     def folder(self) -> str:
-        """The name of its folder."""
+        """The name of the folder of its runs."""
         return self.name.lower().replace(" ", "-")
 
     @property
     def environment(self) -> Environment:
-        """The environment with its package, in the cache; `make` makes it."""
+        """The environment of its package, in the cache; `Environment.make` installs it."""
         return cached((*self.alone, *self.pins)[0], self.pins, self.alone)
 
 
-# torchmd-net's wheel asks for another torch, which only its neighbour search needs, and gotennet
-# for extensions that have to be compiled: the worker does without both
+# These are installed without their dependencies: torchmd-net's wheel requires another torch for its
+# neighbour search, and gotennet requires compiled extensions. The worker replaces both.
 _TORCHMD: dict[str, Any] = {
     "package": "TorchMD-NET",
     "pins": ("torch_geometric==2.8.1", "lightning==2.6.6", "h5py==3.16.0"),
@@ -98,7 +102,7 @@ PEERS = {
 
 @dataclass
 class PeerConfig:
-    """What a peer's run depends on."""
+    """The settings of a peer's run."""
 
     peer: str = ""
     data: str = "qm9"
@@ -111,10 +115,10 @@ class PeerConfig:
 
 
 def measure(config: PeerConfig, test: int, console: Console) -> dict[str, Any]:
-    """Train in the peer's environment, or go on, and measure its test errors, as molinv's.
+    """Train a peer in its environment, or resume its run, and measure its test errors.
 
-    Same molecules, standardisation, validation and rotations as a run of molinv with this seed.
-    Raises Diverged where the loss is not finite, InputError where the worker fails.
+    The molecules, the standardisation, the validation and the rotations are those of molinv's runs
+    with this seed. Raises Diverged if the loss is not finite, and InputError if the worker fails.
     """
     peer, out = PEERS[config.peer], Path(config.out)
     peer.environment.make(console)
@@ -147,7 +151,7 @@ def measure(config: PeerConfig, test: int, console: Console) -> dict[str, Any]:
 
 
 def write_task(out: Path, task: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    """Write what the worker reads; what an earlier task left is removed."""
+    """Write the worker's input, and remove the results of another task."""
     path = out / "task.json"
     if path.exists() and json.loads(path.read_text(encoding="utf-8")) != task:
         for name in STATES:
@@ -157,7 +161,7 @@ def write_task(out: Path, task: dict[str, Any], arrays: dict[str, np.ndarray]) -
 
 
 def _arrays(source: Source, standardizer: Standardizer, test: int) -> dict[str, np.ndarray]:
-    """The parts as the worker reads them."""
+    """The arrays of all parts, as the worker reads them."""
     parts, made = source.parts, {}
     each = {"train": parts.train, "valid": parts.valid, "test": parts.test[:test]}
     for part, rows in each.items():
@@ -174,14 +178,14 @@ def _arrays(source: Source, standardizer: Standardizer, test: int) -> dict[str, 
 
 
 def _rotated(molecules: Molecules) -> Float[np.ndarray, "atoms 3"]:
-    """The atoms, each molecule turned by one Haar-random rotation."""
+    """The coordinates, with each molecule rotated by one Haar-random rotation."""
     turns = SO3().haar(len(molecules), torch.Generator().manual_seed(0)).numpy()
     each = np.repeat(turns, np.diff(molecules.ptr), axis=0)
     return np.einsum("nij,nj->ni", each, molecules.pos)
 
 
 def _work(peer: Peer, out: Path, minutes: float) -> None:
-    """Run the worker, with a progress bar by the validations that it has written."""
+    """Run the worker, with a progress bar that counts its validations."""
     log, line = out / "worker.log", [str(peer.environment.python), "-m", "outside.worker"]
     line.append(str(out.resolve()))
     with (

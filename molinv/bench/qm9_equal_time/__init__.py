@@ -1,4 +1,4 @@
-"""Accuracy of every method and peer after the same minutes on the same QM9 molecules."""
+"""Test errors of all methods and peers after equal training time on the same QM9 molecules."""
 
 from __future__ import annotations
 
@@ -37,34 +37,34 @@ def main(
     data: str = "qm9",
     precision: str = "32-true",
 ) -> None:
-    """Train every method for the same time, one after the other, and compare them.
+    """Train all methods for equal times, one after the other, and compare their test errors.
 
-    Each run draws one group element per molecule and step, in training and in the test. On a CPU,
-    minutes are processor time: waiting for other programs does not count, and two threads use up a
-    minute in half a minute. Other programs still slow a run through the caches that they share, so
-    use a quiet machine. Only training counts. The learning rates follow the minutes, and the epoch
-    with the lowest validation error is tested. The table is printed after every run. The same
-    command resumes an interrupted benchmark.
+    In training and in the test, each molecule is moved by one group element per step. On a CPU,
+    minutes are processor minutes: waiting for other programs does not count, and two threads use up
+    a minute in half a minute. Other programs still slow a run down by filling the shared caches, so
+    use an idle machine. Validation, testing and writing do not count. The learning rates are
+    scheduled by this time. The epoch with the lowest validation error is tested. The table is
+    printed after each run. The same command resumes an interrupted benchmark.
 
-    All methods share one recipe, Muon with AdamW at molinv's own settings, except for the peers at
-    the end (TorchMD-NET, SchNetPack, MACE, GotenNet). These train by their packages' settings, each
-    in its own environment, which is made on first use (some minutes and 1 to 2 GB each). Two rows
-    learn GFN2-xTB's atomic values as well, or take them as inputs; computing these is not counted.
-    Raises InputError where the folder holds runs with other settings.
+    molinv's methods share one recipe: Muon with AdamW, with molinv's default settings. The peers
+    (TorchMD-NET, SchNetPack, MACE, GotenNet) train with the settings of their packages, each in its
+    own environment, which is made on first use (some minutes and 1 to 2 GB each). Two methods use
+    GFN2-xTB's values of atoms, as further targets or as inputs; the time to compute them does not
+    count. Raises InputError if the folder holds runs with other settings.
 
     Args:
         out: output folder.
-        minutes: minutes of training a run; 5 if not given, 20 with --full.
-        seeds: runs a method, which differ in split, initial weights and draws.
+        minutes: minutes of training per run; 5 if not given, 20 with --full.
+        seeds: number of runs per method, with different splits, initial weights and group elements.
         molecules: number of training molecules.
-        full: train on all of the training part, 110,000 molecules of QM9.
+        full: train on the complete training part, 110,000 molecules of QM9.
         methods: names of methods (see the table), separated by commas or semicolons; all if not
             given.
-        targets: what to predict; the table shows the first two.
-        batch_size: molecules a step.
+        targets: targets to learn; the table shows the first two.
+        batch_size: molecules per step.
         test: number of test molecules.
         data: data set.
-        precision: precision of every method's network: 32-true, bf16-mixed.
+        precision: precision of molinv's networks: 32-true, bf16-mixed.
     """
     positive(seeds=seeds)
     chosen = choose(methods)
@@ -104,9 +104,9 @@ def main(
 
 
 def choose(names: str | None) -> list[Method | Peer]:
-    """The methods in a list of names; raises InputError for one that does not exist.
+    """The methods with these names; raises InputError for an unknown name.
 
-    By default all, but for those that need tblite where it is not installed.
+    Without names, all methods; those that need tblite are left out if it is not installed.
     """
     known: dict[str, Method | Peer] = {**METHODS, **PEERS}
     if names:
@@ -115,7 +115,7 @@ def choose(names: str | None) -> list[Method | Peer]:
 
 
 def _measure(config: TrainConfig, test: int) -> dict[str, Any]:
-    """Train and test."""
+    """Train a method, and measure its test errors."""
     now = time.monotonic if torch.accelerator.is_available() else time.process_time
     run = train(config, now=now)
     found = evaluate(run, copies=0, limit=test, trust=True)
@@ -136,7 +136,7 @@ def _report(
     minutes: float,
     precision: str,
 ) -> None:
-    """Print the table so far, and write it with its figures."""
+    """Print the table of the finished runs, and write it with its figures."""
     rows = summarise(results)
     console.print(show(rows, minutes))
     found = facts(minutes=minutes, precision=precision)

@@ -23,7 +23,7 @@ COLOURS = {"learned": "C0", "fixed": "C2", "none": "0.55", "peer": "C3"}
 def summarise(results: dict[Method | Peer, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """A row for each method that has a result: mean and standard deviation over seeds.
 
-    The deviation is None where there is only one seed. Diverged runs are counted in `failed`.
+    The standard deviation is None for a single seed. `failed` counts the runs that diverged.
     """
     rows = []
     for method, runs in results.items():
@@ -45,7 +45,7 @@ def summarise(results: dict[Method | Peer, list[dict[str, Any]]]) -> list[dict[s
 
 
 def show(rows: list[dict[str, Any]], minutes: float) -> Table:
-    """The rows as a table to print."""
+    """A table of the rows, to print."""
     targets = list({t: e["unit"] for row in rows for t, e in row["errors"].items()}.items())[:2]
     columns = ["method", "parameters", "molecules seen", "seeds"]
     columns += [f"{target}, {view} ({unit})" for target, unit in targets for view in VIEWS]
@@ -57,12 +57,12 @@ def show(rows: list[dict[str, Any]], minutes: float) -> Table:
         cells = [_text(*row["errors"][target][view]) for target, _ in targets for view in VIEWS]
         seeds = f"{row['seeds']}" + (f" ({row['failed']} diverged)" if row["failed"] else "")
         made.append((row["method"], f"{row['parameters']:,}", f"{row['seen']:,.0f}", seeds, *cells))
-    title = f"Mean absolute test error after {minutes:g} minutes of training each"
+    title = f"Mean absolute test error after {minutes:g} minutes of training"
     return table(columns, made, title)
 
 
 def draw(folder: Path, methods: list[Method | Peer], rows: list[dict[str, Any]]) -> list[Path]:
-    """Write errors.png, a point a method, and curves.png, validation errors over the minutes."""
+    """Write errors.png, the test errors, and curves.png, the validation errors over time."""
     made = []
     if done := [row for row in rows if row["errors"]][::-1]:
         made.append(_draw_errors(folder, done))
@@ -111,7 +111,7 @@ def _draw_curves(folder: Path, curves: dict[Method | Peer, list[dict[str, str]]]
 
 
 def _label(axis: Axis) -> None:
-    """Numbers in place of powers of ten along a logarithmic axis, several in a decade."""
+    """Label a logarithmic axis with plain numbers, several per decade."""
     axis.set_major_locator(LogLocator(subs=(1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_locator(NullLocator())

@@ -1,13 +1,14 @@
-"""Which symmetries published potentials have: their verdicts on molecules and on crystals.
+"""The symmetries of published potentials, measured on molecules and on crystals.
 
     molinv bench symmetry                                all models, all structures
     molinv bench symmetry --models "EMT,CHGNet"
     molinv bench symmetry --structures crystals
 
-Each model's energy per atom and forces are analysed as `molinv analyse` does. CHGNet and SevenNet
-come with their weights, each in an environment of its own that is made on first use (some minutes
-and 1 to 2 GB). EMT broken on purpose, in one way each, shows that every fault is found. Writes
-symmetry.json and a report for each model into the folder; finished ones are skipped.
+Analyses the energy per atom and the forces of each potential, as `molinv analyse` does. CHGNet and
+SevenNet include their weights; each runs in its own environment, which is made on first use (some
+minutes and 1 to 2 GB). Five versions of EMT, each with one symmetry broken on purpose, show that
+the analysis finds every fault. Writes symmetry.json and a report for each potential. Finished
+potentials are skipped.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _BROKEN = "molinv.bench.symmetry.broken:Broken"
 
 @dataclass(frozen=True)
 class Potential:
-    """A calculator, with what its own environment needs, if it has one, and what it is run on."""
+    """A calculator, the requirements of its environment (none: molinv's), and its structures."""
 
     name: str
     spec: str
@@ -46,7 +47,7 @@ class Potential:
     sets: tuple[str, ...] = ("molecules", "crystals")
 
     def make(self, console: Console) -> Calculator:
-        """The calculator, in its environment."""
+        """The calculator; installs its environment if necessary."""
         if not self.pins:
             return load_calculator(self.spec, self.arguments)
         environment = cached(self.pins[0], self.pins)
@@ -82,14 +83,14 @@ POTENTIALS = {
 def main(
     out: str = "symmetry", models: str | None = None, structures: str | None = None, count: int = 20
 ) -> None:
-    """Analyse every potential on every set of structures.
+    """Analyse potentials on sets of structures.
 
     Args:
         out: output folder.
         models: names of potentials (see the table), separated by commas or semicolons; all if not
             given.
         structures: molecules, crystals or both.
-        count: number of structures of each set.
+        count: number of structures per set.
     """
     positive(count=count)
     chosen = list(POTENTIALS) if models is None else listed(models, "model", POTENTIALS)
@@ -107,7 +108,7 @@ def main(
 def _measured(
     potential: Potential, kind: str, count: int, path: Path, console: Console
 ) -> dict[str, Any]:
-    """One row, from its file or newly made; a model that cannot be made says why."""
+    """The row of a potential, read from its file or measured; with the reason if that failed."""
     wanted = {"model": potential.name, "structures": kind, "count": count}
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -155,5 +156,5 @@ def _table(rows: list[dict[str, Any]]) -> Any:
         cells += [row["operations"].get(o, "") for o in OPERATIONS]
         cells.append(f"{1e3 * row['gradient']['from_energy']['value']:.2g}")
         made.append([*cells, f"{100 * row['gradient']['asymmetry']['value']:.2g} %"])
-    title = "Is it invariant? Medians of standard deviations over orientations"
+    title = "Invariance of potentials: medians of standard deviations over orientations"
     return table(columns, made, left=range(3), title=title)

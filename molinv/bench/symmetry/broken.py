@@ -1,4 +1,4 @@
-"""ASE's EMT, broken on purpose in one way each."""
+"""ASE's EMT with one symmetry broken on purpose."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ STRENGTH = 0.02  # eV, or eV/angstrom
 
 
 class Broken(Calculator):
-    """EMT with a term that lacks a symmetry: `what` says which.
+    """EMT with an additional term that breaks the symmetry `what`.
 
-    rotation      depends on how far bonds reach along z
-    reflection    on the handedness of the first atoms
-    translation   on where the first atom is
-    permutation   on which atom comes first
-    gradient      its forces have a part that turns atoms about z, which no energy has
+    rotation      the term depends on the components of bonds along z
+    reflection    the term depends on the handedness of the first four atoms
+    translation   the term depends on the position of the first atom
+    permutation   the term depends on which atom comes first
+    gradient      the forces have an additional rotation about z, so they are not a gradient
     """
 
     implemented_properties = ["energy", "forces"]  # noqa: RUF012
@@ -31,7 +31,7 @@ class Broken(Calculator):
     def calculate(
         self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes
     ) -> None:
-        """Energy and forces; those of the terms are left out, but for `gradient`."""
+        """Energy with the term, and EMT's forces; only `gradient` changes the forces."""
         inner = atoms.copy()
         inner.calc = EMT()
         forces = inner.get_forces()

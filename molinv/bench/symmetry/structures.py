@@ -1,4 +1,4 @@
-"""The structures that potentials are asked about: QM9's molecules in boxes, and crystals."""
+"""The structures of the benchmark: molecules of QM9 in boxes, and crystals."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from ase import Atoms
 
-BOX = 12.0  # angstrom of vacuum about a molecule, as some potentials know crystals alone
+BOX = 12.0  # angstrom of vacuum around a molecule; some potentials accept crystals only
 SHAKEN = 0.08  # angstrom; standard deviation of the displacements
-# lattices of ASE's by their elements: EMT knows the first six
+# names for ase.build.bulk, lattices and lattice constants; EMT has parameters for the first six
 _LATTICES = (
     *(("Cu", "fcc", 3.61), ("Al", "fcc", 4.05), ("Ni", "fcc", 3.52), ("Ag", "fcc", 4.09)),
     *(("Pd", "fcc", 3.89), ("Pt", "fcc", 3.92), ("Si", "diamond", 5.43), ("C", "diamond", 3.57)),
@@ -22,7 +22,7 @@ _LATTICES = (
 
 
 def molecules(count: int) -> list[Atoms]:
-    """Of QM9's, every hundredth."""
+    """Every hundredth molecule of QM9, in a periodic box."""
     from ase import Atoms
 
     from ...datasets import load
@@ -38,7 +38,10 @@ def molecules(count: int) -> list[Atoms]:
 
 
 def crystals(count: int) -> list[Atoms]:
-    """Conventional cells, sheared and with their atoms displaced, so that no symmetry hides any."""
+    """Conventional cells, strained and with displaced atoms.
+
+    A perfect crystal's own symmetry would hide broken rotations and reflections.
+    """
     from ase.build import bulk
 
     made = []

@@ -1,1 +1,1 @@
-"""What runs in the environment of a peer: torch, numpy and its package, and no molinv."""
+"""Code that runs in a peer's environment, with torch, numpy and the package, but without molinv."""

@@ -1,4 +1,4 @@
-"""Molecules as one graph, whose edges are found once."""
+"""Molecules as one graph, with edges that are computed once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from torch import Tensor
 
 @dataclass
 class Graph:
-    """Molecules in a row: pos (n, 3), z (n,), molecule of each atom, edges (2, e)."""
+    """A batch of molecules.
+
+    pos (n, 3), z (n,), batch (n,) with the molecule of each atom, edges (2, e), number of molecules
+    """
 
     pos: Tensor
     z: Tensor
@@ -21,7 +24,7 @@ class Graph:
 
 
 class Part:
-    """The molecules of one part, with their edges, which are found once."""
+    """The molecules of one part of the split, with their edges."""
 
     def __init__(self, arrays: Any, name: str, cutoff: float):
         self.pos, self.z, self.ptr, self.y = (
@@ -40,7 +43,7 @@ class Part:
         return len(self.y)
 
     def take(self, rows: Tensor) -> tuple[Graph, Tensor]:
-        """The molecules `rows` as one graph, and their values."""
+        """The molecules `rows` as one graph, and their target values."""
         atoms, batch, first = _ragged(self.ptr, rows)
         places, of, _ = _ragged(self.edge_ptr, rows)
         edges = self.edges[:, places] + first[of]
@@ -48,7 +51,7 @@ class Part:
 
 
 def _ragged(ptr: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Places of all entries of the rows, the row of each, and where each row begins."""
+    """Indices of all entries of the rows, the row of each, and the first index of each row."""
     sizes = ptr[rows + 1] - ptr[rows]
     row = torch.repeat_interleave(torch.arange(len(rows)), sizes)
     first = sizes.cumsum(0) - sizes

@@ -1,4 +1,4 @@
-"""What the published networks have in common."""
+"""The base class of the published networks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from .graph import Graph
 
 
 class Peer(nn.Module):
-    """Features of atoms by a package's network, and its readout: numbers that are summed.
+    """A package's network and readout. An output is the sum of its atoms' contributions.
 
-    Attributes that the package's own settings for QM9 give: `lr`, `batch_size`, `weight_decay`,
-    `clip` (of the gradient's norm, or None), `amsgrad`, `ema` (decay of the mean of weights that
-    is tested, or None).
+    The attributes are the package's settings for QM9:
+
+    lr, batch_size, weight_decay, amsgrad   of AdamW
+    clip    largest norm of the gradient; None does not clip
+    ema     decay of the moving average of the weights, which is tested; None has no average
+    cutoff  largest length of an edge, in angstrom
     """
 
     lr = 1e-4
@@ -28,7 +31,7 @@ class Peer(nn.Module):
     cutoff = 5.0
 
     def atoms(self, graph: Graph) -> Tensor:
-        """Each atom's part of the outputs, (n, targets)."""
+        """Each atom's contribution to the outputs, (n, targets)."""
         raise NotImplementedError
 
     def forward(self, graph: Graph) -> Tensor:
@@ -37,7 +40,7 @@ class Peer(nn.Module):
 
 
 def module(name: str, **contents: Any) -> None:
-    """Let `import name` find these contents."""
+    """Make an importable module called `name` with these contents."""
     made = ModuleType(name)
     made.__dict__.update(contents)
     sys.modules[name] = made

@@ -1,6 +1,6 @@
 """The published networks, with their packages' settings for QM9.
 
-Packages are imported when a network is made, so that an environment needs one of them alone.
+Packages are imported when a network is made, so an environment needs only one of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ELEMENTS = (1, 6, 7, 8, 9)
 
 
 class _TorchMD(Peer):
-    """TorchMD-NET's networks; the neighbour search of its extension is replaced by `Graph`'s."""
+    """TorchMD-NET's networks. `Graph` provides the edges in place of the package's extension."""
 
     settings: ClassVar[dict[str, Any]]
 
@@ -35,7 +35,7 @@ class _TorchMD(Peer):
         return readout(256, targets)
 
     def _stand_in(self) -> None:
-        """Modules in the places of those that load the extension."""
+        """Replace the modules that load the extension."""
 
         def pairs(positions: Tensor, loop: bool = False, **settings: Any):
             edges = self.graph.edges
@@ -60,7 +60,7 @@ class _TorchMD(Peer):
         return self.readout(self._features(graph)[0])
 
 
-# what the two configuration files have in common
+# settings shared by both configuration files
 _TORCHMD = {
     "embedding_dimension": 256,
     "num_rbf": 64,
@@ -81,7 +81,7 @@ _TORCHMD = {
 
 
 class TensorNet(_TorchMD):
-    """TorchMD-NET's examples/TensorNet-QM9.yaml."""
+    """TensorNet with the settings of TorchMD-NET's examples/TensorNet-QM9.yaml."""
 
     settings: ClassVar = {
         "model": "tensornet",
@@ -93,7 +93,7 @@ class TensorNet(_TorchMD):
 
 
 class EquivariantTransformer(_TorchMD):
-    """TorchMD-NET's examples/ET-QM9.yaml."""
+    """The equivariant transformer with the settings of TorchMD-NET's examples/ET-QM9.yaml."""
 
     settings: ClassVar = {
         "model": "equivariant-transformer",
@@ -122,7 +122,7 @@ class EquivariantTransformer(_TorchMD):
 
 
 class PaiNN(Peer):
-    """SchNetPack's experiment `qm9_atomwise` with `model/representation: painn`."""
+    """PaiNN with the settings of SchNetPack's experiment `qm9_atomwise`."""
 
     lr = 5e-4
     batch_size = 100
@@ -131,7 +131,7 @@ class PaiNN(Peer):
         super().__init__()
         from torch.utils.data import dataloader
 
-        if not hasattr(dataloader, "T_co"):  # a name that torch no longer has there
+        if not hasattr(dataloader, "T_co"):  # removed from torch, but imported by schnetpack
             dataloader.T_co = TypeVar("T_co", covariant=True)  # pyright: ignore
         from schnetpack import nn as parts  # pyright: ignore[reportMissingImports]
         from schnetpack import representation  # pyright: ignore[reportMissingImports]
@@ -160,7 +160,7 @@ class PaiNN(Peer):
 
 
 class MACE(Peer):
-    """MACE's defaults of `mace_run_train`, with `--max_L 1` and 128 channels, for an energy."""
+    """MACE with the defaults of `mace_run_train`, `--max_L 1` and 128 channels."""
 
     lr = 0.01
     batch_size = 16
@@ -172,7 +172,7 @@ class MACE(Peer):
 
     def __init__(self, targets: int):
         super().__init__()
-        torch.serialization.add_safe_globals([slice])  # in a file that e3nn 0.4 comes with
+        torch.serialization.add_safe_globals([slice])  # for a file of constants in e3nn 0.4
         from e3nn import o3  # pyright: ignore[reportMissingImports]
         from mace import modules  # pyright: ignore[reportMissingImports]
 
@@ -196,7 +196,9 @@ class MACE(Peer):
             atomic_inter_scale=1.0,
             atomic_inter_shift=0.0,
         )
-        self.net.readouts = nn.ModuleList()  # of one target; in their places:
+        self.net.readouts = (
+            nn.ModuleList()
+        )  # these have one target; `first` and `last` replace them
         self.first, self.last = nn.Linear(128, targets), readout(128, targets, 16)
         place = torch.zeros(119, dtype=torch.long)
         place[list(ELEMENTS)] = torch.arange(len(ELEMENTS))
@@ -228,11 +230,14 @@ class MACE(Peer):
 
 
 class GotenNet(Peer):
-    """GotenNet's experiment `qm9`, with 4 layers; torch_cluster and torch_scatter are not used."""
+    """GotenNet with the settings of its experiment `qm9` and 4 layers.
+
+    torch_cluster and torch_scatter are imported by the package, but not used here.
+    """
 
     def __init__(self, targets: int):
         super().__init__()
-        import torch_geometric  # noqa: F401  # pyright: ignore  # first: it looks for both
+        import torch_geometric  # noqa: F401  # pyright: ignore  # imported first, because it looks for both modules
 
         module("torch_cluster", radius_graph=None)
         module("torch_scatter", scatter=None)

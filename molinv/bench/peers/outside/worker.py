@@ -1,12 +1,13 @@
-"""Train one published network for some minutes of processor time, in its package's environment.
+"""Train one published network for a given processor time, in its package's environment.
 
     python -m outside.worker FOLDER
 
-FOLDER has task.json (peer, minutes, seed, targets, scale) and data.npz, in which every part (train,
-valid-rotated, test, test-rotated) has pos (atoms, 3) in angstrom, z (atoms,), ptr (molecules
-+ 1,) and standardised values y (molecules, targets). It writes metrics.csv (validation errors in
-the targets' units, five times), predictions.npz and, last, done.json. A state that is saved with
-each validation lets the same command go on.
+Reads task.json (peer, minutes, seed, targets, scale) and data.npz in FOLDER. data.npz has four
+parts: train, valid-rotated, test and test-rotated. Each part has pos (atoms, 3) in angstrom, z
+(atoms,), ptr (molecules + 1,) and standardised values y (molecules, targets).
+
+Writes metrics.csv (five validation errors, in the targets' units), predictions.npz and, last,
+done.json. The state is saved after each validation, and the same command resumes from it.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from torch import Tensor, nn
 from .graph import Part
 from .published import PEERS, Peer
 
-CHECKS = 5  # validations in a run
-BLOCK = 16  # molecules at a time in a validation: large blocks have memory found anew each time
+CHECKS = 5  # validations per run
+BLOCK = 16  # molecules per block in validation; larger blocks allocate memory anew each time
 WARMUP = 0.05  # fraction of the time in which the learning rate rises
 STATE = "state.pt"
 
 
 class Mean:
-    """The exponential moving mean of a network's weights."""
+    """The exponential moving average of a network's weights."""
 
     def __init__(self, net: nn.Module, decay: float):
         self.decay, self.values = decay, {k: v.clone() for k, v in net.state_dict().items()}
@@ -47,7 +48,7 @@ class Mean:
 
 @torch.no_grad()
 def predict(net: Peer, part: Part, size: int = BLOCK) -> Tensor:
-    """Standardised outputs of all molecules of a part."""
+    """Standardised outputs for all molecules of a part."""
     net.eval()
     rows = torch.arange(len(part)).split(size)
     made = torch.cat([net(part.take(each)[0]) for each in rows])
@@ -56,14 +57,14 @@ def predict(net: Peer, part: Part, size: int = BLOCK) -> Tensor:
 
 
 def rate(peer: Peer, share: float) -> float:
-    """The learning rate after a fraction of the time: up within 5 %, then half a cosine to 0."""
+    """The learning rate after a fraction of the time: a linear warm-up, then a cosine to 0."""
     if share < WARMUP:
         return peer.lr * share / WARMUP
     return peer.lr * (1 + math.cos(math.pi * min(1.0, (share - WARMUP) / (1 - WARMUP)))) / 2
 
 
 def main(folder: Path) -> None:
-    """Train, predict, write: see the module."""
+    """Train a network, predict the test molecules, and write the files of this module."""
     task = json.loads((folder / "task.json").read_text(encoding="utf-8"))
     torch.manual_seed(task["seed"])
     scale, budget = np.array(task["scale"]), 60.0 * task["minutes"]
@@ -136,7 +137,7 @@ def main(folder: Path) -> None:
 
 
 def tested(net: Peer, mean: Mean | None) -> dict[str, Tensor]:
-    """Give the network the mean of its weights, if it has one; returns those that it had."""
+    """Load the averaged weights, if any, into the network; returns its previous weights."""
     before = {name: value.clone() for name, value in net.state_dict().items()}
     if mean:
         net.load_state_dict(mean.values)
@@ -144,7 +145,7 @@ def tested(net: Peer, mean: Mean | None) -> dict[str, Tensor]:
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON so that the file is whole or not there."""
+    """Write JSON atomically."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(content), encoding="utf-8")
     os.replace(part, path)
