@@ -59,7 +59,7 @@ def solid(mol: Chem.Mol) -> Geometry:
 
 
 def _lacks_hydrogens(mol: Chem.Mol) -> bool:
-    """Whether no carbon has a hydrogen although one should, or there are none although some should.
+    """Whether hydrogens are missing: on all carbons with open valences, or everywhere.
 
     A record with hydrogens on carbons is complete: its open valences are radicals or charges that
     were not written down.

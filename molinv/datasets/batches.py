@@ -185,7 +185,7 @@ B_co = TypeVar("B_co", covariant=True)
 
 
 class Store(Protocol[B_co]):
-    """What a Loader draws from: the size of each example, and batches by index."""
+    """The data of a Loader: the size of each example, and batches by index."""
 
     sizes: Int64[np.ndarray, " n"]
 

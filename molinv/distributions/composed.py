@@ -43,7 +43,7 @@ class Composed(Distribution):
             raise InputError(f"Composed: expected a group of two parts such as O3, got {group}.")
         if group.a.compact and group.b.compact and not (group.compact and group.overlap == 1):
             raise InputError(
-                f"Composed: expected parts that share the identity alone and whose products close, "
+                f"Composed: expected parts that share only the identity and whose products close, "
                 f"got {group}, where entropies of parts don't add: use a distribution on the group."
             )
         settings = {"init": init, "reward": reward, "learn": learn}

@@ -145,7 +145,7 @@ class Group(nn.Module):
         return self.vee(matrix_log(g.double())).to(g.dtype)
 
     def component(self, g: Elements) -> Elements:
-        """The one of `elements` in the connected component of g; the identity if there are none."""
+        """The element of `elements` in g's connected component; the identity without `elements`."""
         return self.identity(*g.shape[:-2]).to(g)
 
     def normalize(self, g: Elements) -> Elements:

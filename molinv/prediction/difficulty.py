@@ -38,7 +38,7 @@ PARTS = ("mean", "spread", "w0", "b0", "w1", "b1", "w2", "b2", "unit")
 
 
 class Signs(NamedTuple):
-    """What is known about b molecules to estimate their error.
+    """Inputs for an estimate of the errors of b molecules.
 
     features  pooled inputs of the model's last layer (b, d), None for a model without them
     counts    number of atoms of each atomic number (b, 119)

@@ -1,4 +1,4 @@
-"""What a reader of predictions has to know beside the table, in as few sentences as possible."""
+"""Notes below a table of predictions, in as few sentences as possible."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def table(rows: Rows, predictor: Predictor, width: int = 80, sign: str = "±") -
 
 
 def meaning(rows: Rows, targets: Sequence[Target]) -> str | None:
-    """What stands behind the sign of every cell: "interval", "members", or None for nothing."""
+    """The meaning of the numbers after ±: "interval", "members", or None if there are none."""
     if any(_half_width(row, t) is not None for row in rows for t in targets):
         return "interval"
     among = any(row.get(f"{t.name}_ensemble_std") is not None for row in rows for t in targets)
@@ -69,7 +69,7 @@ def meaning(rows: Rows, targets: Sequence[Target]) -> str | None:
 def uncertainty(
     rows: Rows, targets: Sequence[Target]
 ) -> Callable[[dict[str, Any], Target], float | None]:
-    """What a row says of a target's error, as `meaning` calls it.
+    """A function that returns the number after ± of a row and a target (see `meaning`).
 
     The half-width is that of the smallest interval around the value that contains the 90 %
     prediction interval, whose ends need not be equally far from the value.

@@ -372,7 +372,7 @@ class TrainConfig(RunConfig):
 
     @property
     def atomwise_names(self) -> list[str]:
-        """The targets that are total energies; raises InputError for a name that is no target."""
+        """The targets that are total energies; raises InputError for an unknown target."""
         names = [n.strip() for n in (self.atomwise or "").split(",") if n.strip()]
         for name in names:
             if name not in self.units:

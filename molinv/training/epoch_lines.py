@@ -1,4 +1,4 @@
-"""What a run prints of each epoch: one line of at most 80 columns, under a heading."""
+"""The lines that a run prints: a heading, and at most 80 columns for each epoch."""
 
 from __future__ import annotations
 

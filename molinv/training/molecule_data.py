@@ -171,7 +171,7 @@ def mixed_states(found: np.ndarray, counts: np.ndarray) -> Iterator[str]:
         rest = f"; {len(found) - MENTIONED} more states" if len(found) > MENTIONED else ""
         yield (
             f"The training molecules differ in charge or spin ({listed}{rest}): a model cannot "
-            "see this from atoms and coordinates alone."
+            "tell these from atoms and coordinates only."
         )
 
 

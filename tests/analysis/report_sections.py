@@ -1,4 +1,4 @@
-"""Sections with everything a report must bear: odd names, gaps, nothing at all."""
+"""Sections that a report must cope with: unusual names, missing values, no content."""
 
 from math import cos, nan, pi
 

@@ -62,7 +62,7 @@ def test_each_test_detects_its_alternative():
     stretched = u * torch.tensor([1.0, 1.0, 1.6])
     stretched = stretched / stretched.norm(dim=-1, keepdim=True)
     assert (bingham(stretched) < 1e-3).double().mean() > 0.95
-    # an axis has no sign, and antipodes no mean
+    # bingham ignores signs, and rayleigh sees no mean direction in antipodes
     signs = torch.where(torch.rand(200, 300, 1) < 0.5, -1.0, 1.0)
     torch.testing.assert_close(bingham(stretched * signs), bingham(stretched))
     assert rayleigh(torch.cat([stretched, -stretched], 1)).min() > 0.99
@@ -83,7 +83,7 @@ def test_principal_axes_of_known_bodies():
     assert kept.tolist() == expected
 
 
-def test_axes_and_directions_turn_with_the_molecule():
+def test_axes_and_directions_rotate_with_the_molecule():
     given = structures(SAMPLE, 50)
     g = SO3.haar(1, torch.Generator().manual_seed(0))[0]
     moved = Structures([p.double() @ g.mT + 7 for p in given.pos], given.z)
@@ -138,7 +138,7 @@ def test_haar_rotated_molecules_pass():
         p.append([test.p for test in audit(turned(given, seed), Settings())])
     values = torch.tensor(p)
     assert values.shape[1] == 8
-    # of all tests at 5 %, and of all audits at 5 % over their tests
+    # rates of false alarms: of single tests at 5 %, and of audits at 5 % for all their tests
     single = (values < 0.05).double().mean()
     assert abs(single - 0.05) < 4 * (0.05 * 0.95 / (seeds * 4)) ** 0.5
     whole = (values.amin(1) < 0.05 / 8).double().mean()
@@ -160,7 +160,7 @@ def test_intervals_of_effects_contain_the_truth():
     for test in tests.values():
         ends = zip(*(test["along_x_y_z"][end][1:] for end in ("low", "high")), strict=True)
         held += [low <= test["if_uniform"] <= high for low, high in ends]
-    assert sum(held) >= 19  # of 24 at 95 %, x, y and z together not independent
+    assert sum(held) >= 19  # of 24 intervals at 95 %; those for x, y and z are not independent
 
 
 def test_a_density_of_one_is_uniform():
@@ -187,7 +187,7 @@ def test_atoms_at_the_centroid_are_left_out():
         make(Structures(atoms, [torch.ones(1).long()] * 30))
 
 
-def test_a_classifier_tells_stored_molecules_from_turned_ones():
+def test_a_classifier_tells_stored_molecules_from_rotated_ones():
     given = structures(SAMPLE, 600)
     found = learners.told_apart(given, 5, 0)
     assert found is not None

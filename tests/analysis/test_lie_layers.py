@@ -135,7 +135,7 @@ def test_hidden_vectors_rotate(name, settings, output):
         assert plain.hidden[:, found.names.index("waves")].min() > 1e-3
 
 
-def test_irreps_of_an_e3nn_module_turn_by_wigner_d():
+def test_irreps_of_an_e3nn_module_rotate_by_wigner_d():
     from e3nn import o3
 
     class Net(nn.Module):
@@ -218,7 +218,7 @@ def test_the_section_of_a_broken_network():
     assert sum(layers["share, per rad"]["value"]) == pytest.approx(1)
     assert any("pair" in text and "broken by" in text for text in found.findings)
     assert any("E|L_X f|^2 / Var f is largest along w" in text for text in found.findings)
-    assert "made by" in found.numbers["verdict"]
+    assert "comes from the layers" in found.numbers["verdict"]
     assert len(found.tables[0].rows) == 2
 
 

@@ -107,7 +107,7 @@ def test_the_histogram_holds_every_molecule_once():
     assert len(steps.x) == len(steps.y)
 
 
-def test_vectors_are_turned_back_first():
+def test_vectors_are_rotated_back_first():
     def f(pos, z):
         whole = (pos * z[..., None]).sum(1)
         return torch.stack([whole, whole + torch.tensor([0.0, 0.0, 2.0]).to(pos)], 1)

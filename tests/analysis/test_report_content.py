@@ -16,7 +16,7 @@ def test_logarithmic_axes_leave_out_what_they_cannot_show():
     assert logarithmic(linear) is linear
 
 
-def test_tabs_leave_out_what_all_titles_begin_with():
+def test_tabs_leave_out_the_common_beginning_of_titles():
     start = "Standard deviation over orientations"
     assert tabs([f"{start}, by size", f"{start} by atom"]) == ["size", "atom"]
     assert tabs([start, f"{start}, over training"]) == [start, f"{start}, over training"]

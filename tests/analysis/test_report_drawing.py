@@ -22,7 +22,7 @@ def test_bonds(name, bonds):
     assert np.max(surface["z"]) == pytest.approx(globe.ROOM * far, abs=1e-3)
 
 
-def test_a_sphere_alone_has_no_atoms_and_is_not_transparent():
+def test_a_sphere_without_a_molecule_has_no_atoms_and_is_opaque():
     (surface,) = globe.traces(replace(given.globe(), pos=(), z=()), (0.0, 1.0))["data"]
     assert surface["opacity"] == 1.0
     assert np.max(surface["z"]) == pytest.approx(1.0)

@@ -126,7 +126,7 @@ def test_hover_shows_a_point_with_its_interval(opened):
     assert any(character.isdigit() for character in (label.text_content() or ""))
 
 
-def test_a_sphere_is_turned_by_hand(opened):
+def test_a_sphere_is_rotated_with_the_mouse(opened):
     page = opened()
     page.locator("#section-2").scroll_into_view_if_needed()
     page.wait_for_selector("#section-2 .plot canvas")
@@ -193,7 +193,7 @@ def test_paper_gets_every_tab(opened, artefacts):
 
 
 def test_nothing_can_leave_the_page(browser, reports):
-    """What the other tests find no sign of is forbidden: the policy stops it."""
+    """The page's content policy blocks requests, which the other tests cannot observe."""
     context = browser.new_context()
     page = context.new_page()
     page.goto(reports["one"])

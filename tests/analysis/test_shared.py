@@ -121,7 +121,7 @@ def test_it_is_a_section_of_both_on_the_page_and_in_the_json(tmp_path, monkeypat
     assert any("STIR(Coordinates | Distances) over orbits" in line for line in report.lines)
 
 
-def test_what_has_no_layers_is_refused(capsys):
+def test_a_subject_without_layers_is_refused(capsys):
     with pytest.raises(InputError, match="not a module of coordinates"):
         analyse(known.harmonic(1), known.molecules(6), beside=Distances().double(), shared=True)
     assert main(["analyse", "qm9", "--shared", "--structures", "O"]) == 2

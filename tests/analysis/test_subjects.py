@@ -107,7 +107,7 @@ def test_some_of_a_runs_targets_in_another_order(run):
         only(subject, structures, ["home"])
 
 
-def test_a_folder_without_a_history_has_none(tmp_path):
+def test_a_folder_without_metrics_has_no_history(tmp_path):
     assert read_history(tmp_path / "metrics.csv") == []
 
 

@@ -1,4 +1,4 @@
-"""How far a molecule may be turned: functions whose error grows as we know."""
+"""Tolerated angles of functions whose error grows in a known way."""
 
 from math import acos, degrees, pi
 
@@ -30,7 +30,7 @@ def true(structures, offset):
 
 
 def tilted(size):
-    """Invariant, plus `size` times 1 - cos of the angle to the stored orientation about x or y."""
+    """An invariant function plus `size` (1 - cos(tilt)), with the tilt about x or y."""
 
     def f(pos, z):
         up = pos[:, 0] / pos[:, 0].norm(dim=1, keepdim=True)
@@ -49,20 +49,20 @@ def upright(*sizes, dtype=torch.float64):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_angle_at_which_a_known_error_has_grown_by_a_twentieth(dtype):
-    structures = true(upright(3, 5, 4, 4, dtype=dtype), -1.0)  # the error unturned is 1
+    structures = true(upright(3, 5, 4, 4, dtype=dtype), -1.0)  # the error at angle 0 is 1
     found = made(subject(tilted(0.5), dtype=dtype), structures)
     expected = degrees(acos(1 - 0.05 / 0.5))  # 25.84 degrees, between two angles of the sweep
     axes = found.numbers["tolerated_degrees_mean"]["value"]
     for axis in (0, 1):
         assert axes[axis] == pytest.approx([expected] * 3, abs=0.6)
-    assert axes[2] == [180.0] * 3  # about z nothing happens
+    assert axes[2] == [180.0] * 3  # rotations about z change nothing
     assert found.numbers["largest_growth"] == pytest.approx(1.0, abs=1e-4)
     assert [c.name for c in found.figures] == ["tolerance"]
     assert found.tables[0].rows[0][5] == "180 (any angle)"
     assert "no learned distribution" in found.findings[0]
 
 
-def test_errors_are_those_of_turned_molecules():
+def test_errors_are_those_of_rotated_molecules():
     structures = true(molecules(3, 5, 4), 2.0)
     errors = over_angles(subject(linear), structures, Settings(batch_size=2))
     g = groups.SO3().exp(torch.tensor([0, 0, ANGLES[7].item() * pi / 180]).double())
@@ -88,7 +88,7 @@ def test_vectors_are_rotated_back():
         (lambda a: 0 * a, [180, 180, 180]),
         (lambda a: (a.abs() > 0) * 1.0, [0.05, 0.05, 0.05]),
         (lambda a: a.clamp_min(0) / 400, [180, 20, 20]),
-        # what comes back below does not count: the angle is reached from 0 on
+        # all smaller angles must be tolerated too, so angles above 90 degrees do not count
         (lambda a: 0.05 * a.abs() / 42 * (a.abs() < 90), [42, 42, 42]),
         (lambda a: -a.abs(), [180, 180, 180]),
     ],

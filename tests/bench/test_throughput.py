@@ -171,7 +171,7 @@ def test_sizes_that_a_model_does_not_accept_are_left_out(monkeypatch):
     assert {n for _, _, n in Tasks(CPU).atoms({"point": network}, (10, 25, 50))} == {10, 25}
 
 
-def test_peak_memory_is_that_of_the_step_alone():
+def test_peak_memory_covers_only_the_step():
     there = torch.ones(2**28, dtype=torch.uint8)  # the parent's size must not be counted
     peak = peak_memory(
         networks.Network("hungry", "small_nets:Hungry"), made.random_batch(16, 5, CPU)

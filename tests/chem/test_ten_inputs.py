@@ -32,5 +32,5 @@ def test_there_are_ten_and_both_kinds():
 
 
 @pytest.mark.parametrize("number", [str(i) for i in range(1, 11)])
-def test_the_output_is_what_the_page_shows(number, tmp_path, monkeypatch, capsys):
+def test_the_output_is_that_of_the_page(number, tmp_path, monkeypatch, capsys):
     check_shown(EXAMPLES[number], tmp_path, capsys, monkeypatch)

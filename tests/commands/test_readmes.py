@@ -114,13 +114,13 @@ def test_python_is_python(path):
         compile(text, str(path), "exec")
 
 
-def test_the_first_pages_examples_print_what_it_shows(tmp_path, monkeypatch, capsys):
+def test_examples_of_the_readme_print_its_outputs(tmp_path, monkeypatch, capsys):
     text = read_page(ROOT / "README.md")
     assert shown_commands(text)
     check_shown(shown_commands(text), tmp_path, capsys, monkeypatch)
 
 
-def test_the_six_lines_learn_what_the_page_says(capsys):
+def test_the_six_lines_of_the_readme_learn_its_extents(capsys):
     text = read_page(ROOT / "README.md")
     (code,) = python_blocks(text)
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})

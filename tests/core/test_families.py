@@ -185,7 +185,7 @@ def test_rewards(kind, group):
 
 @pytest.mark.parametrize("reward", ["entropy", "width"])
 @pytest.mark.parametrize(("kind", "group"), learned())
-def test_the_reward_alone_opens_it_nearly_to_the_caps(kind, group, reward):
+def test_without_a_loss_the_reward_opens_it_nearly_to_the_caps(kind, group, reward):
     mu = make(kind, group, reward=reward)
     optimizer = torch.optim.Adam(mu.parameters(), 0.2, maximize=True)
     for _ in range(60):

@@ -109,7 +109,7 @@ def test_entropy_and_rewards_are_kl_to_equal_shares():
 
 
 @pytest.mark.parametrize("group", FINITE, ids=str)
-def test_the_reward_alone_makes_all_elements_equally_likely(group):
+def test_without_a_loss_the_reward_makes_all_elements_equally_likely(group):
     mu = D.Categorical(group)
     with torch.no_grad():
         mu._among.copy_(torch.randn(len(mu._among), generator=seed()))
@@ -121,7 +121,7 @@ def test_the_reward_alone_makes_all_elements_equally_likely(group):
     assert mu.coverage() > 0.98
 
 
-def test_what_is_not_finite_is_refused():
+def test_values_that_are_not_finite_are_refused():
     for group, hint in [
         (groups.SO3(), "use Composed"),
         (groups.O3(), "use Composed"),

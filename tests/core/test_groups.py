@@ -171,7 +171,7 @@ def test_coefficients_of_the_wrong_length_are_refused(group):
         group.exp(torch.zeros(5, 17))
 
 
-def test_the_affine_groups_name_what_their_generators_do():
+def test_names_of_the_affine_generators_are_right():
     plane, space = groups.Affine2(), groups.Affine3()
     stretch = plane.exp(torch.tensor([0.0, 0, 0, 0, math.log(2), 0]))
     assert torch.allclose(stretch, torch.diag(torch.tensor([2.0, 0.5, 1])), atol=1e-6)

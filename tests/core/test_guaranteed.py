@@ -85,7 +85,7 @@ def test_a_reach_that_is_too_low_shows_in_the_rest():
     assert (turned_std(model, x, count=60) <= 1.2 * high.bound).all()
 
 
-def test_vectors_are_turned_back_first():
+def test_vectors_are_rotated_back_first():
     class Skewed(nn.Module):  # an equivariant vector plus one that always points up
         def forward(self, x):
             return x.square().sum((1, 2))[:, None] * x.mean(1) + x[:, 0, :1] * UP

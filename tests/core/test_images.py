@@ -267,7 +267,7 @@ def test_hue_permutes_the_channels_and_keeps_grey():
     assert torch.allclose(hue.haar(20, seed()) @ grey, grey)
 
 
-def test_what_each_colour_generator_does():
+def test_each_colour_generator_has_its_effect():
     jitter = groups.ColourJitter().double()
     rgb = torch.tensor([0.6, 0.3, 0.2, 1.0], dtype=torch.float64)
     mean = rgb[:3].mean()

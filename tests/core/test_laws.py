@@ -142,7 +142,7 @@ def test_names_find_groups_in_and_out_of_tree(tmp_path, monkeypatch):
             groups.find(name)
 
 
-def test_graph_and_points_move_atoms_alike_and_leave_the_input_alone():
+def test_graph_and_points_move_atoms_equally_and_do_not_change_the_input():
     from torch_geometric.data import Batch, Data
 
     pos = torch.randn(3, 4, 3)
@@ -157,7 +157,7 @@ def test_graph_and_points_move_atoms_alike_and_leave_the_input_alone():
     assert torch.equal(batch.pos, before)
 
 
-def test_wrong_shapes_say_what_was_expected():
+def test_errors_on_shapes_name_the_expected_shape():
     g = groups.SO3().identity(4)
     with pytest.raises(InputError, match=r"\(b, n, 3\), got \(4, 5, 2\)"):
         actions.Points().act(groups.SO3(), g, torch.zeros(4, 5, 2))

@@ -124,7 +124,7 @@ def test_a_group_from_text_prints_as_it_is_written(text, shown):
 
 
 @pytest.mark.parametrize("group", EXAMPLES, ids=lambda group: str(group)[:60])
-def test_every_group_is_made_again_from_what_it_prints(group):
+def test_every_group_can_be_made_from_its_text(group):
     again = groups.find(str(group))
     assert type(again) is type(group)
     assert str(again) == str(group)

@@ -254,7 +254,7 @@ def test_inputs_and_outputs_of_several_parts(form):
         model((pos,) if form is tuple else {"pos": pos, "spin": field}, z)
 
 
-def test_what_a_loss_returns_is_checked():
+def test_the_output_of_a_loss_is_checked():
     model = Augmented(Odd(), D.UniformBox(groups.SO3())).train()
     pos, y = normal(6, 4, 3), normal(6)
     with pytest.raises(InputError, match=r'leave out its reduction, .*reduction="none"'):

@@ -175,7 +175,7 @@ def test_the_identity_may_be_at_any_position():
         (groups.Cyclic(5).elements[:3], "is not among the 3 elements; groups.closure"),
     ],
 )
-def test_what_is_not_a_finite_group_is_refused(elements, words):
+def test_elements_that_are_not_a_finite_group_are_refused(elements, words):
     with pytest.raises(InputError, match=words):
         groups.Finite(elements)
 
@@ -241,7 +241,7 @@ def graphs():
     [(Vector(), (3,)), (SymmetricTensor(), (3, 3)), (Irreps("1o + 2e"), (8,)), (Invariant(), ())],
     ids=lambda v: type(v).__name__,
 )
-def test_outputs_of_nodes_turn_with_their_own_graph(output, shape):
+def test_outputs_of_nodes_rotate_with_their_own_graph(output, shape):
     so3, batch = groups.SO3(), graphs()
     g = so3.haar(3, seed())
     y = normal(8, *shape)

@@ -164,7 +164,7 @@ def test_an_interrupted_run_is_resumed(path, molecules):
         label(molecules, Settings(molecules=12, strength=0.02, seed=3), path.parent)
 
 
-def test_what_does_not_converge_is_listed_and_left_out(molecules, tmp_path, monkeypatch):
+def test_molecules_that_do_not_converge_are_listed_and_left_out(molecules, tmp_path, monkeypatch):
     first, calls = electric_field.singlepoint, []
 
     def sometimes(*args):
@@ -203,7 +203,7 @@ def test_bad_settings_are_refused_in_a_sentence(tmp_path, capsys):
     assert not (tmp_path / "f").exists()
 
 
-def test_the_command_says_what_it_wrote(tmp_path, capsys):
+def test_the_command_names_its_files(tmp_path, capsys):
     arguments = ["--molecules", "2", "--axis", "0,0,2", "--workers", "0", "--out", str(tmp_path)]
     assert main(["data", "field", "--of", str(SAMPLE), *arguments]) == 0
     assert f"wrote 2 molecules in a field to {tmp_path / FILE}" in capsys.readouterr().out

@@ -110,7 +110,7 @@ def test_atoms_may_coincide_across_molecules_and_stand_just_apart():
         {"charges": [[0.0, np.nan, 0.0], [0.0]]},
     ],
 )
-def test_what_does_not_fit_is_refused(arguments):
+def test_unsuitable_arguments_are_refused(arguments):
     with pytest.raises(InputError):
         Molecules.from_arrays([WATER, HELIUM], **arguments)
 

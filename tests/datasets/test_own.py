@@ -144,7 +144,7 @@ def test_energies_of_ase_files_are_total_ones_in_ev(tmp_path):
         (["CCO,low,x"], None, "expected a column of numbers to learn, got 'smiles'"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_one_sentence(tmp_path, rows, targets, hint):
+def test_errors_of_a_file_are_one_sentence(tmp_path, rows, targets, hint):
     path = csv(tmp_path, rows)
     with pytest.raises(InputError) as caught:
         read_own(path, targets and [Target(t, "") for t in targets])
@@ -163,7 +163,7 @@ def test_a_table_without_smiles_or_with_a_reserved_target(tmp_path):
         read_own(tmp_path / "none.csv")
 
 
-def test_the_data_command_says_what_is_in_a_file(tmp_path, capsys):
+def test_the_data_command_describes_a_file(tmp_path, capsys):
     path = csv(tmp_path, [*(f"{s},1.{i}," for i, s in enumerate(SMILES)), "C1CC,1,1", "CCC,1,2"])
     assert main(["data", str(path), "--targets", "logS [log mol/L],dG", "--workers", "0"]) == 0
     shown = " ".join(capsys.readouterr().out.split())

@@ -184,7 +184,7 @@ def test_a_file_without_values_is_refused_with_suffixes_that_have_values(tmp_pat
         prepare(TrainConfig(data=str(path), targets="y"))
 
 
-def test_what_is_odd_in_a_file_is_noted_and_printed(tmp_path, capsys):
+def test_unusual_values_of_a_file_are_noted_and_printed(tmp_path, capsys):
     rows = [f"{s},{k}" for k, s in enumerate(SMILES * 2)]
     path = table(tmp_path, "smiles,y", *rows, "OCC,1e9", "[SnH4],1")
     source = prepare(TrainConfig(data=str(path), targets="y", seed=1))
@@ -200,7 +200,7 @@ def test_what_is_odd_in_a_file_is_noted_and_printed(tmp_path, capsys):
     assert main(["data", str(path), "--workers", "0", "--targets", "z"]) == 2
 
 
-def test_an_element_of_the_test_part_alone_is_left_out_and_said(tmp_path):
+def test_molecules_with_an_element_only_in_the_test_part_are_left_out_with_a_note(tmp_path):
     parts = ["train"] * 6 + ["valid"] * 2 + ["test"] * 2
     rows = [f"{s},{k},{p}" for k, (s, p) in enumerate(zip(SMILES, parts, strict=True))]
     path = table(tmp_path, "smiles,y,part", *rows, "C[SnH3],9,test", "CCO,2,test")

@@ -138,7 +138,7 @@ def test_no_rotation_is_a_symmetry_of_two_fields(sample):
 
 
 @pytest.mark.parametrize("k", [2, 3, 4, 6])
-def test_sectors_are_told_apart_up_to_half_their_spacing(k, sample):
+def test_sectors_are_distinguished_up_to_half_their_spacing(k, sample):
     task = make("sectors", sample, k=k)
     (truth,) = task.variants[0].truths
     assert truth.value == pytest.approx(math.pi / k)
@@ -278,7 +278,7 @@ class Given(torch.nn.Module):
         return self.raw
 
 
-def test_dipoles_turn_with_the_molecule(sample):
+def test_dipoles_rotate_with_the_molecule(sample):
     task = make("dipole", sample)
     assert task.output == "vector"
     assert task.conflict(*haar(task)) < 1e-5

@@ -27,7 +27,7 @@ def small(shift: float = 0.0) -> Molecules:
     )
 
 
-def test_what_is_saved_is_opened_memory_mapped(tmp_path):
+def test_saved_molecules_are_opened_memory_mapped(tmp_path):
     before = small()
     after = before.save(tmp_path / "deep" / "set")
     assert isinstance(after.pos, np.memmap)

@@ -99,7 +99,7 @@ def test_bad_settings_are_refused_in_a_sentence(tmp_path, capsys):
     assert not (tmp_path / "s").exists()
 
 
-def test_the_command_says_what_it_wrote(tmp_path, capsys):
+def test_the_command_names_its_files(tmp_path, capsys):
     arguments = ["data", "surface", "--count", "2", "--layers", "2", "--atoms", "1"]
     assert main([*arguments, "--workers", "0", "--out", str(tmp_path)]) == 0
     assert f"wrote 2 clusters over a slab to {Path(tmp_path) / FILE}" in capsys.readouterr().out

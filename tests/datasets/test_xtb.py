@@ -30,7 +30,7 @@ def path(molecules, tmp_path_factory):
     return path
 
 
-def test_forces_are_the_energys_slope_and_dipoles_turn(molecules):
+def test_forces_are_the_gradient_of_the_energy_and_dipoles_rotate(molecules):
     z, pos = molecules.molecule(20)
     pos = displaced(pos.astype(float), SETTINGS, 20, 1)
     energy, forces, dipole = singlepoint(z, pos)
@@ -122,7 +122,7 @@ def test_bad_settings_are_refused_in_a_sentence(path, molecules, capsys):
     assert "other settings" in capsys.readouterr().err
 
 
-def test_the_command_says_what_it_wrote(tmp_path, capsys):
+def test_the_command_names_its_files(tmp_path, capsys):
     arguments = ["--molecules", "2", "--copies", "1", "--workers", "0", "--out", str(tmp_path)]
     assert main(["data", "xtb", "--of", str(SAMPLE), *arguments]) == 0
     assert f"wrote 2 geometries of 2 molecules to {tmp_path / FILE}" in capsys.readouterr().out

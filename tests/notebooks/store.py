@@ -1,6 +1,6 @@
 """Run notebooks and store their outputs: python tests/notebooks/store.py [NAME...].
 
-What training prints to standard error, with its seconds, is not stored.
+Output on standard error, such as the seconds of training, is not stored.
 """
 
 import sys

@@ -29,7 +29,7 @@ def test_notebook_runs(path, tmp_path, monkeypatch):
 
 @each
 def test_outputs_are_stored(path):
-    """Of one run from top to bottom, with pictures, without errors and paths of a machine."""
+    """Outputs come from one run from top to bottom, have pictures, and no errors or local paths."""
     import nbformat
 
     code = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]

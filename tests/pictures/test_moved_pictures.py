@@ -171,9 +171,7 @@ def test_collages_of_some_digits_have_no_other_class():
 
 
 @pytest.mark.parametrize(("scale", "least", "most"), [(1, 0.8, 0.9), (2, 0.9, 1.0)])
-def test_turned_labels_are_the_labels_of_turned_ink_where_strokes_are_wide(
-    digits, scale, least, most
-):
+def test_rotated_labels_match_rotated_strokes_that_are_wide(digits, scale, least, most):
     made = collages(digits["test"], 12, (120, 120), each=2, seed=2, scale=scale)
     turned = moved.turned(made, math.pi, (1,))
     ink = turned.images[:, 0] >= 96

@@ -148,7 +148,7 @@ def test_a_run_makes_a_report(kind, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_averaged_label_maps_of_collages_turn_with_them(tmp_path):
+def test_averaged_label_maps_rotate_with_their_collages(tmp_path):
     """For a trained network, averaged over the circle, at rotations by 60 and 120 degrees."""
     settings = {"data": "collages", "data_args": {"digits": [0, 1, 4]}, "distribution": "Haar"}
     settings |= {"model_args": {"width": 8}, "batch_size": 8, "valid_size": 20, "lr": 5e-3}

@@ -58,7 +58,7 @@ def test_actions_follow_from_the_kind_of_output(net):
     assert value.shape[:3] == (1, 2, 4)
 
 
-def test_what_does_not_fit_is_refused(net):
+def test_unsuitable_arguments_are_refused(net):
     name = type(net).__name__.lower()
     for shape in [(2, 1, 32, 32), (2, 3, 2, 32), (3, 32, 32)]:
         with pytest.raises(InputError, match=f"{name}: expected pictures"):

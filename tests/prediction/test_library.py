@@ -153,7 +153,7 @@ def interrupted(monkeypatch, library, out, model, **changes):
     monkeypatch.setattr(module, "tabulate", tabulate)
 
 
-def test_only_the_same_run_goes_on(model, library, tmp_path, monkeypatch):
+def test_only_the_same_run_is_resumed(model, library, tmp_path, monkeypatch):
     out = tmp_path / "out.parquet"
     interrupted(monkeypatch, library, out, model)
 

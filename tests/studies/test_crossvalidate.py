@@ -226,7 +226,7 @@ def test_without_a_difference_the_corrected_test_keeps_its_level():
     assert wrong["plain"] / 400 > 0.15
 
 
-def test_what_cannot_be_compared_is_refused(tmp_path, capsys):
+def test_runs_that_cannot_be_compared_are_refused(tmp_path, capsys):
     a = write(tmp_path / "a", [1.0, 2, 3, 4, 5])
     assert main(["compare", str(a), str(write(tmp_path / "same", [1.0, 2, 3, 4, 5]))]) == 0
     assert "is equal to that of" in " ".join(capsys.readouterr().out.split())

@@ -123,7 +123,7 @@ def test_the_time_ends_a_search(config, monkeypatch):
     assert (row["trial"], row["epochs"], row["state"]) == ("0", 30, "complete")
 
 
-def test_what_is_searched_follows_the_settings(tmp_path):
+def test_the_searched_settings_depend_on_the_given_ones(tmp_path):
     usual = TrainConfig()
     assert set(space(usual, TASK, None, ())) == set(SPACE)
     assert "lr" not in space(usual, TASK, None, {"lr"})
@@ -143,7 +143,7 @@ def test_what_is_searched_follows_the_settings(tmp_path):
     assert value_of(usual, "layers") == 4
 
 
-def test_what_cannot_be_searched_is_one_sentence(config, tmp_path, monkeypatch, capsys):
+def test_unsearchable_settings_are_refused_in_one_sentence(config, tmp_path, monkeypatch, capsys):
     def refused(*more):
         flags = ["--data", str(SAMPLE), "--targets", "gap", "--out", str(tmp_path / "x"), *more]
         assert main(["tune", *flags]) == 2

@@ -33,7 +33,7 @@ def net(request):
         return models.make(name, 2, SMALL[name], output).eval()
 
 
-def test_shape_padding_and_molecules_stay_apart(net, store):
+def test_shapes_padding_and_independence_of_molecules(net, store):
     batch, shape = store.gather(torch.arange(6).numpy()), SHAPES[net.output]
     with torch.no_grad():
         together = net(*net.inputs(batch))

@@ -129,7 +129,7 @@ def test_bonds_join_atoms_that_are_near_each_other(folder):
     assert not given.features.pairs.any()
 
 
-def test_geometries_do_not_go_with_targets_that_turn(folder):
+def test_geometries_are_refused_for_targets_that_rotate(folder):
     with pytest.raises(InputError, match="own geometries"):
         prepare(settings(folder, targets="dipole"))
 

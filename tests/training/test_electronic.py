@@ -102,7 +102,7 @@ def test_without_tblite_the_error_names_the_package(monkeypatch):
         xtb.electronic(*WATER)
 
 
-def test_reading_computes_it_for_every_conformer_and_lists_what_it_refuses():
+def test_reading_computes_it_for_every_conformer_and_lists_failures():
     first, uranium = read(["OCCCCO", "[U]"], conformers=2, descriptors=XTB)
     assert isinstance(first, Structure)
     assert first.electronic is not None
@@ -140,7 +140,7 @@ def test_a_few_molecules_are_read_from_the_cache_of_the_whole_set(sample, own_ca
     assert not np.isnan(few.molecule[[1, 29]]).any()
 
 
-def test_another_state_or_place_is_computed_anew(sample, own_cache):
+def test_another_state_or_position_is_computed_again(sample, own_cache):
     some = sample.take(np.arange(3))
     rows, neutral = np.arange(3), np.zeros((3, 2), np.int8)
     before, _ = electronics(some, rows, neutral)

@@ -57,7 +57,7 @@ def test_members_differ_in_their_seeds_and_share_their_split(ensemble):
     assert all((member(ensemble, k) / "conformal.json").is_file() for k in range(3))
 
 
-def test_a_value_is_the_mean_of_the_members_and_their_spread_a_column(ensemble):
+def test_a_value_is_the_mean_over_members_beside_their_standard_deviation(ensemble):
     (row,) = Predictor(ensemble).predict(read(["CCO"]))
     rows = [next(Predictor(member(ensemble, k)).predict(read(["CCO"]))) for k in range(3)]
     for name in ("homo", "U0"):
@@ -71,7 +71,7 @@ def test_a_value_is_the_mean_of_the_members_and_their_spread_a_column(ensemble):
     assert Predictor(member(ensemble, 0)).values([*read(["CCO"])]).members is None
 
 
-def test_commands_take_it_as_one_model(ensemble, tmp_path, capsys):
+def test_commands_accept_an_ensemble_as_one_model(ensemble, tmp_path, capsys):
     result = evaluate(ensemble, limit=20)
     alone = [evaluate(member(ensemble, k), limit=20)["targets"]["homo"] for k in range(3)]
     assert result["targets"]["homo"]["averaged"] <= np.mean([r["averaged"] for r in alone]) + 1e-6
@@ -125,7 +125,7 @@ def test_energies_and_forces_are_the_members_mean(tmp_path, monkeypatch):
         assert found == pytest.approx(expected, abs=1e-5)
 
 
-def test_what_takes_one_model_names_a_member(ensemble, tmp_path, capsys):
+def test_commands_for_a_single_model_suggest_a_member(ensemble, tmp_path, capsys):
     assert main(["analyse", str(ensemble)]) == 2
     assert "member_0" in capsys.readouterr().err
     assert main(["train", *FLAGS, "--out", str(ensemble)]) == 2
@@ -174,7 +174,7 @@ def test_an_ensemble_that_was_changed_is_refused(copy):
         Predictor(copy)
 
 
-def test_a_member_of_other_weights_is_refused_and_trained_again(copy):
+def test_a_member_with_other_weights_is_refused_and_trained_again(copy):
     for name in ("model.json", "model.safetensors"):
         shutil.copy(member(copy, 1) / name, member(copy, 0) / name)
     with pytest.raises(InputError, match="are not those that"):
@@ -247,7 +247,7 @@ def test_members_begin_from_a_model_that_takes_features(tmp_path):
     assert main([*flags, "--model_args", TINY, "--features", "bonds", "--out", str(begun)]) == 0
     started = [*flags, "--init", str(begun), "--ensemble", "2", "--out", str(e)]
     assert main(started) == 0
-    assert main(started) == 0  # nothing is trained again
+    assert main(started) == 0  # no member is trained again
     assert evaluate(e)["molecules"] > 0
 
 

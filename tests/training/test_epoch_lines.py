@@ -1,4 +1,4 @@
-"""What a run prints of its epochs: one line each, of at most 80 columns."""
+"""The lines that a run prints: at most 80 columns for each epoch."""
 
 from math import nan
 

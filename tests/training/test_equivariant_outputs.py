@@ -57,7 +57,7 @@ def first(store, n=6):
 
 
 @pytest.mark.parametrize("group", ["SO3", "O3"])
-def test_outputs_turn_as_they_should(net, store, group):
+def test_outputs_are_equivariant(net, store, group):
     net = net.double()
     x, *extra = net.inputs(first(store))
     action, group = ACTIONS[net.output], groups.find(group).double()
@@ -88,7 +88,7 @@ def test_outputs_turn_as_they_should(net, store, group):
             )
 
 
-def test_translations_change_nothing(net, store):
+def test_outputs_are_translation_invariant(net, store):
     net = net.double()
     x, *extra = net.inputs(first(store))
     shift = torch.tensor([3.0, -50.0, 7.0], dtype=torch.float64)
@@ -96,7 +96,7 @@ def test_translations_change_nothing(net, store):
     assert torch.allclose(net(moved, *extra), net(x, *extra), atol=1e-8)
 
 
-def test_shape_symmetry_padding_and_molecules_stay_apart(net, store):
+def test_shapes_symmetric_tensors_padding_and_independence_of_molecules(net, store):
     batch = store.gather(torch.arange(6).numpy())
     with torch.no_grad():
         together = net(*net.inputs(batch))
@@ -124,7 +124,7 @@ def test_a_molecule_that_is_its_own_mirror_image_has_no_dipole():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_atoms_that_meet_and_atoms_alone_are_finite_twice_over(net, dtype):
+def test_second_derivatives_are_finite_for_coincident_and_single_atoms(net, dtype):
     meeting = [[0.0, 0, 0], [0, 0, 0], [1, 0, 0]], [6, 1, 8]
     alone = [[0.3, 0.2, 0.1]], [6]
     apart = [[0.0, 0, 0], [0, 0, 30]], [6, 1]
@@ -164,7 +164,7 @@ def charges(batch):
 
 
 @pytest.mark.parametrize(("name", "output"), CASES)
-def test_it_learns(name, output, store):
+def test_a_model_learns_its_target(name, output, store):
     net = make(name, output, targets=1).train()
     batch = store.gather(torch.arange(64).numpy())
     pos = batch.pos * batch.mask[..., None]
@@ -183,7 +183,7 @@ def test_it_learns(name, output, store):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_in_parts_or_at_once_is_the_same(name, store, monkeypatch):
+def test_outputs_in_blocks_are_the_same(name, store, monkeypatch):
     net, batch = make(name, "vector").double(), first(store)
     inputs = net.inputs(batch)
     whole = []
@@ -196,7 +196,7 @@ def test_in_parts_or_at_once_is_the_same(name, store, monkeypatch):
     assert all(torch.allclose(a, b, atol=1e-10) for a, b in zip(*whole, strict=True))
 
 
-def test_what_cannot_be_made_is_refused_in_a_sentence():
+def test_unsupported_outputs_are_refused_in_one_sentence():
     for name in SMALL:
         with pytest.raises(InputError, match="did you mean 'vector'"):
             models.find(name)(1, output="vectors")
@@ -213,7 +213,7 @@ def test_what_cannot_be_made_is_refused_in_a_sentence():
     equivariant(1, output="vector", degree=1, channels=2)
 
 
-def test_irreps_that_are_none_or_cannot_be_made_are_refused():
+def test_invalid_and_unsupported_irreps_are_refused():
     for output, reason in (
         ("irreps 1e", "parity (-1)^degree"),
         ("irreps 4e", "degree of at least 4"),

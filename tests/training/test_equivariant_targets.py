@@ -99,7 +99,7 @@ def test_errors_of_an_equivariant_network_do_not_depend_on_orientation(folders, 
     assert 0.7 < interval["coverage"] <= 1
 
 
-def test_predictions_turn_with_the_molecule(folders):
+def test_predictions_rotate_with_the_molecule(folders):
     g, items = rotation(), structures()
     for name in NAMES:
         predictor = Predictor(folders / name)
@@ -191,7 +191,7 @@ def test_the_loss_is_that_of_vectors_and_does_not_see_the_frame():
     assert found.count.sum() == 9
 
 
-def test_outputs_are_turned_back_before_the_loss():
+def test_outputs_are_rotated_back_before_the_loss():
     """Rotations do not change the loss of an equivariant network of vectors."""
     molecules = load_data(SAMPLE)
     batch = OnDevice(molecules, molecules.select(["homo"]), "cpu").gather(np.arange(6))
@@ -220,7 +220,7 @@ def test_outputs_are_turned_back_before_the_loss():
     assert made["point"] > 1e-2
 
 
-def test_what_cannot_be_trained_or_asked_is_refused_in_a_sentence(folders, tmp_path, capsys):
+def test_unsupported_settings_are_refused_in_one_sentence(folders, tmp_path, capsys):
     for changes, reason in (
         ({"targets": "homo,dipole"}, "homo (a scalar) and dipole (a vector)"),
         ({"targets": "dipole,quadrupole"}, "one kind"),

@@ -101,7 +101,7 @@ def test_symmetries_hold_with_features(name):
     assert torch.allclose(before, outputs(model, batch), atol=1e-8)
 
 
-def test_what_is_not_known_is_zero():
+def test_unknown_features_are_zero():
     from dataclasses import replace
 
     acid = replace(structures("CC(=O)O")[0], graph=None)

@@ -101,7 +101,7 @@ def test_a_file_has_forces_for_its_atoms(path, frames):
     assert (task.columns, task.kind) == (["forces"], "atom vector")
 
 
-def test_forces_turn_with_their_molecule_and_have_none_for_padding(path):
+def test_forces_rotate_with_the_molecule_and_are_zero_for_padding(path):
     own = read_own(path, [Target("energy", ""), Target("forces", "")]).molecules
     y, forces = own.values(["energy"]), own.values(["forces"])[:, 0]
     stored = OnDevice(own, y, "cpu", forces=forces).gather(np.arange(10))
@@ -133,7 +133,7 @@ def test_training_lowers_both_errors_and_says_them_with_units(folder):
     assert found["forces"]["components"]["stored"] < found["forces"]["stored"]
 
 
-def test_a_sampled_poses_gradient_is_the_turned_force():
+def test_the_gradient_of_a_sampled_pose_is_the_rotated_force():
     """d/dx f(g x) = g^-1 (grad f)(g x), which training and averages rely on."""
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -36,7 +36,7 @@ def test_fine_tuning_on_equal_targets_starts_as_the_model_it_starts_from(run, tm
         assert torch.equal(getattr(old, name), getattr(new, name)), name
 
 
-def test_another_level_of_theory_keeps_the_scale_alone():
+def test_another_level_of_theory_keeps_only_the_scale():
     molecules = load_data(SAMPLE)
     every = np.arange(len(molecules))
     old = Standardizer.fit(molecules, ["U0"], every[:300])
@@ -162,7 +162,7 @@ def test_signals_end_a_run_with_a_sentence_and_a_code(tmp_path, sent, code, word
     assert torch.load(last, weights_only=True)["epoch"] >= 0
 
 
-def test_evaluating_a_shipped_model_leaves_the_package_alone(tmp_path, monkeypatch):
+def test_evaluating_a_shipped_model_writes_nothing_into_the_package(tmp_path, monkeypatch):
     """Results are written to the user's folder. Only a few molecules are evaluated here."""
     from molinv import pretrained
     from molinv.prediction import evaluate as accuracy

@@ -112,7 +112,7 @@ def test_a_molecule_that_is_too_large(run, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", models.available())
-def test_a_lone_atom_and_atoms_far_apart_are_finite(name):
+def test_a_single_atom_and_distant_atoms_give_finite_values(name):
     """Atoms without neighbours within the cutoff, alone and in a batch with another molecule."""
     net = models.make(name, 1, {}).eval()
     pos = torch.zeros(3, 3, 3)

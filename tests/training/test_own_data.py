@@ -248,7 +248,7 @@ def test_a_changed_file_is_not_evaluated(table, tmp_path):
         (["--targets", "a", "--init", "OWN", "--model", "painn"], "init OWN has model 'point'"),
     ],
 )
-def test_what_does_not_fit_is_one_sentence(table, own, tmp_path, arguments, hint, capsys):
+def test_unsuitable_data_is_refused_in_one_sentence(table, own, tmp_path, arguments, hint, capsys):
     arguments = [str(own) if a == "OWN" else a for a in arguments]
     rest = ["--accelerator", "cpu", "--epochs", "1", "--out", str(tmp_path / "r")]
     assert main(["train", "--data", str(table), "--workers", "0", *arguments, *rest]) == 2

@@ -117,7 +117,7 @@ def test_the_model_that_asks_xtb_predicts_given_coordinates_where_tblite_is(
     assert next(iter(Predictor("qm9").predict(str(path))))["model"] == "qm9"
 
 
-def test_targets_choose_what_is_written(shipped, tmp_path, capsys):
+def test_only_the_chosen_targets_are_written(shipped, tmp_path, capsys):
     out = tmp_path / "out.csv"
     assert main(["predict", "CCO", "--targets", "U0", "-o", str(out)]) == 0
     with out.open() as file:
@@ -174,7 +174,7 @@ def test_larger_molecules_than_those_seen_are_marked(shipped, capsys):
     assert far.startswith("44 atoms")
 
 
-def test_a_foreign_element_names_the_model_and_what_to_do(shipped, capsys):
+def test_an_error_on_an_unknown_element_names_the_model_and_a_remedy(shipped, capsys):
     assert main(["predict", "CCCl"]) == 2
     shown = capsys.readouterr().err
     assert "model qm9 was not trained on Cl, only on H, C, N, O, F; train a model" in shown
@@ -227,7 +227,7 @@ def test_smiles_are_told_from_names():
         assert not looks_like_smiles(text), text
 
 
-def test_with_nothing_shipped_it_says_what_to_do(none_shipped, capsys):
+def test_without_shipped_models_the_error_names_a_remedy(none_shipped, capsys):
     assert main(["predict", "CCO"]) == 2
     assert "no model is shipped with this molinv: train one" in capsys.readouterr().err
     assert main(["models"]) == 0
@@ -293,7 +293,7 @@ def test_a_limited_evaluation_is_made_again_in_full(run, tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not (REAL / "qm9" / "model.json").is_file(), reason="nothing is shipped")
 @pytest.mark.parametrize("name", ["qm9", "qm9-smiles"])
-def test_what_is_really_shipped(name):
+def test_the_shipped_models(name):
     names = ["mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "U0", "U", "H", "G", "Cv"]
     folder = REAL / name
     assert megabytes(folder) < 12

@@ -32,7 +32,7 @@ def place(tmp_path, monkeypatch):
     return tmp_path / "runs"
 
 
-def test_a_model_of_molecules_predicts_what_it_did(place):
+def test_an_older_model_of_molecules_makes_the_same_predictions(place):
     saved = load("molecules")
     assert json.loads((place / "molecules" / "model.json").read_text())["format"] == 1
     assert isinstance(saved.task, Numbers)

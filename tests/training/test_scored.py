@@ -35,7 +35,7 @@ def test_scores_leave_the_loss_and_give_its_gradient():
         torch.testing.assert_close(found[0], exact[0], rtol=rtol, atol=0)
 
 
-def test_scores_leave_out_what_is_missing():
+def test_scores_leave_out_missing_values():
     target = torch.tensor([[1.0, torch.nan], [torch.nan, torch.nan]])
     outputs = torch.tensor([[3.0, 9.0], [9.0, 9.0]])
     mu = Categorical(groups.Reflection(3))

@@ -218,7 +218,7 @@ def test_muon_orthogonalises_and_descends():
     assert loss < 0.05
 
 
-def test_the_best_epoch_is_the_one_that_is_kept(tmp_path, monkeypatch):
+def test_the_best_epoch_is_saved(tmp_path, monkeypatch):
     from molinv.training.module import Joint
 
     def measured(self):

@@ -68,9 +68,10 @@ def layers(made: Section, group: Group, found: Flow, quiet: Sequence[int]) -> No
         )
         made.findings.append(_sentence(found, share, chosen, along))
         if unit == "rad":
-            parts = listed([f"the stage {part}" for part in _largest(found, share)])
+            parts = listed(_largest(found, share))
             made.numbers["verdict"] = (
-                f"The dependence on orientation is made by {parts} ({len(found.total)} molecules)."
+                f"The dependence on orientation comes from the layers {parts}, measured on "
+                f"{len(found.total)} molecules."
             )
 
 
@@ -78,7 +79,7 @@ def _largest(found: Flow, share: Estimate) -> list[str]:
     names = [*found.names, "outside of all layers"]
     order = share.value.abs().argsort(descending=True).tolist()
     return [
-        f"{names[i]} {share.text(i, unit='%', scale=100)}"
+        f"{names[i]} ({share.text(i, unit='%', scale=100)})"
         for i in order[:_SEEN]
         if abs(float(share.value[i])) > 0.005
     ]

@@ -56,7 +56,7 @@ def changes(task: Task, ways: Ways, reach: dict[str, float]) -> Section:
                 spread[way]["foreground_iou"] = mean(front)
                 spread[way]["lowest_foreground_iou"] = min(front)
         if first.rounded is not None:
-            label = "rounding alone, there and back"
+            label = "rounding only: moved and moved back"
             curves.append(Series(label, _shown(first), first.rounded.tolist(), style="dashed"))
         _chart(made, "change", first, _WHAT[kind], curves, reach)
         if maps:

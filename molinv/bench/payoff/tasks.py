@@ -68,11 +68,11 @@ class FieldSet:
         return str(self.root / CACHE)
 
     def make(self, workers: int) -> None:
-        """Label those molecules that are not labelled yet; InputError for other settings."""
+        """Label the molecules that have no label yet; raises InputError for other settings."""
         label(load(self.source), self.settings, self.root, workers)
 
     def config(self, method: str, size: int, seed: int, steps: int, out: Path) -> TrainConfig:
-        """The training settings, which differ between methods in the distribution alone."""
+        """The training settings, which differ between methods only in the distribution."""
         return TrainConfig(
             data=self.data,
             out=str(out),

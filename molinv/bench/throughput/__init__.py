@@ -58,7 +58,7 @@ from .tasks import Tasks
 
 @dataclass(frozen=True)
 class Plan:
-    """Sizes and rounds of the measurement; a turn takes at least `least` seconds."""
+    """Sizes and rounds of the measurement; each timing takes at least `least` seconds."""
 
     rounds: int = 5
     batches: int = 2

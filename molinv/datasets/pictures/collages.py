@@ -57,9 +57,9 @@ def collages(
 
     Class 0 is the background, and a digit's class is 1 + its label. Where strokes cross, the later
     digit is on top. Every digit is inside the largest circle around the centre of the canvas, so
-    that a rotation about the centre loses none. `scale` enlarges the digits: in strokes that are
-    two pixels wide, rounding changes the label of every eighth pixel when the map is turned by an
-    arbitrary angle, in wider strokes of fewer. Raises InputError if a digit does not fit the
+    that a rotation about the centre loses none. `scale` enlarges the digits. Rotating a map by an
+    arbitrary angle changes, by rounding, the label of every eighth pixel of a stroke that is two
+    pixels wide, and of fewer pixels of wider strokes. Raises InputError if a digit does not fit the
     circle, and for pictures that are not grey or not labelled.
     """
     if scale > 1:
