@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import InputError
 from .listing import explain, one_line
 from .parsing import parse
 
@@ -17,7 +18,12 @@ def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
 
     def fill(parser):
-        parser.add_argument("name", nargs="?", help="show the settings of this group, e.g. Compose")
+        parser.add_argument(
+            "name",
+            nargs="?",
+            help="show the settings of this group, e.g. Compose; the laws of a group of your own, "
+            "package.module:Name, are checked",
+        )
 
     args = parse("groups", SUMMARY, arguments, fill)
     from rich.console import Console
@@ -26,8 +32,9 @@ def main(arguments: list[str]) -> int:
     from .. import groups
 
     if args.name is not None:
+        own = _own(args.name) if ":" in args.name else []
         explain(args.name, groups.available(), "group", "--group", 0)
-        return 0
+        return _checked(own)
     table = Table("example", "compact", "generators (unit, cap)", "what")
     for name, kind in groups.available().items():
         group = kind.examples()[-1]
@@ -43,6 +50,29 @@ def main(arguments: list[str]) -> int:
         markup=False,
     )
     return 0
+
+
+def _own(name: str) -> list[Group]:
+    """A user's group, or examples of it if it is a class; raises InputError for anything else."""
+    from ..groups import Group
+    from ..names import construct, external
+
+    found = external(name)
+    if isinstance(found, Group):
+        return [found]
+    if not (isinstance(found, type) and issubclass(found, Group)):
+        raise InputError(f"{name} is not a group: expected a subclass or an instance of Group.")
+    return [construct(found, f"group {name}", given, {}) for given in found.EXAMPLES]
+
+
+def _checked(own: list[Group]) -> int:
+    """Print the laws of groups; returns 1 if one does not hold."""
+    from ..testing import check_group
+
+    reports = [check_group(group, raises=False) for group in own]
+    for group, report in zip(own, reports, strict=True):
+        print(f"\nlaws of {group}: {report}")
+    return 0 if all(report.passed for report in reports) else 1
 
 
 def _generators(group: Group) -> str:

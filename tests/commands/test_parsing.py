@@ -1,5 +1,7 @@
 """Messages for arguments that cannot be parsed."""
 
+from textwrap import dedent
+
 import pytest
 
 from molinv.cli import main as command
@@ -83,3 +85,42 @@ def test_a_class_without_a_docstring_is_not_described_by_its_base(tmp_path, caps
     monkeypatch.syspath_prepend(str(tmp_path))
     assert command(["models", "silent_net:Silent"]) == 0
     assert capsys.readouterr().out.startswith("silent_net:Silent: (it has no docstring)\n")
+
+
+def test_the_laws_of_a_users_group_are_checked(tmp_path, capsys, monkeypatch):
+    text = (
+        """
+        import math
+
+        import torch
+
+        from molinv import groups
+
+
+        class Turn(groups.Group):
+            """
+        + '"""Turns of the plane."""'
+        + """
+
+            def __init__(self):
+                generators = torch.tensor([[[0.0, -1.0], [1.0, 0.0]]])
+                super().__init__(generators, ["angle"], ["rad"], [math.pi], compact=False)
+
+
+        class Linear(Turn):
+            """
+        + '"""An exponential that is wrong beyond first order."""'
+        + """
+
+            def exp(self, xi):
+                return torch.eye(2).to(xi) + xi[..., None] * self.generators[0]
+    """
+    )
+    (tmp_path / "own_groups.py").write_text(dedent(text))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert command(["groups", "own_groups:Turn"]) == 0
+    assert "laws of Turn: passed" in capsys.readouterr().out
+    assert command(["groups", "own_groups:Linear"]) == 1
+    assert "BAD Linear: exp is the matrix exponential" in capsys.readouterr().out
+    assert command(["groups", "own_groups:math"]) == 2
+    assert "own_groups:math is not a group" in capsys.readouterr().err
