@@ -7,16 +7,11 @@ sum, up to degree L, use a rule of degree 2 L.
 
 from __future__ import annotations
 
-from math import pi, sqrt
-
-import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
 from .groups import SO2, SO3, Group
 from .groups.base import Rule
-from .groups.so3 import from_quaternion
+from .groups.spirals import super_fibonacci
+
+__all__ = ["rule", "so2", "so3", "super_fibonacci"]
 
 
 def rule(group: Group, degree: int) -> Rule:
@@ -38,15 +33,3 @@ def so2(degree: int) -> Rule:
     Raises InputError below degree 0.
     """
     return SO2().rule(degree)
-
-
-def super_fibonacci(n: int) -> Float[Tensor, "n 3 3"]:
-    """n rotations spread evenly over SO(3), in float64 (Alexa, CVPR 2022, algorithm 1)."""
-    phi, psi = sqrt(2), 1.533751168755204288118041
-    s = np.arange(n) + 0.5
-    r, big_r = np.sqrt(s / n), np.sqrt(1 - s / n)
-    alpha, beta = 2 * pi * s / phi, 2 * pi * s / psi
-    q = np.stack(
-        [r * np.sin(alpha), r * np.cos(alpha), big_r * np.sin(beta), big_r * np.cos(beta)], -1
-    )
-    return from_quaternion(torch.from_numpy(q))

@@ -10,6 +10,7 @@
     Finite, Cyclic(n), Reflection(dim)    finite groups
     PointGroup(symbol)    point groups of crystals and molecules
     closure(matrices)     the elements of the finite group that some matrices generate
+    name_rotations(g)     the group of rotations that noisy rotations belong to
     O3                    rotations and inversion
     Hue, ColourJitter     colour changes of (red, green, blue) pixels
     Compose(A, B)         products of elements of two groups on the same space
@@ -30,6 +31,7 @@ from .compose import O3, Compose
 from .finite import Cyclic, Finite, Reflection
 from .learned_basis import LearnedBasis, cosines, span
 from .matrix import MatrixGroup
+from .naming import Named, name_rotations
 from .point_group import PointGroup, closure
 from .se import E2, E3, SE2, SE3
 from .so2 import SO2
@@ -38,8 +40,9 @@ from .so3 import SO3, About
 # fmt: off
 __all__ = [
     "E2", "E3", "O3", "SE2", "SE3", "SO2", "SO3", "About", "Affine2", "Affine3", "ColourJitter",
-    "Compose", "Cyclic", "Finite", "Group", "Hue", "LearnedBasis", "MatrixGroup", "PointGroup",
-    "Reflection", "Scaling", "T", "available", "closure", "cosines", "find", "span",
+    "Compose", "Cyclic", "Finite", "Group", "Hue", "LearnedBasis", "MatrixGroup", "Named",
+    "PointGroup", "Reflection", "Scaling", "T", "available", "closure", "cosines", "find",
+    "name_rotations", "span",
 ]
 # fmt: on
 
