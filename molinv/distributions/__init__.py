@@ -4,6 +4,7 @@
     HaarBall     Haar on a ball around the identity (SO3, SO2, or your own group with a radius)
     Gaussian     a Gaussian in the algebra with full covariance
     Categorical  a probability for each element of a finite group
+    Peaks        rotations with learned places and probabilities, to find finite groups
     Composed     independent distributions on the two parts of a group such as O3
     Conditional  a box whose half-widths depend on the input
     Identity     no augmentation (nothing to learn)
@@ -25,12 +26,13 @@ from .fingerprint import Fingerprint
 from .fixed import Haar, Identity
 from .gaussian import Gaussian
 from .haar_ball import HaarBall
+from .peaks import Peaks
 from .uniform_box import UniformBox
 
 # fmt: off
 __all__ = [
     "Categorical", "Composed", "Conditional", "Distribution", "Extent", "Fingerprint", "Gaussian",
-    "Haar", "HaarBall", "Identity", "UniformBox", "available", "find",
+    "Haar", "HaarBall", "Identity", "Peaks", "UniformBox", "available", "find",
 ]
 # fmt: on
 

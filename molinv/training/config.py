@@ -60,8 +60,8 @@ class RunConfig:
         group: a group (see `molinv groups`), e.g. E3 or "Compose(SO3, Scaling(3))", or
             package.module:Name.
         distribution: UniformBox, HaarBall, Gaussian, Conditional (per molecule), Categorical (on
-            finite groups) or Composed (on groups of two parts such as O3 and E3), which are
-            learned; Identity or Haar, which are fixed.
+            finite groups), Peaks (to find finite groups of rotations) or Composed (on groups of
+            two parts such as O3 and E3), which are learned; Identity or Haar, which are fixed.
         distribution_args: settings of the distribution, e.g. {"init": 0.05}.
         regularizer: reward for a wide distribution: entropy, share (fraction of each cap), width
             (the paper's norm) or none.

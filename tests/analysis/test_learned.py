@@ -81,6 +81,18 @@ def test_energy_distance_of_haar_a_point_and_a_circle():
     assert value == pytest.approx(HAAR_DISTANCE - 4 * 2**0.5 / pi, abs=5 * error)
 
 
+def test_peaks_are_named():
+    mu = D.Peaks(SO3, count=3).double()
+    with torch.no_grad():
+        mu._places.copy_(torch.tensor([pi / 2, pi, -pi / 2]).double()[:, None] * torch.eye(3)[2])
+    found = made(mu)
+    assert found.numbers["named"] == {"symbol": "C4", "overlap": 1.0, "peaks": 4}
+    assert any("Its 4 peaks are the group C4 about (" in text for text in found.findings)
+    with torch.no_grad():
+        mu._places.copy_(torch.tensor([0.5, 1.7, 2.9]).double()[:, None] * torch.eye(3)[2])
+    assert any("no group of rotations" in text for text in made(mu).findings)
+
+
 @pytest.mark.parametrize("radius", [0.3, 1.5, 3.1])
 def test_a_ball_has_closed_forms(radius):
     found = made(D.HaarBall(SO3, init=radius)).numbers["measures"]

@@ -10,6 +10,7 @@ from molinv import distributions as D
 from molinv import groups
 from molinv.errors import InputError
 
+OTHERS = (D.Categorical, D.Composed, D.Peaks)  # these learn probabilities, not only widths
 GROUPS = [g for kind in groups.available().values() for g in kind.examples()]
 
 
@@ -37,8 +38,8 @@ def learned():
 
 
 def in_one_family():
-    """The learned distributions except Categorical and Composed, which have their own tests."""
-    return [p for p in learned() if p.values[0] not in (D.Categorical, D.Composed)]
+    """The learned distributions of widths: the others have their own tests."""
+    return [p for p in learned() if p.values[0] not in OTHERS]
 
 
 def make(kind, group, dtype=torch.float64, **kw):
@@ -97,7 +98,7 @@ def test_gradients_of_samples_agree_with_finite_differences(kind, group):
 @pytest.mark.parametrize(("kind", "group"), accepted())
 def test_extents_carry_units_and_never_pass_their_caps(kind, group):
     mu = make(kind, group, torch.float32)
-    if kind not in (D.Categorical, D.Composed):
+    if kind not in OTHERS:
         assert set(mu.extent()) in ({"radius"}, set(group.names))
     for push in (0.0, -50.0, 3.0, 50.0):
         with torch.no_grad():

@@ -15,6 +15,7 @@ MADE = {
     "Conditional": lambda: D.Conditional(groups.SO3(), init=0.3),
     "Gaussian": lambda: D.Gaussian(groups.SO3(), init=0.3),
     "HaarBall": lambda: D.HaarBall(groups.SO3(), init=0.3),
+    "Peaks": lambda: D.Peaks(groups.SO3(), init=0.3, count=9),
     "UniformBox": lambda: D.UniformBox(groups.SE3(), init=0.3),
     "Identity": lambda: D.Identity(groups.SO3()),
     "Haar": lambda: D.Haar(REFLECTION),
@@ -133,8 +134,12 @@ def test_it_is_the_mean_over_copies_examples_and_entries(name, copies):
     risk = model.risk(lambda out: (out - y).abs(), pos, noise=noise, exact=1)
     with torch.no_grad():
         bound = mu.at(pos)
-        every = [model.run(bound.transform(u), pos)[0] for u in noise]
-        want = (torch.stack(every) - y).abs().mean()
+        drawn = [bound.weighted(u, 1) for u in noise]  # one element a row, or several with weights
+        losses = [
+            sum(w * (model.run(g, pos)[0] - y).abs() for g, w in zip(*pair, strict=True))
+            for pair in drawn[: -(-copies // len(drawn[0][0]))]
+        ]
+        want = torch.stack(losses).mean()
         reward = bound.regularizer()
     assert torch.allclose(risk.loss.detach(), want, atol=1e-6)
     assert torch.allclose(risk.reward.detach(), reward)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ...distributions import Conditional, Distribution
+from ...distributions import Conditional, Distribution, Peaks
 from ...errors import InputError
 from ..intervals import Estimate
 from ..orbits import Orbits
@@ -57,6 +57,8 @@ def distribution(
             "Each input has half-widths of its own; the numbers below use their mean."
         )
         mu = mu.boxes()[0]
+    if isinstance(mu, Peaks):
+        _group(made, mu)
     _history(made, history, mu)
     _measures(made, mu, settings)
     return made
@@ -70,6 +72,16 @@ def _extents(made: Section, mu: Distribution) -> None:
     text = ", ".join(f"{n} {v:.3g} {u} ({v / c:.0%} of its cap)" for n, v, u, c in rows)
     spread = {"UniformBox": "half-widths", "Gaussian": "standard deviations"}.get(kind, "extents")
     made.findings.append(f"The {kind} on {mu.group} ended at {spread} {text}.")
+
+
+def _group(made: Section, mu: Peaks) -> None:
+    found, count = mu.named(), len(mu.peaks()[0])
+    made.numbers["named"] = {"symbol": found.symbol, "overlap": found.overlap, "peaks": count}
+    made.findings.append(
+        f"Its {count} peaks belong to no group of rotations that is known here."
+        if found.symbol is None
+        else f"Its {count} peaks are the group {found} (overlap {found.overlap:.0%})."
+    )
 
 
 def _history(made: Section, history: Sequence[dict[str, float]], mu: Distribution) -> None:

@@ -1,0 +1,161 @@
+"""Peaks: probabilities, weights, gradients, merging, and the groups that training finds."""
+
+import copy
+import math
+
+import pytest
+import torch
+
+from molinv import Augmented, fit, groups
+from molinv import distributions as D
+from molinv.errors import InputError
+from molinv.groups.merging import distance
+
+SO3 = groups.SO3
+
+
+def seed(n=0):
+    return torch.Generator().manual_seed(n)
+
+
+def off_the_start(count=12, **settings):
+    mu = D.Peaks(SO3(), count=count, **settings).double()
+    with torch.no_grad():
+        for p in mu.parameters():
+            p.add_(0.5 * torch.randn(p.shape, generator=seed(1)).double())
+    return mu
+
+
+def loss_of(g):
+    """A loss that is neither linear nor even in g."""
+    weight = torch.randn(3, 3, generator=seed(9)).double()
+    return ((g * weight).sum((-1, -2)) * 1.5).sin().exp()
+
+
+def test_places_start_evenly_spread_and_the_identity_is_there():
+    mu = D.Peaks(SO3()).double()
+    g, p = mu.support()
+    assert torch.equal(g[0], torch.eye(3).double())
+    assert float(p[0].detach()) == pytest.approx(0.8)
+    assert torch.allclose(p[1:], p[1].expand(256))
+    far = distance(SO3().haar(500, seed()).double()[:, None], g[1:].detach()).amin(1)
+    assert far.max() < 0.65
+
+
+def test_rotations_are_drawn_with_their_probabilities():
+    mu = off_the_start()
+    g, p = (x.detach() for x in mu.support())
+    n = 20_000
+    drawn = mu.rsample(n, seed()).detach()
+    counts = (drawn[:, None] - g).abs().amax((-1, -2)).lt(1e-9).sum(0)
+    assert counts.sum() == n
+    assert ((counts / n - p).abs() <= 5 * (p * (1 - p) / n).sqrt()).all()
+
+
+def test_weighted_rotations_have_the_value_and_the_gradient_of_the_exact_sum():
+    mu = off_the_start()
+    elements, p = mu.support()
+    exact = (p * loss_of(elements)).sum()
+    slopes = torch.autograd.grad(exact, list(mu.parameters()))
+    values, found = [], []
+    for i in range(200):
+        g, weight = mu.weighted(mu.noise(512, seed(i)))
+        assert g.shape == (2, 512, 3, 3)
+        assert torch.allclose(weight.sum(0), torch.ones(512).double())
+        mean = (weight * loss_of(g)).sum(0).mean()
+        values.append(mean.detach())
+        found.append(torch.autograd.grad(mean, list(mu.parameters())))
+    for want, samples in zip((exact, *slopes), (values, *zip(*found, strict=True)), strict=True):
+        samples = torch.stack(list(samples))
+        error = samples.std(0) / math.sqrt(len(samples))
+        assert ((samples.mean(0) - want.detach()).abs() <= 5 * error + 1e-12).all()
+    assert all((slope != 0).any() for slope in slopes)
+    g, weight = mu.weighted(mu.noise(4, seed()), most=13)
+    assert g.shape == (13, 4, 3, 3)
+    assert torch.allclose(weight[:, 0], p)
+
+
+def test_the_natural_gradient_of_an_unlikely_rotation_does_not_vanish():
+    mu = off_the_start()
+    with torch.no_grad():
+        mu._among[0] = mu._among[0] - 8
+        p, share = mu.probabilities(), mu.shares()
+    value = (mu.probabilities() * torch.arange(13.0).double()).sum()
+    (slope,) = torch.autograd.grad(value, mu._among)
+    mean = (share * torch.arange(1.0, 13).double()).sum()
+    q = 1 - p[0]
+    assert torch.allclose(slope, q * (torch.arange(1.0, 13).double() - mean) / 12)
+
+
+def test_the_objective_is_least_at_the_gibbs_distribution():
+    mu, lam = off_the_start(cap=0.9), 0.3
+    optimizer = torch.optim.Adam([mu._among, mu._moved.raw], 0.05)
+    loss = loss_of(mu.support()[0]).detach()
+    for _ in range(1500):
+        optimizer.zero_grad()
+        ((mu.probabilities() * loss).sum() - lam * mu.regularizer()).backward()
+        optimizer.step()
+    gibbs = (-loss[1:] / lam).softmax(0)
+    assert torch.allclose(mu.shares(), gibbs, atol=0.01)
+
+
+def test_likely_rotations_are_merged():
+    mu = D.Peaks(SO3(), count=5).double()
+    z = torch.tensor([0.0, 0, 1]).double()
+    with torch.no_grad():
+        mu._places.copy_(torch.tensor([2.09, 2.11, -2.1, 1.0, 0.02]).double()[:, None] * z)
+        mu._among.copy_(torch.tensor([0.0, 0, 0, -9, 0]).double())
+    g, p = mu.peaks()
+    assert len(g) == 3
+    assert float(p.sum()) == pytest.approx(1, abs=1e-4)
+    angles = SO3().log(g)[:, 2].sort().values
+    assert torch.allclose(angles, torch.tensor([-2.1, 0.001, 2.1]).double(), atol=2e-3)
+    assert str(mu.named()) in ("C3 about (0.00, 0.00, 1.00)", "C3 about (-0.00, -0.00, -1.00)")
+
+
+def test_a_state_is_saved_and_loaded():
+    mu = off_the_start()
+    other = D.Peaks(SO3(), count=12).double()
+    other.load_state_dict(copy.deepcopy(mu.state_dict()))
+    for a, b in zip(mu.support(), other.support(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_what_cannot_be_made_is_refused():
+    for group in (groups.SO2(), groups.SE3(), groups.PointGroup("O"), groups.About()):
+        with pytest.raises(InputError, match="Peaks: expected SO3"):
+            D.Peaks(group)
+    for settings in ({"count": 0}, {"cap": 1.0}, {"cap": 0.0}):
+        with pytest.raises(InputError, match="a count of at least 1 and a cap between"):
+            D.Peaks(SO3(), **settings)  # pyright: ignore
+    with pytest.raises(InputError, match="starting extent"):
+        D.Peaks(SO3(), init=0.7)
+    with pytest.raises(InputError, match="did you mean 'width'"):
+        D.Peaks(SO3(), reward="widht")
+    frozen = D.Peaks(SO3(), learn=False)
+    assert frozen.plain
+    assert not any(p.requires_grad for p in frozen.parameters())
+
+
+def test_fit_finds_the_symmetry_of_a_function_and_names_it():
+    """The network is the target itself, a function with the rotations of a trigonal prism."""
+    tilt = SO3().haar(1, seed(3))[0]
+
+    class Known(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, x):
+            a, b, c = (x @ tilt).unbind(-1)
+            return self.scale * (2 * (a**3 - 3 * a * b**2) + c**2).sum(1)
+
+    x = torch.randn(2000, 2, 3, generator=seed())
+    x = x / x.norm(dim=-1, keepdim=True)
+    mu = D.Peaks(SO3(), count=48)
+    y = Known()(x).detach()
+    fit(Augmented(Known(), mu), (x, y), steps=500, lam=0.05, wait=0.0, progress=False)
+    found = mu.named()
+    assert found.symbol == "D3"
+    assert found.axis is not None
+    assert float((found.axis @ tilt[:, 2].double()).abs()) > 0.999
