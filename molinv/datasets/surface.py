@@ -153,7 +153,7 @@ def place(number: int, settings: Settings) -> Atoms:
     while True:
         pos = _shape(settings.atoms, bond, draw)
         pos -= pos.mean(0)
-        pos += draw.uniform(-1, 1, 2) @ lattice  # two cells along each side
+        pos += draw.uniform(-0.5, 0.5, 2) @ lattice  # the cell about the atom at the origin
         pos[:, 2] += draw.uniform(LOW, HIGH) - pos[:, 2].min()
         if _distances(pos, slab).min() >= CLOSEST:
             return np.round(pos, 8)

@@ -106,14 +106,15 @@ class Peaks(Listed):
     ) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, " n"]]:
         """The likely rotations and their probabilities, in float64, the identity included.
 
-        Left out are rotations with less than `share` times the largest probability among those
-        other than the identity. Rotations within `tolerance` (rad) are merged into their mean.
+        Rotations within `tolerance` (rad) are merged into their mean. Left out are then those with
+        less than `share` times the largest probability among all but the identity's.
         """
         with torch.no_grad():
             g, p = (x.double().cpu() for x in self.support())
-        likely = p >= share * p[1:].max()
-        likely[0] = True
-        return merge(g[likely], tolerance, p[likely])
+        g, p = merge(g, tolerance, p)
+        likely = p >= share * p[1:].max() if len(p) > 1 else p > 0
+        likely[0] = True  # the identity's, since it has at least half of the probability
+        return g[likely], p[likely]
 
     def named(self, tolerance: float = 0.2) -> Named:
         """The group of rotations that the peaks are nearest to (see `groups.name_rotations`)."""

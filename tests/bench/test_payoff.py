@@ -12,29 +12,27 @@ from molinv import distributions as D
 from molinv.bench import payoff
 from molinv.bench.payoff import tasks
 from molinv.bench.payoff.results import cells, difference, summarise
+from molinv.datasets import surface
 from molinv.datasets.electric_field import Settings
 from molinv.groups import SO3, About, LearnedBasis
 
 SAMPLE = Path(__file__).parents[2] / "data" / "qm9_sample"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _short():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "PASSES", 1)
+        yield
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
     pytest.importorskip("tblite")
     out = tmp_path_factory.mktemp("payoff")
-    arguments = ["bench", "payoff", "--data", str(SAMPLE), "--molecules", "20", "--geometries", "2"]
-    arguments += [
-        "--sizes",
-        "16,32",
-        "--steps",
-        "2",
-        "--seeds",
-        "1",
-        "--copies",
-        "2",
-        "--out",
-        str(out),
-    ]
+    arguments = ["bench", "payoff", "--data", str(SAMPLE), "--out", str(out), "--copies", "2"]
+    arguments += ["--sets", "field", "--molecules", "20", "--geometries", "2"]
+    arguments += ["--sizes", "16,32", "--steps", "2", "--seeds", "1"]
     assert cli.main(arguments) == 0
     return out, arguments
 
@@ -42,7 +40,7 @@ def bench(tmp_path_factory):
 def test_it_runs_reports_and_makes_no_run_twice(bench, capsys):
     out, arguments = bench
     names = sorted(path.parent.name for path in out.glob("runs/*/result.json"))
-    methods = ("full", "learned", "none", "true-group")
+    methods = ("Augerino", "full", "learned", "none", "true-group")
     assert names == [f"field-{m}-{size}-seed0" for m in methods for size in (16, 32)]
     result = json.loads((out / "runs/field-learned-16-seed0/result.json").read_text())
     assert result["learned"]["right"] is False
@@ -59,9 +57,11 @@ def test_it_runs_reports_and_makes_no_run_twice(bench, capsys):
     assert cli.main(arguments) == 0
     assert before == {path: path.stat().st_mtime_ns for path in out.glob("runs/*/*")}
     with pytest.raises(InputError, match="other settings"):
-        payoff.main(str(out), "16", strength=0.02, molecules=20, geometries=2, data=str(SAMPLE))
+        payoff.main(
+            str(out), "field", "16", strength=0.02, molecules=20, geometries=2, data=str(SAMPLE)
+        )
     with pytest.raises(InputError, match="epochs=2, not 5"):
-        payoff.main(str(out), "16", 1, 5, "none", 20, 2, copies=2, data=str(SAMPLE))
+        payoff.main(str(out), "field", "16", 1, 5, "none", 20, 2, copies=2, data=str(SAMPLE))
 
 
 def test_methods_differ_in_the_distribution_alone(bench):
@@ -69,9 +69,30 @@ def test_methods_differ_in_the_distribution_alone(bench):
     made = {m: vars(field.config(m, 16, 1, 5, Path("x"))) for m in tasks.METHODS}
     for method, config in made.items():
         other = {k for k in config if config[k] != made["none"][k]}
-        assert other <= {"group", "distribution"}, method
+        own = set(tasks.AUGERINO) if method == tasks.PAPER else {"group", "distribution"}
+        assert other <= own, method
     axis = groups.find(made["true group"]["group"]).axis
     assert axis == pytest.approx(tuple(Settings(20, geometries=2).direction().tolist()), abs=1e-6)
+
+
+def test_the_surface_has_its_turns_about_the_normal_and_names_what_it_found(tmp_path):
+    slab = tasks.SurfaceSet(tmp_path / "surface", surface.Settings(40, atoms=2))
+    slab.make(0)
+    config = slab.config("true group", 16, 0, 1, tmp_path / "run")
+    assert (config.center, config.model_args["geometry"]) == (False, "absolute")
+    turns = surface.truth(slab.settings).elements()
+    assert torch.allclose(groups.find(config.group).elements.double(), torch.tensor(turns))
+    mu = D.Peaks(SO3(), count=8)
+    for axis, symbol, right in (([0, 0, 1], "C4", True), ([1, 0, 0], "C4", False)):
+        angles = torch.tensor([1.0, 2, 3, 1, 2, 3, 1, 2]) * pi / 2
+        with torch.no_grad():
+            mu._places.copy_(angles[:, None] * torch.tensor(axis))
+        found = slab.judge(mu)
+        assert (found["symbol"], found["right"]) == (symbol, right)
+        assert found["found"].startswith("C4 about")
+    with torch.no_grad():
+        mu._places.copy_(torch.tensor([[0.0, 0, pi]]).expand(8, 3))
+    assert not slab.judge(mu)["right"]
 
 
 def box(n, about, across):

@@ -1,9 +1,8 @@
 """Where learning a symmetry pays: test errors against training size on physics nobody planted.
 
-Four methods differ in the distribution on rotations alone: none, full (Haar on all rotations),
-learned (a box whose axes are learned too) and the true group given
-(uniform about the true axis). The data are molecules in an electric field, see
-`molinv.datasets.electric_field`.
+Methods differ in the distribution on rotations alone: none, full (Haar on all rotations), the box
+and the reward of Augerino, learned, and the true group given. The data are molecules in an electric
+field (`molinv.datasets.electric_field`) and clusters over a metal slab (`molinv.datasets.surface`).
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from ...datasets import surface
 from ...datasets.electric_field import Settings
 from ...prediction.residuals import place, residuals
 from ...training.config import TrainConfig, read_config
@@ -24,11 +24,12 @@ from ..flags import listed, numbers, positive
 from ..grid import Run, finish, history
 from ..report import facts, wide, write
 from .results import draw, show, summarise, write_markdown
-from .tasks import FIXED, LEARNED, METHODS, RECIPE, FieldSet
+from .tasks import FIXED, LEARNED, METHODS, FieldSet, Set, SurfaceSet
 
 
 def main(
     out: str = "payoff",
+    sets: str = "field,surface",
     sizes: str = "300,1000,3000",
     seeds: int = 3,
     steps: int = 2000,
@@ -42,21 +43,25 @@ def main(
 ) -> None:
     """Train every method on every number of geometries with every seed, and compare test errors.
 
-    The data set is made first, by GFN2-xTB, in OUT/field (a few minutes). All methods have the
-    same network, geometries, initial weights, steps and one group element a molecule and step.
-    The epoch with the least validation error is tested. Finished runs are skipped and an
-    interrupted one is resumed, so the same command finishes an interrupted benchmark. The table
-    is printed after every run. Raises InputError where the folder holds runs with other settings.
+    The data sets are made first, by GFN2-xTB in OUT/field and by EMT in OUT/surface (a few
+    minutes). All methods have the same network, examples, initial weights, steps and one group
+    element an example and step. The epoch with the least validation error is tested. Finished runs
+    are skipped and an interrupted one is resumed, so the same command finishes an interrupted
+    benchmark. The table is printed after every run. Raises InputError where the folder holds runs
+    with other settings.
 
     Args:
         out: output folder.
+        sets: field, surface, or both separated by a comma.
         sizes: numbers of training geometries, separated by commas.
         seeds: runs a method and size, which differ in split, initial weights and draws.
-        steps: training steps of a run, rounded up to complete epochs.
-        methods: none, full, learned, true group, separated by commas; all if not given.
+        steps: training steps of a run, rounded up to complete epochs, of which there are at least
+            40.
+        methods: none, full, Augerino, learned, true group, separated by commas; all if not given.
         molecules: number of molecules in the field.
         geometries: displaced geometries of each molecule, each in a random orientation. Of all
-            together, a tenth is for validation and a tenth for the test.
+            together, a tenth is for validation and a tenth for the test. There are as many clusters
+            over the slab as geometries of all molecules.
         strength: the field in atomic units; its axis is drawn from a seed.
         copies: elements of the method's own distribution that a second test error is averaged
             over; 0 leaves it out.
@@ -67,16 +72,29 @@ def main(
     chosen = listed(methods, "method", METHODS) if methods else list(METHODS)
     counts = sorted(numbers(sizes, "size"))
     folder, console = Path(out), wide(200)
-    field = FieldSet(folder / "field", data, Settings(molecules, strength, geometries=geometries))
-    field.make(workers)
-    plan = [(method, size, seed) for seed in range(seeds) for size in counts for method in chosen]
+    field = Settings(molecules, strength, geometries=geometries)
+    clusters = surface.Settings(molecules * geometries, atoms=2)
+    known = {
+        FieldSet.name: FieldSet(folder / FieldSet.name, data, field),
+        SurfaceSet.name: SurfaceSet(folder / SurfaceSet.name, clusters),
+    }
+    taken = [known[name] for name in listed(sets, "set", known)]
+    for each in taken:
+        each.make(workers)
+    plan = [
+        (each, method, size, seed)
+        for seed in range(seeds)
+        for each in taken
+        for size in counts
+        for method in chosen
+    ]
 
-    def run(method: str, size: int, seed: int) -> Run:
-        place = folder / "runs" / f"{field.name}-{method.replace(' ', '-')}-{size}-seed{seed}"
-        config = field.config(method, size, seed, steps, place)
-        about = {"set": field.name, "unit": field.unit}
+    def run(data: Set, method: str, size: int, seed: int) -> Run:
+        place = folder / "runs" / f"{data.name}-{method.replace(' ', '-')}-{size}-seed{seed}"
+        config = data.config(method, size, seed, steps, place)
+        about = {"set": data.name, "unit": data.unit}
         about |= {"method": method, "size": size, "seed": seed}
-        work = partial(_measure, field, method, config, copies)
+        work = partial(_measure, data, method, config, copies)
         return Run(place.name, place / "result.json", config, work, {"copies": copies}, about)
 
     results = []
@@ -86,7 +104,7 @@ def main(
             report(console, folder, results, steps)
 
 
-def _measure(field: FieldSet, method: str, config: TrainConfig, copies: int) -> dict[str, Any]:
+def _measure(data: Set, method: str, config: TrainConfig, copies: int) -> dict[str, Any]:
     """Train, then test in one pass, and averaged over the method's own distribution."""
     run = train(config)
     saved = load_model(run, trust=True)
@@ -104,7 +122,7 @@ def _measure(field: FieldSet, method: str, config: TrainConfig, copies: int) -> 
     if copies:
         found["averaged"] = residuals(saved, store, test, copies).mae[0]
     if method == LEARNED:
-        found["learned"] = field.judge(saved.network.distribution)
+        found["learned"] = data.judge(saved.network.distribution)
     return found
 
 
@@ -114,7 +132,9 @@ def report(console: Console, folder: Path, results: list[dict[str, Any]], steps:
     console.print(show(rows, steps))
     averaged = [r for r in results if "averaged" in r]
     content = {
-        "facts": facts(steps=steps, recipe=RECIPE, fixed=FIXED),
+        "facts": facts(
+            steps=steps, learned={s.name: s.learned for s in (FieldSet, SurfaceSet)}, fixed=FIXED
+        ),
         "rows": rows,
         "averaged": summarise(averaged, "averaged"),
     }

@@ -13,12 +13,13 @@ from rich.table import Table
 
 from ...atomic import atomic_write
 from ..report import save, table
-from .tasks import FULL, GIVEN, LEARNED, METHODS, NONE
+from .tasks import FULL, GIVEN, LEARNED, METHODS, NONE, PAPER
 
 LEVEL = 0.95
 CLOSE = 1.05  # times the error with the true group
-COLOURS = {NONE: "0.55", FULL: "C3", LEARNED: "C0", GIVEN: "C2"}
-STYLES = {NONE: "s--", FULL: "v--", LEARNED: "o-", GIVEN: "^:"}
+TITLES = {"field": "molecules in an electric field", "surface": "dimers over copper (100)"}
+COLOURS = {NONE: "0.55", FULL: "C3", PAPER: "C1", LEARNED: "C0", GIVEN: "C2"}
+STYLES = {NONE: "s--", FULL: "v--", PAPER: "D--", LEARNED: "o-", GIVEN: "^:"}
 
 
 class Difference(NamedTuple):
@@ -65,7 +66,7 @@ def summarise(results: list[dict[str, Any]], view: str = "error") -> list[dict[s
         row |= {"learned": learned, "right": sum(found["right"] for found in learned)}
         row["failed"] = sum("failed" in r for r in runs)
         row["unit"] = next((r["unit"] for r in runs if "unit" in r), "")
-        for rival in (NONE, FULL, GIVEN):
+        for rival in (NONE, FULL, PAPER, GIVEN):
             found = difference(errors[LEARNED], errors[rival])
             row[f"minus {rival}"] = None if found is None else found._asdict()
         both = [seed for seed in errors[LEARNED] if seed in errors[GIVEN]]
@@ -146,7 +147,7 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
             text = method + (_said(own) if method == LEARNED else "")
             form = {"color": COLOURS[method], "fmt": STYLES[method], "ms": 5, "capsize": 2}
             axes.errorbar(sizes, errors, yerr=bars, label=text, **form)
-        axes.set(xscale="log", yscale="log", xlabel="training geometries", title=name)
+        axes.set(xscale="log", yscale="log", xlabel="training examples", title=TITLES[name])
         axes.set_ylabel(f"mean absolute test error ({own[0]['unit']})")
         axes.set_xticks([row["size"] for row in own], [f"{row['size']:,}" for row in own])
         for axis in (axes.xaxis, axes.yaxis):

@@ -25,7 +25,7 @@ NETWORK = {"width": 64, "layers": 3, "hidden": 32, "kernels": 8}
 COUNT = {"per_molecule": 4_000, "sectors": 30_000}
 MOST = 40_000
 BATCH = 32
-FIXED: dict[str, Any] = {"model": "point", "valid_size": 1000, "batch_size": BATCH}
+FIXED: dict[str, Any] = {"valid_size": 1000, "batch_size": BATCH}
 PROPERTIES = ("homo", "lumo", "gap", "alpha")
 
 
@@ -34,7 +34,8 @@ class Row:
     """A planted task, and the variant (a distribution with its truths) that is learned.
 
     `plain` is the variant for the plain recipe, a box if there is one; None if another row of the
-    task has it. `settings` override the task's defaults.
+    task has it. `settings` override the task's defaults. `model` is the network, by default `point`
+    with the settings of NETWORK.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Row:
     variant: int = 0
     plain: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    model: str = "point"
 
     def chosen(self, recipe: str) -> int | None:
         """The variant that a recipe learns in this row; None if the recipe has no run here."""
@@ -74,7 +76,7 @@ ROWS = {
         Row("discrete", "discrete", plain=0, settings={"a": round(pi / 2, 6)}),
         Row("translation", "translation", plain=0),
         Row("size", "size", plain=0),
-        Row("chirality", "chirality", plain=0),
+        Row("chirality", "chirality", plain=0, model="molinv.bench.recover.network:Products"),
         Row("achiral", "achiral", plain=0),
         Row("per-molecule", "per_molecule", plain=0),
         Row("dipole", "dipole", plain=1),
@@ -143,7 +145,8 @@ def configure(
         data=text,
         targets=",".join(t.name for t in vectors or molecules.targets),
         out=out,
-        model_args=dict(NETWORK),
+        model=row.model,
+        model_args=dict(NETWORK) if row.model == "point" else {},
         group=str(variant.group),
         distribution=variant.distribution,
         distribution_args=dict(variant.settings),

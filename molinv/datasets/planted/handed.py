@@ -5,13 +5,11 @@ from __future__ import annotations
 from math import pi
 
 import numpy as np
-import torch
 
-from ...distributions import HaarBall
 from ...groups import O3, SO3
 from ..molecules import Molecules, Target
 from ..ragged import centred, sums
-from .bodies import drawn, frames, labelled, pick, source, turned
+from .bodies import drawn, labelled
 from .task import Planted, Variant, unchanged
 from .truths import ExtentIs, width
 
@@ -47,27 +45,14 @@ def chirality(
     count: int = 10_000,
     seed: int = 0,
     least: float = 0.5,
-    spread: float = 1.0,
 ) -> Planted:
     """A pseudoscalar target: all rotations are symmetries, and a reflection has probability 0.
 
     Molecules whose |handedness| is below `least` (angstrom^3) are left out: planar molecules,
-    molecules without N, O or F, and others that equal their mirror image.
-
-    Molecules are stored close to a reference pose, with v_2 along x and v_3 in the xy plane,
-    within `spread` (rad) of it. There the sign of the target is nearly the sign of v_1's third
-    component, which a small network learns; from random poses it learned nothing in 8,000 steps.
-    Half of the molecules are turned by pi about z first. With a single reference pose a network
-    could see from v_2 that a molecule was reflected, and reflections would cost nothing.
+    molecules without N, O or F, and others that equal their mirror image. The target is of third
+    order in the coordinates, and a network needs products of them to learn it.
     """
-    whole = source(molecules)
-    posed = whole.take(pick(whole, count, seed, lambda m: np.abs(handedness(m, m.pos)) > least))
-    half = np.random.PCG64(seed).random_raw(count) % np.uint64(2) == 0
-    about_z = np.where(half[:, None, None], np.eye(3), np.diag([-1.0, -1.0, 1.0]))
-    near = HaarBall(SO3().double(), init=spread).double()
-    with torch.no_grad():
-        tilt = near.rsample(count, torch.Generator().manual_seed(seed)).numpy()
-    posed = turned(posed, tilt @ about_z @ frames(*moments(posed, posed.pos)[1:]))
+    posed = drawn(molecules, count, seed, lambda m: np.abs(handedness(m, m.pos)) > least)
 
     def formula(pos):
         return handedness(posed, pos)[:, None]
