@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
 from math import cos, pi
 from typing import NamedTuple
 
@@ -12,18 +10,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import InputError
+from .frames import across, fit, frames, point_group, triad, turns
 from .merging import distance, merge
-from .point_group import PointGroup
 from .so3 import SO3
 from .spirals import super_fibonacci
 
 CIRCLE, CIRCLE_AND_FLIPS, ALL = "Cinf", "Dinf", "SO3"
 LARGEST = 12  # the largest n of Cn and Dn that is told from a circle
-ENOUGH = 0.6  # smallest overlap of a group with the rotations
-TRIED = 64  # most frames that are tried for a group
+ENOUGH = 0.7  # smallest overlap of a group with the rotations
 OPEN = 2 * pi / 10  # rad, largest gap between rotations that fill a circle
 FAR = 0.65  # rad, largest distance to rotations that fill SO(3); 0.78 rad for those of I
-STEPS = 4  # of Gauss and Newton; two are enough for noise of 0.1 rad
 
 
 class Named(NamedTuple):
@@ -54,7 +50,7 @@ class Named(NamedTuple):
         """The elements of a finite group; None for other groups."""
         if self.symbol in (None, CIRCLE, CIRCLE_AND_FLIPS, ALL):
             return None
-        return self.frame @ _elements(self.symbol) @ self.frame.mT
+        return self.frame @ point_group(self.symbol) @ self.frame.mT
 
     def __str__(self) -> str:
         if self.axis is None:
@@ -69,7 +65,7 @@ def name_rotations(rotations: Float[Tensor, "n 3 3"], tolerance: float = 0.2) ->
     (rad) of each other count as one, and an element matches a rotation within `tolerance`. The
     identity is added. The groups are Cn and Dn up to n = 12, T, O and I, in frames from pairs of
     the rotations, refined by least squares; and Cinf, Dinf and SO3 if the rotations leave no gap.
-    The symbol is None if no group has an overlap of at least 0.6.
+    The symbol is None if no group has an overlap of at least 0.7.
 
     Raises InputError unless the rotations are (n, 3, 3), orthogonal to within 1e-3, with
     determinant 1, and for a tolerance outside (0, 0.25]. Elements of C12 are 0.52 rad apart.
@@ -91,8 +87,11 @@ def name_rotations(rotations: Float[Tensor, "n 3 3"], tolerance: float = 0.2) ->
         return found
     best = Named(None, one, 0.0, 0.0)
     for symbol in _candidates(len(g)):
-        for frame in _frames(symbol, g, tolerance):
-            found = _fit(symbol, frame, g, tolerance)
+        for frame in frames(symbol, g, tolerance):
+            elements = point_group(symbol)
+            frame, matched, off = fit(elements, frame, g, tolerance)
+            overlap = matched / (len(elements) + len(g) - matched)
+            found = Named(symbol, frame, overlap, off)
             if found.overlap == 1:
                 return found  # no other group has the same elements
             if (found.overlap, -found.off) > (best.overlap + 1e-9, -best.off):
@@ -115,7 +114,7 @@ def _about_an_axis(
 
     `every` has the rotations before close ones were merged into g.
     """
-    _, axes = _turns(g)
+    _, axes = turns(g)
     cosines = torch.einsum("ai,gij,aj->ag", axes, g, axes)
     axis = axes[int((cosines.abs() > cos(tolerance)).sum(1).argmax())]
     for _ in range(2):  # the axis n for which g n is nearest to n or -n
@@ -123,7 +122,7 @@ def _about_an_axis(
         near = cosine.abs() > cos(tolerance)
         away = (g - cosine.sign()[:, None, None] * torch.eye(3).double())[near]
         axis = torch.linalg.eigh((away.mT @ away).sum(0)).eigenvectors[:, 0]
-    frame = _triad(axis, _across(axis))[:, [1, 2, 0]]
+    frame = triad(axis, across(axis))[:, [1, 2, 0]]
     cosine = _cosine(g, axis)
     kept, flipped = cosine > cos(tolerance), cosine < -cos(tolerance)
     local, cosines = frame.mT @ every @ frame, _cosine(every, axis)
@@ -161,96 +160,3 @@ def _candidates(n: int) -> list[str]:
         orders |= {f"C{i}": i, f"D{i}": 2 * i}
     found = [symbol for symbol, m in orders.items() if min(m, n) >= ENOUGH * max(m, n)]
     return sorted(found, key=lambda symbol: abs(orders[symbol] - n))
-
-
-def _frames(
-    symbol: str, g: Float[Tensor, "n 3 3"], tolerance: float
-) -> Iterator[Float[Tensor, "3 3"]]:
-    """Frames in which two generators of the group are two of the rotations, best pairs first."""
-    if symbol == "C1":
-        yield torch.eye(3).double()
-        return
-    angles, axes = _turns(g)
-    pair, local = _generators(symbol)
-    found = []
-    for angle in pair.tolist():
-        own = axes[(angles - angle).abs() <= tolerance]
-        found.append(torch.cat([own, -own]) if angle > pi - 1e-3 else own)  # no sign
-    if len(pair) == 1:
-        yield from (
-            _triad(a, _across(a)) @ _triad(local[0], _across(local[0])).mT for a in found[0]
-        )
-        return
-    a, b = found
-    between = torch.acos((local[0] @ local[1]).clamp(-1, 1))
-    miss = (torch.acos((a @ b.mT).clamp(-1, 1)) - between).abs()
-    for k in miss.flatten().argsort()[:TRIED].tolist():
-        i, j = divmod(k, len(b))
-        if miss[i, j] <= 2 * tolerance:
-            yield _triad(a[i], b[j]) @ _triad(local[0], local[1]).mT
-
-
-@cache
-def _elements(symbol: str) -> Float[Tensor, "m 3 3"]:
-    return PointGroup(symbol).double().elements
-
-
-@cache
-def _generators(symbol: str) -> tuple[Float[Tensor, " r"], Float[Tensor, "r 3"]]:
-    """Angles (rad) and axes of one or two elements that generate the group."""
-    angles, axes = _turns(_elements(symbol))
-    # the order of the main axis, and of another axis
-    n, m = {"T": (3, 2), "O": (4, 3), "I": (5, 3)}.get(symbol) or (int(symbol[1:]), 2)
-    main = (angles - 2 * pi / n).abs() < 1e-6
-    if symbol[0] == "D":
-        main &= axes[:, 2].abs() > 0.99  # D2 has half turns about x and y too
-    first = int(main.nonzero()[0])
-    if symbol[0] == "C":
-        return angles[[first]], axes[[first]]
-    other = ((angles - 2 * pi / m).abs() < 1e-6) & ((axes @ axes[first]).abs() < 0.99)
-    pair = [first, int(other.nonzero()[0])]
-    return angles[pair], axes[pair]
-
-
-def _fit(
-    symbol: str, frame: Float[Tensor, "3 3"], g: Float[Tensor, "n 3 3"], tolerance: float
-) -> Named:
-    """The group in the frame near `frame` that is nearest to the rotations."""
-    elements = _elements(symbol)
-    for step in range(STEPS + 1):
-        there = frame @ elements @ frame.mT
-        apart = distance(there[:, None], g)
-        least, which = apart.min(1)
-        back = apart.min(0).indices[which] == torch.arange(len(there))
-        # the first frame has the noise of only two rotations
-        mutual = back & (least <= (tolerance if step else 2 * tolerance))
-        e, to = there[mutual], g[which[mutual]]
-        if step < STEPS:
-            # a turn d of the frame moves e to exp(d) e exp(-d) = e exp((e^T - 1) d), to first order
-            slope = (e.mT - torch.eye(3).double()).flatten(0, 1)
-            turn = torch.linalg.pinv(slope, rtol=1e-6) @ SO3().log(e.mT @ to).flatten()
-            frame = SO3().exp(turn) @ frame
-    matched = int(mutual.sum())
-    off = float(distance(e, to).square().mean().sqrt()) if matched else 0.0
-    return Named(symbol, frame, matched / (len(elements) + len(g) - matched), off)
-
-
-def _turns(g: Float[Tensor, "n 3 3"]) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"]]:
-    """Angles in [0, pi] (rad) and axes; the axis of the identity is arbitrary."""
-    xi = SO3().log(g)
-    angles = xi.norm(dim=-1)
-    return angles, torch.where(
-        angles[:, None] > 1e-9, xi / angles[:, None].clamp_min(1e-9), torch.eye(3).to(g)[2]
-    )
-
-
-def _triad(a: Float[Tensor, " 3"], b: Float[Tensor, " 3"]) -> Float[Tensor, "3 3"]:
-    """The rotation whose first column is a, and whose second is in the half plane of a and b."""
-    second = b - (a @ b) * a
-    second = second / second.norm()
-    return torch.stack([a, second, torch.linalg.cross(a, second)], 1)
-
-
-def _across(a: Float[Tensor, " 3"]) -> Float[Tensor, " 3"]:
-    """A vector that is not parallel to a."""
-    return torch.eye(3).to(a)[int(a.abs().argmin())]
