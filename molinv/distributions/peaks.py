@@ -101,6 +101,27 @@ class Peaks(Listed):
         pair = torch.stack([elements[:1].expand(len(noise), -1, -1), elements[1:][index]])
         return pair, torch.stack([1 - weight, weight])
 
+    def settle(self, losses: Float[Tensor, " m"], lam: float) -> None:
+        """Set all probabilities to the Gibbs distribution of the rotations' mean losses.
+
+        `losses` are in the order of `support`. For a network that no longer changes, this is
+        where training with the entropy reward of weight lam would end: probabilities proportional
+        to exp(-loss / lam), with q at most its cap. Raises InputError for another number of
+        losses, losses that are not finite, and lam at or below 0.
+        """
+        if losses.shape != (self.m,) or not losses.isfinite().all() or not lam > 0:
+            raise InputError(
+                f"Peaks.settle: expected {self.m} finite losses and lam above 0, got "
+                f"{tuple(losses.shape)} and {lam}."
+            )
+        log_p = -losses.detach().to(self._among) / lam
+        others = log_p[1:].logsumexp(0)
+        cap = self._moved.cap[0]
+        odds = (others - log_p[0]).sigmoid() / cap  # q in units of its cap
+        with torch.no_grad():
+            self._among.copy_(log_p[1:] - others)
+            self._moved.raw.copy_(odds.clamp(1e-6, 1 - 1e-6).logit()[None])
+
     def peaks(
         self, tolerance: float = 0.1, share: float = SHARE
     ) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, " n"]]:

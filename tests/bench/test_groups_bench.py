@@ -95,13 +95,13 @@ def test_finished_runs_are_reported_and_not_run_again(tmp_path, capsys):
     arguments += ["--steps", "5", "--examples", "100"]
     assert cli.main(arguments) == 0
     before = {path: path.stat().st_mtime_ns for path in out.glob("runs/*")}
-    assert sorted(path.name for path in before) == ["C1-seed1.json", "T-seed1.json"]
+    assert sorted(path.name for path in before) == ["C1-seed11.json", "T-seed11.json"]
     content = json.loads((out / "groups.json").read_text())
     assert [row["runs"] for row in content["rows"]] == [1, 1]
     assert "| T | T |" in (out / "groups.md").read_text()
     assert cli.main(arguments) == 0
     assert before == {path: path.stat().st_mtime_ns for path in out.glob("runs/*")}
-    assert "[1/2] C1-seed1" in capsys.readouterr().out
+    assert "[1/2] C1-seed11" in capsys.readouterr().out
     assert cli.main([*arguments[:-1], "200"]) == 2
     assert "examples=100, not 200" in capsys.readouterr().err
 

@@ -10,6 +10,7 @@ from molinv import Augmented, fit, groups
 from molinv import distributions as D
 from molinv.errors import InputError
 from molinv.groups.merging import distance
+from molinv.training.settling import settle
 
 SO3 = groups.SO3
 
@@ -97,6 +98,41 @@ def test_the_objective_is_least_at_the_gibbs_distribution():
         optimizer.step()
     gibbs = (-loss[1:] / lam).softmax(0)
     assert torch.allclose(mu.shares(), gibbs, atol=0.01)
+
+
+def test_settling_gives_the_gibbs_distribution_of_measured_losses():
+    mu, lam = off_the_start(cap=0.99), 0.3
+    losses = loss_of(mu.support()[0]).detach()
+    mu.settle(losses, lam)
+    assert torch.allclose(mu.probabilities(), (-losses / lam).softmax(0), atol=1e-6)
+    low = off_the_start(cap=0.5)
+    low.settle(torch.zeros(13), 0.1)
+    assert float(low.extent()["moved"].value.detach()) == pytest.approx(0.5, abs=1e-4)
+    for wrong in (torch.zeros(12), torch.full((13,), torch.nan)):
+        with pytest.raises(InputError, match="expected 13 finite losses"):
+            low.settle(wrong, 0.1)
+    with pytest.raises(InputError, match="lam above 0"):
+        low.settle(torch.zeros(13), 0.0)
+
+
+def test_probabilities_are_settled_on_examples():
+    class Height(torch.nn.Module):
+        def forward(self, x):
+            return x[..., 2].sum(1)
+
+    model = Augmented(Height(), D.Peaks(SO3(), count=6))
+    mu = model.distribution
+    assert isinstance(mu, D.Peaks)
+    x = torch.randn(500, 2, 3, generator=seed())
+    y = model.model(x)
+    losses = settle(model, lambda out: (out - y).abs(), x, lam=0.1)
+    assert float(losses[0]) == 0
+    tilt = mu.support()[0][:, 2].detach() - torch.eye(3)[2]
+    # z^T g x - z^T x is normal with standard deviation |g^T z - z| sqrt 2
+    assert torch.allclose(losses, tilt.norm(dim=1) * 2 / math.pi**0.5, rtol=0.15, atol=1e-6)
+    assert torch.allclose(mu.shares(), (-losses[1:] / 0.1).softmax(0), atol=1e-5)
+    with pytest.raises(InputError, match="expected a model with Peaks, got HaarBall"):
+        settle(Augmented(Height(), D.HaarBall(SO3())), lambda out: out, x)
 
 
 def test_likely_rotations_are_merged():

@@ -1,9 +1,10 @@
 """Find groups of rotations that nobody named, finite ones in a random frame included.
 
 The examples are points in a potential with a known group of rotations (see `tasks.make`). A network
-without symmetry is trained jointly with `Peaks`, whose learned rotations are then named. A run is
+without symmetry is trained jointly with `Peaks`. The final probabilities are those of the trained
+network (`training.settling`), and the likely rotations are named. A run is
 right if the symbol is, and every element is within 10 degrees of an element that was found. All
-rows have one setting, chosen on seeds 0 and 100, which are not run.
+rows have one setting, chosen on seeds 0, 1, 2 and 100, which are not run.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ...groups import SO3
 from ...groups.merging import distance
 from ...groups.naming import Named
 from ...training.fit import fit
+from ...training.settling import settle
 from ..flags import listed, positive
 from ..grid import Run, finish
 from ..report import facts, wide, write
@@ -34,6 +36,8 @@ from .tasks import FIRST, NOT_ENOUGH, ROWS, Data, Row, make
 # the same for all rows
 RECIPE: dict[str, Any] = {"lam": 0.05, "wait": 0.2, "muon_lr": 1e-2, "batch_size": 128}
 NEAR = 10.0  # degrees
+SEED = 11  # the first; smaller ones served to choose the setting
+SETTLED = 1000  # training examples from which the final probabilities are computed
 UNLEARNED = 0.5  # held-out error in units of that of the median, above which nothing is said
 
 
@@ -72,7 +76,7 @@ def main(
     """
     positive(seeds=seeds, steps=steps, examples=examples)
     chosen = list(ROWS) if tasks == "all" else listed(tasks, "task", ROWS)
-    plan = [(ROWS[name], seed) for seed in range(1, seeds + 1) for name in chosen]
+    plan = [(ROWS[name], seed) for seed in range(SEED, SEED + seeds) for name in chosen]
 
     def run(row: Row, seed: int) -> Run:
         path = Path(out) / "runs" / f"{row.name}-seed{seed}.json"
@@ -99,6 +103,8 @@ def measure(row: Row, settings: Settings) -> dict[str, Any]:
     assert isinstance(mu, Peaks)
     seen = (data.x[:-held], data.y[:-held])
     fit(model, seen, steps=settings.steps, seed=settings.seed, progress=False, **RECIPE)
+    few = [part[:SETTLED] for part in seen]
+    settle(model, lambda out: (out - few[1]).abs(), few[0])
     found = mu.named()
     ratio = unlearned(model, data, held)
     said = NOT_ENOUGH if ratio > UNLEARNED else found.symbol or "no group"

@@ -48,7 +48,7 @@ class Row:
 ROWS = {
     row.name: row
     for row in (
-        Row("C1", "C1", (1, 2)),
+        Row("C1", "C1", (1, 2, 3)),  # without 3, some are nearly symmetric about an axis
         Row("C2", "C2", (1, 2)),
         Row("C3", "C3", (1, 3)),
         Row("C4", "C4", (1, 4)),
