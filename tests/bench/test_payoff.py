@@ -3,12 +3,14 @@
 import json
 from math import pi
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from molinv import InputError, cli, groups
+from molinv import Augmented, InputError, cli, groups
 from molinv import distributions as D
+from molinv.actions import Points
 from molinv.bench import payoff
 from molinv.bench.payoff import tasks
 from molinv.bench.payoff.results import cells, difference, summarise
@@ -82,17 +84,34 @@ def test_the_surface_has_its_turns_about_the_normal_and_names_what_it_found(tmp_
     assert (config.center, config.model_args["geometry"]) == (False, "absolute")
     turns = surface.truth(slab.settings).elements()
     assert torch.allclose(groups.find(config.group).elements.double(), torch.tensor(turns))
-    mu = D.Peaks(SO3(), count=8)
-    for axis, symbol, right in (([0, 0, 1], "C4", True), ([1, 0, 0], "C4", False)):
-        angles = torch.tensor([1.0, 2, 3, 1, 2, 3, 1, 2]) * pi / 2
+    pos = torch.randn(200, 1, 3, generator=torch.Generator().manual_seed(0))
+    examples = SimpleNamespace(pos=pos)
+    for axis, right in (([0.0, 0, 1], True), ([1.0, 0, 0], False)):
+        net, mu = Fourfold(axis), D.Peaks(SO3(), count=6)
+        truth = net(pos)
+        task = SimpleNamespace(losses=lambda out, _, truth=truth: [((out - truth).abs(), None)])
+        angles = torch.tensor([1.0, 2, 3, 0.6, 1.7, 2.4]) * pi / 2  # the last three are none
         with torch.no_grad():
             mu._places.copy_(angles[:, None] * torch.tensor(axis))
-        found = slab.judge(mu)
-        assert (found["symbol"], found["right"]) == (symbol, right)
+        found = slab.judge(Augmented(net, mu), task, examples)
+        assert (found["symbol"], found["right"]) == ("C4", right)
         assert found["found"].startswith("C4 about")
-    with torch.no_grad():
-        mu._places.copy_(torch.tensor([[0.0, 0, pi]]).expand(8, 3))
-    assert not slab.judge(mu)["right"]
+
+
+class Fourfold(torch.nn.Module):
+    """A function of one point that quarter turns about the x or the z axis leave unchanged."""
+
+    def __init__(self, axis):
+        super().__init__()
+        self.action = Points()
+        self.order = [1, 2, 0] if axis[0] else [0, 1, 2]
+
+    def inputs(self, batch):
+        return (batch.pos,)
+
+    def forward(self, pos):
+        x, y, z = pos[:, 0, self.order].unbind(1)
+        return (x**4 + y**4 + z)[:, None]
 
 
 def box(n, about, across):
@@ -122,7 +141,7 @@ def test_a_run_is_right_where_axis_and_widths_are(bench, turn, about, across, ri
     true = torch.tensor(Settings(20, geometries=2).direction(), dtype=torch.float32)
     side = torch.linalg.svd(true[None])[2][1]
     n = About(*side.tolist()).exp(torch.tensor([turn * pi / 180])) @ true
-    found = field.judge(box(n, about, across))
+    found = field.judge(Augmented(torch.nn.Identity(), box(n, about, across)), None, None)
     assert found["degrees"] == pytest.approx(turn, abs=0.1)
     assert found["right"] is right
     assert found["found"] == f"{found['degrees']:.1f} degrees off, {about:.2f} / {across:.2f} rad"

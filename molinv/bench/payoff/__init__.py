@@ -24,7 +24,7 @@ from ..flags import listed, numbers, positive
 from ..grid import Run, finish, history
 from ..report import facts, wide, write
 from .results import draw, show, summarise, write_markdown
-from .tasks import FIXED, LEARNED, METHODS, FieldSet, Set, SurfaceSet
+from .tasks import FIXED, LEARNED, METHODS, SETTLED, FieldSet, Set, SurfaceSet
 
 
 def main(
@@ -122,7 +122,8 @@ def _measure(data: Set, method: str, config: TrainConfig, copies: int) -> dict[s
     if copies:
         found["averaged"] = residuals(saved, store, test, copies).mae[0]
     if method == LEARNED:
-        found["learned"] = data.judge(saved.network.distribution)
+        examples = store.gather(source.parts.train[:SETTLED])
+        found["learned"] = data.judge(saved.network, saved.task, examples)
     return found
 
 

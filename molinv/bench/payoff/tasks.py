@@ -11,10 +11,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ...augment import Augmented
 from ...datasets import load, surface
+from ...datasets.batches import Batch
 from ...datasets.electric_field import Settings, label, truth
 from ...distributions import Distribution, Peaks
+from ...tasks.base import Task
 from ...training.config import TrainConfig
+from ...training.settling import settle
 
 Chosen = dict[str, Any]  # settings of TrainConfig
 NONE, FULL, PAPER, LEARNED, GIVEN = "none", "full", "Augerino", "learned", "true group"
@@ -39,6 +43,7 @@ FIXED: dict[str, Any] = {
 }
 PASSES = 40  # least, over the training examples
 SIZE = {"width": 64, "layers": 2}  # of the network
+SETTLED = 1000  # training examples that measure the final probabilities
 NEAR = 10.0  # degrees from the true axis
 OFF = 0.25  # rad, half-widths about the axis from pi, and about other axes from 0
 
@@ -72,8 +77,11 @@ class Set:
         """The distribution of the true group."""
         raise NotImplementedError
 
-    def judge(self, mu: Distribution) -> dict[str, Any]:
-        """What was learned, in words as `found`, and whether it is `right`."""
+    def judge(self, network: Augmented, task: Task, examples: Batch) -> dict[str, Any]:
+        """What was learned, in words as `found`, and whether it is `right`.
+
+        `task` and training examples serve to measure the network's loss.
+        """
         raise NotImplementedError
 
     def config(self, method: str, size: int, seed: int, steps: int, out: Path) -> TrainConfig:
@@ -128,9 +136,9 @@ class FieldSet(Set):
         axis = ",".join(f"{x:.9f}" for x in truth(self.root).axis)
         return {"group": f"About({axis})", "distribution": "Haar"}
 
-    def judge(self, mu: Distribution) -> dict[str, Any]:
+    def judge(self, network: Augmented, task: Task, examples: Batch) -> dict[str, Any]:
         """The learned axis and widths beside the truth, and whether they are right."""
-        found = spread(mu)
+        found = spread(network.distribution)
         true = torch.tensor(truth(self.root).axis, dtype=torch.float64)
         angle = degrees(float((found.axis @ true).abs().clamp(max=1).acos()))
         right = angle <= NEAR and found.about >= pi - OFF and found.across <= OFF
@@ -181,9 +189,15 @@ class SurfaceSet(Set):
     def given(self) -> Chosen:
         return {"group": f"PointGroup({self.symbol})", "distribution": "Haar"}
 
-    def judge(self, mu: Distribution) -> dict[str, Any]:
-        """The learned group of rotations, and whether it is the slab's about its normal."""
+    def judge(self, network: Augmented, task: Task, examples: Batch) -> dict[str, Any]:
+        """The learned group of rotations, and whether it is the slab's about its normal.
+
+        The probabilities are first measured on all examples, see `training.settling`.
+        """
+        mu = network.distribution
         assert isinstance(mu, Peaks)
+        inputs = network.model.inputs(examples)  # pyright: ignore[reportCallIssue]
+        settle(network, lambda outputs: task.losses(outputs, examples)[0][0], *inputs)
         named = mu.named()
         angle = degrees(acos(min(abs(named.axis[2]), 1.0))) if named.axis is not None else None
         right = named.symbol == self.symbol and angle is not None and angle <= NEAR
