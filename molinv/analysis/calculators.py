@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
@@ -22,6 +23,7 @@ from ..datasets.kinds import SHAPES
 from ..errors import InputError, said, unknown
 from ..names import external
 from .elsewhere import Elsewhere
+from .making import made
 from .subject import CELL, PERIODIC, Quantity, Structures, Subject, of_atoms
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def calculate(calculator: Calculator, name: str, atoms: Atoms) -> Any:
     """A property of atoms, with the calculator's printing suppressed; InputError if it fails."""
     asked = _asked(name)
     try:
-        with _silent():
+        with _silent(), torch.enable_grad():  # many calculators need it for their forces
             calculator.calculate(atoms, [asked], ["positions", "numbers", "cell", "pbc"])
         return _shaped(name, calculator.results[asked], len(atoms))
     except Exception as error:  # a calculator may raise anything
@@ -103,8 +105,15 @@ def calculate(calculator: Calculator, name: str, atoms: Atoms) -> Any:
 
 
 def called(calculator: Any) -> str:
-    """The name of a calculator's class."""
-    return calculator.name if isinstance(calculator, Elsewhere) else type(calculator).__name__
+    """The `title` of a calculator that wraps another, or the name of its class."""
+    return getattr(calculator, "title", type(calculator).__name__)
+
+
+def precision(calculator: Calculator, name: str) -> torch.dtype:
+    """float32 if the last results have its digits, else float64."""
+    found = np.asarray(calculator.results[_asked(name)], float)
+    single = bool(found.any() and (found == found.astype(np.float32)).all())
+    return torch.float32 if single else torch.float64
 
 
 def _asked(name: str) -> str:
@@ -132,15 +141,14 @@ def load_calculator(
     if python is not None:
         return Elsewhere(python, spec, arguments)  # pyright: ignore[reportReturnType]
     found = external(spec)
-    if isinstance(found, type) or not hasattr(found, "calculate"):
-        try:
-            with _silent():
-                found = found(**(arguments or {}))
-        except Exception as error:  # a constructor may raise anything
-            raise InputError(
-                f"cannot make {spec} with the arguments {arguments or {}}: {said(error)}; give "
-                """them as --calculator_args '{"name": value}'."""
-            ) from error
+    try:
+        with _silent():
+            found = made(found, arguments or {})
+    except Exception as error:  # a constructor may raise anything
+        raise InputError(
+            f"cannot make {spec} with the arguments {arguments or {}}: {said(error)}; give "
+            """them as --calculator_args '{"name": value}'."""
+        ) from error
     if not hasattr(found, "calculate"):
         raise InputError(f"{spec} is not an ASE calculator: it has no calculate().")
     return found
@@ -151,10 +159,9 @@ def load_metatomic(path: str) -> Calculator:
 
     Raises InputError for another kind of file, and without the package metatomic-ase.
     """
-    file = Path(path)
-    if not file.is_file():
+    if not Path(path).is_file():
         raise InputError(f"no file {path}.")
-    if not is_zipfile(file) or not any("/code/" in name for name in ZipFile(file).namelist()):
+    if not is_zipfile(path) or not any("/code/" in name for name in ZipFile(path).namelist()):
         raise InputError(f"{path} is not a metatomic model: expected a TorchScript archive.")
     if find_spec("metatomic_ase") is None:
         raise InputError(f"{path}: metatomic models need pip install 'molinv[metatomic]'.")
@@ -266,11 +273,12 @@ def read_atoms(given: Any, limit: int) -> list[Atoms]:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """As a context: discards standard output, also that of libraries in other languages."""
+    """As a context: discards warnings and standard output, also that of other languages."""
     sys.stdout.flush()
     kept = os.dup(1)
     try:
-        with open(os.devnull, "w") as nothing, redirect_stdout(nothing):
+        muted = warnings.catch_warnings(action="ignore")
+        with muted, open(os.devnull, "w") as nothing, redirect_stdout(nothing):
             os.dup2(nothing.fileno(), 1)
             yield
     finally:

@@ -39,7 +39,7 @@ class Elsewhere:
             raise InputError(f"cannot start {python}: {error.strerror}.") from error
         weakref.finalize(self, _end, self._process)
         told = self._answer()
-        self.name, self.implemented_properties = told["name"], told["properties"]
+        self.title, self.implemented_properties = told["title"], told["properties"]
 
     def calculate(
         self, atoms: Atoms, properties: list[str], system_changes: list[str] | None = None

@@ -8,6 +8,10 @@ import json
 import os
 import sys
 
+from making import made
+
+sys.path[0] = os.getcwd()  # in place of this file's folder, whose names may hide packages
+
 
 def main(given):
     """Answer each line of standard input with a line of JSON on standard output."""
@@ -22,11 +26,9 @@ def main(given):
 
     try:
         module, name = given["spec"].split(":")
-        found = getattr(importlib.import_module(module), name)
-        if isinstance(found, type) or not hasattr(found, "calculate"):
-            found = found(**given["arguments"])
-        has = list(found.implemented_properties)
-        answer({"name": type(found).__name__, "properties": has})
+        found = made(getattr(importlib.import_module(module), name), given["arguments"])
+        title = getattr(found, "title", type(found).__name__)
+        answer({"title": title, "properties": list(found.implemented_properties)})
     except Exception as error:  # a calculator's package may raise anything
         answer({"error": f"cannot make {given['spec']}: {_words(error)}"})
         return

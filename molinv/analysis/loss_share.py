@@ -84,10 +84,6 @@ def _over_training(subject: Subject, made: Section) -> None:
         if line := over_epochs(name, shares, "share"):
             lines.append(line)
     if not lines:
-        made.findings.append(
-            "The share over training is not known: "
-            + ("this run recorded no variance over orientations." if history else "no history.")
-        )
         return
     counted = f"at most {MOLECULES} validation molecules, at most {ROTATIONS} rotations each"
     made.chart(
@@ -104,9 +100,4 @@ def _over_training(subject: Subject, made: Section) -> None:
         made.findings.append(
             f"{lines[q].label} over training: {y[0]:.3g} % after epoch {x[0]:g}, {y[-1]:.3g} % "
             f"after epoch {x[-1]:g} ({counted})."
-        )
-    missing = sum(row.get("step", 0) > 0 for row in history) - len(lines[0].y)
-    if missing:
-        made.findings.append(
-            f"{missing} of the run's epochs were trained before such figures were recorded."
         )

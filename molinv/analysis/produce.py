@@ -28,10 +28,12 @@ from .calculators import (
     load_calculator,
     load_metatomic,
     of_calculator,
+    precision,
     read_atoms,
     structures_for,
 )
 from .callables import instance, tried
+from .making import adapted
 from .parts import Analysis, analyse_all
 from .runs import held_out, of_run
 from .section import Section
@@ -244,7 +246,8 @@ def of_ase(
     given, notes = structures_for(made, property, structures)
     named_with = f", {arguments}" if arguments else ""
     text = calculator if isinstance(calculator, str) else called(made)
-    subject = replace(subject, facts={"calculator": f"{text}{named_with}", "property": property})
+    facts = {"calculator": f"{text}{named_with}", "property": property}
+    subject = replace(subject, facts=facts, rounding=precision(made, property))
     return Source(subject, given, notes)
 
 
@@ -260,6 +263,7 @@ def of_objects(
     """Anything that `molinv.analysis.analyse` takes."""
     if isinstance(what, str | Path):
         return of_names(str(what), structures, molecules, unit, kind, trust, property)
+    what = adapted(what)
     if hasattr(what, "calculate") and hasattr(what, "implemented_properties"):
         if isinstance(structures, Structures):
             return Source(of_calculator(what, property), structures)  # pyright: ignore

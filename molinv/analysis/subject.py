@@ -134,6 +134,7 @@ class Subject:
     distribution, history, folder   a run's trained distribution, the rows of its metrics.csv and
              its folder
     dtype, device   where and in which precision the function takes its inputs
+    rounding the precision of a calculator's results; None for others, which have dtype
     bind     makes a function that takes features into a function of given structures
     potential  energies (b,) in eV and forces (b, n, 3) in eV/angstrom, if a calculator has both
     facts    shown at the head of a report
@@ -152,6 +153,7 @@ class Subject:
     device: torch.device = _CPU
     bind: Callable[[Structures], Function] | None = None
     potential: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
+    rounding: torch.dtype | None = None
 
     def __post_init__(self):
         if self.kind not in ACTIONS:

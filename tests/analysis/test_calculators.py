@@ -5,6 +5,7 @@ import importlib.util
 import json
 import sys
 import types
+import warnings
 import zipfile
 
 import numpy as np
@@ -248,3 +249,69 @@ def test_a_metatomic_model_is_named_by_its_file(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("Yes: model.pt is invariant")
     (tmp_path / "model.pt").rename(tmp_path / "other.pt")
     assert "is not a metatomic model: no metadata in it" in refused("other.pt")
+
+
+class Single(Calculator):
+    """A pair potential in float32, with forces by autograd, as many potentials have them."""
+
+    implemented_properties = ["energy", "forces"]  # noqa: RUF012
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        warnings.warn("cuequivariance is not available", stacklevel=2)
+        pos = torch.tensor(atoms.positions, dtype=torch.float32, requires_grad=True)
+        energy = torch.pdist(pos).neg().exp().sum()
+        (gradient,) = torch.autograd.grad(energy, pos)
+        self.results = {"energy": energy.item(), "forces": -gradient.numpy()}
+
+
+@pytest.mark.parametrize("name", ["energy", "forces"])
+def test_float32_and_autograd_inside_a_calculator(name):
+    given = [molecule(each) for each in ("CH4", "H2O", "C2H6", "CH3OH")]
+    report = analyse(Single(), given, property=name)
+    assert report.answer == "yes"
+    assert len(report.analyses[0].orbits.nodes) == 16
+    assert analyse(EMT(), given).analyses[0].subject.rounding == torch.float64
+
+
+def test_torch_sim_models_are_calculators(monkeypatch):
+    interface = types.ModuleType("torch_sim.models.interface")
+    io = types.ModuleType("torch_sim.io")
+
+    class ModelInterface(torch.nn.Module):
+        device, dtype, compute_forces, compute_stress = (
+            torch.device("cpu"),
+            torch.float64,
+            True,
+            True,
+        )
+
+    class Springs(ModelInterface):
+        def __init__(self, stiffness):
+            super().__init__()
+            self.stiffness = stiffness
+
+        def forward(self, state):
+            pos, cell = state
+            away = pos - pos.mean(0)
+            stress = self.stiffness * away.T @ away / torch.linalg.det(cell).abs()
+            energy = self.stiffness * away.square().sum()[None] / 2
+            return {"energy": energy, "forces": -self.stiffness * away, "stress": stress[None]}
+
+    def atoms_to_state(atoms, device, dtype):
+        return [torch.tensor(part, dtype=dtype) for part in (atoms.positions, atoms.cell.array)]
+
+    interface.ModelInterface, io.atoms_to_state = ModelInterface, atoms_to_state
+    user = types.ModuleType("user")
+    user.Springs = Springs
+    for module in (types.ModuleType("torch_sim"), interface, io, user):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    for name in ("energy_per_atom", "forces", "stress"):
+        report = analyse(Springs(1.5), crystals(), property=name, parts=["orbit", "symmetries"])
+        assert report.answer == "yes"
+        assert report.analyses[0].subject.name == "Springs"
+    found = load_calculator("user:Springs", {"stiffness": 1.5})
+    assert found.implemented_properties == ["energy", "forces", "stress"]
+    gradient = analyse(found, crystals(), parts=["symmetries"]).analyses[0].numbers("symmetries")
+    assert gradient["forces"]["from_energy"]["value"] < 1e-6
+    with pytest.raises(InputError, match="cannot make user:Springs"):
+        load_calculator("user:Springs")

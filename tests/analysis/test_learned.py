@@ -135,7 +135,6 @@ def test_the_section_shows_history_angles_and_numbers():
     assert [c.name for c in charts(found)] == ["extents_rad", "rotation_angle"]
     chart, density = charts(found)
     assert chart.series[0].y == [0.05, 2.9, 3.0]
-    assert any("radius by epoch 1 of 2" in text for text in found.findings)
     learned, haar = density.series
     width = pi / len(learned.y)
     assert sum(learned.y) * width == pytest.approx(1)

@@ -1,4 +1,4 @@
-"""Standard deviations over orientations that are known, by molecule, size and element."""
+"""Standard deviations over orientations that are known, by molecule."""
 
 import json
 
@@ -7,7 +7,6 @@ import torch
 from known import made, molecules, subject
 
 from molinv.analysis.orbits.statistics import section
-from molinv.analysis.section import Chart
 from molinv.analysis.subject import Structures
 
 
@@ -62,40 +61,6 @@ def test_errors_and_differences_are_reported():
     assert found.numbers["invariant"] == [True, False]
     assert "beyond rounding" in found.findings[1]
     assert f"{found.numbers['differences'][1]:.3g} meV" in found.findings[2]
-
-
-def test_by_size_and_by_element():
-    given = molecules(40)
-    found, _ = statistics(subject(line), given, degree=5)
-    each = spreads(given)
-    by_size, by_element = found.numbers["by_size"], found.numbers["by_element"]
-    assert list(by_size)[:2] == ["3", "4"]
-    for n in (3, 4):
-        members = given.sizes == n
-        assert by_size[str(n)]["molecules"] == 10
-        assert by_size[str(n)]["median"]["value"][0] == pytest.approx(
-            float(each[members].quantile(0.5))
-        )
-    # atoms are H, He, Li, Be, B, C in that order: all molecules have Li, a quarter carbon
-    assert list(by_element) == ["H", "He", "Li", "Be", "B", "C"]
-    assert [e["molecules"] for e in by_element.values()] == [40, 40, 40, 30, 20, 10]
-    assert by_element["C"]["median"]["value"][0] == pytest.approx(
-        float(each[given.sizes == 6].quantile(0.5))
-    )
-    charts = {figure.name: figure for figure in found.figures if isinstance(figure, Chart)}
-    assert charts["orbit_element"].series[0].x[0] == "H (40)"
-    assert len(charts["orbit_size"].series[0].y) == len(by_size)
-
-
-def test_size_groups_are_few_and_contain_each_molecule_once():
-    pos = [torch.randn(3 + i % 25, 3, dtype=torch.float64) for i in range(200)]
-    given = Structures(pos, [torch.ones(len(p), dtype=torch.long) for p in pos])
-    found, _ = statistics(subject(line), given, degree=3)
-    groups = found.numbers["by_size"]
-    assert 4 <= len(groups) <= 8
-    assert sum(group["molecules"] for group in groups.values()) == 200
-    assert min(group["molecules"] for group in groups.values()) >= 10
-    assert list(groups)[-1].endswith("27")
 
 
 def test_the_histogram_holds_every_molecule_once():

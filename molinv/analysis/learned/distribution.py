@@ -108,14 +108,6 @@ def _history(made: Section, history: Sequence[dict[str, float]], mu: Distributio
     made.numbers["history"] = [
         {c: r[c] for c in ("epoch", *columns, "coverage") if c in r} for r in rows
     ]
-    near = []  # when each extent first came within 5 % of its final value
-    for name, end in ((c, rows[-1][c]) for c in columns if c in rows[-1]):
-        at = [r["epoch"] for r in rows if abs(r.get(name, 0) - end) <= 0.05 * abs(end)]
-        near += [f"{name.removeprefix('extent_')} by epoch {epoch:g}" for epoch in at[:1]]
-    if near:
-        made.findings.append(
-            f"Within 5 % of their final values: {', '.join(near)} of {rows[-1]['epoch']:g}."
-        )
 
 
 def _measures(made: Section, mu: Distribution, settings: Settings) -> None:

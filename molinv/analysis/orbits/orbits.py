@@ -79,7 +79,8 @@ class Orbits:
 
     def within_rounding(self, changes: Float[Tensor, "m t"]) -> Bool[Tensor, " t"]:
         """Whether these changes of molecules' values are rounding."""
-        size, scale = ROUNDING.get(self.subject.dtype, ROUNDING[torch.float32])
+        precision = self.subject.rounding or self.subject.dtype
+        size, scale = ROUNDING.get(precision, ROUNDING[torch.float32])
         length = self.power[..., 0].sqrt().median(0).values
         least = size * length + scale * self.differences.nan_to_num(0)
         ratio = changes / least.clamp_min(1e-300)

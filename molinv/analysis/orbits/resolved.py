@@ -12,11 +12,12 @@ from .orbits import Orbits, probe, sweep
 
 PROBES = 16  # random orientations that come first
 FIRST = 9  # degree of the first rule: 380 orientations
+SLOWER = 20  # times; a calculator takes one structure at a time
 _HIGHEST = 131  # the largest degree that has a rule
 
 
 def resolved(subject: Subject, structures: Structures, settings: Settings) -> Orbits:
-    """The orbits by a rule of sufficient degree, within `settings.budget` calls.
+    """The orbits by a rule of sufficient degree, within `settings.budget` (see `Settings`).
 
     The first orientations are random. If they change nothing beyond rounding, `degree` is 0 and no
     others are tried. Otherwise the degree rises from 9 until the rule explains the values in the
@@ -28,6 +29,7 @@ def resolved(subject: Subject, structures: Structures, settings: Settings) -> Or
     few = probe(subject, structures, turns, settings.batch_size, tick)
     if bool(few[0].still.all()):
         return few[0]
+    budget = settings.budget // (1 if subject.rounding is None else SLOWER)
     degree = FIRST if settings.degree is None else settings.degree
     while True:
         count = len(quadrature.so3(degree)[1])
@@ -36,7 +38,7 @@ def resolved(subject: Subject, structures: Structures, settings: Settings) -> Or
         more = higher(degree)
         if settings.degree is not None or more is None or bool(found.resolved.all()):
             return found
-        if len(quadrature.so3(more)[1]) * m > settings.budget:
+        if len(quadrature.so3(more)[1]) * m > budget:
             return found
         degree = more
 

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
-import torch
-from ase.data import chemical_symbols
-from jaxtyping import Bool
 
 from ..intervals import Estimate, median, short
 from ..section import Section, Series, plain
 from ..settings import Settings
-from ..subject import Structures
 from ..wording import measured_on, mentioned
 from .orbits import Orbits
 
-_BINS = 8  # largest number of groups by number of atoms
-
 
 def section(orbits: Orbits, settings: Settings) -> Section:
-    """Standard deviations over Haar: median over molecules, by size and by element."""
+    """Standard deviations over Haar: medians and a histogram over molecules."""
     subject, std = orbits.subject, orbits.std
     middle, differ, still = median(std), orbits.differences, orbits.still
     known = orbits.structures.y is not None
@@ -52,49 +44,9 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     }
     if bool(still.all()):
         return made
-    groups = {
-        "size": ("number of atoms", _by_size(orbits.structures)),
-        "element": ("element present", _by_element(orbits.structures)),
-    }
-    found: dict[str, Estimate] = {}
-    for name, (_, sets) in groups.items():
-        each = [median(std[group]) for group in sets.values()]
-        found[name] = Estimate.stack(each)
-        made.numbers[f"by_{name}"] = {
-            label: {"molecules": int(group.sum()), "median": m.numbers()}
-            for (label, group), m in zip(sets.items(), each, strict=True)
-        }
-    for q, quantity in enumerate(subject.quantities):
+    for q in range(len(subject.quantities)):
         _histogram(made, orbits, q, middle)
-        for group, (what, sets) in groups.items():
-            names = [f"{label} ({int(members.sum())})" for label, members in sets.items()]
-            bars = found[group][:, q].series(quantity.name, names, "bar")
-            made.chart(
-                f"orbit_{group}",
-                f"Standard deviation over orientations by {what}",
-                f"{what} (molecules)",
-                quantity.axis(f"{quantity.name}, median"),
-                [bars],
-                quantity=quantity.name,
-            )
     return made
-
-
-def _by_size(structures: Structures) -> dict[str, Bool[torch.Tensor, " m"]]:
-    """Molecules in groups of about equal number, by their number of atoms."""
-    sizes = structures.sizes
-    ends = np.unique(np.quantile(sizes.numpy(), np.linspace(0, 1, _BINS + 1), method="lower"))
-    edges = [*ends[:-1].tolist(), int(ends[-1]) + 1] if len(ends) > 1 else [ends[0], ends[0] + 1]
-    label = {e: f"{e}" if e + 1 == f else f"{e} to {f - 1}" for e, f in pairwise(edges)}
-    return {label[e]: (sizes >= e) & (sizes < f) for e, f in pairwise(edges)}
-
-
-def _by_element(structures: Structures) -> dict[str, Bool[torch.Tensor, " m"]]:
-    """Molecules by the elements that they contain; one molecule is in several groups."""
-    there = torch.zeros(len(structures), len(chemical_symbols), dtype=torch.bool)
-    for row, z in zip(there, structures.z, strict=True):
-        row[z] = True
-    return {chemical_symbols[k]: there[:, k] for k in there.any(0).nonzero()[:, 0].tolist()}
 
 
 def _sentence(orbits: Orbits, q: int, middle: Estimate, error: Estimate) -> str:
