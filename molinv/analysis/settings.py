@@ -13,8 +13,7 @@ class Settings:
 
     degree      degree of the quadrature rule, which gives powers up to degree // 2; None: as high
                 as needed
-    budget      largest number of molecules times orientations of a rule chosen so; a twentieth for
-                calculators
+    budget      largest number of molecules times orientations of a rule chosen so
     batch_size  molecules per call
     threshold   largest change that counts as nearly invariant, in the quantities' unit
     progress    progress(description, total) returns a function of the size of each step

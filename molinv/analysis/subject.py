@@ -16,6 +16,7 @@ from ..datasets.features import Features
 from ..datasets.kinds import ACTIONS, SHAPES, of_kind
 from ..distributions import Distribution
 from ..errors import InputError, unknown
+from ..prediction.batches import budget, by_sizes
 
 _CPU = torch.device("cpu")
 Function = Callable[[Float[Tensor, "b n 3"], Int64[Tensor, "b n"]], Tensor]
@@ -108,9 +109,10 @@ class Structures:
         cut = {name: getattr(self, name)[:count] for name in names}
         return replace(self, y=None if self.y is None else self.y[:count], **cut)
 
-    def blocks(self, size: int) -> list[Int64[Tensor, " b"]]:
-        """All molecules in blocks of at most `size`, largest first to keep the padding small."""
-        return list(torch.sort(self.sizes, descending=True, stable=True).indices.split(size))
+    def blocks(self, size: int, device: torch.device = _CPU) -> list[Int64[Tensor, " b"]]:
+        """All molecules in blocks of similar ones, at most `size` and as many as fit a device."""
+        parts = by_sizes(self.sizes.numpy(), budget(device), size)
+        return [torch.from_numpy(part) for part in reversed(parts)]  # largest first
 
     def each(
         self,

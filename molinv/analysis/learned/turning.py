@@ -50,7 +50,7 @@ def over_angles(
         errors[:, :, 0] = errors[:, :, -1]  # -180 degrees is 180
         return (errors,)
 
-    blocks = structures.blocks(settings.batch_size)
+    blocks = structures.blocks(settings.batch_size, subject.device)
     return structures.each(block, blocks, width(subject, structures))[0]
 
 

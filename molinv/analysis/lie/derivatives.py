@@ -139,7 +139,7 @@ def measure(
         total = value.sum(2) if subject.by_atom else value
         return slope, atoms, total.reshape(*value.shape[:2], -1), length_squared(value, e)
 
-    return Rates(*structures.each(block, structures.blocks(settings.batch_size)))
+    return Rates(*structures.each(block, structures.blocks(settings.batch_size, subject.device)))
 
 
 def drawn_rotations(molecules: int, orientations: int, seed: int) -> Float[Tensor, "o m 3 3"]:

@@ -214,7 +214,7 @@ def _over(
         kept = torch.stack(values, 1) if keep else base
         return base + shift, variance, power, error, square, beyond, kept
 
-    blocks = structures.blocks(batch_size)
+    blocks = structures.blocks(batch_size, subject.device)
     *fields, kept = structures.each(block, blocks, width(subject, structures))
     return Orbits(subject, structures, *fields, nodes=nodes, weights=weights), kept
 

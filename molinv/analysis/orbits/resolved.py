@@ -12,7 +12,7 @@ from .orbits import Orbits, probe, sweep
 
 PROBES = 16  # random orientations that come first
 FIRST = 9  # degree of the first rule: 380 orientations
-SLOWER = 20  # times; a calculator takes one structure at a time
+SLOWER = 20  # a calculator has a budget so many times smaller: it takes one structure at a time
 _HIGHEST = 131  # the largest degree that has a rule
 
 
