@@ -191,7 +191,7 @@ def structures_for(
         else:
             kept.append(atoms)
     if not kept:
-        raise InputError(f"no structure can be used; the first was {notes[0]}")
+        raise InputError(f"no structure can be used; {notes[0]}")
     return as_structures(kept, name), notes
 
 
@@ -239,8 +239,8 @@ def check_cell(atoms: Atoms) -> None:
         k = across[int(d[across].argmin())]
         pair = "-".join(str(atoms.symbols[n]) for n in (i[k], j[k]))
         raise InputError(
-            f"{pair} of neighbouring cells are {d[k]:.2f} angstrom apart: were the atoms rotated "
-            "and the cell not?"
+            f"{pair} of neighbouring cells are {d[k]:.2f} angstrom apart, as if the atoms were "
+            "rotated and the cell not."
         )
 
 

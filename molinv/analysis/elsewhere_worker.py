@@ -30,7 +30,8 @@ def main(given):
         title = getattr(found, "title", type(found).__name__)
         answer({"title": title, "properties": list(found.implemented_properties)})
     except Exception as error:  # a calculator's package may raise anything
-        answer({"error": f"cannot make {given['spec']}: {_words(error)}"})
+        with_these = f"with the arguments {given['arguments']}: {_words(error)}"
+        answer({"error": f"cannot make {given['spec']} {with_these}; see --calculator_args."})
         return
     for line in sys.stdin:
         asked = json.loads(line)

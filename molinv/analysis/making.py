@@ -20,8 +20,7 @@ def made(found: Any, arguments: dict[str, Any]) -> Any:
 def adapted(found: Any) -> Any:
     """The same object, or the calculator of a torch-sim model."""
     module = sys.modules.get("torch_sim.models.interface")  # was imported to make a model
-    is_model = module is not None and isinstance(found, module.ModelInterface)
-    return TorchSim(found) if is_model else found
+    return TorchSim(found) if module and isinstance(found, module.ModelInterface) else found
 
 
 class TorchSim:

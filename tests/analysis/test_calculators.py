@@ -121,7 +121,7 @@ def test_unusable_structures_are_left_out_and_named():
         words in note
         for words, note in zip(("No EMT-potential", "no volume", "cell not"), notes, strict=True)
     ] == [True] * 3
-    with pytest.raises(InputError, match="the first was left out H4Si"):
+    with pytest.raises(InputError, match="can be used; left out H4Si"):
         structures_for(EMT(), "energy", others[:2])
     check_cell(crystals(1)[0])
 
