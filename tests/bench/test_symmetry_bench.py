@@ -25,7 +25,7 @@ def test_every_fault_is_found_and_no_other(tmp_path, monkeypatch):
         found = row["operations"] | {"rotation": row["energy"]["answer"]}
         kept = {found.pop(name) for name in [*found] if not what or what not in name}
         assert kept == {"yes"}
-        assert set(found.values()) <= {"no", "almost"}
+        assert set(found.values()) <= {"no"}
         assert row["gradient"]["asymmetry"]["value"] < 1e-3 or what == "gradient"
         assert row["gradient"]["from_energy"]["value"] < 1e-4 or what == "gradient"
         assert row["calls"] < 700
@@ -57,7 +57,8 @@ def test_the_shipped_model_is_judged_by_its_error(tmp_path):
 
 
 def test_what_pet_is_trained_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(pet, "FRAMES", 20)
+    pytest.importorskip("tblite")
+    monkeypatch.setattr(pet, "FRAMES", 6)
 
     class Stub:
         def path(self, kind):
@@ -69,15 +70,15 @@ def test_what_pet_is_trained_on(tmp_path, monkeypatch):
             path.chmod(0o755)
             return path
 
-    path = pet.trained(Stub(), "crystals", tmp_path / "pet", 2)
+    path = pet.trained(Stub(), tmp_path / "pet", 2)
     assert path.endswith("pet-2.pt")
     frames = ase.io.read(tmp_path / "pet" / "train.xyz", ":")
-    assert len(frames) == 18
+    assert len(frames) == 5
     assert {"energy", "forces"} <= set(frames[0].calc.results)
     options = yaml.safe_load((tmp_path / "pet" / "options.yaml").read_text())
     assert options["architecture"]["training"]["num_epochs"] == 2
     monkeypatch.setattr(Stub, "see", None)
-    assert pet.trained(Stub(), "crystals", tmp_path / "pet", 2) == path  # not trained again
+    assert pet.trained(Stub(), tmp_path / "pet", 2) == path  # not trained again
 
 
 def test_a_model_that_cannot_be_made_says_why(tmp_path, monkeypatch):

@@ -55,7 +55,7 @@ def main(
         models: names of models (see the table), separated by commas or semicolons; all if not
             given.
         structures: molecules, crystals or both.
-        count: number of structures of each set.
+        count: number of structures of each set; CHGNet gets 8 at most.
         epochs: epochs of PET's training.
     """
     positive(count=count, epochs=epochs)
@@ -73,7 +73,8 @@ def main(
 def _measured(
     potential: Potential, kind: str, count: int, epochs: int, folder: Path, console: Console
 ) -> dict[str, Any]:
-    """The row of a potential, read from its file or measured; with the reason if that failed."""
+    """One row, from its file or newly made; a model that cannot be made says why."""
+    count = min(count, potential.most)
     wanted = {"model": potential.name, "structures": kind, "count": count}
     wanted |= {"epochs": epochs} if potential.trained else {}
     inside = folder / f"{potential.name}-{kind}".replace(" ", "-").replace(",", "")
@@ -83,7 +84,7 @@ def _measured(
         if {k: found.get(k) for k in wanted} == wanted:
             return found
     try:
-        model = potential.make(kind, inside, epochs, console)
+        model = potential.make(inside, epochs, console)
         row = wanted | _row(potential, model, kind, count, inside)
     except InputError as error:
         return wanted | {"failed": str(error)}
@@ -138,7 +139,8 @@ def _table(rows: list[dict[str, Any]]) -> Any:
             continue
         energy, forces = row["energy"], row.get("forces")
         cells = [row["model"], f"{energy['structures']} {row['structures']}", energy["answer"]]
-        cells += [f"{1e3 * energy['std']:.2g}"]
+        whole = energy["unit"] == "meV"  # of molecules, by a model of molinv
+        cells += [f"{energy['std']:.2g} / molecule" if whole else f"{1e3 * energy['std']:.2g}"]
         cells += [forces["answer"], f"{1e3 * forces['std']:.2g}"] if forces else ["", ""]
         cells += [row["operations"].get(o, "") for o in OPERATIONS]
         gradient = row.get("gradient")

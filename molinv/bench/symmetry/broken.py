@@ -60,7 +60,7 @@ def _curl(away: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
 
 
 def _handed(pos: Float[Tensor, "n 3"], away: Float[Tensor, "n 3"]) -> Tensor:
-    return (100 * torch.linalg.det(_moments(away))).tanh()  # the three are nearly parallel
+    return (1e5 * torch.linalg.det(_moments(away))).tanh()  # the three are nearly parallel
 
 
 # pos (n, 3) and the vectors from the centroid -> the term. Only the named symmetry is missing

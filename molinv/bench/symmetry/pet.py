@@ -1,8 +1,7 @@
 """A small PET, trained by metatrain: an unconstrained network, which only learns to be invariant.
 
 Source: PET (Pozdnyakov and Ceriotti, NeurIPS 2023, arXiv 2305.19302), in metatrain. Its training
-rotates every structure at random. It learns GFN2-xTB's energies and forces of QM9's molecules, or
-EMT's of crystals.
+rotates every structure at random. It learns GFN2-xTB's energies and forces of QM9's molecules.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import yaml
 from ase import Atoms
-from ase.calculators.emt import EMT, parameters
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
 
@@ -20,24 +18,22 @@ from ...datasets import load
 from ...datasets.xtb import Settings, label
 from ...errors import InputError
 from ..environments import Environment
-from .structures import crystals
 
 FRAMES = 600
-SKIPPED = 1000  # crystals of the analyses
 SIZES = {"d_pet": 64, "d_head": 64, "d_node": 128, "d_feedforward": 128, "num_heads": 4}
 RATE = 5e-4
 
 
-def trained(environment: Environment, kind: str, folder: Path, epochs: int) -> str:
+def trained(environment: Environment, folder: Path, epochs: int) -> str:
     """The path of the exported model, trained unless it exists.
 
-    Raises InputError with the last line of metatrain's messages if it fails.
+    Raises InputError with the last line of metatrain's messages if it fails, and without tblite.
     """
     folder = folder.resolve()
     model = folder / f"pet-{epochs}.pt"
     if model.is_file():
         return str(model)
-    frames = _molecules(folder) if kind == "molecules" else _crystals()
+    frames = _frames(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in (("train", frames[: -FRAMES // 10]), ("valid", frames[-FRAMES // 10 :])):
         write(folder / f"{name}.xyz", part, format="extxyz")
@@ -69,22 +65,13 @@ def _options(epochs: int) -> dict:
     }
 
 
-def _molecules(folder: Path) -> list[Atoms]:
+def _frames(folder: Path) -> list[Atoms]:
     path, *_ = label(load("qm9"), Settings(FRAMES // 2, 2), folder / "xtb")
     made = []
     for atoms in read(path, ":"):
-        assert isinstance(atoms, Atoms) and atoms.calc is not None
+        assert isinstance(atoms, Atoms)
+        assert atoms.calc is not None
         results = {p: atoms.calc.results[p] for p in ("energy", "forces")}
         made.append(Atoms(atoms.numbers, atoms.positions))
         made[-1].calc = SinglePointCalculator(made[-1], **results)
     return made
-
-
-def _crystals() -> list[Atoms]:
-    known = [a for a in crystals(SKIPPED + 3 * FRAMES)[SKIPPED:] if {*a.symbols} <= {*parameters}]
-    for atoms in known:
-        inner = atoms.copy()
-        inner.calc = EMT()
-        results = {"energy": inner.get_potential_energy(), "forces": inner.get_forces()}
-        atoms.calc = SinglePointCalculator(atoms, **results)
-    return known[:FRAMES]

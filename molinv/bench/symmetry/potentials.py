@@ -27,6 +27,7 @@ class Potential:
     spec      a shipped model's name, or "package.module:Name" of an ASE calculator or a module
     module    whether it is a torch module, which has a precision but no forces
     trained   whether metatrain trains it first
+    most      largest number of structures, for slow models
     """
 
     name: str
@@ -36,8 +37,9 @@ class Potential:
     sets: tuple[str, ...] = ("molecules", "crystals")
     module: bool = False
     trained: bool = False
+    most: int = 1000
 
-    def make(self, kind: str, folder: Path, epochs: int, console: Console) -> Any:
+    def make(self, folder: Path, epochs: int, console: Console) -> Any:
         """What `analyse` takes. Raises InputError if it cannot be installed, trained or made."""
         if ":" not in self.spec:
             return self.spec
@@ -50,7 +52,7 @@ class Potential:
         environment, arguments = cached(self.pins[0], self.pins), self.arguments
         environment.make(console)
         if self.trained:
-            arguments = arguments | {"model": pet.trained(environment, kind, folder, epochs)}
+            arguments = arguments | {"model": pet.trained(environment, folder, epochs)}
         return Remembered(load_calculator(self.spec, arguments, str(environment.python)))
 
 
@@ -84,6 +86,7 @@ POTENTIALS = {
             "chgnet.model.dynamics:CHGNetCalculator",
             {"use_device": "cpu"},
             ("chgnet==0.4.2",),
+            most=8,
         ),
         Potential(
             "SevenNet-0",
@@ -96,6 +99,7 @@ POTENTIALS = {
             "metatomic_ase:MetatomicCalculator",
             {"device": "cpu"},
             ("metatrain==2026.4.1", "metatomic-ase==0.1.4"),
+            ("molecules",),
             trained=True,
         ),
         Potential(
