@@ -134,7 +134,7 @@ def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
 def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
     """Error against training size, a panel a set and a line a method; bars are over seeds."""
     names = list(dict.fromkeys(row["set"] for row in rows))
-    figure = Figure(figsize=(0.6 + 4.6 * len(names), 4.2), layout="constrained")
+    figure = Figure(figsize=(0.9 + 5.4 * len(names), 4.6), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         own = [row for row in rows if row["set"] == name]
         for method in METHODS:
@@ -155,7 +155,8 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
         ticks = [v for v in (5, 10, 20, 30, 50, 70, 100, 150, 200, 300) if _inside(axes, v)]
         axes.set_yticks(ticks, [str(v) for v in ticks])
         axes.grid(alpha=0.2, which="both")
-        axes.legend(frameon=False, fontsize=8)
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16), "ncols": 3}
+        axes.legend(frameon=False, fontsize=8, **below)
     return save(figure, path)
 
 
