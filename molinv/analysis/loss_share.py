@@ -95,9 +95,3 @@ def _over_training(subject: Subject, made: Section) -> None:
         caption=f"{capital(counted)}.",
     )
     made.numbers["training"] = {s.label: {"epoch": s.x, "percent": s.y} for s in lines}
-    for q in mentioned(torch.tensor([s.y[-1] for s in lines])):
-        x, y = lines[q].x, lines[q].y
-        made.findings.append(
-            f"{lines[q].label} over training: {y[0]:.3g} % after epoch {x[0]:g}, {y[-1]:.3g} % "
-            f"after epoch {x[-1]:g} ({counted})."
-        )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from molinv.analysis.report.content import logarithmic, show, tabs
+from molinv.analysis.report.content import logarithmic, show
 from molinv.analysis.section import Chart, Series, plain
 
 
@@ -14,16 +14,6 @@ def test_logarithmic_axes_leave_out_what_they_cannot_show():
     assert (made.low, made.high) == ([0.5, 0.5, 0.5], [1.0, 3.0, 0.5])
     linear = Chart("c", "", "", "", [s])
     assert logarithmic(linear) is linear
-
-
-def test_tabs_leave_out_the_common_beginning_of_titles():
-    start = "Standard deviation over orientations"
-    assert tabs([f"{start}, by size", f"{start} by atom"]) == ["size", "atom"]
-    assert tabs([start, f"{start}, over training"]) == [start, f"{start}, over training"]
-    assert tabs(["A map of one", "Another"]) == ["A map of one", "Another"]
-    assert tabs([start]) == [start]
-    assert tabs([start, start]) == [start, start]
-    assert tabs([]) == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from molinv.cli import main
 FAULTS = ("rotation", "reflection", "translation", "permutation", "gradient")
 
 
-def test_every_fault_is_found_and_no_other(tmp_path, monkeypatch):
+def test_each_broken_symmetry_is_found_and_no_other(tmp_path, monkeypatch):
     monkeypatch.setitem(symmetry.SETS, "crystals", elements)
     names = ["EMT", *(f"EMT, {what} broken" for what in FAULTS)]
     arguments = ["bench", "symmetry", "--out", str(tmp_path), "--structures", "crystals"]
@@ -81,7 +81,7 @@ def test_what_pet_is_trained_on(tmp_path, monkeypatch):
     assert pet.trained(Stub(), tmp_path / "pet", 2) == path  # not trained again
 
 
-def test_a_model_that_cannot_be_made_says_why(tmp_path, monkeypatch):
+def test_a_model_that_cannot_be_loaded_has_a_row_with_the_reason(tmp_path, monkeypatch):
     broken = symmetry.Potential("none", "nowhere:Nothing")
     monkeypatch.setitem(symmetry.POTENTIALS, "none", broken)
     symmetry.main(str(tmp_path), models="none", structures="crystals", count=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
@@ -14,7 +14,6 @@ from ..runs import read_history
 from ..section import Section, Series
 
 VIEWS = ("stored", "rotated")
-_FREE = {"lam", "seed", "out"}  # settings in which runs of one sweep may differ
 
 
 @dataclass(frozen=True)
@@ -148,8 +147,4 @@ def _sentences(found: list[Run], lams: int, seeds: int) -> list[str]:
         f"The smallest validation error on rotated molecules is that of {best.folder.name} "
         f"(lambda {best.config.lam:g}, seed {best.config.seed})."
     )
-    first, *others = [asdict(r.config) for r in found]
-    other = [k for k, v in first.items() if k not in _FREE and any(o[k] != v for o in others)]
-    if other:
-        made.append(f"The runs differ in more than lambda and seed: {', '.join(other)}.")
     return made

@@ -53,13 +53,6 @@ def section(orbits: Orbits, settings: Settings) -> Section:
         "scale": scale.tolist(),
     }
     _figures(made, orbits, curves, scale, learned)
-    rows = [
-        [name, *(_degrees(angles, i, a, way) for a in range(3) for way in (0, 1))]
-        for i, name in enumerate(subject.names)
-    ]
-    columns = ["quantity", *(f"about {a}, {way}" for a in AXES for way in ("back", "forth"))]
-    title = f"Largest angle (degrees) with an error growth below {GROWTH:.0%} of {basis}"
-    made.table(f"{title}; brackets: two halves of the molecules", columns, rows)
     _sentences(made, orbits, mean, float(rise.max()), learned, basis)
     return made
 

@@ -35,15 +35,9 @@ def resolved(subject: Subject, structures: Structures, settings: Settings) -> Or
         count = len(quadrature.so3(degree)[1])
         tick = settings.progress(f"{count:,} orientations of {m:,} molecules", count * m)
         found = sweep(subject, structures, degree, settings.batch_size, tick, (turns, few[1]))
-        more = higher(degree)
-        if settings.degree is not None or more is None or bool(found.resolved.all()):
+        more = degree + degree // 2 + 1
+        if settings.degree is not None or more > _HIGHEST or bool(found.resolved.all()):
             return found
         if len(quadrature.so3(more)[1]) * m > budget:
             return found
         degree = more
-
-
-def higher(degree: int) -> int | None:
-    """The degree of the next rule to try; None if there is none."""
-    more = degree + degree // 2 + 1
-    return more if more <= _HIGHEST else None

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from ...errors import InputError
-from ...quadrature import so3
 from ..intervals import Estimate, median
 from ..section import Section, plain
 from ..settings import Settings
 from ..subject import Subject
 from ..wording import EACH, measured_on, mentioned
 from .orbits import Orbits
-from .resolved import higher
 
 _LIKE = {
     1: "like a vector's component along an axis fixed in space: a field",
@@ -104,12 +102,7 @@ def like(subject: Subject, l: int) -> str:
 
 def _warning(names: list[str], orbits: Orbits) -> str:
     shown = ", ".join(names[:EACH]) + (f" and {len(names) - EACH} more" if names[EACH:] else "")
-    text = (
+    return (
         f"Warning: degrees up to l = {orbits.degree} do not explain the changes of {shown}, so no "
-        "fraction is certain"
+        f"fraction is certain: pass --degree {3 * orbits.degree + 1} or fewer molecules."
     )
-    more = higher(2 * orbits.degree)
-    if more is None:
-        return f"{text}."
-    count = len(so3(more)[1])
-    return f"{text}: pass --degree {more} ({count:,} orientations), or fewer molecules."

@@ -132,16 +132,3 @@ def logarithmic(chart: Chart) -> Chart:
             s = replace(s, y=positive(s.y), low=low, high=high)
         made.append(replace(s, x=positive(s.x)) if chart.log_x else s)
     return replace(chart, series=made)
-
-
-def tabs(titles: Sequence[str]) -> list[str]:
-    """Titles without their common first words, so that tabs show what differs."""
-    words = [title.split() for title in titles]
-    shared = 0
-    for column in zip(*words, strict=False):
-        if len({word.strip(",:;") for word in column}) > 1:
-            break
-        shared += 1
-    if shared < 3 or len(titles) < 2 or any(len(w) == shared for w in words):
-        return list(titles)
-    return [" ".join(w[shared:]) for w in words]

@@ -14,7 +14,7 @@ from ...atomic import atomic_write
 from ...errors import InputError
 from ..section import Globe, Section, plain
 from . import globe, palette, traces
-from .content import Cell, Key, as_json, limits, named, show, tabs, together
+from .content import Cell, Key, as_json, limits, named, show, together
 
 Part = tuple[str, Sequence[str], Mapping[str, str], Sequence[Section]]
 
@@ -138,7 +138,7 @@ def _sections(
                 "columns": here,
                 "missing": all(s.missing for s in there),
                 "figures": list(figures.values()),
-                "tabs": tabs(list(titles.values())),
+                "tabs": list(titles.values()),
             }
         )
     return made

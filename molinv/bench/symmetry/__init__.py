@@ -4,12 +4,12 @@
     molinv bench symmetry --models "EMT,CHGNet"
     molinv bench symmetry --structures crystals
 
-Each model's energy per atom and forces are analysed as `molinv analyse` does, with a limit of 1
-meV/atom and 10 meV/angstrom for "almost". CHGNet and SevenNet come with their weights; a small PET,
-an unconstrained network, is trained by metatrain. Each has an environment of its own that is made
-on first use (some minutes and 1 to 2 GB). Models broken on purpose, in one way each, show that
-every fault is found. Writes symmetry.json and a report for each model into the folder; finished
-ones are skipped.
+Analyses the energy per atom and the forces of each model, as `molinv analyse` does, with a limit of
+1 meV/atom and 10 meV/angstrom for "almost". CHGNet and SevenNet include their weights; metatrain
+trains a small PET, an unconstrained network. Each runs in its own environment, which is made on
+first use (some minutes and 1 to 2 GB). Models with one symmetry broken on purpose show that the
+analysis finds every fault. Writes symmetry.json and a report for each model. Finished models are
+skipped.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ def main(
     count: int = 20,
     epochs: int = 20,
 ) -> None:
-    """Analyse every model on every set of structures.
+    """Analyse models on sets of structures.
 
     Args:
         out: output folder.
         models: names of models (see the table), separated by commas or semicolons; all if not
             given.
         structures: molecules, crystals or both.
-        count: number of structures of each set; CHGNet gets 8 at most.
+        count: number of structures per set; at most 8 for CHGNet.
         epochs: epochs of PET's training.
     """
     positive(count=count, epochs=epochs)
@@ -73,7 +73,7 @@ def main(
 def _measured(
     potential: Potential, kind: str, count: int, epochs: int, folder: Path, console: Console
 ) -> dict[str, Any]:
-    """One row, from its file or newly made; a model that cannot be made says why."""
+    """The row of a model, read from its file or measured; with the reason if that failed."""
     count = min(count, potential.most)
     wanted = {"model": potential.name, "structures": kind, "count": count}
     wanted |= {"epochs": epochs} if potential.trained else {}
@@ -147,5 +147,5 @@ def _table(rows: list[dict[str, Any]]) -> Any:
         cells += [f"{1e3 * gradient['from_energy']['value']:.2g}"] if gradient else [""]
         cells += [f"{100 * gradient['asymmetry']['value']:.2g} %"] if gradient else [""]
         made.append(cells)
-    title = "Is it invariant? Medians of standard deviations over orientations"
+    title = "Invariance of models: medians of standard deviations over orientations"
     return table(columns, made, left=range(10), title=title)

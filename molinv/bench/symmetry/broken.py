@@ -1,4 +1,4 @@
-"""Models broken on purpose, in one way each: ASE's EMT, and a pair potential as a torch module."""
+"""Models with one symmetry broken on purpose: ASE's EMT, and a pair potential in torch."""
 
 from __future__ import annotations
 
