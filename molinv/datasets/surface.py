@@ -43,6 +43,7 @@ ENERGY = Target("interaction", "meV", "EMT energy with the slab less those of th
 VACUUM = 10.0  # angstrom, least: the reach of EMT, and the cluster
 CELLS = 5  # least, along each side: a cluster must not see its images
 LOW, HIGH = 1.6, 4.0  # angstrom, the lowest atom above the top layer
+REACH = 6.5  # angstrom, of EMT: the least distance of a cluster from its images
 CLOSEST = 1.9  # angstrom, between a cluster and the slab
 MEV = 1000.0
 Atoms = Float64[np.ndarray, "n 3"]
@@ -150,9 +151,12 @@ def place(number: int, settings: Settings) -> Atoms:
     draw = np.random.default_rng([settings.seed, number])
     bond = 1.95 * covalent_radii[atomic_numbers[settings.cluster]]
     lattice, slab = truth(settings).lattice, _slab(settings)
+    longest = settings.cells * np.linalg.norm(lattice[0]) - REACH
     while True:
         pos = _shape(settings.atoms, bond, draw)
         pos -= pos.mean(0)
+        if np.linalg.norm(pos[:, None, :2] - pos[:, :2], axis=-1).max() > longest:
+            continue
         pos += draw.uniform(-0.5, 0.5, 2) @ lattice  # the cell about the atom at the origin
         pos[:, 2] += draw.uniform(LOW, HIGH) - pos[:, 2].min()
         if _distances(pos, slab).min() >= CLOSEST:

@@ -130,7 +130,7 @@ def test_parts_that_overlap_are_counted_once():
     box = D.UniformBox(circle, init=math.pi)
     assert box.coverage() == pytest.approx(1, abs=1e-4)
     assert float(box.kl_haar().detach()) == pytest.approx(0, abs=1e-4)
-    with pytest.raises(InputError, match="share the identity alone"):
+    with pytest.raises(InputError, match="share only the identity"):
         D.Composed(circle)
     with pytest.raises(InputError, match="do not form a group"):
         groups.Compose(groups.Cyclic(4, 3), groups.Finite(_turned(groups.Cyclic(4, 3))))
