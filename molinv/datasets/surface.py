@@ -1,8 +1,10 @@
 """Small metal clusters over a metal slab, by ASE's EMT: real data with a plane group.
 
 The target is the interaction energy E(slab + cluster) - E(slab) - E(cluster) of rigid parts, in
-meV; the input are the cluster's atoms alone, in the slab's frame: the origin is an atom of the top
-layer, z points away from the slab. Its symmetry follows from the Hamiltonian. The nuclei of the
+meV; the input are the cluster's atoms alone, in the slab's frame: z points away from the slab, and
+the origin is 3 angstrom above an atom of the top layer, amid the clusters, so that rotations about
+any axis take clusters to where others are. (About an atom of the slab, half turns about level axes
+would take all clusters into the slab, where no energy contradicts them.) Its symmetry follows from the Hamiltonian. The nuclei of the
 slab are an external potential V that is fixed in space, and the energy of cluster positions X in
 it obeys
 
@@ -42,6 +44,7 @@ FACETS = {"100": 4, "111": 3}  # turns about the normal
 ENERGY = Target("interaction", "meV", "EMT energy with the slab less those of the two alone")
 VACUUM = 10.0  # angstrom, least: the reach of EMT, and the cluster
 CELLS = 5  # least, along each side: a cluster must not see its images
+HEIGHT = 3.0  # angstrom, of the origin above the top layer
 LOW, HIGH = 1.6, 4.0  # angstrom, the lowest atom above the top layer
 REACH = 6.5  # angstrom, of EMT: the least distance of a cluster from its images
 CLOSEST = 1.9  # angstrom, between a cluster and the slab
@@ -111,14 +114,14 @@ def truth(settings: Settings) -> Truth:
 
 @cache
 def _slab(settings: Settings) -> Any:
-    """The slab in the frame of the data: the origin is an atom of its top layer."""
+    """The slab in the frame of the data: an atom of its top layer is HEIGHT below the origin."""
     from ase.build import fcc100, fcc111
 
     build = {"100": fcc100, "111": fcc111}[settings.facet]
     size = (settings.cells, settings.cells, settings.layers)
     slab = build(settings.metal, size, vacuum=settings.vacuum, periodic=True)
     top = slab.positions[slab.positions[:, 2].argmax()]
-    slab.translate(-top)
+    slab.translate([-top[0], -top[1], -top[2] - HEIGHT])
     return slab
 
 
@@ -157,8 +160,8 @@ def place(number: int, settings: Settings) -> Atoms:
         pos -= pos.mean(0)
         if np.linalg.norm(pos[:, None, :2] - pos[:, :2], axis=-1).max() > longest:
             continue
-        pos += draw.uniform(-0.5, 0.5, 2) @ lattice  # the cell about the atom at the origin
-        pos[:, 2] += draw.uniform(LOW, HIGH) - pos[:, 2].min()
+        pos += draw.uniform(-0.5, 0.5, 2) @ lattice  # the cell about the atom
+        pos[:, 2] += draw.uniform(LOW, HIGH) - HEIGHT - pos[:, 2].min()
         if _distances(pos, slab).min() >= CLOSEST:
             return np.round(pos, 8)
 

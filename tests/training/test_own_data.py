@@ -232,7 +232,10 @@ def test_a_changed_file_is_not_evaluated(table, tmp_path):
     ("arguments", "hint"),
     [
         (["--targets", "c"], "unknown target"),
-        (["--targets", "part", "--task", "numbers"], "got text such as 'train' in all of its 62 rows"),
+        (
+            ["--targets", "part", "--task", "numbers"],
+            "got text such as 'train' in all of its 62 rows",
+        ),
         (["--targets", "flat"], "'flat' is constant"),
         (["--targets", "a,a"], "different names"),
         (["--targets", "a [meV"], "different names"),
