@@ -4,9 +4,10 @@ The target is the interaction energy E(slab + cluster) - E(slab) - E(cluster) of
 meV; the input are the cluster's atoms alone, in the slab's frame: z points away from the slab, and
 the origin is 3 angstrom above an atom of the top layer, amid the clusters, so that rotations about
 any axis take clusters to where others are. (About an atom of the slab, half turns about level axes
-would take all clusters into the slab, where no energy contradicts them.) Its symmetry follows from the Hamiltonian. The nuclei of the
-slab are an external potential V that is fixed in space, and the energy of cluster positions X in
-it obeys
+would take all clusters into the slab, where no energy contradicts them.)
+
+The symmetry follows from the Hamiltonian. The nuclei of the slab are an external potential V that
+is fixed in space, and the energy of cluster positions X in it obeys
 
     E(R X + t) = E(X)  where (R, t) maps the infinite slab to itself,
 
