@@ -57,7 +57,7 @@ def bench(tmp_path, monkeypatch):
         peers.PEERS, "stand-in Counts", peers.Peer("Counts", "stand-in", ("none==1",))
     )
     out = tmp_path / "out"
-    arguments = ["bench", "qm9-equal-time", "--data", str(SAMPLE), "--minutes", "0.02"]
+    arguments = ["bench", "qm9-equal-time", "--data", str(SAMPLE), "--minutes", "0.05"]
     arguments += ["--seeds", "1", "--molecules", "100", "--test", "50", "--out", str(out)]
     return [*arguments, "--methods", "stand-in Counts"], out / "stand-in-counts/seed0"
 
