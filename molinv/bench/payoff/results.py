@@ -119,7 +119,7 @@ def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 def show(rows: list[dict[str, Any]], steps: int) -> Table:
     """The rows as a table to print."""
-    title = f"Mean absolute test error after {steps:,} steps; differences paired by seed, 95 %"
+    title = f"Mean absolute test error (--steps {steps:,}); differences paired by seed, 95 %"
     return table(COLUMNS, cells(rows), title, left=(0, len(COLUMNS) - 1))
 
 
