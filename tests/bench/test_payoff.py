@@ -77,6 +77,17 @@ def test_methods_differ_in_the_distribution_alone(bench):
     assert axis == pytest.approx(tuple(Settings(20, geometries=2).direction().tolist()), abs=1e-6)
 
 
+def test_runs_have_at_least_forty_passes_and_three_times_the_steps_on_the_surface(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tasks, "PASSES", 40)
+    slab = tasks.SurfaceSet(tmp_path)
+    field = tasks.FieldSet(tmp_path)
+    epochs = [field.config("none", size, 0, 2000, tmp_path).epochs for size in (300, 3000)]
+    assert epochs == [200, 40]
+    assert slab.config("none", 300, 0, 2000, tmp_path).epochs == 600
+
+
 def test_the_surface_has_its_turns_about_the_normal_and_names_what_it_found(tmp_path):
     slab = tasks.SurfaceSet(tmp_path / "surface", surface.Settings(40, atoms=2))
     slab.make(0)

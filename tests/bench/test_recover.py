@@ -12,6 +12,7 @@ import torch
 from molinv import InputError, cli, groups
 from molinv import distributions as D
 from molinv.bench import recover
+from molinv.bench.recover.network import Products
 from molinv.bench.recover.results import cells, summarise, totals
 from molinv.bench.recover.tasks import RECIPES, ROWS, configure, drawn
 from molinv.datasets import load, planted
@@ -156,6 +157,20 @@ def test_all_rows_share_their_settings_except_those_of_the_task(name):
     assert group.caps == task.variants[row.variant].group.caps
     assert found.center == task.center
     assert len(load(found.data)) == len(task.molecules)
+
+
+def test_the_chiral_tasks_network_sums_over_atoms_and_has_no_symmetry_built_in():
+    net = Products(2, width=16, moments=4, rank=8).double()
+    generator = torch.Generator().manual_seed(0)
+    pos = torch.randn(2, 5, 3, generator=generator, dtype=torch.float64)
+    z = torch.tensor([[6, 1, 1, 8, 7], [6, 1, 1, 0, 0]])
+    out = net(pos, z)
+    assert out.shape == (2, 2)
+    assert torch.allclose(net(pos[1:, :3], z[1:, :3]), out[1:])  # padding adds nothing
+    order = torch.tensor([3, 1, 0, 2, 4])
+    assert torch.allclose(net(pos[:1, order], z[:1, order]), out[:1])
+    for g in (groups.SO3().double().haar(1, generator)[0], -torch.eye(3)):
+        assert not torch.allclose(net(pos @ g.double().mT, z), out, atol=1e-3)
 
 
 @pytest.mark.parametrize("task", planted.TASKS)

@@ -195,3 +195,16 @@ def test_fit_finds_the_symmetry_of_a_function_and_names_it():
     assert found.symbol == "D3"
     assert found.axis is not None
     assert float((found.axis @ tilt[:, 2].double()).abs()) > 0.999
+
+
+def test_a_few_wrong_rotations_are_dropped_beside_peaks_that_were_merged():
+    mu = D.Peaks(SO3(), count=64).double()
+    quarters = torch.arange(1, 4).repeat(20)[:, None] * torch.tensor([0, 0, math.pi / 2])
+    wrong = torch.randn(4, 3, generator=seed(3))
+    with torch.no_grad():
+        scatter = 0.01 * torch.randn(60, 3, generator=seed(4))
+        mu._places.copy_(torch.cat([quarters + scatter, wrong]))
+    g, p = mu.peaks()
+    assert len(g) == 4  # all 64 are equally likely, but 20 lie at each quarter turn
+    assert float(p.sum()) == pytest.approx(1 - 0.2 * 4 / 64)
+    assert mu.named().symbol == "C4"

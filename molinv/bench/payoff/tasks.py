@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from math import acos, degrees, pi
 from pathlib import Path
@@ -49,7 +50,7 @@ OFF = 0.25  # rad, half-widths about the axis from pi, and about other axes from
 
 
 @dataclass(frozen=True)
-class Set:
+class Set(ABC):
     """Data with a symmetry that is not an input, in the folder `root` of the benchmark."""
 
     root: Path
@@ -69,20 +70,20 @@ class Set:
         """The data set that is trained on."""
         return str(self.root / "molecules")
 
+    @abstractmethod
     def make(self, workers: int) -> None:
         """Label what is not labelled yet; InputError for a folder made with other settings."""
-        raise NotImplementedError
 
+    @abstractmethod
     def given(self) -> Chosen:
         """The distribution of the true group."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judge(self, network: Augmented, task: Task, examples: Batch) -> dict[str, Any]:
         """What was learned, in words as `found`, and whether it is `right`.
 
         `task` and training examples serve to measure the network's loss.
         """
-        raise NotImplementedError
 
     def config(self, method: str, size: int, seed: int, steps: int, out: Path) -> TrainConfig:
         """The training settings, which differ between methods in the distribution alone."""
