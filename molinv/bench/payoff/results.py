@@ -8,7 +8,7 @@ from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 from rich.table import Table
 
 from ...atomic import atomic_write
@@ -150,10 +150,10 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
         axes.set(xscale="log", yscale="log", xlabel="training examples", title=TITLES[name])
         axes.set_ylabel(f"mean absolute test error ({own[0]['unit']})")
         axes.set_xticks([row["size"] for row in own], [f"{row['size']:,}" for row in own])
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+        axes.yaxis.set_major_formatter("{x:g}")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_minor_formatter(NullFormatter())
-        ticks = [v for v in (5, 10, 20, 30, 50, 70, 100, 150, 200, 300) if _inside(axes, v)]
-        axes.set_yticks(ticks, [str(v) for v in ticks])
         axes.grid(alpha=0.2, which="both")
         below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16), "ncols": 3}
         axes.legend(frameon=False, fontsize=8, **below)
@@ -166,11 +166,6 @@ def _said(rows: list[dict[str, Any]]) -> str:
     if not found:
         return ""
     return f"\n(right in {sum(f['right'] for f in found)} of {len(found)}: {found[-1]['found']})"
-
-
-def _inside(axes: Any, value: float) -> bool:
-    low, high = axes.get_ylim()
-    return low <= value <= high
 
 
 def _mean(errors: dict[int, float]) -> str:
