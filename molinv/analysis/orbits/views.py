@@ -14,8 +14,8 @@ from ...groups import SO3
 from ...groups.wigner import wigner_d
 from ...quadrature import super_fibonacci
 
-LATITUDES = torch.linspace(-90, 90, 37, dtype=torch.float64)
-LONGITUDES = torch.linspace(-180, 180, 73, dtype=torch.float64)
+LATITUDES = torch.linspace(-90, 90, 31, dtype=torch.float64)
+LONGITUDES = torch.linspace(-180, 180, 61, dtype=torch.float64)
 AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 OTHERS = 200  # further axes that are tried
 BETTER = 1.05  # factor in variance by which another axis must exceed x, y and z
@@ -78,7 +78,7 @@ def over_directions(
 ) -> Float[Tensor, "lat lon *e"]:
     """The expansion's values by the molecule's direction that points along an axis.
 
-    At 37 latitudes and 73 longitudes of the molecule, in degrees.
+    At 31 latitudes and 61 longitudes of the molecule, in degrees.
     """
     degree = int(l_of[-1])
     east = torch.eye(3, dtype=torch.float64)[int(axis.abs().argmin())]

@@ -39,7 +39,7 @@ def traces(figure: Globe, limits: tuple[float, float]) -> dict[str, Any]:
     bar |= {"outlinewidth": 0, "title": {"text": unit, "side": "top", "font": {"size": 12}}}
     surface = {
         "type": "surface",
-        **{axis: (radius * v).round(4) for axis, v in (("x", x), ("y", y), ("z", z))},
+        **{axis: (radius * v).round(3) + 0.0 for axis, v in (("x", x), ("y", y), ("z", z))},
         "surfacecolor": [[float(f"{v:.4g}") for v in row] for row in values],
         **{"cmin": low, "cmax": high, "colorscale": name, "colorbar": bar},
         "opacity": 0.55 if atoms else 1.0,
