@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..groups.base import Group
-from ..groups.merging import merge
+from ..groups.merging import distance, merge
 from ..groups.naming import Named, name_rotations
 from ..groups.so3 import SO3
 from ..groups.spirals import super_fibonacci
@@ -17,6 +17,7 @@ from .listed import Listed, drawn
 
 _TILT = (0.3, -0.5, 0.7)  # rad, so that the first places lie on no axis or plane of coordinates
 LEAST = 1e-4  # smallest share, in units of the mean, that the natural gradient is exact for
+NEVER = -40.0  # log-probability of a rotation that is not drawn
 SHARE = 0.1  # least probability of a peak, in units of the largest
 
 
@@ -122,18 +123,51 @@ class Peaks(Listed):
             self._among.copy_(log_p[1:] - others)
             self._moved.raw.copy_(odds.clamp(1e-6, 1 - 1e-6).logit()[None])
 
+    def log_odds(self) -> tuple[Tensor, Tensor]:
+        """The parameters of the probabilities: of the other rotations, and of q."""
+        return self._among, self._moved.raw
+
+    @torch.no_grad()
+    def complete(self, tolerance: float = 0.2) -> Named:
+        """Move rotations to the elements of the finite group that the likely ones are nearest to.
+
+        All elements but the identity are then equally likely, and the identity's probability is
+        that of each, or 1 less the cap. A distribution that does not change when it is composed
+        with itself is the uniform one on a group (Kawada and Ito 1940). Nothing is changed if the
+        nearest group is infinite or there is none. Returns what `named` does.
+        """
+        found = self.named(tolerance)
+        if found.elements is None:
+            return found
+        so3, places = SO3().double(), self._elements()[1:].double().cpu()
+        elements = so3.normalize(found.elements)
+        away = distance(elements, torch.eye(3).double())
+        elements = elements[away > away.min()]
+        rows: list[int] = []
+        for g in elements:
+            apart = distance(places, g)
+            apart[rows] = torch.inf
+            rows.append(int(apart.argmin()))
+        q, cap = len(rows) / (len(rows) + 1), float(self._moved.cap)
+        self._places[rows] = so3.log(elements).to(self._places)
+        self._among.fill_(NEVER)[rows] = 0.0
+        share = torch.tensor(q / cap).clamp(1e-6, 1 - 1e-6)
+        self._moved.raw.fill_(float(share.logit()))
+        return found
+
     def peaks(
         self, tolerance: float = 0.1, share: float = SHARE
     ) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, " n"]]:
         """The likely rotations and their probabilities, in float64, the identity included.
 
         Rotations within `tolerance` (rad) are merged into their mean. Left out are then those with
-        less than `share` times the largest probability among all but the identity's.
+        less than `share` times the largest probability of a rotation other than the identity.
         """
         with torch.no_grad():
             g, p = (x.double().cpu() for x in self.support())
+        largest = p[1:].max()  # it may be near the identity
         g, p = merge(g, tolerance, p)
-        likely = p >= share * p[1:].max() if len(p) > 1 else p > 0
+        likely = p >= share * torch.cat([p[1:], largest[None]]).max()
         likely[0] = True  # the identity's, since it has at least half of the probability
         return g[likely], p[likely]
 

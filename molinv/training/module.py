@@ -16,6 +16,7 @@ from .allowance import EVERY, Allowance
 from .config import RunConfig
 from .noise import keyed_noise
 from .recipe import Diverged, Recipe
+from .settling import settle
 
 VIEWS = ("stored", "rotated")  # the orientations of the validation examples
 
@@ -85,12 +86,26 @@ class Joint(Recipe):
         x, *extra = inputs
         identity = self.network.distribution.group.identity(self.network.input.size(x))
         values, _ = self.network.run(identity, x, *extra)
+        return self._over_processes(self._terms(values, batch), len(batch))[0]
+
+    def _terms(self, outputs: Tensor, batch: Any) -> list[Term]:
+        """The mean of each term of the loss over a batch."""
         terms = []
-        for found in self._losses(values, batch):
+        for found in self._losses(outputs, batch):
             losses, there = found if isinstance(found, tuple) else (found, torch.ones_like(found))
             count = there.sum()
             terms.append(Term(losses.sum() / count.clamp_min(1), count))
-        return self._over_processes(terms, len(batch))[0]
+        return terms
+
+    def settle(self, batch: Any) -> None:
+        """Measure the probabilities of `Peaks` on a batch, see `settling.settle`."""
+        batch = self.task.prepare(batch)
+        inputs = self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
+        settle(
+            self.network,
+            lambda outputs: self._total([term.mean for term in self._terms(outputs, batch)]),
+            *inputs,
+        )
 
     def noise(self) -> Float[Tensor, "c n m"]:
         """The noise of this epoch's group elements, for every copy of every example."""

@@ -30,6 +30,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from .. import __version__
 from ..atomic import atomic_write
+from ..distributions import Peaks
 from ..errors import InputError, Terminated
 from ..sharing import has_bf16, share_cores
 from ..tasks.energy_forces import check_gradient
@@ -48,6 +49,7 @@ from .picture_config import PictureConfig
 from .picture_data import PictureData
 from .saved import ENSEMBLE, Saved
 from .schedule import Schedule
+from .settling import Settling
 from .source import prepare
 
 # settings that may change when a run is resumed
@@ -141,6 +143,8 @@ def _train(
                 f"{config.precision} is slow on this processor, which has no bf16 instructions: "
                 "--precision 32-true is faster here."
             )
+        if isinstance(network.distribution, Peaks) and isinstance(data, MoleculeData):
+            trainer.callbacks.append(Settling(schedule))  # pyright: ignore
         if watch is not None:
             trainer.callbacks.append(_Watch(watch))  # pyright: ignore[reportAttributeAccessIssue]
         if trainer.is_global_zero:

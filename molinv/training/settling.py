@@ -1,10 +1,11 @@
-"""Exact probabilities of the rotations of `Peaks`, after training."""
+"""Exact probabilities of the rotations of `Peaks`, during and after training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import lightning.pytorch as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -12,8 +13,11 @@ from torch import Tensor
 from ..augment import Augmented
 from ..distributions import Peaks
 from ..errors import InputError
+from .schedule import Schedule
 
 LAM = 0.02  # in standard deviations of the target: the rise of the error that makes p fall by e
+WHEN = (0.3, 0.45, 0.6, 0.8)  # fractions of a run after which the probabilities are measured
+EXAMPLES = 256  # training examples that they are measured on, during the run
 
 
 @torch.no_grad()
@@ -42,3 +46,48 @@ def settle(
     losses = torch.stack(means)
     mu.settle(losses, lam)
     return losses
+
+
+class Settling(pl.Callback):
+    """Measures the probabilities of `Peaks` at the fractions WHEN of a run, and completes groups.
+
+    What a few draws say of a rotation is too noisy to rule it out, and a network that is shown
+    wrong rotations fits worse. So the probabilities are those of `settle` from then on, or those of
+    the finite group that is nearest (see `Peaks.complete`). They are held until they are measured
+    again; the places go on learning. A wrong element of a group is found by the next measurement.
+    The number of measurements is in the checkpoint.
+    """
+
+    def __init__(self, schedule: Schedule):
+        self.schedule, self.done = schedule, 0
+        self.held: list[Tensor] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"done": self.done}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.done = state_dict["done"]
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        module: Any = pl_module
+        mu: Peaks = module.network.distribution
+        over = self.schedule.progress(trainer.global_step, int(trainer.num_training_batches))
+        due = sum(over >= share for share in WHEN)
+        if due > self.done:
+            data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
+            module.settle(data.stored.gather(data.train[:EXAMPLES]))
+            mu.complete()
+        if due > self.done or (due and not self.held):
+            self.held = [raw.detach().clone() for raw in mu.log_odds()]
+        self.done = due
+
+    @torch.no_grad()
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
+    ) -> None:
+        if self.held:
+            raws = pl_module.network.distribution.log_odds()  # pyright: ignore
+            for raw, kept in zip(raws, self.held, strict=True):
+                raw.copy_(kept)

@@ -149,6 +149,43 @@ def test_likely_rotations_are_merged():
     assert str(mu.named()) in ("C3 about (0.00, 0.00, 1.00)", "C3 about (-0.00, -0.00, -1.00)")
 
 
+def turned(angles, among, axis=(0.0, 0.6, 0.8)):
+    """Peaks at turns about an axis, in degrees, with these log-probabilities."""
+    mu = D.Peaks(SO3(), count=len(angles)).double()
+    with torch.no_grad():
+        turns = torch.tensor(angles).double().deg2rad()
+        mu._places.copy_(turns[:, None] * torch.tensor(axis).double())
+        mu._among.copy_(torch.tensor(among).double())
+    return mu
+
+
+@pytest.mark.parametrize("angles", [[87, 182, 268, 130, 50], [182, 271, 3, 130, 50]])
+def test_a_nearly_found_group_is_completed_with_equal_probabilities(angles):
+    mu = turned(angles, [0.0, -1, -0.5, -9, -9])  # the second time without one of the elements
+    assert mu.complete().symbol == "C4"
+    g, p = mu.peaks()
+    assert p.tolist() == pytest.approx([1 / 2, 1 / 6, 1 / 6, 1 / 6], abs=1e-4)
+    products = (g[:, None] @ g).flatten(0, 1)
+    assert distance(products[:, None], g).amin(1).max() < 1e-6
+    two = turned([178, 30], [0.0, -9])
+    assert two.complete().symbol == "C2"
+    assert two.probabilities().tolist() == pytest.approx([1 / 2, 1 / 2, 0], abs=1e-4)
+
+
+@pytest.mark.parametrize("angles", [[40, 75, 110], list(range(10, 360, 10))])
+def test_rotations_of_no_finite_group_are_left_as_they_are(angles):
+    mu = turned(angles, [0.0] * len(angles))
+    before = copy.deepcopy(mu.state_dict())
+    assert mu.complete().elements is None
+    assert all(torch.equal(before[name], value) for name, value in mu.state_dict().items())
+
+
+def test_without_a_symmetry_the_identity_alone_is_left():
+    mu = turned([1.0, 40], [0.0, -9])
+    assert mu.complete().symbol == "C1"
+    assert float(mu.probabilities()[0].detach()) > 1 - 1e-4
+
+
 def test_a_state_is_saved_and_loaded():
     mu = off_the_start()
     other = D.Peaks(SO3(), count=12).double()

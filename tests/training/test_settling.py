@@ -1,0 +1,47 @@
+"""Probabilities of Peaks that are measured while a network trains."""
+
+import csv
+
+import pytest
+from small_run import small
+
+from molinv.training import settling
+from molinv.training.module import Joint
+from molinv.training.run import train
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """The epochs in which probabilities are measured, half-way through each run."""
+    epochs, before = [], Joint.settle
+
+    def settle(self, batch):
+        epochs.append((self.current_epoch, len(batch)))
+        before(self, batch)
+
+    monkeypatch.setattr(settling, "WHEN", (0.5,))
+    monkeypatch.setattr(Joint, "settle", settle)
+    return epochs
+
+
+def moved(folder):
+    """The probability of a rotation other than the identity, after each epoch."""
+    with (folder / "metrics.csv").open() as file:
+        return [float(row["extent_moved"]) for row in csv.DictReader(file)]
+
+
+def test_probabilities_are_measured_once_and_then_held_also_in_a_resumed_run(tmp_path, measured):
+    peaks = {"distribution": "Peaks", "distribution_args": {"count": 6}, "group_lr": 0.3}
+    folder = train(small(tmp_path / "run", targets="homo", **peaks))
+    assert measured == [(2, 128)]
+    start, first, second, *held = moved(folder)
+    assert len({start, first, second}) == 3
+    assert held[0] == held[1] != second
+    train(small(tmp_path / "run", targets="homo", epochs=6, **peaks))
+    assert measured == [(2, 128)]
+    assert moved(folder)[-4:] == [held[0]] * 4
+
+
+def test_other_distributions_are_not_measured(tmp_path, measured):
+    train(small(tmp_path / "run", targets="homo", epochs=2))
+    assert not measured
