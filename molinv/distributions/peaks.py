@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import log
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -17,6 +19,7 @@ from .listed import Listed, drawn
 
 _TILT = (0.3, -0.5, 0.7)  # rad, so that the first places lie on no axis or plane of coordinates
 LEAST = 1e-4  # smallest share, in units of the mean, that the natural gradient is exact for
+LITTLE = 0.01  # probability of rotations that form no group
 NEVER = -40.0  # log-probability of a rotation that is not drawn
 SHARE = 0.1  # least probability of a peak, in units of the largest
 
@@ -133,10 +136,12 @@ class Peaks(Listed):
 
         All elements but the identity are then equally likely, and the identity's probability is
         that of each, or 1 less the cap. A distribution that does not change when it is composed
-        with itself is the uniform one on a group (Kawada and Ito 1940). Nothing is changed if the
-        nearest group is infinite or there is none. Returns what `named` does.
+        with itself is the uniform one on a group (Kawada and Ito 1940). If there is no group, q
+        becomes LITTLE. An infinite group changes nothing. Returns what `named` does.
         """
-        found = self.named(tolerance)
+        found, cap = self.named(tolerance), float(self._moved.cap)
+        if found.symbol is None:
+            self._moved.raw.fill_(logit(min(LITTLE / cap, 0.5)))
         if found.elements is None:
             return found
         so3, places = SO3().double(), self._elements()[1:].double().cpu()
@@ -148,11 +153,10 @@ class Peaks(Listed):
             apart = distance(places, g)
             apart[rows] = torch.inf
             rows.append(int(apart.argmin()))
-        q, cap = len(rows) / (len(rows) + 1), float(self._moved.cap)
+        q = len(rows) / (len(rows) + 1)
         self._places[rows] = so3.log(elements).to(self._places)
         self._among.fill_(NEVER)[rows] = 0.0
-        share = torch.tensor(q / cap).clamp(1e-6, 1 - 1e-6)
-        self._moved.raw.fill_(float(share.logit()))
+        self._moved.raw.fill_(logit(min(max(q / cap, 1e-6), 1 - 1e-6)))
         return found
 
     def peaks(
@@ -174,3 +178,8 @@ class Peaks(Listed):
     def named(self, tolerance: float = 0.2) -> Named:
         """The group of rotations that the peaks are nearest to (see `groups.name_rotations`)."""
         return name_rotations(self.peaks()[0], tolerance)
+
+
+def logit(p: float) -> float:
+    """log(p / (1 - p))."""
+    return log(p / (1 - p))

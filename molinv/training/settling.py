@@ -17,7 +17,7 @@ from .schedule import Schedule
 
 LAM = 0.02  # in standard deviations of the target: the rise of the error that makes p fall by e
 WHEN = (0.3, 0.45, 0.6, 0.8)  # fractions of a run after which the probabilities are measured
-EXAMPLES = 256  # training examples that they are measured on, during the run
+EXAMPLES = 256  # validation examples that they are measured on, at most
 
 
 @torch.no_grad()
@@ -33,6 +33,7 @@ def settle(
 
     The probabilities become proportional to exp(-loss / lam) (see `Peaks.settle`). Training
     estimates them from a few draws of each rotation; this uses all the examples for all of them.
+    Give held-out examples, because a network fits its training examples best as they are stored.
     `loss(output)` returns unreduced losses, as for `Augmented.risk`. Returns the mean losses, in
     the order of `support`. Raises InputError for a model with another distribution.
     """
@@ -55,7 +56,8 @@ class Settling(pl.Callback):
     wrong rotations fits worse. So the probabilities are those of `settle` from then on, or those of
     the finite group that is nearest (see `Peaks.complete`). They are held until they are measured
     again; the places go on learning. A wrong element of a group is found by the next measurement.
-    The number of measurements is in the checkpoint.
+    The examples are those of validation: training examples are fitted best as they are stored,
+    which speaks against every rotation. The number of measurements is in the checkpoint.
     """
 
     def __init__(self, schedule: Schedule):
@@ -77,7 +79,7 @@ class Settling(pl.Callback):
         due = sum(over >= share for share in WHEN)
         if due > self.done:
             data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
-            module.settle(data.stored.gather(data.train[:EXAMPLES]))
+            module.settle(data.stored.gather(data.valid[:EXAMPLES]))
             mu.complete()
         if due > self.done or (due and not self.held):
             self.held = [raw.detach().clone() for raw in mu.log_odds()]

@@ -33,12 +33,12 @@ def moved(folder):
 def test_probabilities_are_measured_once_and_then_held_also_in_a_resumed_run(tmp_path, measured):
     peaks = {"distribution": "Peaks", "distribution_args": {"count": 6}, "group_lr": 0.3}
     folder = train(small(tmp_path / "run", targets="homo", **peaks))
-    assert measured == [(2, 128)]
+    assert measured == [(2, 32)]
     start, first, second, *held = moved(folder)
     assert len({start, first, second}) == 3
     assert held[0] == held[1] != second
     train(small(tmp_path / "run", targets="homo", epochs=6, **peaks))
-    assert measured == [(2, 128)]
+    assert measured == [(2, 32)]
     assert moved(folder)[-4:] == [held[0]] * 4
 
 

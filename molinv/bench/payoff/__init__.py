@@ -122,7 +122,7 @@ def _measure(data: Set, method: str, config: TrainConfig, copies: int) -> dict[s
     if copies:
         found["averaged"] = residuals(saved, store, test, copies).mae[0]
     if method == LEARNED:
-        examples = store.gather(source.parts.train[:SETTLED])
+        examples = store.gather(source.parts.valid[:SETTLED])
         found["learned"] = data.judge(saved.network, saved.task, examples)
     return found
 

@@ -44,7 +44,7 @@ FIXED: dict[str, Any] = {
 }
 PASSES = 40  # least, over the training examples
 SIZE = {"width": 64, "layers": 2}  # of the network
-SETTLED = 1000  # training examples that measure the final probabilities
+SETTLED = 1000  # validation examples that measure the final probabilities, at most
 NEAR = 10.0  # degrees from the true axis
 OFF = 0.25  # rad, half-widths about the axis from pi, and about other axes from 0
 
@@ -82,7 +82,7 @@ class Set(ABC):
     def judge(self, network: Augmented, task: Task, examples: Batch) -> dict[str, Any]:
         """What was learned, in words as `found`, and whether it is `right`.
 
-        `task` and training examples serve to measure the network's loss.
+        `task` and validation examples serve to measure the network's loss.
         """
 
     def config(self, method: str, size: int, seed: int, steps: int, out: Path) -> TrainConfig:
@@ -193,7 +193,7 @@ class SurfaceSet(Set):
     def judge(self, network: Augmented, task: Task, examples: Batch) -> dict[str, Any]:
         """The learned group of rotations, and whether it is the slab's about its normal.
 
-        The probabilities are first measured on all examples, see `training.settling`.
+        The probabilities are first measured on the examples, see `training.settling`.
         """
         mu = network.distribution
         assert isinstance(mu, Peaks)
