@@ -15,8 +15,10 @@ from ..distributions import Peaks
 from ..errors import InputError
 from .schedule import Schedule
 
-LAM = 0.02  # in standard deviations of the target: the rise of the error that makes p fall by e
-WHEN = (0.3, 0.45, 0.6, 0.8)  # fractions of a run after which the probabilities are measured
+SHARE = 0.2  # of the identity's loss: the rise of the loss that makes p fall by e
+LEAST = 1e-3  # in standard deviations of the target: the same for a network without errors
+# fractions of a run after which the probabilities are measured
+WHEN = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9)
 EXAMPLES = 256  # validation examples that they are measured on, at most
 
 
@@ -26,14 +28,16 @@ def settle(
     loss: Callable[[Any], Tensor],
     x: Any,
     *extra: Any,
-    lam: float = LAM,
+    lam: float | None = None,
     **named: Any,
 ) -> Float[Tensor, " m"]:
     """Measure the mean loss of every rotation of `Peaks`, and set the probabilities from it.
 
-    The probabilities become proportional to exp(-loss / lam) (see `Peaks.settle`). Training
-    estimates them from a few draws of each rotation; this uses all the examples for all of them.
-    Give held-out examples, because a network fits its training examples best as they are stored.
+    The probabilities become proportional to exp(-loss / lam) (see `Peaks.settle`). If `lam` is not
+    given, it is a fifth of the identity's loss: the better the network is, the smaller are the
+    differences that count. Training estimates the probabilities from a few draws of each rotation;
+    this uses all the examples for all of them. Give held-out examples, because a network fits its
+    training examples best as they are stored.
     `loss(output)` returns unreduced losses, as for `Augmented.risk`. Returns the mean losses, in
     the order of `support`. Raises InputError for a model with another distribution.
     """
@@ -45,7 +49,7 @@ def settle(
         value, _ = model.run(g.expand(size, -1, -1), x, *extra, **named)
         means.append(loss(value).mean())
     losses = torch.stack(means)
-    mu.settle(losses, lam)
+    mu.settle(losses, max(SHARE * float(losses[0]), LEAST) if lam is None else lam)
     return losses
 
 

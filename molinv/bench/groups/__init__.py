@@ -35,6 +35,7 @@ from .tasks import FIRST, NOT_ENOUGH, ROWS, Data, Row, make
 
 # the same for all rows
 RECIPE: dict[str, Any] = {"lam": 0.05, "wait": 0.2, "muon_lr": 1e-2, "batch_size": 128}
+LAM = 0.02  # of the final probabilities, in standard deviations of the target
 NEAR = 10.0  # degrees
 SEED = 11  # the first; smaller ones served to choose the setting
 SETTLED = 1000  # training examples from which the final probabilities are computed
@@ -104,7 +105,7 @@ def measure(row: Row, settings: Settings) -> dict[str, Any]:
     seen = (data.x[:-held], data.y[:-held])
     fit(model, seen, steps=settings.steps, seed=settings.seed, progress=False, **RECIPE)
     few = [part[:SETTLED] for part in seen]
-    settle(model, lambda out: (out - few[1]).abs(), few[0])
+    settle(model, lambda out: (out - few[1]).abs(), few[0], lam=LAM)
     found = mu.named()
     ratio = unlearned(model, data, held)
     said = NOT_ENOUGH if ratio > UNLEARNED else found.symbol or "no group"
