@@ -19,7 +19,6 @@ from .listed import Listed, drawn
 
 _TILT = (0.3, -0.5, 0.7)  # rad, so that the first places lie on no axis or plane of coordinates
 LEAST = 1e-4  # smallest share, in units of the mean, that the natural gradient is exact for
-LITTLE = 0.01  # probability of rotations that form no group
 NEVER = -40.0  # log-probability of a rotation that is not drawn
 SHARE = 0.1  # least probability of a peak, in units of the largest
 
@@ -136,12 +135,10 @@ class Peaks(Listed):
 
         All elements but the identity are then equally likely, and the identity's probability is
         that of each, or 1 less the cap. A distribution that does not change when it is composed
-        with itself is the uniform one on a group (Kawada and Ito 1940). If there is no group, q
-        becomes LITTLE. An infinite group changes nothing. Returns what `named` does.
+        with itself is the uniform one on a group (Kawada and Ito 1940). Nothing is changed if the
+        nearest group is infinite or there is none. Returns what `named` does.
         """
         found, cap = self.named(tolerance), float(self._moved.cap)
-        if found.symbol is None:
-            self._moved.raw.fill_(logit(min(LITTLE / cap, 0.5)))
         if found.elements is None:
             return found
         so3, places = SO3().double(), self._elements()[1:].double().cpu()

@@ -15,7 +15,7 @@ from ..distributions import Peaks
 from ..errors import InputError
 from .schedule import Schedule
 
-SHARE = 0.2  # of the identity's loss: the rise of the loss that makes p fall by e
+SHARE = 0.5  # of the identity's loss: the rise of the loss that makes p fall by e
 LEAST = 1e-3  # in standard deviations of the target: the same for a network without errors
 # fractions of a run after which the probabilities are measured
 WHEN = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -34,7 +34,7 @@ def settle(
     """Measure the mean loss of every rotation of `Peaks`, and set the probabilities from it.
 
     The probabilities become proportional to exp(-loss / lam) (see `Peaks.settle`). If `lam` is not
-    given, it is a fifth of the identity's loss: the better the network is, the smaller are the
+    given, it is half of the identity's loss: the better the network is, the smaller are the
     differences that count. Training estimates the probabilities from a few draws of each rotation;
     this uses all the examples for all of them. Give held-out examples, because a network fits its
     training examples best as they are stored.
@@ -57,23 +57,24 @@ class Settling(pl.Callback):
     """Measures the probabilities of `Peaks` at the fractions WHEN of a run, and completes groups.
 
     What a few draws say of a rotation is too noisy to rule it out, and a network that is shown
-    wrong rotations fits worse. So the probabilities are those of `settle` from then on, or those of
-    the finite group that is nearest (see `Peaks.complete`). They are held until they are measured
-    again; the places go on learning. A wrong element of a group is found by the next measurement.
-    The examples are those of validation: training examples are fitted best as they are stored,
-    which speaks against every rotation. The number of measurements is in the checkpoint.
+    wrong rotations fits worse. If the likely rotations are near a group, the probabilities become
+    those of the group (see `Peaks.complete`), and are held until they are measured again; the
+    places go on learning. A wrong element of a group is found by the next measurement. If there is
+    no group yet, training continues as if nothing had been measured. The examples are those of
+    validation: training examples are fitted best as they are stored, which speaks against every
+    rotation. What is held is in the checkpoint.
     """
 
     def __init__(self, schedule: Schedule):
-        self.schedule, self.done = schedule, 0
-        self.held: list[Tensor] = []
+        self.schedule, self.done, self.holds = schedule, 0, False
 
     def state_dict(self) -> dict[str, Any]:
-        return {"done": self.done}
+        return {"done": self.done, "holds": self.holds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.done = state_dict["done"]
+        self.done, self.holds = state_dict["done"], state_dict["holds"]
 
+    @torch.no_grad()
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
@@ -81,19 +82,22 @@ class Settling(pl.Callback):
         mu: Peaks = module.network.distribution
         over = self.schedule.progress(trainer.global_step, int(trainer.num_training_batches))
         due = sum(over >= share for share in WHEN)
+        before = [raw.clone() for raw in mu.log_odds()]
         if due > self.done:
             data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
             module.settle(data.stored.gather(data.valid[:EXAMPLES]))
-            mu.complete()
-        if due > self.done or (due and not self.held):
-            self.held = [raw.detach().clone() for raw in mu.log_odds()]
+            self.holds = mu.complete().symbol is not None
+            if not self.holds:
+                for raw, value in zip(mu.log_odds(), before, strict=True):
+                    raw.copy_(value)
         self.done = due
+        self.held = [raw.clone() for raw in mu.log_odds()]
 
     @torch.no_grad()
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
     ) -> None:
-        if self.held:
+        if self.holds:
             raws = pl_module.network.distribution.log_odds()  # pyright: ignore
-            for raw, kept in zip(raws, self.held, strict=True):
-                raw.copy_(kept)
+            for raw, value in zip(raws, self.held, strict=True):
+                raw.copy_(value)
