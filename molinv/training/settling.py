@@ -60,19 +60,21 @@ class Settling(pl.Callback):
     wrong rotations fits worse. If the likely rotations are near a group, the probabilities become
     those of the group (see `Peaks.complete`), and are held until they are measured again; the
     places go on learning. A wrong element of a group is found by the next measurement. If there is
-    no group yet, training continues as if nothing had been measured. The examples are those of
-    validation: training examples are fitted best as they are stored, which speaks against every
-    rotation. What is held is in the checkpoint.
+    no group, or none any more, training continues with the last probabilities that were not held.
+    The examples are those of validation: training examples are fitted best as they are stored,
+    which speaks against every rotation. The state is in the checkpoint.
     """
 
     def __init__(self, schedule: Schedule):
-        self.schedule, self.done, self.holds = schedule, 0, False
+        self.schedule, self.done = schedule, 0
+        self.free: list[Tensor] = []  # not empty where probabilities are held
+        self.held: list[Tensor] = []
 
     def state_dict(self) -> dict[str, Any]:
-        return {"done": self.done, "holds": self.holds}
+        return {"done": self.done, "free": self.free}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.done, self.holds = state_dict["done"], state_dict["holds"]
+        self.done, self.free = state_dict["done"], state_dict["free"]
 
     @torch.no_grad()
     def on_train_batch_start(
@@ -82,22 +84,25 @@ class Settling(pl.Callback):
         mu: Peaks = module.network.distribution
         over = self.schedule.progress(trainer.global_step, int(trainer.num_training_batches))
         due = sum(over >= share for share in WHEN)
-        before = [raw.clone() for raw in mu.log_odds()]
         if due > self.done:
+            free = self.free or [raw.clone() for raw in mu.log_odds()]
             data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
             module.settle(data.stored.gather(data.valid[:EXAMPLES]))
-            self.holds = mu.complete().symbol is not None
-            if not self.holds:
-                for raw, value in zip(mu.log_odds(), before, strict=True):
-                    raw.copy_(value)
+            self.free = [] if mu.complete().symbol is None else free
+            if not self.free:
+                _set(mu, free)
         self.done = due
         self.held = [raw.clone() for raw in mu.log_odds()]
 
-    @torch.no_grad()
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
     ) -> None:
-        if self.holds:
-            raws = pl_module.network.distribution.log_odds()  # pyright: ignore
-            for raw, value in zip(raws, self.held, strict=True):
-                raw.copy_(value)
+        if self.free:
+            _set(pl_module.network.distribution, self.held)  # pyright: ignore
+
+
+@torch.no_grad()
+def _set(mu: Peaks, values: list[Tensor]) -> None:
+    """Set the parameters of the probabilities."""
+    for raw, value in zip(mu.log_odds(), values, strict=True):
+        raw.copy_(value)

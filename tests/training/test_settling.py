@@ -50,6 +50,17 @@ def test_probabilities_of_a_group_are_held_also_in_a_resumed_run(tmp_path, measu
     assert (moved(folder)[-1] == before) == (group is not None)
 
 
+def test_a_group_that_was_wrong_is_given_up(tmp_path, monkeypatch):
+    found = iter(["C2", None])
+    monkeypatch.setattr(settling, "WHEN", (0.25, 0.75))
+    monkeypatch.setattr(D.Peaks, "complete", lambda mu: SimpleNamespace(symbol=next(found)))
+    peaks = {"distribution": "Peaks", "distribution_args": {"count": 6}, "group_lr": 0.01}
+    _, first, second, third, last = moved(train(small(tmp_path, targets="homo", **peaks)))
+    assert second == third
+    assert abs(second - first) > 0.05  # measured
+    assert abs(last - first) < 0.05  # as before the first measurement
+
+
 def test_other_distributions_are_not_measured(tmp_path, measured):
     train(small(tmp_path / "run", targets="homo", epochs=2))
     assert not measured

@@ -2,7 +2,7 @@
 
 Methods differ in the distribution on rotations alone: none, full (Haar on all rotations), the box
 and the reward of Augerino, learned, and the true group given. The data are molecules in an electric
-field (`molinv.datasets.electric_field`) and clusters over a metal slab (`molinv.datasets.surface`).
+field (`molinv.datasets.electric_field`) and single atoms over a slab (`molinv.datasets.surface`).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def main(
         methods: none, full, Augerino, learned, true group, separated by commas; all if not given.
         molecules: number of molecules in the field.
         geometries: displaced geometries of each molecule, each in a random orientation. Of all
-            together, a tenth is for validation and a tenth for the test. There are as many clusters
+            together, a tenth is for validation and a tenth for the test. There are as many atoms
             over the slab as geometries of all molecules.
         strength: the field in atomic units; its axis is drawn from a seed.
         copies: elements of the method's own distribution that a second test error is averaged
@@ -73,10 +73,10 @@ def main(
     counts = sorted(numbers(sizes, "size"))
     folder, console = Path(out), wide(200)
     field = Settings(molecules, strength, geometries=geometries)
-    clusters = surface.Settings(molecules * geometries, atoms=2)
+    adatoms = surface.Settings(molecules * geometries, atoms=1)
     known = {
         FieldSet.name: FieldSet(folder / FieldSet.name, data, field),
-        SurfaceSet.name: SurfaceSet(folder / SurfaceSet.name, clusters),
+        SurfaceSet.name: SurfaceSet(folder / SurfaceSet.name, adatoms),
     }
     taken = [known[name] for name in listed(sets, "set", known)]
     for each in taken:

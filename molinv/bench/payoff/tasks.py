@@ -155,7 +155,7 @@ class FieldSet(Set):
 
 @dataclass(frozen=True)
 class SurfaceSet(Set):
-    """Clusters over a metal slab, see `datasets.surface`.
+    """Single atoms over a metal slab, see `datasets.surface`.
 
     Given are the turns about the normal through an atom. The slab's mirror planes and slides by
     lattice vectors are not rotations about the origin; no method has them.
