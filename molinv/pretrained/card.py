@@ -19,7 +19,7 @@ from ..prediction.evaluate import interval_table, table
 from ..training.config import read_config
 from ..training.members import first_member, is_ensemble, load_model, read_members
 from ..training.saved import evaluated
-from ..training.shipped import by_geometry
+from ..training.shipped import BY_XTB, by_geometry
 from . import DEFAULT, FILES, find
 
 
@@ -54,6 +54,7 @@ def summary(name: str) -> list[str]:
     few, many = facts["atoms"]
     made = name == by_geometry(EMBEDDED)
     given = "RDKit's geometries (SMILES, InChI)" if made else "given 3-D coordinates"
+    given += ", and tblite (molinv[xtb])" * (name == BY_XTB)
     taken = f"{given}; {symbols(facts['elements'])}; {few} to {many} atoms"
     path = folder / "evaluation.json"
     if not path.is_file():

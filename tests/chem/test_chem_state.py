@@ -246,7 +246,7 @@ def test_a_model_refuses_states_that_it_was_not_trained_on(tmp_path, capsys):
 def test_the_shipped_model_takes_only_neutral_closed_shell_molecules(tmp_path):
     path = tmp_path / "a.xyz"
     path.write_text(f"3\n\n{WATER}2\n\n{HYDROXYL}3\ncharge=1\n{WATER}")
-    predictor = Predictor()
+    predictor = Predictor("qm9")
     reasons = [getattr(predictor.usable(item), "reason", None) for item in read(path)]
     assert reasons[0] is None
     start = "model qm9 was trained on neutral closed-shell molecules only; this one has "
