@@ -19,7 +19,8 @@ from .listed import Listed, drawn
 
 _TILT = (0.3, -0.5, 0.7)  # rad, so that the first places lie on no axis or plane of coordinates
 LEAST = 1e-4  # smallest share, in units of the mean, that the natural gradient is exact for
-NEVER = -40.0  # log-probability of a rotation that is not drawn
+NEVER = -60.0  # log-probability of a rotation that is not drawn
+DRAWN = 1e-24  # smallest probability of one that is
 SHARE = 0.1  # least probability of a peak, in units of the largest
 
 
@@ -73,6 +74,11 @@ class Peaks(Listed):
         places = so3.log(so3.exp(torch.tensor(_TILT).double()) @ super_fibonacci(count))
         self._places = nn.Parameter(places.to(torch.get_default_dtype()), requires_grad=learn)
 
+    @property
+    def places(self) -> nn.Parameter:
+        """The rotation vectors (k, 3) of the rotations other than the identity, in rad."""
+        return self._places
+
     def _elements(self) -> Float[Tensor, "m 3 3"]:
         return torch.cat([self.group.identity(1), self.group.exp(self._places)])
 
@@ -91,14 +97,15 @@ class Peaks(Listed):
         """The identity and one other rotation for each row of noise, with weights.
 
         Half of the other rotations are drawn with equal probabilities, so that unlikely ones are
-        compared as well; the weights correct for it (importance sampling). The loss of the
-        identity on the same example is the baseline of the other's. A support of at most `most`
-        elements is summed exactly.
+        compared as well, except for those that `complete` has left out; the weights correct for it
+        (importance sampling). The loss of the identity on the same example is the baseline of the
+        other's. A support of at most `most` elements is summed exactly.
         """
         if self.m <= most:
             return super().weighted(noise, most)
         elements, among = self._elements(), self.shares()
-        proposal = (among.detach() + 1 / len(among)) / 2
+        every = (among.detach() > DRAWN).to(among)
+        proposal = (among.detach() + every / every.sum()) / 2
         index = drawn(proposal, noise)
         weight = self._moved() * among[index] / proposal[index]
         pair = torch.stack([elements[:1].expand(len(noise), -1, -1), elements[1:][index]])

@@ -16,7 +16,7 @@ from .allowance import EVERY, Allowance
 from .config import RunConfig
 from .noise import keyed_noise
 from .recipe import Diverged, Recipe
-from .settling import settle
+from .settling import FEW, refine, settle
 
 VIEWS = ("stored", "rotated")  # the orientations of the validation examples
 
@@ -97,15 +97,25 @@ class Joint(Recipe):
             terms.append(Term(losses.sum() / count.clamp_min(1), count))
         return terms
 
-    def settle(self, batch: Any) -> None:
-        """Measure the probabilities of `Peaks` on a batch, see `settling.settle`."""
+    def settle(self, batch: Any, seen: Any = None) -> None:
+        """Measure the probabilities of `Peaks` on a batch, see `settling.settle`.
+
+        With `seen`, a batch of training examples, the best rotations are refined on it first.
+        """
+        losses = settle(self.network, *self._measured(batch))
+        if seen is not None:
+            best = losses[1:].argsort()[:FEW]
+            refine(self.network, best, *self._measured(seen))
+            settle(self.network, *self._measured(batch))
+
+    def _measured(self, batch: Any) -> tuple[Any, ...]:
+        """The mean loss of outputs of a batch, and the network's inputs."""
         batch = self.task.prepare(batch)
-        inputs = self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
-        settle(
-            self.network,
-            lambda outputs: self._total([term.mean for term in self._terms(outputs, batch)]),
-            *inputs,
-        )
+
+        def loss(outputs: Tensor) -> Tensor:
+            return self._total([term.mean for term in self._terms(outputs, batch)])
+
+        return loss, *self.network.model.inputs(batch)  # pyright: ignore[reportCallIssue]
 
     def noise(self) -> Float[Tensor, "c n m"]:
         """The noise of this epoch's group elements, for every copy of every example."""

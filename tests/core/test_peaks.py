@@ -10,7 +10,7 @@ from molinv import Augmented, fit, groups
 from molinv import distributions as D
 from molinv.errors import InputError
 from molinv.groups.merging import distance
-from molinv.training.settling import settle
+from molinv.training.settling import refine, settle
 
 SO3 = groups.SO3
 
@@ -133,6 +133,28 @@ def test_probabilities_are_settled_on_examples():
     assert torch.allclose(mu.shares(), (-losses[1:] / 0.1).softmax(0), atol=1e-5)
     with pytest.raises(InputError, match="expected a model with Peaks, got HaarBall"):
         settle(Augmented(Height(), D.HaarBall(SO3())), lambda out: out, x)
+
+
+def test_chosen_rotations_are_refined_to_the_nearest_symmetry():
+    class Fourth(torch.nn.Module):
+        def forward(self, x):
+            a, b, c = x.unbind(-1)
+            return (a**4 + b**4 + 2 * c + 5 * c**2).sum(1)
+
+    model = Augmented(Fourth(), D.Peaks(SO3(), count=4))
+    mu = model.distribution
+    assert isinstance(mu, D.Peaks)
+    near = torch.tensor([[0.2, 0.1, 1.4], [0.1, 0, 3.0], [0, 0.1, -1.8], [0.3, 0.2, 0.8]])
+    with torch.no_grad():
+        mu.places.copy_(near)
+    x = torch.randn(300, 1, 3, generator=seed())
+    x = x / x.norm(dim=-1, keepdim=True)
+    y = model.model(x)
+    refine(model, torch.tensor([0, 1, 2]), lambda out: (out - y).abs(), x)
+    found = mu.places.detach()
+    quarters = torch.tensor([1.0, 2, -1])[:, None] * torch.tensor([0, 0, math.pi / 2])
+    assert distance(SO3().exp(found[:3]), SO3().exp(quarters)).max() < 0.05
+    assert torch.equal(found[3], near[3])
 
 
 def test_likely_rotations_are_merged():

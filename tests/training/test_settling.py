@@ -17,9 +17,9 @@ def measured(monkeypatch):
     """The epochs in which probabilities are measured, half-way through each run."""
     epochs, before = [], Joint.settle
 
-    def settle(self, batch):
+    def settle(self, batch, seen=None):
         epochs.append((self.current_epoch, len(batch)))
-        before(self, batch)
+        before(self, batch, seen)
 
     monkeypatch.setattr(settling, "WHEN", (0.5,))
     monkeypatch.setattr(Joint, "settle", settle)
