@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from . import field, surface, xtb
+from . import field, matrix, surface, xtb
 from .parsing import parse
 
 SUMMARY = "build a data set's cache and print its contents"
 # commands of their own that make a data set
-MAKERS = {"xtb": xtb.main, "field": field.main, "surface": surface.main}
+MAKERS = {"xtb": xtb.main, "field": field.main, "surface": surface.main, "matrix": matrix.main}
 SHOWN = 5  # most reasons of rejected rows to print
 
 
@@ -24,7 +24,8 @@ def main(arguments: list[str]) -> int:
             help="qm9, the folder of a data set, or a .csv .tsv .sdf .xyz .extxyz .db .traj file; "
             "`molinv data xtb` makes a data set of energies, forces and dipoles, `molinv data "
             "field` of molecules in an electric field, `molinv data surface` of clusters over a "
-            "slab (see `molinv data xtb --help`)",
+            "slab, `molinv data matrix` of molecules in a rare-gas crystal (see `molinv data xtb "
+            "--help`)",
         )
         parser.add_argument(
             "--targets", help='targets of a file, as for training: "logS [log mol/L]"'

@@ -62,7 +62,8 @@ def main(arguments: list[str]) -> int:
     from pathlib import Path
 
     from ..datasets import load
-    from ..datasets.electric_field import LEFT_OUT, Settings, label
+    from ..datasets.electric_field import Settings, label
+    from ..datasets.labelled import LEFT_OUT
 
     settings = Settings(
         args.molecules,

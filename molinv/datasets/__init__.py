@@ -16,6 +16,8 @@
 | `units.py` | one spelling for each unit |
 | `electric_field.py` | molecules in a uniform electric field, labelled with GFN2-xTB |
 | `surface.py` | metal clusters over a metal slab, labelled with EMT |
+| `matrix.py` | small molecules in a rare-gas crystal, labelled with GFN2-xTB |
+| `labelled.py` | the files of a set with one label for each molecule |
 | `shards.py` | data sets that processes compute in shards, so that a run can be resumed |
 | `xtb.py` | perturbed geometries labelled with GFN2-xTB: energies, forces, dipoles |
 | `features.py`, `extras.py` | further inputs of a model: bonds, state, descriptors, xTB results |

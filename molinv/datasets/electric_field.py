@@ -26,7 +26,6 @@ Buckingham, Adv. Chem. Phys. 12, 107 (1967), for the expansion.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -37,19 +36,17 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from ..atomic import atomic_write
 from ..chem.xtb import METHOD, check_installed
 from ..errors import InputError
+from .labelled import Labelled, gather, left_out, save
 from .molecules import Molecules
 from .placement import poses
-from .shards import SHARD, Molecule, check_count, check_same, join, run, some
+from .shards import Molecule, check_count, check_same, planned, run, some
 from .split import permutation
 from .targets import Target
 from .xtb import frame, singlepoint
 
 FILE = "field.extxyz"
-CACHE = "molecules"  # the same molecules as a folder of a data set
-LEFT_OUT = "left_out.csv"
 SHIFT = Target("shift", "meV", "GFN2-xTB energy in the field less the energy without it")
 MEV = 1000.0  # of an eV
 STRONGEST = 0.05  # atomic units: electrons of a small molecule leave it in a stronger field
@@ -151,31 +148,25 @@ def label(
     check_installed()
     check_count(molecules, settings.molecules, workers)
     n = settings.direction()
-    shards = folder / "shards"
-    shards.mkdir(parents=True, exist_ok=True)
     made = asdict(settings) | {"axis": n.tolist(), "of": len(molecules)}
-    check_same(folder / "settings.json", made)
     drawn = permutation(len(molecules), settings.seed)[: settings.molecules]
     chosen = np.repeat(drawn, settings.geometries)
+    paths, todo = planned(folder, len(chosen))
+    check_same(folder / "settings.json", made)
     turns = poses(len(chosen), settings.seed)[0].numpy()
-    field, starts = settings.strength * n, range(0, len(chosen), SHARD)
-    names = [shards / f"{start:08d}.extxyz" for start in starts]
+    field = settings.strength * n
     tasks = [
-        (_some(molecules, chosen, start, settings), turns[start : start + SHARD], field, name)
-        for start, name in zip(starts, names, strict=True)
-        if not name.is_file()
+        (
+            _some(molecules, chosen, numbers.start, settings),
+            turns[numbers.start : numbers.stop],
+            field,
+            path,
+        )
+        for numbers, path in todo
     ]
     run(shard, tasks, workers, f"{METHOD} in a field")
-    total = join(names, folder / FILE)
-    lost = [row for name in names for row in _lost(name)]
-    with (
-        atomic_write(folder / LEFT_OUT) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
-    ):
-        csv.writer(file).writerows([("molecule", "reason"), *lost])
-    if total and not (folder / CACHE).exists():
-        _cache(names).save(folder / CACHE)
-    return folder / FILE, total, len(lost)
+    total = gather(paths, folder / FILE, SHIFT)
+    return folder / FILE, total, left_out(paths, folder)
 
 
 def _some(
@@ -220,7 +211,7 @@ def shard(
     path: Path,
 ) -> None:
     """Label some molecules as one file; those that do not converge are listed beside it."""
-    frames, lost, shifts = [], [], []
+    labelled, lost = [], []
     for (name, z, pos), turn in zip(molecules, turns, strict=True):
         at = placed(pos, turn)
         try:
@@ -228,32 +219,8 @@ def shard(
         except RuntimeError as error:
             lost.append((name, " ".join(str(error).split())))
             continue
-        frames.append(_frame(name, z, at, found))
-        shifts.append({"name": name, "z": z.tolist(), "pos": at.tolist(), "shift": found[0]})
-    for beside, content in ((".lost", lost), (".json", shifts)):
-        with atomic_write(path.with_suffix(beside)) as temporary:
-            temporary.write_text(json.dumps(content), encoding="utf-8")
-    with atomic_write(path) as temporary:  # last: it says that the shard is finished
-        temporary.write_text("".join(frames), encoding="utf-8")
-
-
-def _lost(name: Path) -> list[tuple[str, str]]:
-    rows = json.loads(name.with_suffix(".lost").read_text(encoding="utf-8"))
-    return [(molecule, reason) for molecule, reason in rows]
-
-
-def _cache(names: Sequence[Path]) -> Molecules:
-    rows = [
-        row
-        for name in names
-        for row in json.loads(name.with_suffix(".json").read_text(encoding="utf-8"))
-    ]
-    return Molecules.from_arrays(
-        [(np.array(row["z"]), np.array(row["pos"])) for row in rows],
-        np.array([row["shift"] for row in rows]),
-        [SHIFT],
-        ids=[row["name"] for row in rows],
-    )
+        labelled.append(Labelled(name, z, at, found[0], _frame(name, z, at, found)))
+    save(path, labelled, lost)
 
 
 def _frame(name: str, z: np.ndarray, pos: np.ndarray, found: tuple) -> str:

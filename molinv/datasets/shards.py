@@ -28,8 +28,25 @@ def check_count(molecules: Molecules, count: int, workers: int) -> None:
     """Raises InputError for more molecules than there are, and fewer than 0 processes."""
     if count > len(molecules):
         raise InputError(f"expected at most {len(molecules):,} molecules, got {count}.")
+    check_workers(workers)
+
+
+def check_workers(workers: int) -> None:
+    """Raises InputError for fewer than 0 processes."""
     if workers < 0:
         raise InputError(f"expected 0 worker processes or more, got {workers}.")
+
+
+def planned(folder: Path, count: int) -> tuple[list[Path], list[tuple[range, Path]]]:
+    """The paths of all shards of `count` molecules, and what to do: their numbers and a path.
+
+    Makes the folder of the shards. Finished shards are not to be done again.
+    """
+    (folder / "shards").mkdir(parents=True, exist_ok=True)
+    parts = [range(start, min(start + SHARD, count)) for start in range(0, count, SHARD)]
+    paths = [folder / "shards" / f"{numbers.start:08d}.extxyz" for numbers in parts]
+    both = zip(parts, paths, strict=True)
+    return paths, [(numbers, path) for numbers, path in both if not path.is_file()]
 
 
 def check_same(path: Path, settings: dict[str, Any]) -> None:

@@ -22,7 +22,6 @@ Source: Jacobsen, Stoltze, Norskov, Surf. Sci. 366, 394 (1996), as ASE computes 
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from functools import cache
 from math import pi
@@ -32,14 +31,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from ..atomic import atomic_write
 from ..errors import InputError, unknown
-from .molecules import Molecules
-from .shards import SHARD, check_same, join, run
+from .labelled import Labelled, frame, gather, save
+from .shards import check_same, check_workers, planned, run
 from .targets import Target
 
 FILE = "surface.extxyz"
-CACHE = "molecules"  # the same clusters as a folder of a data set
 METALS = ("Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au")
 FACETS = {"100": 4, "111": 3}  # turns about the normal
 ENERGY = Target("interaction", "meV", "EMT energy with the slab less those of the two alone")
@@ -194,53 +191,21 @@ def label(settings: Settings, folder: Path, workers: int = 0) -> tuple[Path, int
     compute, 0 this one; an interrupted run is resumed. Raises InputError for a folder that holds
     another set.
     """
-    if workers < 0:
-        raise InputError(f"expected 0 worker processes or more, got {workers}.")
-    shards = folder / "shards"
-    shards.mkdir(parents=True, exist_ok=True)
+    check_workers(workers)
+    paths, todo = planned(folder, settings.count)
     check_same(folder / "settings.json", asdict(settings))
-    starts = range(0, settings.count, SHARD)
-    names = [shards / f"{start:08d}.extxyz" for start in starts]
-    tasks = [
-        (range(start, min(start + SHARD, settings.count)), settings, name)
-        for start, name in zip(starts, names, strict=True)
-        if not name.is_file()
-    ]
-    run(shard, tasks, workers, "EMT")
-    total = join(names, folder / FILE)
-    if not (folder / CACHE).exists():
-        _cache(names, settings).save(folder / CACHE)
-    return folder / FILE, total
+    run(shard, [(numbers, settings, path) for numbers, path in todo], workers, "EMT")
+    return folder / FILE, gather(paths, folder / FILE, ENERGY)
 
 
 def shard(numbers: range, settings: Settings, path: Path) -> None:
     """Label some clusters as one file."""
-    frames, rows = [], []
+    from ase.data import atomic_numbers
+
+    z, found = np.full(settings.atoms, atomic_numbers[settings.cluster]), []
     for number in numbers:
         pos = place(number, settings)
         energy = interaction(pos, settings)
-        comment = f'Properties=species:S:1:pos:R:3 interaction={energy:.6f} pbc="F F F"'
-        atoms = [f"{settings.cluster:<2} " + " ".join(f"{value:16.8f}" for value in x) for x in pos]
-        frames.append("\n".join([str(len(pos)), f"{comment} name={number}", *atoms]) + "\n")
-        rows.append({"name": str(number), "pos": pos.tolist(), "energy": energy})
-    with atomic_write(path.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(rows), encoding="utf-8")
-    with atomic_write(path) as temporary:  # last: it says that the shard is finished
-        temporary.write_text("".join(frames), encoding="utf-8")
-
-
-def _cache(names: list[Path], settings: Settings) -> Molecules:
-    from ase.data import atomic_numbers
-
-    rows = [
-        row
-        for name in names
-        for row in json.loads(name.with_suffix(".json").read_text(encoding="utf-8"))
-    ]
-    z = np.full(settings.atoms, atomic_numbers[settings.cluster])
-    return Molecules.from_arrays(
-        [(z, np.array(row["pos"])) for row in rows],
-        np.array([row["energy"] for row in rows]),
-        [ENERGY],
-        ids=[row["name"] for row in rows],
-    )
+        keys = f"interaction={energy:.6f} name={number}"
+        found.append(Labelled(str(number), z, pos, energy, frame(z, pos, keys)))
+    save(path, found)

@@ -18,7 +18,7 @@ from ..atomic import atomic_write
 from ..chem.xtb import METHOD, check_installed
 from ..errors import InputError
 from .molecules import Molecules
-from .shards import SHARD, Molecule, check_count, check_same, join, run, some
+from .shards import Molecule, check_count, check_same, join, planned, run, some
 from .split import permutation
 
 FILE = "xtb.extxyz"
@@ -65,18 +65,14 @@ def label(
     check_installed()
     check_count(molecules, settings.molecules, workers)
     chosen = permutation(len(molecules), settings.seed)[: settings.molecules]
-    shards = folder / "shards"
-    shards.mkdir(parents=True, exist_ok=True)
+    paths, todo = planned(folder, len(chosen))
     check_same(folder / "settings.json", asdict(settings) | {"of": len(molecules)})
-    starts = range(0, len(chosen), SHARD)
-    names = [shards / f"{start:08d}.extxyz" for start in starts]
     tasks = [
-        (some(molecules, chosen, start), start, settings, name)
-        for start, name in zip(starts, names, strict=True)
-        if not name.is_file()
+        (some(molecules, chosen, numbers.start), numbers.start, settings, path)
+        for numbers, path in todo
     ]
     run(shard, tasks, workers, METHOD)
-    total = join(names, folder / FILE)
+    total = join(paths, folder / FILE)
     return folder / FILE, total, settings.molecules * settings.copies - total
 
 
