@@ -14,9 +14,9 @@ from molinv.actions import Points
 from molinv.bench import payoff
 from molinv.bench.payoff import tasks
 from molinv.bench.payoff.results import cells, difference, summarise
-from molinv.datasets import surface
+from molinv.datasets import matrix, surface
 from molinv.datasets.electric_field import Settings
-from molinv.groups import SO3, About, LearnedBasis
+from molinv.groups import SO3, About, LearnedBasis, PointGroup
 
 SAMPLE = Path(__file__).parents[2] / "data" / "qm9_sample"
 
@@ -77,15 +77,16 @@ def test_methods_differ_in_the_distribution_alone(bench):
     assert axis == pytest.approx(tuple(Settings(20, geometries=2).direction().tolist()), abs=1e-6)
 
 
-def test_runs_have_at_least_forty_passes_and_three_times_the_steps_on_the_surface(
+def test_runs_have_at_least_forty_passes_and_three_times_the_steps_on_finite_groups(
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr(tasks, "PASSES", 40)
-    slab = tasks.SurfaceSet(tmp_path)
+    slab, site = tasks.SurfaceSet(tmp_path), tasks.MatrixSet(tmp_path)
     field = tasks.FieldSet(tmp_path)
     epochs = [field.config("none", size, 0, 2000, tmp_path).epochs for size in (300, 3000)]
     assert epochs == [200, 40]
-    assert slab.config("none", 300, 0, 2000, tmp_path).epochs == 600
+    for finite in (slab, site):
+        assert finite.config("none", 300, 0, 2000, tmp_path).epochs == 600
 
 
 def test_the_surface_has_its_turns_about_the_normal_and_names_what_it_found(tmp_path):
@@ -109,6 +110,43 @@ def test_the_surface_has_its_turns_about_the_normal_and_names_what_it_found(tmp_
         assert found["found"].startswith("C4 about")
 
 
+def test_the_matrix_has_the_rotations_of_its_site_and_names_what_it_found(tmp_path):
+    pytest.importorskip("tblite")
+    site = tasks.MatrixSet(tmp_path / "matrix", matrix.Settings(2))
+    site.make(0)
+    config = site.config("true group", 16, 0, 1, tmp_path / "run")
+    assert (config.center, config.model_args["geometry"]) == (False, "absolute")
+    assert config.group == "PointGroup(D4)"
+    turns = matrix.truth(site.settings).elements()
+    assert torch.allclose(groups.find(config.group).elements.double(), torch.tensor(turns))
+    cubic = tasks.MatrixSet(tmp_path, matrix.Settings(strain=0.0))
+    assert cubic.given()["group"] == "PointGroup(O)"
+    pos = torch.randn(200, 1, 3, generator=torch.Generator().manual_seed(0))
+    true = PointGroup("D4").double()
+    # in the right frame, about another axis, and turned about the right one
+    for turn, off in (([0.0, 0, 0], 0), ([pi / 2, 0, 0], 90), ([0.0, 0, pi / 8], 45)):
+        frame = SO3().double().exp(torch.tensor(turn, dtype=torch.float64))
+        net, mu = Site(frame.float()), D.Peaks(SO3(), count=12)
+        truth = net(pos)
+        task = SimpleNamespace(losses=lambda out, _, truth=truth: [((out - truth).abs(), None)])
+        others = torch.cat([frame @ true.elements[1:] @ frame.mT, true.haar(5)])
+        with torch.no_grad():
+            mu._places.copy_(SO3().double().log(SO3().double().normalize(others)))
+        found = site.judge(Augmented(net, mu), task, SimpleNamespace(pos=pos))
+        assert (found["symbol"], found["right"]) == ("D4", off == 0)
+        assert found["degrees"] == pytest.approx(off, abs=0.1)
+
+
+def test_a_frame_is_judged_by_the_element_that_is_farthest_off():
+    true = PointGroup("D4").elements.double()
+    for angle in (2.0, 4.0):  # degrees: half turns about level axes turn by twice as much
+        tilt = SO3().double().exp(torch.tensor([0, 0, angle * pi / 180]).double())
+        found = tasks.farthest("D4", tilt @ true @ tilt.mT)
+        assert found == pytest.approx(2 * angle, abs=1e-3)
+    assert tasks.farthest("D4", PointGroup("C4").elements.double()) == pytest.approx(180, abs=1e-3)
+    assert tasks.farthest("D4", PointGroup("O").elements.double()) == pytest.approx(0, abs=1e-3)
+
+
 class Fourfold(torch.nn.Module):
     """A function of one point that quarter turns about the x or the z axis leave unchanged."""
 
@@ -123,6 +161,21 @@ class Fourfold(torch.nn.Module):
     def forward(self, pos):
         x, y, z = pos[:, 0, self.order].unbind(1)
         return (x**4 + y**4 + z)[:, None]
+
+
+class Site(torch.nn.Module):
+    """A function of one point in a frame that D4 leaves unchanged, and other rotations do not."""
+
+    def __init__(self, frame):
+        super().__init__()
+        self.action, self.frame = Points(), frame
+
+    def inputs(self, batch):
+        return (batch.pos,)
+
+    def forward(self, pos):
+        x, y, z = (pos[:, 0] @ self.frame).unbind(1)
+        return (x**4 + y**4 + 2 * z**2)[:, None]
 
 
 def box(n, about, across):

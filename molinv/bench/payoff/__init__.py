@@ -2,7 +2,8 @@
 
 Methods differ in the distribution on rotations alone: none, full (Haar on all rotations), the box
 and the reward of Augerino, learned, and the true group given. The data are molecules in an electric
-field (`molinv.datasets.electric_field`) and single atoms over a slab (`molinv.datasets.surface`).
+field (`molinv.datasets.electric_field`), atoms over a metal slab (`molinv.datasets.surface`) and
+molecules in a rare-gas crystal (`molinv.datasets.matrix`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ...datasets import surface
+from ...datasets import matrix, surface
 from ...datasets.electric_field import Settings
 from ...prediction.residuals import place, residuals
 from ...training.config import TrainConfig, read_config
@@ -24,12 +25,12 @@ from ..flags import listed, numbers, positive
 from ..grid import Run, finish, history
 from ..report import facts, wide, write
 from .results import draw, show, summarise, write_markdown
-from .tasks import FIXED, LEARNED, METHODS, SETTLED, FieldSet, Set, SurfaceSet
+from .tasks import FIXED, LEARNED, METHODS, SETTLED, FieldSet, MatrixSet, Set, SurfaceSet
 
 
 def main(
     out: str = "payoff",
-    sets: str = "field,surface",
+    sets: str = "field,surface,matrix",
     sizes: str = "300,1000,3000",
     seeds: int = 3,
     steps: int = 2000,
@@ -43,25 +44,25 @@ def main(
 ) -> None:
     """Train every method on every number of geometries with every seed, and compare test errors.
 
-    The data sets are made first, by GFN2-xTB in OUT/field and by EMT in OUT/surface (a few
-    minutes). All methods have the same network, examples, initial weights, steps and one group
-    element an example and step. The epoch with the least validation error is tested. Finished runs
-    are skipped and an interrupted one is resumed, so the same command finishes an interrupted
+    The data sets are made first, by GFN2-xTB in OUT/field and OUT/matrix and by EMT in OUT/surface
+    (a few minutes). All methods have the same network, examples, initial weights, steps and one
+    group element an example and step. The epoch with the least validation error is tested. Finished
+    runs are skipped and an interrupted one is resumed, so the same command finishes an interrupted
     benchmark. The table is printed after every run. Raises InputError where the folder holds runs
     with other settings.
 
     Args:
         out: output folder.
-        sets: field, surface, or both separated by a comma.
+        sets: field, surface, matrix, or several separated by commas.
         sizes: numbers of training geometries, separated by commas.
         seeds: runs a method and size, which differ in split, initial weights and draws.
         steps: training steps of a run on the field, rounded up to complete epochs, of which there
-            are at least 40. Runs on the surface have three times as many.
+            are at least 40. Runs on the surface and the matrix have three times as many.
         methods: none, full, Augerino, learned, true group, separated by commas; all if not given.
         molecules: number of molecules in the field.
         geometries: displaced geometries of each molecule, each in a random orientation. Of all
             together, a tenth is for validation and a tenth for the test. There are as many atoms
-            over the slab as geometries of all molecules.
+            over the slab, and molecules in the crystal, as geometries of all molecules.
         strength: the field in atomic units; its axis is drawn from a seed.
         copies: elements of the method's own distribution that a second test error is averaged
             over; 0 leaves it out.
@@ -77,6 +78,7 @@ def main(
     known = {
         FieldSet.name: FieldSet(folder / FieldSet.name, data, field),
         SurfaceSet.name: SurfaceSet(folder / SurfaceSet.name, adatoms),
+        MatrixSet.name: MatrixSet(folder / MatrixSet.name, matrix.Settings(molecules * geometries)),
     }
     taken = [known[name] for name in listed(sets, "set", known)]
     for each in taken:
@@ -134,7 +136,9 @@ def report(console: Console, folder: Path, results: list[dict[str, Any]], steps:
     averaged = [r for r in results if "averaged" in r]
     content = {
         "facts": facts(
-            steps=steps, learned={s.name: s.learned for s in (FieldSet, SurfaceSet)}, fixed=FIXED
+            steps=steps,
+            learned={s.name: s.learned for s in (FieldSet, SurfaceSet, MatrixSet)},
+            fixed=FIXED,
         ),
         "rows": rows,
         "averaged": summarise(averaged, "averaged"),

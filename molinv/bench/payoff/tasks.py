@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from math import acos, degrees, pi
+from math import degrees, pi
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -13,10 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ...augment import Augmented
-from ...datasets import load, surface
+from ...datasets import load, matrix, surface
 from ...datasets.batches import Batch
 from ...datasets.electric_field import Settings, label, truth
 from ...distributions import Distribution, Peaks
+from ...groups import PointGroup
+from ...groups.merging import distance
 from ...tasks.base import Task
 from ...training.config import TrainConfig
 from ...training.settling import settle
@@ -153,20 +155,13 @@ class FieldSet(Set):
         }
 
 
-@dataclass(frozen=True)
-class SurfaceSet(Set):
-    """Single atoms over a metal slab, see `datasets.surface`.
+class FiniteSet(Set):
+    """Data whose true rotations about the origin are a point group with main axis z.
 
-    Given are the turns about the normal through an atom. The slab's mirror planes and slides by
-    lattice vectors are not rotations about the origin; no method has them.
+    Where a molecule is belongs to the input. `Peaks` learns the rotations.
     """
 
-    settings: surface.Settings = field(default_factory=surface.Settings)
-
-    name = "surface"
-    unit = "meV"
     target = "interaction"
-    effort = 3  # with fewer, no method fits the corrugation
     settings_of_data: ClassVar[Chosen] = {
         "center": False,
         "model_args": SIZE | {"geometry": "absolute"},
@@ -179,30 +174,78 @@ class SurfaceSet(Set):
         "wait": 0.2,
     }
 
-    def make(self, workers: int) -> None:
-        surface.label(self.settings, self.root, workers)
-
     @property
+    @abstractmethod
     def symbol(self) -> str:
         """The true group of rotations."""
-        return f"C{surface.truth(self.settings).turns}"
 
     def given(self) -> Chosen:
         return {"group": f"PointGroup({self.symbol})", "distribution": "Haar"}
 
     def judge(self, network: Augmented, task: Task, examples: Batch) -> dict[str, Any]:
-        """The learned group of rotations, and whether it is the slab's about its normal.
+        """The learned group of rotations, and whether it is the true one in the right frame.
 
-        The probabilities are first measured on the examples, see `training.settling`.
+        `degrees` is the largest angle between a true rotation and the nearest one found. The
+        probabilities are first measured on the examples, see `training.settling`.
         """
         mu = network.distribution
         assert isinstance(mu, Peaks)
         inputs = network.model.inputs(examples)  # pyright: ignore[reportCallIssue]
         settle(network, lambda outputs: task.losses(outputs, examples)[0][0], *inputs)
         named = mu.named()
-        angle = degrees(acos(min(abs(named.axis[2]), 1.0))) if named.axis is not None else None
-        right = named.symbol == self.symbol and angle is not None and angle <= NEAR
-        return {"symbol": named.symbol, "degrees": angle, "found": str(named), "right": right}
+        off = None if named.elements is None else farthest(self.symbol, named.elements)
+        right = named.symbol == self.symbol and off is not None and off <= NEAR
+        return {"symbol": named.symbol, "degrees": off, "found": str(named), "right": right}
+
+
+def farthest(symbol: str, found: Float[Tensor, "m 3 3"]) -> float:
+    """The largest angle (degrees) between an element of a point group and the nearest one found."""
+    true = PointGroup(symbol).elements.to(found)
+    return degrees(float(distance(true[:, None], found).amin(1).max()))
+
+
+@dataclass(frozen=True)
+class SurfaceSet(FiniteSet):
+    """Single atoms over a metal slab, see `datasets.surface`.
+
+    Given are the turns about the normal through an atom. The slab's mirror planes and slides by
+    lattice vectors are not rotations about the origin; no method has them.
+    """
+
+    settings: surface.Settings = field(default_factory=surface.Settings)
+
+    name = "surface"
+    unit = "meV"
+    effort = 3  # with fewer, no method fits the corrugation
+
+    def make(self, workers: int) -> None:
+        surface.label(self.settings, self.root, workers)
+
+    @property
+    def symbol(self) -> str:
+        return f"C{surface.truth(self.settings).turns}"
+
+
+@dataclass(frozen=True)
+class MatrixSet(FiniteSet):
+    """Small molecules in a rare-gas crystal, see `datasets.matrix`.
+
+    Given are the rotations of the site. Its reflections and inversion are not rotations; no method
+    has them.
+    """
+
+    settings: matrix.Settings = field(default_factory=matrix.Settings)
+
+    name = "matrix"
+    unit = "meV"
+    effort = 3
+
+    def make(self, workers: int) -> None:
+        matrix.label(self.settings, self.root, workers)
+
+    @property
+    def symbol(self) -> str:
+        return matrix.truth(self.settings).symbol
 
 
 class Spread(NamedTuple):
