@@ -38,6 +38,7 @@ def main(
     molecules: int = 20,
     geometries: int = 225,
     strength: float = 0.01,
+    atoms: int = 1,
     copies: int = 8,
     data: str = "qm9",
     workers: int = 0,
@@ -61,9 +62,10 @@ def main(
         methods: none, full, Augerino, learned, true group, separated by commas; all if not given.
         molecules: number of molecules in the field.
         geometries: displaced geometries of each molecule, each in a random orientation. Of all
-            together, a tenth is for validation and a tenth for the test. There are as many atoms
-            over the slab, and molecules in the crystal, as geometries of all molecules.
+            together, a tenth is for validation and a tenth for the test. There are as many
+            clusters over the slab, and molecules in the crystal, as geometries of all molecules.
         strength: the field in atomic units; its axis is drawn from a seed.
+        atoms: atoms of each cluster over the slab.
         copies: elements of the method's own distribution that a second test error is averaged
             over; 0 leaves it out.
         data: data set of the molecules.
@@ -74,10 +76,10 @@ def main(
     counts = sorted(numbers(sizes, "size"))
     folder, console = Path(out), wide(200)
     field = Settings(molecules, strength, geometries=geometries)
-    adatoms = surface.Settings(molecules * geometries, atoms=1)
+    clusters = surface.Settings(molecules * geometries, atoms=atoms)
     known = {
         FieldSet.name: FieldSet(folder / FieldSet.name, data, field),
-        SurfaceSet.name: SurfaceSet(folder / SurfaceSet.name, adatoms),
+        SurfaceSet.name: SurfaceSet(folder / SurfaceSet.name, clusters),
         MatrixSet.name: MatrixSet(folder / MatrixSet.name, matrix.Settings(molecules * geometries)),
     }
     taken = [known[name] for name in listed(sets, "set", known)]
