@@ -1,4 +1,4 @@
-"""Guaranteed invariance by quadrature, and a bound on the dependence that remains."""
+"""Guaranteed invariance of outputs or of a hidden feature, and a bound on the rest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .actions import Action
 from .actions.base import flatten, rebuild
 from .augment import Augmented
 from .distributions import Haar
-from .errors import InputError
+from .errors import InputError, unknown
 from .groups import SO3, Group
 
 
@@ -125,3 +125,70 @@ class Guaranteed(nn.Module):
                     "use Augmented.orbit()."
                 )
             yield value
+
+
+class Integrated(nn.Module):
+    """The network with a hidden feature replaced by its average over a group.
+
+    h(x) = readout(sum_i w_i feature(rho_in(g_i) x)), where the feature is the input of a submodule,
+    `layer`, and the readout is the rest of the network from there. For a finite group the output
+    is exactly invariant, whatever the weights are. For SO3 the averaged feature has no dependence
+    on the orientation of any degree from 1 to `degree`, and `features.certificate(x)` bounds the
+    rest. Calls the network once for each element, and once more.
+
+    model   called as model(x, *extra), where the group acts on x; its output is an invariant
+    layer   name of a submodule that is called once with one tensor (b, ...), such as "read" in
+            molinv's networks. If the readout is linear, the result is that of `Guaranteed`
+    group, input, degree  as in `Guaranteed`
+
+    The output must depend on the orientation only through this feature. A network with another
+    path from x to the output does not become invariant. Raises InputError for an unknown layer,
+    and on a call if the layer is not called once with one tensor.
+
+    Source: invariant integration, after Rath and Condurache 2023 (arXiv 2303.01567). They
+    average products of features; here the feature itself is averaged.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layer: str,
+        group: Group | None = None,
+        input: Action | None = None,
+        degree: int = 3,
+    ):
+        super().__init__()
+        names = [name for name, _ in model.named_modules() if name]
+        if layer not in names:
+            raise unknown("layer", layer, names)
+        self.layer = layer
+        self.features = Guaranteed(_Feature(model, layer), group, input, degree=degree)
+
+    def forward(self, x: Any, *extra: Any, **named: Any) -> Any:
+        """The output (b, ...) for the averaged feature."""
+        mean = self.features(x, *extra, **named)
+        model = self.features.run.model.model
+        assert isinstance(model, nn.Module)
+        put = model.get_submodule(self.layer).register_forward_pre_hook(lambda *_: (mean,))
+        with put:
+            return model(x, *extra, **named)
+
+
+class _Feature(nn.Module):
+    """The input of a network's submodule."""
+
+    def __init__(self, model: nn.Module, layer: str):
+        super().__init__()
+        self.model, self.layer = model, layer
+
+    def forward(self, *given: Any, **named: Any) -> Tensor:
+        found: list[tuple[Any, ...]] = []
+        module = self.model.get_submodule(self.layer)
+        with module.register_forward_pre_hook(lambda _, inputs: found.append(inputs)):
+            self.model(*given, **named)
+        if len(found) != 1 or len(found[0]) != 1 or not isinstance(found[0][0], Tensor):
+            raise InputError(
+                f"Integrated: expected the layer {self.layer} to be called once with one tensor, "
+                f"got {len(found)} calls with {[len(inputs) for inputs in found]} arguments."
+            )
+        return found[0][0]

@@ -20,6 +20,7 @@ from .convolution import Convolution, Couplings, Features, Path, paths
 from .features import safe_norm
 from .pairs import Waves, from_centroid
 from .readout import exactly
+from .spectra import Spectra
 
 
 def _degrees(irreps: str) -> tuple[int, ...]:
@@ -128,8 +129,11 @@ class Equivariant(Model):
     "irreps TEXT"  (b, t, d)     such as "irreps 0e + 3o": for every term of degree l a sum of
                                  x_l + q |r / 3|^l Y_l(r), for degree 0 a sum of s
 
-    Raises InputError for an unknown output, for irreps of another parity than (-1)^l, for a
-    degree too low for the output, for fewer than 2^degree channels, and for no layers.
+    `spectrum` adds invariants of the last layer's features of degree 1 and more to the scalars that
+    s and q are computed from: "power" or "bispectrum" (see `Spectra`).
+
+    Raises InputError for an unknown output or spectrum, for irreps of another parity than (-1)^l,
+    for a degree too low for the output, for fewer than 2^degree channels, and for no layers.
     """
 
     symmetries = ("T(3)", "SO3", "O3")
@@ -143,6 +147,7 @@ class Equivariant(Model):
         degree: int = 2,
         cutoff: float = 4.0,
         output: str = "scalar",
+        spectrum: str = "none",
     ):
         super().__init__()
         if output not in SHAPES:
@@ -156,21 +161,22 @@ class Equivariant(Model):
             )
         self.action, self.output, self.widths = Points(), output, (channels, HIDDEN)
         every = tuple(range(degree + 1))
-        steps = [(0,)] + [every] * (layers - 1) + [read]
+        self.spectra = Spectra(spectrum, degree, channels)
+        steps = [(0,)] + [every] * (layers - 1) + [every if self.spectra.size else read]
         used = [paths(steps[i], degree, steps[i + 1]) for i in range(layers)]
         self.element = nn.Embedding(119, channels)
         self.waves = Waves(23, cutoff)
         self.radial = nn.Sequential(nn.Linear(24, HIDDEN), nn.SiLU())
         self.couplings = Couplings(degree, sorted({path for each in used for path in each}))
         self.layers = nn.ModuleList(Layer(each, channels) for each in used)
-        top = max(read)
+        self.top = top = max(read)
         self.terms = IrrepsOut(output, targets, channels) if output.startswith(IRREPS) else None
         turned = top and self.terms is None
         self.turn = nn.Linear(channels >> top, targets, bias=False) if turned else None
         scalars = 2 * targets if turned else targets
         self.read = nn.Sequential(
-            nn.LayerNorm(channels),
-            nn.Linear(channels, channels),
+            nn.LayerNorm(channels + self.spectra.size),
+            nn.Linear(channels + self.spectra.size, channels),
             nn.SiLU(),
             nn.Linear(channels, scalars if self.terms is None else self.terms.scalars),
         )
@@ -206,13 +212,14 @@ class Equivariant(Model):
     def _read(
         self, x: Features, r: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]
     ) -> Float[Tensor, "b t *e"]:
-        s = exactly(self.read, x[0][:, :, 0]) * mask[..., None]
+        seen = torch.cat([x[0][:, :, 0], self.spectra(x)], -1)
+        s = exactly(self.read, seen) * mask[..., None]
         if self.terms is not None:
             return self.terms(x, s, r)
         if self.turn is None:
             return s.sum(1) if self.output == "scalar" else s.mT
         q, gate = s.chunk(2, -1)
-        each = self.turn(x[max(x)]) * gate[:, :, None]
+        each = self.turn(x[self.top]) * gate[:, :, None]
         if self.output == "atom vector":
             return each.permute(0, 3, 1, 2)
         turned = each.sum(1).mT  # (b, t, 3 or 5)

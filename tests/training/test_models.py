@@ -19,6 +19,7 @@ CASES += [
     ("graph", {"width": 32, "layers": 2, "cutoff": 3.0}),
     ("schnet", {"width": 32, "layers": 2, "filters": 16, "gaussians": 20, "cutoff": 4.0}),
     ("visnet", {"width": 32, "layers": 2, "heads": 4, "degree": 2, "radial": 16, "cutoff": 4.0}),
+    ("equivariant", {"channels": 16, "layers": 2, "spectrum": "bispectrum"}),
     ("canonical", {"frames": "one", "model_args": {"width": 32, "layers": 2}}),
     ("canonical", {"model": "graph", "model_args": {"width": 32, "layers": 2}}),
     ("canonical", {"model_args": {"geometry": "distance", "width": 32}}),  # keeps reflections
