@@ -102,9 +102,9 @@ def test_finished_runs_are_reported_and_not_run_again(tmp_path, capsys):
     assert not (out / "runs/free-true-group-2-seed11.json").exists()
     rows = json.loads((out / "springs.json").read_text())["rows"]
     assert [(row["system"], row["method"]) for row in rows[:3]] == [
-        ("field", "none"),
-        ("field", "full"),
-        ("field", "learned"),
+        ("free", "none"),
+        ("free", "full"),
+        ("free", "learned"),
     ]
     assert "| field | 2 | true group |" in (out / "springs.md").read_text()
     assert (out / "springs.png").stat().st_size > 1000

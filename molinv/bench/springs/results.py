@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ...atomic import atomic_write
 from ..report import save, table
-from .system import DT
+from .system import DT, SYSTEMS
 
 NONE, FULL, LEARNED, GIVEN = "none", "full", "learned", "true group"
 METHODS = (NONE, FULL, LEARNED, GIVEN)
@@ -39,7 +39,7 @@ def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "runs": len(runs),
             }
         )
-    return sorted(rows, key=lambda row: (row["system"], row["size"]))
+    return sorted(rows, key=lambda row: (SYSTEMS.index(row["system"]), row["size"]))
 
 
 def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
@@ -70,7 +70,8 @@ def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def draw(path: Path, results: list[dict[str, Any]]) -> None:
     """Rollout error against time: a panel for each system and size, a line for each run."""
-    panels = sorted({(r["system"], r["size"]) for r in results})
+    found = {(r["system"], r["size"]) for r in results}
+    panels = sorted(found, key=lambda panel: (SYSTEMS.index(panel[0]), panel[1]))
     figure = Figure(figsize=(0.6 + 4.2 * len(panels), 3.6), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for (system, size), ax in zip(panels, axes, strict=True):
