@@ -61,7 +61,7 @@ def main(
     out: str = "springs",
     systems: str = ",".join(SYSTEMS),
     methods: str = ",".join(METHODS),
-    sizes: str = "50",
+    sizes: str = "10,50",
     seeds: int = 3,
     steps: int = 1000,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -70,11 +71,12 @@ def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def draw(path: Path, results: list[dict[str, Any]]) -> None:
     """Rollout error against time: a panel for each system and size, a line for each run."""
-    found = {(r["system"], r["size"]) for r in results}
-    panels = sorted(found, key=lambda panel: (SYSTEMS.index(panel[0]), panel[1]))
-    figure = Figure(figsize=(0.6 + 4.2 * len(panels), 3.6), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-    for (system, size), ax in zip(panels, axes, strict=True):
+    systems = [name for name in SYSTEMS if any(r["system"] == name for r in results)]
+    sizes = sorted({r["size"] for r in results})
+    figure = Figure(figsize=(0.6 + 4.2 * len(sizes), 0.4 + 3 * len(systems)), layout="constrained")
+    shape = {"squeeze": False, "sharex": True, "sharey": True}
+    axes = figure.subplots(len(systems), len(sizes), **shape)
+    for (system, size), ax in zip(product(systems, sizes), axes.flat, strict=True):
         for method in METHODS:
             runs = [r for r in results if (r["system"], r["size"]) == (system, size)]
             runs = [r for r in runs if r["method"] == method and "rollout" in r]
@@ -83,10 +85,13 @@ def draw(path: Path, results: list[dict[str, Any]]) -> None:
                 form = {"color": COLOURS[method], "ls": STYLES[method], "lw": 1.2}
                 label = None if i else method
                 ax.plot(times, run["rollout"][1:], label=label, alpha=0.8, **form)
-        ax.set(yscale="log", xlabel="time", title=f"{system}, {size} trajectories")
+        ax.set(yscale="log", title=f"{system}, {size} trajectories")
         ax.grid(alpha=0.2)
-    axes[0].set_ylabel("error of positions, rest lengths")
-    axes[-1].legend(frameon=False, fontsize=8)
+    for ax in axes[-1]:
+        ax.set_xlabel("time")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("error, rest lengths")
+    axes[-1, -1].legend(frameon=False, fontsize=8)
     save(figure, path)
 
 
