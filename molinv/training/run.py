@@ -73,6 +73,7 @@ def train(
     given: Collection[str] = (),
     watch: Callable[[int, float], None] | None = None,
     now: Callable[[], float] = time.monotonic,
+    objective: type[Joint] = Joint,
 ) -> Path:
     """Train on molecules or pictures, or resume a run from the last checkpoint in its folder.
 
@@ -83,6 +84,7 @@ def train(
     watch    called after each epoch with its number (from 1) and its validation error; may raise
              an exception to end the run
     now      the clock, in seconds, that `config.minutes` refers to
+    objective   what is minimised, for comparisons with other methods
 
     The folder is locked during the run. Returns the folder, which holds config.yaml, metrics.csv,
     checkpoints/, split.csv (the parts), model.safetensors, model.json, rejected.csv (rows of a
@@ -91,7 +93,7 @@ def train(
     loss diverges; KeyboardInterrupt or Terminated if a signal stops the run.
     """
     with locked(Path(config.out)):
-        return _train(config, trust, workers, given, watch, now)
+        return _train(config, trust, workers, given, watch, now, objective)
 
 
 def _train(
@@ -101,6 +103,7 @@ def _train(
     given: Collection[str],
     watch: Callable[[int, float], None] | None,
     now: Callable[[], float],
+    objective: type[Joint],
 ) -> Path:
     folder = Path(config.out)
     if (folder / ENSEMBLE).is_file():
@@ -128,7 +131,7 @@ def _train(
         anew = start_from(network, initial, task)
         if not anew and isinstance(task, Numbers):  # keep the scale of the trained weights
             task.standardizer.keep(initial.standardizer, data.molecules, data.train)
-    module = Joint(network, task, config, data.examples, data.auxiliary is not None)
+    module = objective(network, task, config, data.examples, data.auxiliary is not None)
     own = {"molinv": __version__, "parameters": count_parameters(network)}
     if config.compile:
         network.model.compile()

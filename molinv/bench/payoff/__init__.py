@@ -3,7 +3,8 @@
 Methods differ in the distribution on rotations alone: none, full (Haar on all rotations), the box
 and the reward of Augerino, learned, and the true group given. The data are molecules in an electric
 field (`molinv.datasets.electric_field`), atoms over a metal slab (`molinv.datasets.surface`) and
-molecules in a rare-gas crystal (`molinv.datasets.matrix`).
+molecules in a rare-gas crystal (`molinv.datasets.matrix`). `rivals` adds three published methods
+that learn symmetries by other objectives.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from rich.console import Console
 
 from ...datasets import matrix, surface
 from ...datasets.electric_field import Settings
+from ...errors import InputError
 from ...prediction.residuals import place, residuals
 from ...training.config import TrainConfig, read_config
 from ...training.members import load_model
@@ -24,8 +26,9 @@ from ...training.source import prepare
 from ..flags import listed, numbers, positive
 from ..grid import Run, finish, history
 from ..report import facts, wide, write
-from .results import draw, show, summarise, write_markdown
-from .tasks import FIXED, LEARNED, METHODS, SETTLED, FieldSet, MatrixSet, Set, SurfaceSet
+from .results import draw, show, show_rivals, summarise, write_markdown
+from .rivals import RIVALS, SETS
+from .tasks import FIXED, LEARNED, METHODS, SETTLED, USUAL, FieldSet, MatrixSet, Set, SurfaceSet
 
 
 def main(
@@ -59,7 +62,8 @@ def main(
         seeds: runs a method and size, which differ in split, initial weights and draws.
         steps: training steps of a run on the field, rounded up to complete epochs, of which there
             are at least 40. Runs on the surface and the matrix have three times as many.
-        methods: none, full, Augerino, learned, true group, separated by commas; all if not given.
+        methods: none, full, Augerino, learned, true group, separated by commas; these five if not
+            given. LILA, LieAugmenter and LieGAN are for the field, and run only if they are named.
         molecules: number of molecules in the field.
         geometries: displaced geometries of each molecule, each in a random orientation. Of all
             together, a tenth is for validation and a tenth for the test. There are as many
@@ -72,7 +76,7 @@ def main(
         workers: processes that label molecules.
     """
     positive(seeds=seeds, steps=steps)
-    chosen = listed(methods, "method", METHODS) if methods else list(METHODS)
+    chosen = listed(methods, "method", METHODS) if methods else list(USUAL)
     counts = sorted(numbers(sizes, "size"))
     folder, console = Path(out), wide(200)
     field = Settings(molecules, strength, geometries=geometries)
@@ -83,6 +87,12 @@ def main(
         MatrixSet.name: MatrixSet(folder / MatrixSet.name, matrix.Settings(molecules * geometries)),
     }
     taken = [known[name] for name in listed(sets, "set", known)]
+    for name in [each.name for each in taken if each.name not in SETS]:
+        if rivals := [method for method in chosen if method in RIVALS]:
+            raise InputError(
+                f"{rivals[0]} learns rotations about an axis and is not for {name}: give --sets "
+                f"{','.join(SETS)}."
+            )
     for each in taken:
         each.make(workers)
     plan = [
@@ -99,7 +109,8 @@ def main(
         about = {"set": data.name, "unit": data.unit}
         about |= {"method": method, "size": size, "seed": seed}
         work = partial(_measure, data, method, config, copies)
-        return Run(place.name, place / "result.json", config, work, {"copies": copies}, about)
+        test = {"copies": copies} | (RIVALS[method].weights if method in RIVALS else {})
+        return Run(place.name, place / "result.json", config, work, test, about)
 
     results = []
     for result, due in finish((run(*each) for each in plan), len(plan), console):
@@ -110,7 +121,7 @@ def main(
 
 def _measure(data: Set, method: str, config: TrainConfig, copies: int) -> dict[str, Any]:
     """Train, then test in one pass, and averaged over the method's own distribution."""
-    run = train(config)
+    run = RIVALS[method].fit(config) if method in RIVALS else train(config)
     saved = load_model(run, trust=True)
     source = prepare(read_config(run / "config.yaml"))  # pyright: ignore[reportArgumentType]
     store, test = place(saved, source.molecules, config), source.parts.test
@@ -125,7 +136,7 @@ def _measure(data: Set, method: str, config: TrainConfig, copies: int) -> dict[s
     }
     if copies:
         found["averaged"] = residuals(saved, store, test, copies).mae[0]
-    if method == LEARNED:
+    if method == LEARNED or method in RIVALS:
         examples = store.gather(source.parts.valid[:SETTLED])
         found["learned"] = data.judge(saved.network, saved.task, examples)
     return found
@@ -135,6 +146,8 @@ def report(console: Console, folder: Path, results: list[dict[str, Any]], steps:
     """Print the table so far; write it as table.json, table.md and payoff.png."""
     rows = summarise(results)
     console.print(show(rows, steps))
+    if any(row["rivals"] for row in rows):
+        console.print(show_rivals(rows))
     averaged = [r for r in results if "averaged" in r]
     content = {
         "facts": facts(

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from ...atomic import atomic_write
 from ..report import save, table
-from .tasks import FULL, GIVEN, LEARNED, METHODS, NONE, PAPER
+from .rivals import RIVALS
+from .tasks import FULL, GIVEN, LEARNED, METHODS, NONE, PAPER, USUAL
 
 LEVEL = 0.95
 CLOSE = 1.05  # times the error with the true group
@@ -23,7 +24,9 @@ TITLES = {
     "matrix": "molecules in solid argon",
 }
 COLOURS = {NONE: "0.55", FULL: "C3", PAPER: "C1", LEARNED: "C0", GIVEN: "C2"}
+COLOURS |= dict(zip(RIVALS, ("C4", "C5", "C6"), strict=True))
 STYLES = {NONE: "s--", FULL: "v--", PAPER: "D--", LEARNED: "o-", GIVEN: "^:"}
+STYLES |= dict(zip(RIVALS, ("P-.", "X-.", "*-."), strict=True))
 
 
 class Difference(NamedTuple):
@@ -56,6 +59,7 @@ def difference(mine: dict[int, float], theirs: dict[int, float]) -> Difference |
 def summarise(results: list[dict[str, Any]], view: str = "error") -> list[dict[str, Any]]:
     """A row for each set and size: every method's errors by seed, and the learned one's verdict.
 
+    `rivals` has what each further method found, and its differences to learned and to none.
     `view` is "error", of one pass, or "averaged". A diverged run is counted in `failed`.
     """
     rows = []
@@ -71,8 +75,7 @@ def summarise(results: list[dict[str, Any]], view: str = "error") -> list[dict[s
         row["failed"] = sum("failed" in r for r in runs)
         row["unit"] = next((r["unit"] for r in runs if "unit" in r), "")
         for rival in (NONE, FULL, PAPER, GIVEN):
-            found = difference(errors[LEARNED], errors[rival])
-            row[f"minus {rival}"] = None if found is None else found._asdict()
+            row[f"minus {rival}"] = _plain(errors[LEARNED], errors[rival])
         both = [seed for seed in errors[LEARNED] if seed in errors[GIVEN]]
         row["ratio"] = (
             mean(errors[LEARNED][seed] for seed in both)
@@ -81,6 +84,14 @@ def summarise(results: list[dict[str, Any]], view: str = "error") -> list[dict[s
             else None
         )
         row["verdict"] = verdict(row)
+        row["rivals"] = {
+            method: {
+                "found": [r["learned"] for r in runs if r["method"] == method and "learned" in r],
+                **{f"minus {m}": _plain(errors[method], errors[m]) for m in (NONE, LEARNED)},
+            }
+            for method in RIVALS
+            if errors[method]
+        }
         rows.append(row)
     return rows
 
@@ -101,7 +112,7 @@ def verdict(row: dict[str, Any]) -> str:
 
 
 COLUMNS = (
-    *("set", "training size", *METHODS),
+    *("set", "training size", *USUAL),
     *("learned - none", "learned - full", "learned / true", "found, by seed", "right", "verdict"),
 )
 
@@ -110,7 +121,7 @@ def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     """The rows as text."""
     made = []
     for row in rows:
-        errors = [_mean(row["errors"][method]) for method in METHODS]
+        errors = [_mean(row["errors"][method]) for method in USUAL]
         minus = [_difference(row[f"minus {rival}"]) for rival in (NONE, FULL)]
         found = row["learned"]
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
@@ -127,12 +138,43 @@ def show(rows: list[dict[str, Any]], steps: int) -> Table:
     return table(COLUMNS, cells(rows), title, left=(0, len(COLUMNS) - 1))
 
 
+RIVAL_COLUMNS = (
+    *("set", "training size", "method", "test error", "minus none", "minus learned"),
+    *("found, by seed", "right"),
+)
+
+
+def rival_cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """A row for each set, size and further method, as text."""
+    made = []
+    for row in rows:
+        for method, own in row["rivals"].items():
+            minus = [_difference(own[f"minus {m}"]) for m in (NONE, LEARNED)]
+            said = "; ".join(f["found"] for f in own["found"])
+            right = f"{sum(f['right'] for f in own['found'])} of {len(own['found'])}"
+            head = (f"{row['set']} ({row['unit']})", f"{row['size']:,}", method)
+            made.append((*head, _mean(row["errors"][method]), *minus, said, right))
+    return made
+
+
+def show_rivals(rows: list[dict[str, Any]]) -> Table:
+    """The further methods as a table to print."""
+    title = "Published methods, re-implemented; differences paired by seed, 95 %"
+    return table(RIVAL_COLUMNS, rival_cells(rows), title, left=(0, 2, 6))
+
+
 def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
-    """The same table as Markdown."""
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    lines += ["| " + " | ".join(row) + " |" for row in cells(rows)]
+    """The same tables as Markdown."""
+    lines = _markdown(COLUMNS, cells(rows))
+    if found := rival_cells(rows):
+        lines += ["", *_markdown(RIVAL_COLUMNS, found)]
     with atomic_write(path) as temporary:
         temporary.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def _markdown(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows]
 
 
 def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -148,7 +190,7 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
                 continue
             sizes, errors = [p[0] for p in points], [mean(p[1]) for p in points]
             bars = [stdev(p[1]) if len(p[1]) > 1 else 0.0 for p in points]
-            text = method + (_said(own) if method == LEARNED else "")
+            text = method + _said(own, method)
             form = {"color": COLOURS[method], "fmt": STYLES[method], "ms": 5, "capsize": 2}
             axes.errorbar(sizes, errors, yerr=bars, label=text, **form)
         axes.set(xscale="log", yscale="log", xlabel="training examples", title=TITLES[name])
@@ -164,12 +206,23 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
     return save(figure, path)
 
 
-def _said(rows: list[dict[str, Any]]) -> str:
+def _said(rows: list[dict[str, Any]], method: str) -> str:
     """How often the symmetry was found over all sizes and seeds, and an example, for the legend."""
-    found = [each for row in rows for each in row["learned"]]
+    each = [row["learned"] if method == LEARNED else _of(row, method) for row in rows]
+    found = [one for several in each for one in several]
     if not found:
         return ""
     return f"\n(right in {sum(f['right'] for f in found)} of {len(found)}: {found[-1]['found']})"
+
+
+def _of(row: dict[str, Any], method: str) -> list[dict[str, Any]]:
+    """What a further method found."""
+    return row["rivals"].get(method, {}).get("found", [])
+
+
+def _plain(mine: dict[int, float], theirs: dict[int, float]) -> dict[str, Any] | None:
+    found = difference(mine, theirs)
+    return None if found is None else found._asdict()
 
 
 def _mean(errors: dict[int, float]) -> str:

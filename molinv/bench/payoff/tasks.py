@@ -22,10 +22,12 @@ from ...groups.merging import distance
 from ...tasks.base import Task
 from ...training.config import TrainConfig
 from ...training.settling import settle
+from .rivals import RIVALS
 
 Chosen = dict[str, Any]  # settings of TrainConfig
 NONE, FULL, PAPER, LEARNED, GIVEN = "none", "full", "Augerino", "learned", "true group"
-METHODS = (NONE, FULL, PAPER, LEARNED, GIVEN)
+USUAL = (NONE, FULL, PAPER, LEARNED, GIVEN)
+METHODS = (*USUAL, *RIVALS)
 # a box about x, y and z, whose norm is rewarded from the first step (Benton et al. 2020)
 AUGERINO: Chosen = {
     "group": "SO3",
@@ -95,6 +97,7 @@ class Set(ABC):
             PAPER: lambda: AUGERINO,
             LEARNED: dict,
             GIVEN: self.given,
+            **{name: lambda rival=rival: rival.chosen for name, rival in RIVALS.items()},
         }[method]()
         return TrainConfig(
             data=self.data,
