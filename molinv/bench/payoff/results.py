@@ -207,12 +207,16 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def _said(rows: list[dict[str, Any]], method: str) -> str:
-    """How often the symmetry was found over all sizes and seeds, and an example, for the legend."""
+    """How often the symmetry was found over all sizes and seeds, for the legend.
+
+    With an example for the learned distribution; there is no room for those of other methods.
+    """
     each = [row["learned"] if method == LEARNED else _of(row, method) for row in rows]
     found = [one for several in each for one in several]
     if not found:
         return ""
-    return f"\n(right in {sum(f['right'] for f in found)} of {len(found)}: {found[-1]['found']})"
+    example = f": {found[-1]['found']}" if method == LEARNED else ""
+    return f"\n(right in {sum(f['right'] for f in found)} of {len(found)}{example})"
 
 
 def _of(row: dict[str, Any], method: str) -> list[dict[str, Any]]:
