@@ -23,8 +23,15 @@ from ....training.saved import write_json
 from ....training.source import prepare
 from .generators import BOX, FreeRotations, free, half_turn, held, likeness, overlap
 
-# likeness and overlap weigh the regularisers, lr_* are learning rates of Adam
-WEIGHTS = {"likeness": 1.0, "overlap": 0.1, "lr_generator": 5e-3, "lr_discriminator": 1e-3}
+# likeness and overlap weigh the regularisers, lr_* are learning rates of Adam, length (rad) is that
+# of the first vectors: from 0.1 rad the adversary, which must learn y first, gives no direction
+WEIGHTS = {
+    "likeness": 0.2,
+    "overlap": 0.1,
+    "lr_generator": 3e-3,
+    "lr_discriminator": 2e-3,
+    "length": 1.5,
+}
 CHOSEN: dict[str, Any] = {"group": free(), **BOX, "lam": 0.0}
 FOUND = "liegan.json"  # the generators of the first stage, in the run's folder
 WIDTH = 64
@@ -71,7 +78,7 @@ def discover(
     draws = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        group, discriminator = FreeRotations(k), Discriminator()
+        group, discriminator = FreeRotations(k, WEIGHTS["length"]), Discriminator()
     rate, betas = WEIGHTS["lr_generator"], (0.5, 0.999)
     makes = torch.optim.Adam(group.parameters(), rate, betas)
     tells = torch.optim.Adam(discriminator.parameters(), WEIGHTS["lr_discriminator"])

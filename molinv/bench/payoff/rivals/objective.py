@@ -27,9 +27,9 @@ class Objective(Joint):
         error, loss = self.objective(self.task.prepare(batch))
         if not torch.isfinite(loss):
             raise Diverged(f"training diverged at epoch {self.current_epoch + 1}, step {step + 1}.")
-        size, each = len(batch), {"on_epoch": True}
-        self.log("train/loss", loss.detach(), on_step=False, batch_size=size, **each)
-        self.log("train/error", error.detach(), on_step=True, batch_size=size, **each)
+        size = len(batch)
+        self.log("train/loss", loss.detach(), on_epoch=True, on_step=False, batch_size=size)
+        self.log("train/error", error.detach(), on_epoch=True, on_step=True, batch_size=size)
         return loss
 
     def truth(self, batch: Any) -> Float[Tensor, " b"]:
