@@ -74,8 +74,8 @@ def draw(path: Path, results: list[dict[str, Any]]) -> None:
     systems = [name for name in SYSTEMS if any(r["system"] == name for r in results)]
     sizes = sorted({r["size"] for r in results})
     figure = Figure(figsize=(0.6 + 4.2 * len(sizes), 0.4 + 3 * len(systems)), layout="constrained")
-    shape = {"squeeze": False, "sharex": True, "sharey": True}
-    axes = figure.subplots(len(systems), len(sizes), **shape)
+    grid = len(systems), len(sizes)
+    axes = figure.subplots(*grid, squeeze=False, sharex=True, sharey=True)
     for (system, size), ax in zip(product(systems, sizes), axes.flat, strict=True):
         for method in METHODS:
             runs = [r for r in results if (r["system"], r["size"]) == (system, size)]
