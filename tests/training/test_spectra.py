@@ -73,4 +73,4 @@ def test_the_model_stays_equivariant_and_reads_the_spectrum(kind, output):
     with torch.no_grad():
         first.weight[:, 16:] = 0
     assert first.weight.shape[1] == 16 + net.spectra.size  # pyright: ignore
-    assert float((net(pos, z) - here).abs().max()) > 1e-6
+    assert float((net(pos, z) - here).abs().max().detach()) > 1e-6

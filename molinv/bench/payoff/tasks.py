@@ -90,7 +90,7 @@ class Set(ABC):
         """
 
     def config(self, method: str, size: int, seed: int, steps: int, out: Path) -> TrainConfig:
-        """The training settings, which differ between the usual methods in the distribution alone."""
+        """The training settings; those of the usual methods differ in the distribution alone."""
         chosen = {
             NONE: lambda: {"group": "SO3", "distribution": "Identity"},
             FULL: lambda: {"group": "SO3", "distribution": "Haar"},
