@@ -20,7 +20,7 @@ LEVEL = 0.95
 CLOSE = 1.05  # times the error with the true group
 TITLES = {
     "field": "molecules in an electric field",
-    "surface": "dimers over copper (100)",
+    "surface": "platinum over copper (100)",
     "matrix": "molecules in solid argon",
 }
 COLOURS = {NONE: "0.55", FULL: "C3", PAPER: "C1", LEARNED: "C0", GIVEN: "C2"}
