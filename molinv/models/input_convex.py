@@ -57,11 +57,14 @@ class Couplings(nn.Module):
     of the coordinates is drawn from `generator` for every two layers.
     """
 
+    orders: Tensor
+
     def __init__(
         self, d: int, width: int = 64, layers: int = 4, generator: torch.Generator | None = None
     ):
         super().__init__()
-        orders, self.nets = [], nn.ModuleList()
+        orders: list[Tensor] = []
+        self.nets = nn.ModuleList()
         for k in range(layers):
             # the second layer of two changes the half that the first one keeps
             order = orders[-1].flip(0) if k % 2 else torch.randperm(d, generator=generator)
@@ -83,7 +86,7 @@ class Couplings(nn.Module):
 
     def inverse(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
         """The x with forward(x) = z, in closed form."""
-        for order, net in zip(self.orders.flip(0), reversed(self.nets), strict=True):
+        for order, net in zip(self.orders.flip(0), self.nets[::-1], strict=True):
             kept, moved = z[:, order[: len(order) // 2]], z[:, order[len(order) // 2 :]]
             shift, log = net(kept).chunk(2, -1)
             moved = (moved - shift) * (-LARGEST * log.tanh()).exp()

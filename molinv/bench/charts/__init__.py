@@ -91,8 +91,9 @@ def main(
 
     def run(seed: int) -> Run:
         path = Path(out) / "runs" / f"seed{seed}.json"
-        sizes = (modes, top, geometries, steps, couplings, pairs, points)
-        settings = Settings(molecule, seed, *sizes, out)
+        settings = Settings(
+            molecule, seed, modes, top, geometries, steps, couplings, pairs, points, out
+        )
         return Run(path.stem, path, settings, partial(measure, settings), facts={"seed": seed})
 
     console, results = wide(), []
