@@ -112,7 +112,7 @@ def measure(settings: Settings) -> dict[str, Any]:
     q, y = q[np.isfinite(y)], y[np.isfinite(y)]
     seen, held = (q[:-HELD], y[:-HELD]), (q[-HELD:], y[-HELD:])
     labelled = time.process_time()
-    net = fitted(*(torch.from_numpy(part) for part in seen), settings)
+    net = fitted(torch.from_numpy(seen[0]), torch.from_numpy(seen[1]), settings)
     trained = time.process_time()
     with torch.no_grad():
         error = np.abs(net(torch.from_numpy(held[0])).numpy() - held[1]).mean()
