@@ -212,7 +212,9 @@ class Equivariant(Model):
     def _read(
         self, x: Features, r: Float[Tensor, "b n 3"], mask: Bool[Tensor, "b n"]
     ) -> Float[Tensor, "b t *e"]:
-        seen = torch.cat([x[0][:, :, 0], self.spectra(x)], -1)
+        seen = x[0][:, :, 0]
+        if self.spectra.size:
+            seen = torch.cat([seen, self.spectra(x)], -1)
         s = exactly(self.read, seen) * mask[..., None]
         if self.terms is not None:
             return self.terms(x, s, r)

@@ -76,6 +76,22 @@ def test_hidden_derivatives_are_relative_to_their_variance_over_all_atoms():
     assert found.actions == ["nothing changes", "Wigner D of degrees 1"]
 
 
+class WithAnEmptyPart(Chain):
+    def __init__(self):
+        super().__init__()
+        self.empty = nn.Identity()
+
+    def forward(self, pos, *extra):
+        self.empty(pos[..., :0])
+        return super().forward(pos, *extra)
+
+
+def test_a_stage_without_numbers_changes_nothing():
+    found = flow(subject(WithAnEmptyPart()), molecules(3, 5, 3), GROUP)
+    assert "empty" in found.names
+    assert found.hidden[:, found.names.index("empty")].isnan().all()
+
+
 def test_parts_add_up_whatever_the_network():
     torch.manual_seed(0)
     structures = molecules(3, 5, 4)

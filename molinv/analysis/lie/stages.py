@@ -75,6 +75,8 @@ class Moments:
 
     def add(self, k: int, h: list[Tensor], slope: list[Tensor]) -> None:
         for i, (part, change) in enumerate(zip(h, slope, strict=True)):
+            if not part.numel():
+                continue
             flat = part.cpu().double().reshape(-1, part.shape[-1] if part.ndim > 1 else 1)
             slopes = flat.new_zeros(self.k)
             slopes[k] = change.cpu().double().square().sum()
