@@ -55,7 +55,9 @@ class Named(NamedTuple):
     def __str__(self) -> str:
         if self.axis is None:
             return self.symbol or "no group"
-        return f"{self.symbol} about ({', '.join(f'{x:.2f}' for x in self.axis.tolist())})"
+        axis = self.axis * self.axis[self.axis.abs().argmax()].sign()  # an axis has no direction
+        shown = [f"{round(x, 2) + 0.0:.2f}" for x in axis.tolist()]  # + 0.0: no negative zero
+        return f"{self.symbol} about ({', '.join(shown)})"
 
 
 def name_rotations(rotations: Float[Tensor, "n 3 3"], tolerance: float = 0.2) -> Named:

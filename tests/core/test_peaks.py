@@ -168,7 +168,7 @@ def test_likely_rotations_are_merged():
     assert float(p.sum()) == pytest.approx(1, abs=1e-4)
     angles = SO3().log(g)[:, 2].sort().values
     assert torch.allclose(angles, torch.tensor([-2.1, 0.001, 2.1]).double(), atol=2e-3)
-    assert str(mu.named()) in ("C3 about (0.00, 0.00, 1.00)", "C3 about (-0.00, -0.00, -1.00)")
+    assert str(mu.named()) == "C3 about (0.00, 0.00, 1.00)"
 
 
 def turned(angles, among, axis=(0.0, 0.6, 0.8)):
