@@ -246,5 +246,5 @@ def test_geometries_are_read_as_they_are(model, tmp_path):
 
 
 def test_options_of_reading_are_passed_on():
-    settings = Settings(seed=3, conformers=2, smiles_column="x")
+    settings = Settings("qm9", seed=3, conformers=2, smiles_column="x")
     assert settings.options == ReadOptions(3, "x", 2)
