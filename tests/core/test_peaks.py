@@ -189,6 +189,9 @@ def test_a_nearly_found_group_is_completed_with_equal_probabilities(angles):
     assert p.tolist() == pytest.approx([1 / 2, 1 / 6, 1 / 6, 1 / 6], abs=1e-4)
     products = (g[:, None] @ g).flatten(0, 1)
     assert distance(products[:, None], g).amin(1).max() < 1e-6
+    drawn, weight = mu.weighted(mu.noise(200, seed()))
+    assert torch.allclose(weight, torch.tensor(0.5).double(), atol=1e-4)  # no other is drawn
+    assert distance(drawn[1][:, None], g).amin(1).max() < 1e-6
     two = turned([178, 30], [0.0, -9])
     assert two.complete().symbol == "C2"
     assert two.probabilities().tolist() == pytest.approx([1 / 2, 1 / 2, 0], abs=1e-4)
