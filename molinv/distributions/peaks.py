@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import log
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -160,7 +158,7 @@ class Peaks(Listed):
         q = len(rows) / (len(rows) + 1)
         self._places[rows] = so3.log(elements).to(self._places)
         self._among.fill_(NEVER)[rows] = 0.0
-        self._moved.raw.fill_(logit(min(max(q / cap, 1e-6), 1 - 1e-6)))
+        self._moved.raw.copy_(torch.tensor([q / cap]).clamp(1e-6, 1 - 1e-6).logit())
         return found
 
     def peaks(
@@ -182,8 +180,3 @@ class Peaks(Listed):
     def named(self, tolerance: float = 0.2) -> Named:
         """The group of rotations that the peaks are nearest to (see `groups.name_rotations`)."""
         return name_rotations(self.peaks()[0], tolerance)
-
-
-def logit(p: float) -> float:
-    """log(p / (1 - p))."""
-    return log(p / (1 - p))

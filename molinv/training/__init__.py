@@ -13,7 +13,7 @@ build.py           make a network and its distribution from their names
 recipe.py          the optimizer of a network and its distribution
 module.py          the joint loss of a task
 fit.py             train any torch module with a distribution: `molinv.fit`
-settling.py        exact probabilities of the rotations of Peaks, after training
+settling.py        exact probabilities of the rotations of Peaks, during and after training
 noise.py           the random numbers of an epoch, one row for each example
 schedule.py        learning rates, the reward's weight, and the end of a run
 allowance.py       adapt the reward's weight to a given increase of the error

@@ -146,7 +146,8 @@ def _train(
                 f"{config.precision} is slow on this processor, which has no bf16 instructions: "
                 "--precision 32-true is faster here."
             )
-        if isinstance(network.distribution, Peaks) and isinstance(data, MoleculeData):
+        measured = isinstance(data, MoleculeData) and not task.gradient  # losses without gradients
+        if isinstance(network.distribution, Peaks) and measured:
             trainer.callbacks.append(Settling(schedule))  # pyright: ignore
         if watch is not None:
             trainer.callbacks.append(_Watch(watch))  # pyright: ignore[reportAttributeAccessIssue]

@@ -83,6 +83,12 @@ def folder(path, tmp_path_factory):
     return folder
 
 
+def test_forces_train_with_peaks_whose_probabilities_are_not_measured(path, tmp_path):
+    settings = dict(targets="energy,forces", train_size=None, valid_size=None, epochs=4)
+    peaks = dict(distribution="Peaks", distribution_args={"count": 4}, batch_size=8)
+    train(small(tmp_path, **(settings | peaks | {"data": str(path)})))
+
+
 def test_a_file_has_forces_for_its_atoms(path, frames):
     targets = [Target("energy", ""), Target("forces", "")]
     own = read_own(path, targets)
