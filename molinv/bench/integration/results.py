@@ -1,0 +1,94 @@
+"""The table and the figure of `integration`: errors against the number of training clusters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from matplotlib.figure import Figure
+from rich.table import Table
+
+from ...atomic import atomic_write
+from ..payoff.results import Difference, difference
+from ..report import save, table
+
+NONE, DRAWN = "none", "drawn elements"
+OUTPUTS, FEATURE = "averaged outputs", "averaged feature"
+METHODS = (NONE, DRAWN, OUTPUTS, FEATURE)
+COLOURS = {NONE: "0.55", DRAWN: "C2", OUTPUTS: "C0", FEATURE: "C3"}
+STYLES = {NONE: "s--", DRAWN: "^:", OUTPUTS: "o-", FEATURE: "D-."}
+COLUMNS = ("training size", "method", "steps", "one pass, meV", "test error, meV")
+COLUMNS += ("less that of averaged outputs, 95 %",)
+
+
+def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row for each size and method: errors by seed, and the paired difference to outputs."""
+    rows = []
+    done = [r for r in results if "error" in r]
+    for size in sorted({r["size"] for r in done}):
+        errors = {
+            m: {r["seed"]: r["error"] for r in done if (r["size"], r["method"]) == (size, m)}
+            for m in METHODS
+        }
+        for method in METHODS:
+            runs = [r for r in done if (r["size"], r["method"]) == (size, method)]
+            minus = None if method == OUTPUTS else difference(errors[method], errors[OUTPUTS])
+            if runs:
+                row = {"size": size, "method": method, "errors": list(errors[method].values())}
+                row |= {"one pass": [r["one pass"] for r in runs]}
+                row |= {"steps": round(mean(r["steps"] for r in runs))}
+                rows.append(row | {"minus": None if minus is None else minus._asdict()})
+    return rows
+
+
+def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """The rows as text; errors are means and standard deviations over seeds."""
+    made = []
+    for row in rows:
+        head = (f"{row['size']:,}", row["method"], f"{row['steps']:,}")
+        made.append((*head, _mean(row["one pass"]), _mean(row["errors"]), _minus(row["minus"])))
+    return made
+
+
+def show(rows: list[dict[str, Any]], minutes: float) -> Table:
+    """The rows as a table to print."""
+    title = f"Mean absolute test error after {minutes:g} processor minutes of training"
+    return table(COLUMNS, cells(rows), title, left=(1,))
+
+
+def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write the same table as Markdown, atomically."""
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
+    lines += ["| " + " | ".join(row) + " |" for row in cells(rows)]
+    with atomic_write(path) as temporary:
+        temporary.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """Error against training size, a line a method; bars are over seeds."""
+    figure = Figure(figsize=(6, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for method in METHODS:
+        own = [row for row in rows if row["method"] == method]
+        if own:
+            means = [mean(row["errors"]) for row in own]
+            bars = [stdev(row["errors"]) if len(row["errors"]) > 1 else 0.0 for row in own]
+            form = {"color": COLOURS[method], "fmt": STYLES[method], "ms": 5, "capsize": 2}
+            axes.errorbar([row["size"] for row in own], means, yerr=bars, label=method, **form)
+    axes.set(xscale="log", yscale="log", xlabel="training clusters")
+    axes.set_ylabel("mean absolute test error (meV)")
+    axes.grid(alpha=0.2, which="both")
+    axes.legend(frameon=False)
+    return save(figure, path)
+
+
+def _mean(values: list[float]) -> str:
+    return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
+
+
+def _minus(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    d = Difference(**found)
+    return f"{d.mean:+.1f}" + ("" if d.half is None else f" ± {d.half:.1f}")
