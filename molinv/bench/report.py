@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 import torch
@@ -46,6 +47,25 @@ def interval(value: Spread, form: str = ".2f", unit: str = "") -> str:
     """The median with the lowest and highest round; a single round has no range."""
     between = f" ({value.low:{form}} to {value.high:{form}})" if value.low != value.high else ""
     return f"{value.median:{form}}{unit}{between}"
+
+
+def over_seeds(values: Sequence[float], form: str = ".1f", none: str = "") -> str:
+    """Mean ± standard deviation as text; `none` for no values."""
+    if not values:
+        return none
+    return f"{mean(values):{form}}" + (f" ± {stdev(values):{form}}" if len(values) > 1 else "")
+
+
+def write_markdown(
+    path: Path, *tables: tuple[Sequence[str], Iterable[Sequence[str]]], after: str = ""
+) -> None:
+    """Write tables (columns, rows) as Markdown with a text after them, atomically."""
+    lines: list[str] = []
+    for columns, rows in tables:
+        lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+        lines += ["| " + " | ".join(row) + " |" for row in rows] + [""]
+    with atomic_write(path) as temporary:
+        temporary.write_text("\n".join([*lines, *([after, ""] if after else [])]), encoding="utf-8")
 
 
 def save(figure: Figure, path: Path) -> Path:

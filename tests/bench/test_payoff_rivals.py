@@ -208,7 +208,7 @@ def test_the_table_of_rivals_has_paired_differences():
             own = {"found": "2.0 degrees off", "right": seed == 0}
             made.append(about | {"error": error} | ({} if method == "none" else {"learned": own}))
     (row,) = rival_cells(summarise(made))
-    assert row[:4] == ("field (meV)", "300", "LieGAN", "11.5 +- 0.7")
-    assert row[4].startswith("+0.5 +- ")
-    assert row[5].startswith("+3.0 +- ")
+    assert row[:4] == ("field (meV)", "300", "LieGAN", "11.5 ± 0.7")
+    assert row[4].startswith("+0.5 ± ")
+    assert row[5].startswith("+3.0 ± ")
     assert row[-1] == "1 of 2"

@@ -25,8 +25,8 @@ from ...errors import InputError
 from ...models.gicnn import GICNN
 from ..flags import positive
 from ..grid import Run, finish
-from ..report import facts, wide, write
-from .results import draw, show, summarise, write_markdown
+from ..report import facts, wide, write, write_markdown
+from .results import COLUMNS, cells, draw, show, summarise
 from .surface import Surface
 
 HELD = 300  # geometries that are not trained on
@@ -193,5 +193,5 @@ def report(console: Console, folder: Path, results: list[dict[str, Any]]) -> Non
     rows = summarise(results)
     console.print(show(rows))
     write(folder / "charts.json", {"facts": facts(), "rows": rows, "runs": results})
-    write_markdown(folder / "charts.md", rows)
+    write_markdown(folder / "charts.md", (COLUMNS, cells(rows)))
     draw(folder / "charts.png", results)

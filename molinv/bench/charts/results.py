@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from ...atomic import atomic_write
-from ..report import save, table
+from ..report import over_seeds, save, table
 
 PATHS = {
     "learned": ("learned level set", "#b2182b"),
@@ -47,7 +46,7 @@ def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     made = []
     for row in rows:
         ratio = f"{mean(row['mean']) / mean(row['error']):.1f}" if row["error"] else ""
-        numbers = [_spread(row[key]) for key in ("error", "mean", "largest", "median")]
+        numbers = [over_seeds(row[key]) for key in ("error", "mean", "largest", "median")]
         made.append((PATHS[row["path"]][0], *numbers, ratio, str(row["walks"])))
     return made
 
@@ -55,14 +54,6 @@ def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
 def show(rows: list[dict[str, Any]]) -> Table:
     """The rows as a table to print."""
     return table(COLUMNS, cells(rows), "xTB's energy along walks, less that of their ends")
-
-
-def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write the same table as Markdown, atomically."""
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    lines += ["| " + " | ".join(row) + " |" for row in cells(rows)]
-    with atomic_write(path) as temporary:
-        temporary.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 def draw(path: Path, results: list[dict[str, Any]]) -> Path:
@@ -80,9 +71,3 @@ def draw(path: Path, results: list[dict[str, Any]]) -> Path:
         axes.grid(alpha=0.2)
     panels[0].set_ylabel("xTB energy less the ends', meV")
     return save(figure, path)
-
-
-def _spread(values: list[float]) -> str:
-    if not values:
-        return ""
-    return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")

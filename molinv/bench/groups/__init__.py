@@ -28,9 +28,9 @@ from ...training.fit import fit
 from ...training.settling import settle
 from ..flags import listed, positive
 from ..grid import Run, finish
-from ..report import facts, wide, write
+from ..report import facts, wide, write, write_markdown
 from .network import PointSum
-from .results import show, summarise, write_markdown
+from .results import COLUMNS, cells, show, summarise, total
 from .tasks import FIRST, NOT_ENOUGH, ROWS, Data, Row, make
 
 # the same for all rows
@@ -156,4 +156,4 @@ def report(console: Console, folder: Path, results: list[dict[str, Any]]) -> Non
     console.print(show(rows))
     content = {"facts": facts(recipe=RECIPE), "rows": rows, "runs": results}
     write(folder / "groups.json", content)
-    write_markdown(folder / "groups.md", rows)
+    write_markdown(folder / "groups.md", (COLUMNS, cells(rows)), after=total(rows))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from rich.table import Table
 
-from ...atomic import atomic_write
 from ..report import table
 
 COLUMNS = ("task", "truth", "found", "right", "farthest element, degrees", "held-out error")
@@ -62,11 +60,3 @@ def total(rows: list[dict[str, Any]]) -> str:
 def show(rows: list[dict[str, Any]]) -> Table:
     """The rows as a table to print."""
     return table(COLUMNS, cells(rows), "Groups found", total(rows), left=range(3))
-
-
-def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write the same table as Markdown, atomically."""
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    lines += ["| " + " | ".join(row) + " |" for row in cells(rows)]
-    with atomic_write(path) as temporary:
-        temporary.write_text("\n".join([*lines, "", total(rows), ""]), encoding="utf-8")

@@ -28,8 +28,8 @@ from ...training.source import prepare
 from ..flags import listed, numbers, positive
 from ..grid import Run, finish, history
 from ..payoff.tasks import FIXED, GIVEN, NONE, SIZE, SurfaceSet
-from ..report import facts, wide, write
-from .results import DRAWN, FEATURE, METHODS, OUTPUTS, draw, show, summarise, write_markdown
+from ..report import facts, wide, write, write_markdown
+from .results import COLUMNS, DRAWN, FEATURE, METHODS, OUTPUTS, cells, draw, show, summarise
 
 NETWORK = "molinv.bench.integration.network:Averaged"
 WHERE = {OUTPUTS: "outputs", FEATURE: "feature"}
@@ -116,5 +116,5 @@ def report(console: Console, folder: Path, results: list[dict[str, Any]], minute
     rows = summarise(results)
     console.print(show(rows, minutes))
     write(folder / "table.json", {"facts": facts(minutes=minutes, fixed=FIXED), "rows": rows})
-    write_markdown(folder / "table.md", rows)
+    write_markdown(folder / "table.md", (COLUMNS, cells(rows)))
     draw(folder / "integration.png", rows)

@@ -9,9 +9,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from ...atomic import atomic_write
 from ..payoff.results import Difference, difference
-from ..report import save, table
+from ..report import over_seeds, save, table
 
 NONE, DRAWN = "none", "drawn elements"
 OUTPUTS, FEATURE = "averaged outputs", "averaged feature"
@@ -47,7 +46,9 @@ def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     made = []
     for row in rows:
         head = (f"{row['size']:,}", row["method"], f"{row['steps']:,}")
-        made.append((*head, _mean(row["one pass"]), _mean(row["errors"]), _minus(row["minus"])))
+        made.append(
+            (*head, over_seeds(row["one pass"]), over_seeds(row["errors"]), _minus(row["minus"]))
+        )
     return made
 
 
@@ -55,14 +56,6 @@ def show(rows: list[dict[str, Any]], minutes: float) -> Table:
     """The rows as a table to print."""
     title = f"Mean absolute test error after {minutes:g} processor minutes of training"
     return table(COLUMNS, cells(rows), title, left=(1,))
-
-
-def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write the same table as Markdown, atomically."""
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    lines += ["| " + " | ".join(row) + " |" for row in cells(rows)]
-    with atomic_write(path) as temporary:
-        temporary.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -81,10 +74,6 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
     axes.grid(alpha=0.2, which="both")
     axes.legend(frameon=False)
     return save(figure, path)
-
-
-def _mean(values: list[float]) -> str:
-    return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
 
 
 def _minus(found: dict[str, Any] | None) -> str:

@@ -25,8 +25,17 @@ from ...training.run import train
 from ...training.source import prepare
 from ..flags import listed, numbers, positive
 from ..grid import Run, finish, history
-from ..report import facts, wide, write
-from .results import draw, show, show_rivals, summarise, write_markdown
+from ..report import facts, wide, write, write_markdown
+from .results import (
+    COLUMNS,
+    RIVAL_COLUMNS,
+    cells,
+    draw,
+    rival_cells,
+    show,
+    show_rivals,
+    summarise,
+)
 from .rivals import RIVALS, SETS
 from .tasks import FIXED, LEARNED, METHODS, SETTLED, USUAL, FieldSet, MatrixSet, Set, SurfaceSet
 
@@ -159,5 +168,7 @@ def report(console: Console, folder: Path, results: list[dict[str, Any]], steps:
         "averaged": summarise(averaged, "averaged"),
     }
     write(folder / "table.json", content)
-    write_markdown(folder / "table.md", rows)
+    further = rival_cells(rows)
+    tables = [(COLUMNS, cells(rows)), *([(RIVAL_COLUMNS, further)] if further else [])]
+    write_markdown(folder / "table.md", *tables)
     draw(folder / "payoff.png", rows)

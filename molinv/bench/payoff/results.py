@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from rich.table import Table
 
-from ...atomic import atomic_write
-from ..report import save, table
+from ..report import over_seeds, save, table
 from .rivals import RIVALS
 from .tasks import FULL, GIVEN, LEARNED, METHODS, NONE, PAPER, USUAL
 
@@ -121,7 +120,7 @@ def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     """The rows as text."""
     made = []
     for row in rows:
-        errors = [_mean(row["errors"][method]) for method in USUAL]
+        errors = [over_seeds([*row["errors"][method].values()]) for method in USUAL]
         minus = [_difference(row[f"minus {rival}"]) for rival in (NONE, FULL)]
         found = row["learned"]
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
@@ -153,7 +152,7 @@ def rival_cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
             said = "; ".join(f["found"] for f in own["found"])
             right = f"{sum(f['right'] for f in own['found'])} of {len(own['found'])}"
             head = (f"{row['set']} ({row['unit']})", f"{row['size']:,}", method)
-            made.append((*head, _mean(row["errors"][method]), *minus, said, right))
+            made.append((*head, over_seeds([*row["errors"][method].values()]), *minus, said, right))
     return made
 
 
@@ -161,20 +160,6 @@ def show_rivals(rows: list[dict[str, Any]]) -> Table:
     """The further methods as a table to print."""
     title = "Published methods, re-implemented; differences paired by seed, 95 %"
     return table(RIVAL_COLUMNS, rival_cells(rows), title, left=(0, 2, 6))
-
-
-def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
-    """The same tables as Markdown."""
-    lines = _markdown(COLUMNS, cells(rows))
-    if found := rival_cells(rows):
-        lines += ["", *_markdown(RIVAL_COLUMNS, found)]
-    with atomic_write(path) as temporary:
-        temporary.write_text("\n".join([*lines, ""]), encoding="utf-8")
-
-
-def _markdown(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    return lines + ["| " + " | ".join(row) + " |" for row in rows]
 
 
 def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -229,14 +214,7 @@ def _plain(mine: dict[int, float], theirs: dict[int, float]) -> dict[str, Any] |
     return None if found is None else found._asdict()
 
 
-def _mean(errors: dict[int, float]) -> str:
-    values = list(errors.values())
-    if not values:
-        return ""
-    return f"{mean(values):.1f}" + (f" +- {stdev(values):.1f}" if len(values) > 1 else "")
-
-
 def _difference(found: dict[str, Any] | None) -> str:
     if found is None:
         return ""
-    return f"{found['mean']:+.1f}" + ("" if found["half"] is None else f" +- {found['half']:.1f}")
+    return f"{found['mean']:+.1f}" + ("" if found["half"] is None else f" ± {found['half']:.1f}")

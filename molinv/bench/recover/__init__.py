@@ -25,8 +25,8 @@ from ...training.run import train
 from ...training.saved import load
 from ..flags import listed, positive
 from ..grid import Run, finish, history
-from ..report import facts, wide, write
-from .results import draw, show, summarise, write_markdown
+from ..report import facts, wide, write, write_markdown
+from .results import COLUMNS, cells, draw, show, summarise, totals
 from .tasks import RECIPES, ROWS, Row, configure
 
 
@@ -132,5 +132,5 @@ def report(console: Console, folder: Path, results: list[dict[str, Any]]) -> Non
     console.print(show(rows))
     content = {"facts": facts(recipes=RECIPES), "rows": rows, "runs": results}
     write(folder / "recover.json", content)
-    write_markdown(folder / "recover.md", rows)
+    write_markdown(folder / "recover.md", (COLUMNS, cells(rows)), after=totals(rows))
     draw(folder / "recover.png", rows)

@@ -9,7 +9,6 @@ from typing import Any
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from ...atomic import atomic_write
 from ..report import save, table
 
 COLUMNS = ("task", "recipe", "what", "truth", "learned, by seed", "right", "seconds")
@@ -69,14 +68,6 @@ def show(rows: list[dict[str, Any]]) -> Table:
     """The rows as a table to print; x marks wrong values."""
     title = "True and learned values (x: wrong)"
     return table(COLUMNS, cells(rows), title, totals(rows), left=range(3))
-
-
-def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write the same table as Markdown, atomically."""
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    lines += ["| " + " | ".join(row) + " |" for row in cells(rows)]
-    with atomic_write(path) as temporary:
-        temporary.write_text("\n".join([*lines, "", totals(rows), ""]), encoding="utf-8")
 
 
 def draw(path: Path, rows: list[dict[str, Any]]) -> None:

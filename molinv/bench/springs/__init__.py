@@ -31,9 +31,20 @@ from ...groups import SE3
 from ...training.fit import fit
 from ..flags import listed, numbers, positive
 from ..grid import Run, finish
-from ..report import facts, wide, write
+from ..report import facts, wide, write, write_markdown
 from .network import Accelerations
-from .results import FULL, GIVEN, LEARNED, METHODS, NONE, draw, show, summarise, write_markdown
+from .results import (
+    COLUMNS,
+    FULL,
+    GIVEN,
+    LEARNED,
+    METHODS,
+    NONE,
+    cells,
+    draw,
+    show,
+    summarise,
+)
 from .system import CAP, FIELD, PARTICLES, SYSTEMS, Springs, leapfrog, make, trajectories, truth
 
 # the same for all runs
@@ -183,5 +194,5 @@ def report(console: Console, folder: Path, results: list[dict[str, Any]]) -> Non
     console.print(show(rows))
     content = {"facts": facts(recipe=RECIPE), "rows": rows, "runs": results}
     write(folder / "springs.json", content)
-    write_markdown(folder / "springs.md", rows)
+    write_markdown(folder / "springs.md", (COLUMNS, cells(rows)))
     draw(folder / "springs.png", results)

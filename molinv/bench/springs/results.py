@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from ...atomic import atomic_write
-from ..report import save, table
+from ..report import over_seeds, save, table
 from .system import DT, SYSTEMS
 
 NONE, FULL, LEARNED, GIVEN = "none", "full", "learned", "true group"
@@ -48,8 +46,11 @@ def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     made = []
     for row in rows:
         learned = row["method"] == LEARNED
-        percent = _spread([100 * error for error in row["error"]], ".1f")
-        numbers = (percent, _spread(row["rollout"], ".3f"), _spread(row["floor"], ".3f"))
+        percent = over_seeds([100 * error for error in row["error"]], none="diverged")
+        numbers = (
+            percent,
+            *(over_seeds(row[key], ".3f", "diverged") for key in ("rollout", "floor")),
+        )
         found = " / ".join(_widths(widths) for widths in row["widths"])
         right = f"{row['right']} of {row['runs']}" if learned else ""
         made.append((row["system"], str(row["size"]), row["method"], *numbers, found, right))
@@ -59,14 +60,6 @@ def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
 def show(rows: list[dict[str, Any]]) -> Table:
     """The rows as a table to print."""
     return table(COLUMNS, cells(rows), "Errors on new trajectories", left=(0, 2, 6))
-
-
-def write_markdown(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write the same table as Markdown, atomically."""
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    lines += ["| " + " | ".join(row) + " |" for row in cells(rows)]
-    with atomic_write(path) as temporary:
-        temporary.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 def draw(path: Path, results: list[dict[str, Any]]) -> None:
@@ -93,12 +86,6 @@ def draw(path: Path, results: list[dict[str, Any]]) -> None:
         ax.set_ylabel("error, rest lengths")
     axes[-1, -1].legend(frameon=False, fontsize=8)
     save(figure, path)
-
-
-def _spread(values: list[float], form: str) -> str:
-    if not values:
-        return "diverged"
-    return f"{mean(values):{form}}" + (f" ± {stdev(values):{form}}" if len(values) > 1 else "")
 
 
 def _widths(widths: list[float]) -> str:
