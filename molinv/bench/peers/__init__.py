@@ -14,6 +14,7 @@ examples, in the same way for all peers:
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ from ..environments import Environment, cached
 from .outside.worker import CHECKS
 
 HERE = Path(__file__).parent  # where Python finds `outside`
+# glibc's equivalent of `molinv.allocator`: without it TensorNet trains at 0.6 of its rate
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
 STATES = ("state.pt", "metrics.csv", "predictions.npz", "done.json")
 
 
@@ -193,7 +196,8 @@ def _work(peer: Peer, out: Path, minutes: float) -> None:
         Progress(console=Console(stderr=True), transient=True) as bar,
     ):
         row = bar.add_task(f"{peer.name}, {minutes:g} minutes", total=CHECKS)
-        process = subprocess.Popen(line, stdout=file, stderr=subprocess.STDOUT, cwd=HERE)
+        kept = os.environ | KEEP_MEMORY
+        process = subprocess.Popen(line, stdout=file, stderr=subprocess.STDOUT, cwd=HERE, env=kept)
         try:
             while True:
                 try:
