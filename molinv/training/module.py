@@ -16,7 +16,7 @@ from .allowance import EVERY, Allowance
 from .config import RunConfig
 from .noise import keyed_noise
 from .recipe import Diverged, Recipe
-from .settling import FEW, refine, settle
+from .settling import FEW, Tick, refine, settle, silent
 
 VIEWS = ("stored", "rotated")  # the orientations of the validation examples
 
@@ -97,16 +97,16 @@ class Joint(Recipe):
             terms.append(Term(losses.sum() / count.clamp_min(1), count))
         return terms
 
-    def settle(self, batch: Any, seen: Any = None) -> None:
+    def settle(self, batch: Any, seen: Any = None, tick: Tick = silent) -> None:
         """Measure the probabilities of `Peaks` on a batch, see `settling.settle`.
 
         With `seen`, a batch of training examples, the best rotations are refined on it first.
         """
-        losses = settle(self.network, *self._measured(batch))
+        losses = settle(self.network, *self._measured(batch), tick=tick)
         if seen is not None:
             best = losses[1:].argsort()[:FEW]
-            refine(self.network, best, *self._measured(seen))
-            settle(self.network, *self._measured(batch))
+            refine(self.network, best, *self._measured(seen), tick=tick)
+            settle(self.network, *self._measured(batch), tick=tick)
 
     def _measured(self, batch: Any) -> tuple[Any, ...]:
         """The mean loss of outputs of a batch, and the network's inputs."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import lightning.pytorch as pl
@@ -22,6 +24,11 @@ WHEN = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9)
 EXAMPLES = 256  # validation examples that they are measured on, at most
 FEW = 64  # training examples that places are refined on, and rotations that are refined
 STEPS, RATE = 20, 0.06  # of the refinement; rad a step, falling to 0
+Tick = Callable[[], None]  # called after each rotation, for a progress bar
+
+
+def silent() -> None:
+    """No progress bar."""
 
 
 @torch.no_grad()
@@ -31,6 +38,7 @@ def settle(
     x: Any,
     *extra: Any,
     lam: float | None = None,
+    tick: Tick = silent,
     **named: Any,
 ) -> Float[Tensor, " m"]:
     """Measure the mean loss of every rotation of `Peaks`, and set the probabilities from it.
@@ -40,8 +48,9 @@ def settle(
     differences that count. Training estimates the probabilities from a few draws of each rotation;
     this uses all the examples for all of them. Give held-out examples, because a network fits its
     training examples best as they are stored.
-    `loss(output)` returns unreduced losses, as for `Augmented.risk`. Returns the mean losses, in
-    the order of `support`. Raises InputError for a model with another distribution.
+    `loss(output)` returns unreduced losses, as for `Augmented.risk`; `tick()` is called after each
+    rotation. Returns the mean losses, in the order of `support`. Raises InputError for a model with
+    another distribution.
     """
     mu = model.distribution
     if not isinstance(mu, Peaks):
@@ -50,6 +59,7 @@ def settle(
     for g in mu.support()[0]:
         value, _ = model.run(g.expand(size, -1, -1), x, *extra, **named)
         means.append(loss(value).mean())
+        tick()
     losses = torch.stack(means)
     mu.settle(losses, max(SHARE * float(losses[0]), LEAST) if lam is None else lam)
     return losses
@@ -61,6 +71,7 @@ def refine(
     loss: Callable[[Any], Tensor],
     x: Any,
     *extra: Any,
+    tick: Tick = silent,
     **named: Any,
 ) -> None:
     """Move some places of `Peaks` to where the mean loss of a network, as it is, is least.
@@ -81,6 +92,7 @@ def refine(
                 g = mu.group.exp(place[None]).expand(size, -1, -1)
                 value, _ = model.run(g, x, *extra, **named)
                 slopes += torch.autograd.grad(loss(value).mean(), place)
+            tick()
         own.grad = torch.stack(slopes)
         adam.step()
     with torch.no_grad():
@@ -126,7 +138,10 @@ class Settling(pl.Callback):
             free = self.free or [raw.clone() for raw in mu.log_odds()]
             data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
             seen = data.stored.gather(data.train[:FEW])
-            module.settle(data.stored.gather(data.valid[:EXAMPLES]), None if self.free else seen)
+            examples = data.stored.gather(data.valid[:EXAMPLES])
+            total = mu.m if self.free else 2 * mu.m + min(FEW, mu.m - 1) * STEPS
+            with _counted(trainer, total) as tick:
+                module.settle(examples, None if self.free else seen, tick)
             self.free = [] if mu.complete().symbol is None else free
             if not self.free:
                 _set(mu, free)
@@ -138,6 +153,25 @@ class Settling(pl.Callback):
     ) -> None:
         if self.free:
             _set(pl_module.network.distribution, self.held)  # pyright: ignore
+
+
+@contextmanager
+def _counted(trainer: pl.Trainer, total: int) -> Iterator[Tick]:
+    """A row of the training's progress bar, if it has one, that counts rotations."""
+    bar = getattr(trainer.progress_bar_callback, "progress", None)
+    if bar is None:
+        yield silent
+        return
+    row, done = bar.add_task("Measuring rotations", total=total), count(1)
+
+    def tick() -> None:
+        n = next(done)
+        bar.update(row, completed=n, refresh=n % 10 == 0)  # this bar does not refresh by itself
+
+    try:
+        yield tick
+    finally:
+        bar.remove_task(row)
 
 
 @torch.no_grad()

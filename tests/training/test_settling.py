@@ -17,9 +17,9 @@ def measured(monkeypatch):
     """The epochs in which probabilities are measured, half-way through each run."""
     epochs, before = [], Joint.settle
 
-    def settle(self, batch, seen=None):
+    def settle(self, batch, *rest):
         epochs.append((self.current_epoch, len(batch)))
-        before(self, batch, seen)
+        before(self, batch, *rest)
 
     monkeypatch.setattr(settling, "WHEN", (0.5,))
     monkeypatch.setattr(Joint, "settle", settle)
@@ -64,3 +64,29 @@ def test_a_group_that_was_wrong_is_given_up(tmp_path, monkeypatch):
 def test_other_distributions_are_not_measured(tmp_path, measured):
     train(small(tmp_path / "run", targets="homo", epochs=2))
     assert not measured
+
+
+class Bar:
+    """The progress of a training, that counts."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def add_task(self, description, total):
+        self.rows[description] = [total, 0]
+        return description
+
+    def update(self, row, completed, refresh):
+        self.rows[row][1] = completed
+
+    def remove_task(self, row):
+        self.rows[row].append("removed")
+
+
+def test_measurements_are_a_row_of_the_progress_bar(tmp_path, measured, group, monkeypatch):
+    bar = Bar()
+    monkeypatch.setattr(settling.pl.Trainer, "progress_bar_callback", SimpleNamespace(progress=bar))
+    peaks = {"distribution": "Peaks", "distribution_args": {"count": 6}}
+    train(small(tmp_path, targets="homo", **peaks))
+    total = 2 * 7 + 6 * settling.STEPS
+    assert bar.rows == {"Measuring rotations": [total, total, "removed"]}
