@@ -12,7 +12,7 @@ import torch
 from molinv import InputError, cli, groups
 from molinv import distributions as D
 from molinv.bench import recover
-from molinv.bench.recover.network import Products
+from molinv.bench.recover.network import Moments, Products
 from molinv.bench.recover.results import cells, summarise, totals
 from molinv.bench.recover.tasks import RECIPES, ROWS, configure, drawn
 from molinv.datasets import load, planted
@@ -159,8 +159,17 @@ def test_all_rows_share_their_settings_except_those_of_the_task(name):
     assert len(load(found.data)) == len(task.molecules)
 
 
-def test_the_chiral_tasks_network_sums_over_atoms_and_has_no_symmetry_built_in():
-    net = Products(2, width=16, moments=4, rank=8).double()
+SMALL_NETS = (
+    lambda: Products(2, width=16, moments=4, rank=8),
+    lambda: Moments(2, width=16, layers=1, hidden=8, kernels=4, vectors=2, scalars=3),
+)
+
+
+@pytest.mark.parametrize("make", SMALL_NETS, ids=["Products", "Moments"])
+def test_networks_of_moments_sum_over_atoms_and_have_no_symmetry_built_in(make):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = make().double()
     generator = torch.Generator().manual_seed(0)
     pos = torch.randn(2, 5, 3, generator=generator, dtype=torch.float64)
     z = torch.tensor([[6, 1, 1, 8, 7], [6, 1, 1, 0, 0]])
@@ -171,6 +180,9 @@ def test_the_chiral_tasks_network_sums_over_atoms_and_has_no_symmetry_built_in()
     assert torch.allclose(net(pos[:1, order], z[:1, order]), out[:1])
     for g in (groups.SO3().double().haar(1, generator)[0], -torch.eye(3)):
         assert not torch.allclose(net(pos @ g.double().mT, z), out, atol=1e-3)
+    if isinstance(net, Moments):  # charges do not depend on the pose
+        g = groups.SO3().double().haar(1, generator)[0]
+        assert torch.allclose(net.atoms(pos @ g.mT, z), net.atoms(pos, z), atol=1e-12)
 
 
 @pytest.mark.parametrize("task", planted.TASKS)

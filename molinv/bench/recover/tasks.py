@@ -27,6 +27,7 @@ MOST = 40_000
 BATCH = 32
 FIXED: dict[str, Any] = {"valid_size": 1000, "batch_size": BATCH}
 PROPERTIES = ("homo", "lumo", "gap", "alpha")
+MOMENTS = "molinv.bench.recover.network:Moments"
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,9 @@ ROWS = {
         Row("tilted", "tilted", plain=1),
         Row("tilted-box", "tilted", 1),
         Row("none", "none", plain=0),
-        Row("sectors-2", "sectors", plain=0, settings={"k": 2}),
-        Row("sectors-4", "sectors", settings={"k": 4}),
-        Row("discrete", "discrete", plain=0, settings={"a": round(pi / 2, 6)}),
+        Row("sectors-2", "sectors", plain=0, settings={"k": 2}, model=MOMENTS),
+        Row("sectors-4", "sectors", settings={"k": 4}, model=MOMENTS),
+        Row("discrete", "discrete", plain=0, settings={"a": round(pi / 2, 6)}, model=MOMENTS),
         Row("translation", "translation", plain=0),
         Row("size", "size", plain=0),
         Row("chirality", "chirality", plain=0, model="molinv.bench.recover.network:Products"),
