@@ -7,9 +7,10 @@ from statistics import mean, stdev
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from rich.table import Table
 
-from ..payoff.results import Difference, difference
+from ..payoff.results import as_text, difference
 from ..report import over_seeds, save, table
 
 NONE, DRAWN = "none", "drawn elements"
@@ -47,7 +48,7 @@ def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     for row in rows:
         head = (f"{row['size']:,}", row["method"], f"{row['steps']:,}")
         made.append(
-            (*head, over_seeds(row["one pass"]), over_seeds(row["errors"]), _minus(row["minus"]))
+            (*head, over_seeds(row["one pass"]), over_seeds(row["errors"]), as_text(row["minus"]))
         )
     return made
 
@@ -70,14 +71,11 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
             form = {"color": COLOURS[method], "fmt": STYLES[method], "ms": 5, "capsize": 2}
             axes.errorbar([row["size"] for row in own], means, yerr=bars, label=method, **form)
     axes.set(xscale="log", yscale="log", xlabel="training clusters")
+    sizes = sorted({row["size"] for row in rows})
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("mean absolute test error (meV)")
     axes.grid(alpha=0.2, which="both")
     axes.legend(frameon=False)
     return save(figure, path)
-
-
-def _minus(found: dict[str, Any] | None) -> str:
-    if found is None:
-        return ""
-    d = Difference(**found)
-    return f"{d.mean:+.1f}" + ("" if d.half is None else f" ± {d.half:.1f}")

@@ -121,7 +121,7 @@ def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     made = []
     for row in rows:
         errors = [over_seeds([*row["errors"][method].values()]) for method in USUAL]
-        minus = [_difference(row[f"minus {rival}"]) for rival in (NONE, FULL)]
+        minus = [as_text(row[f"minus {rival}"]) for rival in (NONE, FULL)]
         found = row["learned"]
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
         right = f"{row['right']} of {len(found)}" if found else ""
@@ -148,7 +148,7 @@ def rival_cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     made = []
     for row in rows:
         for method, own in row["rivals"].items():
-            minus = [_difference(own[f"minus {m}"]) for m in (NONE, LEARNED)]
+            minus = [as_text(own[f"minus {m}"]) for m in (NONE, LEARNED)]
             said = "; ".join(f["found"] for f in own["found"])
             right = f"{sum(f['right'] for f in own['found'])} of {len(own['found'])}"
             head = (f"{row['set']} ({row['unit']})", f"{row['size']:,}", method)
@@ -214,7 +214,8 @@ def _plain(mine: dict[int, float], theirs: dict[int, float]) -> dict[str, Any] |
     return None if found is None else found._asdict()
 
 
-def _difference(found: dict[str, Any] | None) -> str:
+def as_text(found: dict[str, Any] | None) -> str:
+    """A difference with its interval; empty for None."""
     if found is None:
         return ""
     return f"{found['mean']:+.1f}" + ("" if found["half"] is None else f" ± {found['half']:.1f}")
