@@ -16,6 +16,8 @@ from molinv.bench.payoff import tasks
 from molinv.bench.payoff.results import cells, difference, summarise
 from molinv.datasets import matrix, surface
 from molinv.datasets.electric_field import Settings
+from molinv.datasets.planted import from_text
+from molinv.datasets.planted.bodies import turned
 from molinv.groups import SO3, About, LearnedBasis, PointGroup
 
 SAMPLE = Path(__file__).parents[2] / "data" / "qm9_sample"
@@ -75,6 +77,27 @@ def test_methods_differ_in_the_distribution_alone(bench):
         assert other <= own, method
     axis = groups.find(made["true group"]["group"]).axis
     assert axis == pytest.approx(tuple(Settings(20, geometries=2).direction().tolist()), abs=1e-6)
+
+
+def test_the_planted_field_is_another_set_with_the_settings_of_the_field(tmp_path):
+    arguments = ["bench", "payoff", "--data", str(SAMPLE), "--out", str(tmp_path), "--copies", "0"]
+    arguments += ["--sets", "planted", "--planted", "400", "--sizes", "64", "--steps", "2"]
+    assert cli.main([*arguments, "--seeds", "1", "--methods", "learned,true group"]) == 0
+    learned, given = (
+        json.loads((tmp_path / f"runs/planted-{m}-64-seed0/result.json").read_text())
+        for m in ("learned", "true-group")
+    )
+    assert learned["split"] == given["split"]
+    assert learned["tested"] == 40
+    assert learned["learned"]["right"] is False
+    own = tasks.PlantedSet(tmp_path, str(SAMPLE), 400)
+    task, group = from_text(own.data), groups.find(own.given()["group"])
+    turns = group.haar(400, torch.Generator().manual_seed(0))
+    moved = turned(task.molecules, turns.double().numpy())
+    y = task.molecules.y
+    assert abs(task.formula(moved.pos.astype(float)) - y).max() < 1e-4 * y.std()
+    other = turned(task.molecules, SO3().haar(400).double().numpy())
+    assert abs(task.formula(other.pos.astype(float)) - y).max() > y.std()
 
 
 def test_runs_have_at_least_forty_passes_and_three_times_the_steps_on_finite_groups(

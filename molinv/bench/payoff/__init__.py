@@ -2,9 +2,10 @@
 
 Methods differ in the distribution on rotations alone: none, full (Haar on all rotations), the box
 and the reward of Augerino, learned, and the true group given. The data are molecules in an electric
-field (`molinv.datasets.electric_field`), atoms over a metal slab (`molinv.datasets.surface`) and
-molecules in a rare-gas crystal (`molinv.datasets.matrix`). `rivals` adds three published methods
-that learn symmetries by other objectives.
+field (`molinv.datasets.electric_field`), atoms over a metal slab (`molinv.datasets.surface`),
+molecules in a rare-gas crystal (`molinv.datasets.matrix`) and, for comparison, molecules in a
+planted field (`molinv.datasets.planted`). `rivals` adds three published methods that learn
+symmetries by other objectives.
 """
 
 from __future__ import annotations
@@ -37,12 +38,23 @@ from .results import (
     summarise,
 )
 from .rivals import RIVALS, SETS
-from .tasks import FIXED, LEARNED, METHODS, SETTLED, USUAL, FieldSet, MatrixSet, Set, SurfaceSet
+from .tasks import (
+    FIXED,
+    LEARNED,
+    METHODS,
+    SETTLED,
+    USUAL,
+    FieldSet,
+    MatrixSet,
+    PlantedSet,
+    Set,
+    SurfaceSet,
+)
 
 
 def main(
     out: str = "payoff",
-    sets: str = "field,surface,matrix",
+    sets: str = "field,surface,matrix,planted",
     sizes: str = "300,1000,3000",
     seeds: int = 3,
     steps: int = 2000,
@@ -52,6 +64,7 @@ def main(
     strength: float = 0.01,
     atoms: int = 1,
     copies: int = 8,
+    planted: int = 12_500,
     data: str = "qm9",
     workers: int = 0,
 ) -> None:
@@ -66,7 +79,7 @@ def main(
 
     Args:
         out: output folder.
-        sets: field, surface, matrix, or several separated by commas.
+        sets: field, surface, matrix, planted, or several separated by commas.
         sizes: numbers of training geometries, separated by commas.
         seeds: runs a method and size, which differ in split, initial weights and draws.
         steps: training steps of a run on the field, rounded up to complete epochs, of which there
@@ -81,6 +94,8 @@ def main(
         atoms: atoms of each cluster over the slab.
         copies: elements of the method's own distribution that a second test error is averaged
             over; 0 leaves it out.
+        planted: molecules in a planted field, all different. A tenth is for validation and a tenth
+            for the test.
         data: data set of the molecules.
         workers: processes that label molecules.
     """
@@ -94,6 +109,7 @@ def main(
         FieldSet.name: FieldSet(folder / FieldSet.name, data, field),
         SurfaceSet.name: SurfaceSet(folder / SurfaceSet.name, clusters),
         MatrixSet.name: MatrixSet(folder / MatrixSet.name, matrix.Settings(molecules * geometries)),
+        PlantedSet.name: PlantedSet(folder / PlantedSet.name, data, planted),
     }
     taken = [known[name] for name in listed(sets, "set", known)]
     for name in [each.name for each in taken if each.name not in SETS]:
@@ -161,7 +177,7 @@ def report(console: Console, folder: Path, results: list[dict[str, Any]], steps:
     content = {
         "facts": facts(
             steps=steps,
-            learned={s.name: s.learned for s in (FieldSet, SurfaceSet, MatrixSet)},
+            learned={s.name: s.learned for s in (FieldSet, SurfaceSet, MatrixSet, PlantedSet)},
             fixed=FIXED,
         ),
         "rows": rows,

@@ -21,6 +21,7 @@ TITLES = {
     "field": "molecules in an electric field",
     "surface": "platinum over copper (100)",
     "matrix": "molecules in solid argon",
+    "planted": "molecules in a planted field",
 }
 COLOURS = {NONE: "0.55", FULL: "C3", PAPER: "C1", LEARNED: "C0", GIVEN: "C2"}
 COLOURS |= dict(zip(RIVALS, ("C4", "C5", "C6"), strict=True))

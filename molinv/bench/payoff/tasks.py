@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import degrees, pi
 from pathlib import Path
@@ -13,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ...augment import Augmented
-from ...datasets import load, matrix, surface
+from ...datasets import load, matrix, planted, surface
 from ...datasets.batches import Batch
 from ...datasets.electric_field import Settings, label, truth
 from ...distributions import Distribution, Peaks
@@ -110,8 +111,47 @@ class Set(ABC):
         )
 
 
+class AxisSet(Set):
+    """Data whose true rotations are those about one axis."""
+
+    # a box whose sides are not along x, y and z: its axes are learned with its half-widths
+    learned: ClassVar[Chosen] = {
+        "group": "LearnedBasis(3,3,compact=True)",
+        "distribution": "UniformBox",
+        "regularizer": "share",
+        "lam": 0.3,
+        "group_lr": 0.05,
+        "group_end": 0.2,
+        "wait": 0.15,
+    }
+
+    @property
+    @abstractmethod
+    def axis(self) -> Sequence[float]:
+        """The true axis, of length 1."""
+
+    def given(self) -> Chosen:
+        axis = ",".join(f"{x:.9f}" for x in self.axis)
+        return {"group": f"About({axis})", "distribution": "Haar"}
+
+    def judge(self, network: Augmented, task: Task, examples: Batch) -> dict[str, Any]:
+        """The learned axis and widths beside the truth, and whether they are right."""
+        found = spread(network.distribution)
+        true = torch.tensor(self.axis, dtype=torch.float64)
+        angle = degrees(float((found.axis @ true).abs().clamp(max=1).acos()))
+        right = angle <= NEAR and found.about >= pi - OFF and found.across <= OFF
+        return {
+            "axis": found.axis.tolist(),
+            "degrees": angle,
+            "about": found.about,
+            "across": found.across,
+            "found": f"{angle:.1f} degrees off, {found.about:.2f} / {found.across:.2f} rad",
+            "right": right,
+        }
+
+
 @dataclass(frozen=True)
-class FieldSet(Set):
+class FieldSet(AxisSet):
     """Molecules in an electric field, see `datasets.electric_field`.
 
     source      the data set of the molecules
@@ -124,38 +164,44 @@ class FieldSet(Set):
     name = "field"
     unit = "meV"
     target = "shift"
-    # a box whose sides are not along x, y and z: its axes are learned with its half-widths
-    learned: ClassVar[Chosen] = {
-        "group": "LearnedBasis(3,3,compact=True)",
-        "distribution": "UniformBox",
-        "regularizer": "share",
-        "lam": 0.3,
-        "group_lr": 0.05,
-        "group_end": 0.2,
-        "wait": 0.15,
-    }
 
     def make(self, workers: int) -> None:
         label(load(self.source), self.settings, self.root, workers)
 
-    def given(self) -> Chosen:
-        axis = ",".join(f"{x:.9f}" for x in truth(self.root).axis)
-        return {"group": f"About({axis})", "distribution": "Haar"}
+    @property
+    def axis(self) -> Sequence[float]:
+        return truth(self.root).axis
 
-    def judge(self, network: Augmented, task: Task, examples: Batch) -> dict[str, Any]:
-        """The learned axis and widths beside the truth, and whether they are right."""
-        found = spread(network.distribution)
-        true = torch.tensor(truth(self.root).axis, dtype=torch.float64)
-        angle = degrees(float((found.axis @ true).abs().clamp(max=1).acos()))
-        right = angle <= NEAR and found.about >= pi - OFF and found.across <= OFF
-        return {
-            "axis": found.axis.tolist(),
-            "degrees": angle,
-            "about": found.about,
-            "across": found.across,
-            "found": f"{angle:.1f} degrees off, {found.about:.2f} / {found.across:.2f} rad",
-            "right": right,
-        }
+
+@dataclass(frozen=True)
+class PlantedSet(AxisSet):
+    """Different molecules in a field along a tilted axis, planted into HOMO energies.
+
+    See `datasets.planted.tilted`. The learned method has the settings of the electric field.
+
+    source      the data set of the molecules
+    count       how many, each in one random orientation
+    """
+
+    source: str = "qm9"
+    count: int = 12_500
+
+    name = "planted"
+    unit = "meV"
+    target = "homo"
+    _axis: ClassVar[tuple[float, float, float]] = (0.6, -0.48, 0.64)
+
+    @property
+    def data(self) -> str:
+        settings = {"axis": list(self._axis), "count": self.count, "source": self.source}
+        return planted.to_text("tilted", settings)
+
+    def make(self, workers: int) -> None:
+        """Nothing: labels are computed when the data is read."""
+
+    @property
+    def axis(self) -> Sequence[float]:
+        return self._axis
 
 
 class FiniteSet(Set):
