@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class InputError(ValueError):
@@ -23,13 +24,13 @@ def said(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
+def unknown(kind: str, name: Any, known: Iterable[str]) -> InputError:
     """The InputError for an unknown name; it suggests the most similar of the `known` names.
 
     `kind` says what the name should be, e.g. "group" or "target".
     """
     known = {k.lower(): k for k in sorted(known)}
-    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.4)
     hint = (
         f"did you mean {known[near[0]]!r}?" if near else f"choose from {', '.join(known.values())}."
     )

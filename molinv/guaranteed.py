@@ -158,6 +158,8 @@ class Integrated(nn.Module):
         degree: int = 3,
     ):
         super().__init__()
+        if not isinstance(model, nn.Module):
+            raise InputError(f"Integrated: expected a torch module, got {type(model).__name__}.")
         names = [name for name, _ in model.named_modules() if name]
         if layer not in names:
             raise unknown("layer", layer, names)

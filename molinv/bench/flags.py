@@ -41,6 +41,16 @@ def numbers(text: str, what: str) -> list[int]:
         raise InputError(f"{what}s: expected different whole numbers, got {text!r}.") from error
 
 
+def sizes(text: str) -> list[int]:
+    """The different sizes in a comma-separated list, smallest first.
+
+    Raises InputError for what is not a whole number above 0.
+    """
+    found = sorted(numbers(text, "size"))
+    positive(size=found[0])
+    return found
+
+
 def positive(**values: int) -> None:
     """Raises InputError for a value below 1."""
     for name, value in values.items():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rich.console import Console
 
 from ..errors import InputError
@@ -48,28 +50,33 @@ def finish(
     error as "failed". Raises InputError for a result with other settings.
     """
     for count, run in enumerate(runs, 1):
-        settings = asdict(run.config) | run.test  # before training fills in defaults
-        result = _read(run, settings)
+        # before training fills in defaults; as JSON, in which tuples are lists
+        settings, test = json.loads(json.dumps([asdict(run.config), run.test]))
+        result = _read(run, settings, test)
         due = result is None or count == total
         if result is None:
+            _check_begun(run)
             console.print(f"[{count}/{total}] {run.label}", highlight=False)
-            result = run.facts | {"settings": settings}
+            result = run.facts | {"settings": settings, "test": test}
             try:
                 result |= run.measure()
             except Diverged as error:
                 result["failed"] = str(error)
             run.path.parent.mkdir(parents=True, exist_ok=True)
             write_json(run.path, result)
+            gc.collect()  # a run's data are in cycles, which Python would keep for several runs
         yield result, due
 
 
-def _read(run: Run, settings: dict[str, Any]) -> dict[str, Any] | None:
+def _read(run: Run, settings: dict[str, Any], test: dict[str, Any]) -> dict[str, Any] | None:
     """The result in the run's file; None if there is no file."""
     if not run.path.is_file():
         return None
     try:
         result = json.loads(run.path.read_text(encoding="utf-8"))
-        there = result.get("settings")
+        there, tested = result.get("settings"), result.get("test")
+        if there is not None and not (isinstance(there, dict) and run.facts.keys() <= {*result}):
+            raise ValueError("not a result of this benchmark")
     except (ValueError, AttributeError) as error:
         raise InputError(f"{run.path} is damaged: delete it and run again.") from error
     if there is None:  # earlier versions kept the settings beside the result
@@ -77,13 +84,46 @@ def _read(run: Run, settings: dict[str, Any]) -> dict[str, Any] | None:
         return result
     # a setting that did not exist yet had today's default
     there = asdict(type(run.config)()) | there
-    for name, value in settings.items():
-        if name not in FREE and there.get(name) != value:
-            raise InputError(
-                f"{run.path} holds a run with {name}={there.get(name)!r}, not {value!r}: choose "
-                f"another --out, or delete it and {run.config.out}."
-            )
+    # earlier versions kept the settings of the test among the others
+    pairs = [(settings, there), (test, tested)] if tested else [(settings | test, there)]
+    for wanted, found in pairs:
+        for name, value in wanted.items():
+            if name not in FREE and found.get(name) != value:
+                raise InputError(
+                    f"{run.path} holds a run with {name}={found.get(name)!r}, not {value!r}: "
+                    f"choose another --out, or delete {_places(run)}."
+                )
     return result
+
+
+def _places(run: Run) -> str:
+    """What to delete to start a run again: its result, and its folder if it has one of its own."""
+    own = Path(run.config.out)
+    if own == run.path.parent:
+        return str(own)
+    return str(run.path) if own in run.path.parents else f"{run.path} and {own}"
+
+
+def _check_begun(run: Run) -> None:
+    """Raise InputError if a run was interrupted when it had another length.
+
+    `train` refuses other changes. It lets a run go on for longer, which would mix two settings in
+    a benchmark.
+    """
+    path = Path(run.config.out) / "config.yaml"
+    if not path.is_file():
+        return
+    try:
+        there = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValueError, TypeError):
+        raise InputError(f"{path} is damaged: delete {path.parent} and run again.") from None
+    for name in ("epochs", "minutes"):
+        value = getattr(run.config, name, None)
+        if value is not None and name in there and there[name] != value:
+            raise InputError(
+                f"{path.parent} holds an interrupted run with {name}={there[name]!r}, not "
+                f"{value!r}: choose another --out, or delete {_places(run)}."
+            )
 
 
 def history(folder: Path | str) -> list[dict[str, str]]:

@@ -56,6 +56,11 @@ def over_seeds(values: Sequence[float], form: str = ".1f", none: str = "") -> st
     return f"{mean(values):{form}}" + (f" ± {stdev(values):{form}}" if len(values) > 1 else "")
 
 
+def diverged(count: int) -> str:
+    """How many runs a row lacks, as text after what it says; empty for none."""
+    return f" ({count} diverged)" if count else ""
+
+
 def write_markdown(
     path: Path, *tables: tuple[Sequence[str], Iterable[Sequence[str]]], after: str = ""
 ) -> None:

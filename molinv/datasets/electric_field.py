@@ -41,7 +41,7 @@ from ..errors import InputError
 from .labelled import Labelled, gather, left_out, save
 from .molecules import Molecules
 from .placement import poses
-from .shards import Molecule, check_count, check_same, planned, run, some
+from .shards import Molecule, check_count, check_same, planned, run, some, source
 from .split import permutation
 from .targets import Target
 from .xtb import frame, singlepoint
@@ -104,6 +104,7 @@ class Settings:
         """The unit vector along the field."""
         if self.axis is not None:
             n = np.array(self.axis, np.float64)
+            n /= np.abs(n).max()  # squares of very long or short vectors are not numbers
             return n / np.linalg.norm(n)
         draw = np.random.default_rng(self.seed)
         while True:
@@ -148,11 +149,10 @@ def label(
     check_installed()
     check_count(molecules, settings.molecules, workers)
     n = settings.direction()
-    made = asdict(settings) | {"axis": n.tolist(), "of": len(molecules)}
+    check_same(folder, asdict(settings) | {"axis": n.tolist()} | source(molecules))
     drawn = permutation(len(molecules), settings.seed)[: settings.molecules]
     chosen = np.repeat(drawn, settings.geometries)
     paths, todo = planned(folder, len(chosen))
-    check_same(folder / "settings.json", made)
     turns = poses(len(chosen), settings.seed)[0].numpy()
     field = settings.strength * n
     tasks = [
@@ -166,7 +166,7 @@ def label(
     ]
     run(shard, tasks, workers, f"{METHOD} in a field")
     total = gather(paths, folder / FILE, SHIFT)
-    return folder / FILE, total, left_out(paths, folder)
+    return folder / FILE, total, left_out(paths, folder, total)
 
 
 def _some(

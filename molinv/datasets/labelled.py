@@ -16,11 +16,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from ..atomic import atomic_write
+from ..errors import InputError
 from .molecules import Molecules
-from .shards import join
+from .shards import CACHE, join
 from .targets import Target
 
-CACHE = "molecules"  # the same molecules as a folder of a data set
 LEFT_OUT = "left_out.csv"
 
 
@@ -74,14 +74,19 @@ def gather(shards: Sequence[Path], path: Path, target: Target) -> int:
     return total
 
 
-def left_out(shards: Sequence[Path], folder: Path) -> int:
-    """Write the molecules without a label to LEFT_OUT in a folder; returns their number."""
+def left_out(shards: Sequence[Path], folder: Path, total: int) -> int:
+    """Write the molecules without a label to LEFT_OUT in a folder; returns their number.
+
+    Raises InputError if `total`, the number of those with one, is 0.
+    """
     lost = [row for shard in shards for row in _read(shard, ".lost")]
     with (
         atomic_write(folder / LEFT_OUT) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
         csv.writer(file).writerows([("molecule", "reason"), *lost])
+    if not total:
+        raise InputError(f"no molecule could be labelled: see {folder / LEFT_OUT}.")
     return len(lost)
 
 

@@ -198,11 +198,11 @@ def label(settings: Settings, folder: Path, workers: int = 0) -> tuple[Path, int
     check_workers(workers)
     for number in range(min(settings.count, len(settings.molecules))):
         place(number, settings)  # before anything is written: each kind fits
+    check_same(folder, asdict(settings))
     paths, todo = planned(folder, settings.count)
-    check_same(folder / "settings.json", asdict(settings))
     run(shard, [(numbers, settings, path) for numbers, path in todo], workers, METHOD)
     total = gather(paths, folder / FILE, ENERGY)
-    return folder / FILE, total, left_out(paths, folder)
+    return folder / FILE, total, left_out(paths, folder, total)
 
 
 def shard(numbers: range, settings: Settings, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -20,6 +21,8 @@ from ..screen import messages
 from .molecules import Molecules
 
 SHARD = 16  # molecules
+SHARDS, SETTINGS = "shards", "settings.json"
+CACHE = "molecules"  # the same molecules as a folder of a data set
 THREADS = "OMP_NUM_THREADS"
 Molecule = tuple[str, np.ndarray, np.ndarray]  # its id, z and pos
 
@@ -42,23 +45,41 @@ def planned(folder: Path, count: int) -> tuple[list[Path], list[tuple[range, Pat
 
     Makes the folder of the shards. Finished shards are not to be done again.
     """
-    (folder / "shards").mkdir(parents=True, exist_ok=True)
+    (folder / SHARDS).mkdir(parents=True, exist_ok=True)
     parts = [range(start, min(start + SHARD, count)) for start in range(0, count, SHARD)]
-    paths = [folder / "shards" / f"{numbers.start:08d}.extxyz" for numbers in parts]
+    paths = [folder / SHARDS / f"{numbers.start:08d}.extxyz" for numbers in parts]
     both = zip(parts, paths, strict=True)
     return paths, [(numbers, path) for numbers, path in both if not path.is_file()]
 
 
-def check_same(path: Path, settings: dict[str, Any]) -> None:
-    """Write a set's settings; raises InputError where the folder holds a set with others."""
-    made = json.dumps(settings, indent=1)
+def check_same(folder: Path, settings: dict[str, Any]) -> None:
+    """Write a set's settings, before its shards.
+
+    Raises InputError where the folder holds a set with other settings, or files of unknown origin.
+    """
+    path, made = folder / SETTINGS, json.dumps(settings, indent=1)
     if path.is_file() and path.read_text(encoding="utf-8") != made:
         raise InputError(
-            f"{path.parent} holds a set with other settings ({path.name}): choose another --out, "
-            "or delete that folder."
+            f"{folder} holds a set with other settings ({SETTINGS}): choose another --out, or "
+            "delete that folder."
         )
+    there = [name for name in (SHARDS, CACHE) if (folder / name).exists()]
+    if there and not path.is_file():
+        raise InputError(
+            f"{folder} holds {there[0]} of unknown origin, without {SETTINGS}: choose another "
+            "--out, or delete that folder."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
         temporary.write_text(made, encoding="utf-8")
+
+
+def source(molecules: Molecules) -> dict[str, Any]:
+    """What says in a set's settings which molecules it was drawn from."""
+    digest = hashlib.sha256()
+    for array in (molecules.ptr, molecules.z, molecules.pos):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return {"of": len(molecules), "source": digest.hexdigest()[:16]}
 
 
 def some(molecules: Molecules, chosen: Int64[np.ndarray, " m"], start: int) -> list[Molecule]:

@@ -192,8 +192,8 @@ def label(settings: Settings, folder: Path, workers: int = 0) -> tuple[Path, int
     another set.
     """
     check_workers(workers)
+    check_same(folder, asdict(settings))
     paths, todo = planned(folder, settings.count)
-    check_same(folder / "settings.json", asdict(settings))
     run(shard, [(numbers, settings, path) for numbers, path in todo], workers, "EMT")
     return folder / FILE, gather(paths, folder / FILE, ENERGY)
 

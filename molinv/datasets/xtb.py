@@ -18,7 +18,7 @@ from ..atomic import atomic_write
 from ..chem.xtb import METHOD, check_installed
 from ..errors import InputError
 from .molecules import Molecules
-from .shards import Molecule, check_count, check_same, join, planned, run, some
+from .shards import Molecule, check_count, check_same, join, planned, run, some, source
 from .split import permutation
 
 FILE = "xtb.extxyz"
@@ -65,14 +65,16 @@ def label(
     check_installed()
     check_count(molecules, settings.molecules, workers)
     chosen = permutation(len(molecules), settings.seed)[: settings.molecules]
+    check_same(folder, asdict(settings) | source(molecules))
     paths, todo = planned(folder, len(chosen))
-    check_same(folder / "settings.json", asdict(settings) | {"of": len(molecules)})
     tasks = [
         (some(molecules, chosen, numbers.start), numbers.start, settings, path)
         for numbers, path in todo
     ]
     run(shard, tasks, workers, METHOD)
     total = join(paths, folder / FILE)
+    if not total:
+        raise InputError("no molecule could be labelled: xTB did not converge for any of them.")
     return folder / FILE, total, settings.molecules * settings.copies - total
 
 

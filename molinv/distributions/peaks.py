@@ -62,7 +62,7 @@ class Peaks(Listed):
             raise InputError(
                 f"Peaks: expected SO3, got {group}; on a finite group use Categorical."
             )
-        if count < 1 or not 0 < cap < 1:
+        if not isinstance(count, int) or count < 1 or not 0 < cap < 1:
             raise InputError(
                 f"Peaks: expected a count of at least 1 and a cap between 0 and 1, got {count}, "
                 f"{cap}."

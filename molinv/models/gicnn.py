@@ -53,6 +53,11 @@ class GICNN(nn.Module):
         super().__init__()
         if d < 2:
             raise InputError(f"GICNN: level sets are connected in d >= 2 dimensions, got d={d}.")
+        if width < 1 or layers < 1 or couplings < 0:
+            raise InputError(
+                "GICNN: expected width and layers of at least 1 and couplings of at least 0, got "
+                f"{width}, {layers} and {couplings}."
+            )
         self.d = d
         self.map = Couplings(d, width, couplings, generator)
         self.convex = InputConvex(d, width, layers, generator)
@@ -62,10 +67,11 @@ class GICNN(nn.Module):
     def standardize(self, x: Float[Tensor, "n d"], y: Float[Tensor, " n"]) -> None:
         """Take the means and standard deviations of training data, before training."""
         self._check(x)
-        if y.shape != x.shape[:1] or not (y.std() > 0 and (x.std(0) > 0).all()):
+        floating = x.is_floating_point() and y.is_floating_point()
+        if not floating or y.shape != x.shape[:1] or not (y.std() > 0 and (x.std(0) > 0).all()):
             raise InputError(
-                f"GICNN: expected y (n,) and x (n, {self.d}) that vary, got y {tuple(y.shape)} and "
-                f"x {tuple(x.shape)}."
+                f"GICNN: expected y (n,) and x (n, {self.d}) of floating point that vary, got y "
+                f"{tuple(y.shape)} {y.dtype} and x {tuple(x.shape)} {x.dtype}."
             )
         self.center.copy_(x.mean(0))
         self.scale.copy_(x.std(0))
@@ -98,14 +104,16 @@ class GICNN(nn.Module):
         """The points x (b, d) in these directions, of any length above 0, with these properties.
 
         The property of x equals `value` up to rounding. Gradients reach the parameters, directions
-        and values. Raises InputError for a value below the minimum and a direction of length 0.
+        and values. Raises InputError for a value below the minimum, and for a direction whose
+        length is 0 or not finite.
         """
         self._check(direction)
         length = direction.norm(dim=-1, keepdim=True)
-        if value.shape != direction.shape[:1] or not (length > 0).all():
+        long = (length > 0) & length.isfinite()
+        if value.shape != direction.shape[:1] or not long.all():
             raise InputError(
-                f"GICNN: expected directions (b, {self.d}) of length above 0 and values (b,), got "
-                f"{tuple(direction.shape)} and {tuple(value.shape)}."
+                f"GICNN: expected directions (b, {self.d}) of finite length above 0 and values "
+                f"(b,), got {tuple(direction.shape)} and {tuple(value.shape)}."
             )
         lowest, unit = self._lowest(), direction / length
         level, low = (value - self.offset) / self.unit, self.convex(lowest[None])

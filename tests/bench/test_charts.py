@@ -22,6 +22,9 @@ def test_small_displacements_along_the_modes_have_the_harmonic_energy():
     assert surface.energies(np.zeros((1, 3))) == pytest.approx(0, abs=1e-3)
     with pytest.raises(InputError, match="3 vibrations: expected at least 4"):
         Surface.of("O", 4, 0.1)
+    for charged in ("[O-]C=O", "[CH3]"):
+        with pytest.raises(InputError, match="is an ion or a radical"):
+            Surface.of(charged, 3, 0.1)
 
 
 def test_pairs_have_equal_energies_and_share_no_geometry():

@@ -91,12 +91,59 @@ def test_a_diverged_run_is_a_result_and_not_trained_again(tmp_path):
     assert made(tmp_path, 1) == ([result], [True], [])
 
 
-@pytest.mark.parametrize("text", ["{", "[]", ""])
+@pytest.mark.parametrize("text", ["{", "[]", "", '{"settings": [1]}', '{"settings": {}}'])
 def test_a_damaged_result_is_reported_in_one_sentence(text, tmp_path):
     made(tmp_path, 1)
     (tmp_path / "run0/result.json").write_text(text)
     with pytest.raises(InputError, match=r"result\.json is damaged"):
         made(tmp_path, 1)
+
+
+def test_settings_of_the_test_are_kept_apart_from_those_of_the_run(tmp_path):
+    results = made(tmp_path, 1, test={"epochs": 8, "labels": (1, 2)})[0]
+    assert results[0]["settings"]["epochs"] == 1
+    assert made(tmp_path, 1, test={"epochs": 8, "labels": (1, 2)})[2] == []
+    with pytest.raises(InputError, match="epochs=8, not 9"):
+        made(tmp_path, 1, test={"epochs": 9})
+
+
+def test_results_of_earlier_versions_have_both_in_one(tmp_path):
+    made(tmp_path, 1, test={"copies": 8})
+    path = tmp_path / "run0/result.json"
+    result = json.loads(path.read_text())
+    result["settings"] |= result.pop("test")
+    path.write_text(json.dumps(result))
+    assert made(tmp_path, 1, test={"copies": 8})[2] == []
+    with pytest.raises(InputError, match="copies=8, not 4"):
+        made(tmp_path, 1, test={"copies": 4})
+
+
+def test_an_interrupted_run_of_another_length_is_refused(tmp_path):
+    folder = tmp_path / "run0"
+    folder.mkdir()
+    (folder / "config.yaml").write_text(yaml.safe_dump({"epochs": 300}))
+    with pytest.raises(InputError, match=r"run0 holds an interrupted run with epochs=300, not 70"):
+        made(tmp_path, 1, epochs=70)
+    assert made(tmp_path, 1, epochs=300)[2] == [0]
+    (tmp_path / "run1").mkdir()
+    (tmp_path / "run1/config.yaml").write_text("a: [")
+    with pytest.raises(InputError, match="is damaged"):
+        made(tmp_path, 2, epochs=300)
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [("runs/a", "runs/a."), ("", "runs/a/result.json."), ("b", "runs/a/result.json and {root}/b.")],
+)
+def test_nobody_is_told_to_delete_the_whole_benchmark(tmp_path, own, told):
+    def run(epochs):
+        config = Config(str(tmp_path / own), epochs=epochs)
+        return Run("a", tmp_path / "runs/a/result.json", config, dict)
+
+    list(finish([run(1)], 1, Console(quiet=True)))
+    with pytest.raises(InputError) as error:
+        list(finish([run(2)], 1, Console(quiet=True)))
+    assert str(error.value).endswith(f"or delete {tmp_path}/{told.format(root=tmp_path)}")
 
 
 def test_a_run_without_metrics_has_no_history(tmp_path):

@@ -1,6 +1,7 @@
 """`molinv bench integration`: the networks, equal terms, the table, and resuming."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -74,9 +75,10 @@ def test_the_table_pairs_errors_by_seed():
             {"method": "none", "size": 300, "seed": 0, "failed": "diverged"},
         ]
     )
-    assert [row["method"] for row in rows] == ["averaged outputs", "averaged feature"]
-    assert cells(rows)[1][3:] == ("7.0 ± 2.8", "6.0 ± 2.8", "-1.0 ± 0.0")
-    assert cells(rows)[0][-1] == ""
+    assert [row["method"] for row in rows] == ["none", "averaged outputs", "averaged feature"]
+    assert cells(rows)[0] == ("300", "none (1 diverged)", "", "", "", "")
+    assert cells(rows)[1][-1] == ""
+    assert cells(rows)[2][3:] == ("7.0 ± 2.8", "6.0 ± 2.8", "-1.0 ± 0.0")
 
 
 def test_it_runs_reports_and_makes_no_run_twice(tmp_path):
@@ -95,3 +97,10 @@ def test_it_runs_reports_and_makes_no_run_twice(tmp_path):
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*")}
     with pytest.raises(InputError, match=r"minutes=0\.01, not 0\.02"):
         bench.main(str(tmp_path), "32", seeds=1, minutes=0.02, examples=400)
+    shutil.rmtree(tmp_path / "surface")  # as the command asks for where its settings are others
+    with pytest.raises(InputError, match="holds a run with labels="):
+        bench.main(str(tmp_path), "32", seeds=1, minutes=0.01, examples=400, atoms=1)
+    for sizes in ("0", "-3", ""):
+        with pytest.raises(InputError, match="size"):
+            bench.main(str(tmp_path / "new"), sizes)
+    assert not (tmp_path / "new").exists()

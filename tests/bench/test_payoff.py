@@ -1,6 +1,7 @@
 """The payoff of a learned symmetry: its plumbing, its verdicts, and its table."""
 
 import json
+import shutil
 from math import pi
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,6 +65,12 @@ def test_it_runs_reports_and_makes_no_run_twice(bench, capsys):
         payoff.main(
             str(out), "field", "16", strength=0.02, molecules=20, geometries=2, data=str(SAMPLE)
         )
+    shutil.move(out / "field", out / "kept")  # as the error above asks for
+    others = {"strength": 0.02, "molecules": 20, "geometries": 2, "copies": 2}
+    with pytest.raises(InputError, match="holds a run with labels="):
+        payoff.main(str(out), "field", "16", 1, 2, "none", data=str(SAMPLE), **others)
+    shutil.rmtree(out / "field")
+    shutil.move(out / "kept", out / "field")
     with pytest.raises(InputError, match="epochs=2, not 5"):
         payoff.main(str(out), "field", "16", 1, 5, "none", 20, 2, copies=2, data=str(SAMPLE))
 
@@ -277,6 +284,9 @@ def test_a_diverged_run_is_counted_and_not_averaged():
     assert row["failed"] == 1
     assert row["errors"]["none"] == {0: 70, 1: 72}
     assert row["ratio"] is None
+    assert row["verdict"].endswith("(1 diverged)")
+    (row,) = summarise([*found, about | {"method": "learned", "failed": "diverged"}])
+    assert cells([row])[0][-2] == "2 of 3"
 
 
 def test_bad_arguments_are_one_sentence():
@@ -285,6 +295,10 @@ def test_bad_arguments_are_one_sentence():
         ({"sizes": "a"}, "whole numbers"),
         ({"methods": "leaned"}, "learned"),
         ({"strength": 0.0}, "field of zero"),
+        ({"sizes": "0"}, "size"),
+        ({"copies": -1}, "copies"),
+        ({"methods": ""}, "different names"),
+        ({"sets": ""}, "different names"),
     ):
         with pytest.raises(InputError, match=said):
             payoff.main(**wrong)

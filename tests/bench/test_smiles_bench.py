@@ -94,7 +94,7 @@ def test_both_programs_read_one_file_and_are_paired_by_seed(bench, capsys):
         assert found["molinv-0"]["epochs"] == 1
         settings = found["molinv-0"]["settings"]
         assert settings["data"] == found["chemprop"]["settings"]["data"] == str(cell.file)
-        assert found["chemprop"]["settings"]["chemprop"] == "2.3.1"
+        assert found["chemprop"]["test"]["chemprop"] == "2.3.1"
     table = json.loads((out / "table.json").read_text())
     rows = {row["method"]: row for row in table["rows"]}
     for models, name in ((1, "molinv"), (2, "molinv, 2 models")):

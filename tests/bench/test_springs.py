@@ -132,3 +132,5 @@ def test_bad_flags_are_reported_in_one_sentence():
         bench.main(systems="fre")
     with pytest.raises(InputError, match="size"):
         bench.main(sizes="0")
+    with pytest.raises(InputError, match="in free space, true group is full"):
+        bench.main(systems="free", methods="true group")

@@ -223,7 +223,7 @@ def test_what_cannot_be_made_is_refused():
     for group in (groups.SO2(), groups.SE3(), groups.PointGroup("O"), groups.About()):
         with pytest.raises(InputError, match="Peaks: expected SO3"):
             D.Peaks(group)
-    for settings in ({"count": 0}, {"cap": 1.0}, {"cap": 0.0}):
+    for settings in ({"count": 0}, {"count": 1.5}, {"cap": 1.0}, {"cap": 0.0}):
         with pytest.raises(InputError, match="a count of at least 1 and a cap between"):
             D.Peaks(SO3(), **settings)  # pyright: ignore
     with pytest.raises(InputError, match="starting extent"):

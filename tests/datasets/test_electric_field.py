@@ -1,6 +1,8 @@
 """Molecules in an electric field: the symmetry that the docstring derives, seen on labels."""
 
 import json
+import shutil
+from dataclasses import replace
 from math import pi
 from pathlib import Path
 
@@ -162,6 +164,18 @@ def test_an_interrupted_run_is_resumed(path, molecules):
     assert label(molecules, SETTINGS, path.parent)[1] == 12
     with pytest.raises(InputError, match="other settings"):
         label(molecules, Settings(molecules=12, strength=0.02, seed=3), path.parent)
+    others = replace(molecules, pos=molecules.pos + 1)
+    with pytest.raises(InputError, match="other settings"):
+        label(others, SETTINGS, path.parent)
+
+
+def test_files_of_unknown_origin_are_not_taken_for_a_sets_own(path, molecules, tmp_path):
+    for name in ("shards", "molecules"):
+        folder = tmp_path / name
+        shutil.copytree(path.parent / name, folder / name)
+        with pytest.raises(InputError, match=f"holds {name} of unknown origin"):
+            label(molecules, SETTINGS, folder)
+        assert [each.name for each in folder.iterdir()] == [name]
 
 
 def test_molecules_that_do_not_converge_are_listed_and_left_out(molecules, tmp_path, monkeypatch):
@@ -181,6 +195,13 @@ def test_molecules_that_do_not_converge_are_listed_and_left_out(molecules, tmp_p
     assert listed[1].endswith(",SCF not converged in 250 cycles")
     assert len(datasets.load(tmp_path / "molecules")) == 3
 
+    def never(*_):
+        raise RuntimeError("SCF not converged")
+
+    monkeypatch.setattr(electric_field, "singlepoint", never)
+    with pytest.raises(InputError, match=r"no molecule could be labelled: see .*left_out\.csv"):
+        label(molecules, settings, tmp_path / "never")
+
 
 def test_bad_settings_are_refused_in_a_sentence(tmp_path, capsys):
     with pytest.raises(InputError, match="field of zero"):
@@ -191,6 +212,9 @@ def test_bad_settings_are_refused_in_a_sentence(tmp_path, capsys):
     for axis in ((0.0, 0.0, 0.0), (1.0, float("inf"), 0.0)):
         with pytest.raises(InputError, match="expected an axis"):
             Settings(axis=axis)
+    for axis in ((1e200, 1e200, 0.0), (1e-320, 1e-320, 0.0)):
+        way = Settings(axis=axis).direction()
+        assert way == pytest.approx([0.5**0.5, 0.5**0.5, 0])
     with pytest.raises(InputError, match="at least one molecule"):
         Settings(molecules=0)
     with pytest.raises(InputError, match="not a set of molecules in a field"):

@@ -209,5 +209,12 @@ def test_bad_inputs_are_reported_in_one_sentence():
         net.from_chart(0 * x, torch.ones(2).double())
     with pytest.raises(InputError, match="that vary"):
         net.standardize(x, torch.ones(2).double())
+    with pytest.raises(InputError, match="length above 0"):
+        net.from_chart(1e200 * x, torch.zeros(2).double())
+    with pytest.raises(InputError, match="floating point that vary"):
+        net.standardize(torch.arange(20).view(5, 4), torch.arange(5))
+    for wrong in ({"width": 0}, {"layers": -1}, {"couplings": -1}):
+        with pytest.raises(InputError, match="width and layers of at least 1"):
+            GICNN(2, **wrong)
     with pytest.raises(InputError, match="got d=1"):
         GICNN(1)

@@ -30,6 +30,7 @@ from .results import COLUMNS, cells, draw, show, summarise
 from .surface import Surface
 
 HELD = 300  # geometries that are not trained on
+LOST = 0.05  # fraction of geometries for which xTB may fail
 EQUAL = 3.0  # meV between the geometries of a pair, at most
 MIDDLE = (0.2, 0.8)  # quantiles of the energies of pairs
 BATCH, RATE = 128, 1e-2
@@ -66,7 +67,7 @@ def main(
 ) -> None:
     """Fit the energy, walk between geometries of equal energy, and print a table.
 
-    Finished runs are skipped, and an interrupted run, of about a minute, is started again. Use
+    Finished runs are skipped, and an interrupted run, of ten seconds or more, is started again. Use
     OMP_NUM_THREADS=1: xTB is slower with several threads. Needs tblite.
 
     Args:
@@ -109,6 +110,10 @@ def measure(settings: Settings) -> dict[str, Any]:
     surface = Surface.of(settings.molecule, settings.modes, settings.top)
     q = surface.draw(settings.geometries + HELD, settings.seed)
     y = surface.energies(q)
+    if (lost := int(np.isnan(y).sum())) > LOST * len(y):
+        raise InputError(
+            f"xTB does not converge for {lost:,} of {len(y):,} geometries: choose a smaller top."
+        )
     q, y = q[np.isfinite(y)], y[np.isfinite(y)]
     seen, held = (q[:-HELD], y[:-HELD]), (q[-HELD:], y[-HELD:])
     labelled = time.process_time()
@@ -131,6 +136,7 @@ def measure(settings: Settings) -> dict[str, Any]:
         )
     return {
         "error": float(error),
+        "lost": lost,
         "harmonic_error": float(np.abs(surface.harmonic(held[0]) - held[1]).mean()),
         "spread": float(np.abs(held[1] - np.median(seen[1])).mean()),
         "energies": [float(v) for v in np.quantile(held[1], MIDDLE)],

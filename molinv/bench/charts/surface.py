@@ -8,8 +8,10 @@ import numpy as np
 from ase import Atoms
 from ase.optimize import BFGS
 from jaxtyping import Float64
+from rdkit import Chem
 
 from ...chem.conformers import embed
+from ...chem.state import of_mol
 from ...datasets.xtb import singlepoint
 from ...errors import InputError
 from ..potential.measures import XTB
@@ -39,9 +41,12 @@ class Surface:
     def of(cls, smiles: str, d: int, top: float) -> Surface:
         """Relax a molecule and find its d softest vibrations.
 
-        Raises InputError for a SMILES without a geometry, and a molecule with fewer vibrations.
+        Raises InputError for a SMILES without a geometry, an ion or a radical, and a molecule with
+        fewer vibrations.
         """
         z, pos = embed(smiles)
+        if any(of_mol(Chem.MolFromSmiles(smiles))):
+            raise InputError(f"{smiles} is an ion or a radical: expected a neutral molecule.")
         if 3 * len(z) - 6 < d:
             raise InputError(
                 f"{smiles} has {max(0, 3 * len(z) - 6)} vibrations: expected at least {d}."

@@ -25,7 +25,8 @@ from ...training.config import TrainConfig, read_config
 from ...training.members import load_model
 from ...training.run import train
 from ...training.source import prepare
-from ..flags import listed, numbers, positive
+from .. import flags
+from ..flags import listed, positive
 from ..grid import Run, finish, history
 from ..payoff.tasks import FIXED, GIVEN, NONE, SIZE, SurfaceSet
 from ..report import facts, wide, write, write_markdown
@@ -61,7 +62,7 @@ def main(
         atoms: atoms of each cluster over the slab.
     """
     positive(seeds=seeds, examples=examples)
-    chosen, counts = listed(methods, "method", METHODS), sorted(numbers(sizes, "size"))
+    chosen, counts = listed(methods, "method", METHODS), flags.sizes(sizes)
     folder, console = Path(out), wide(160)
     data = SurfaceSet(folder / "surface", surface.Settings(examples, atoms=atoms))
     data.make(0)
@@ -71,7 +72,8 @@ def main(
         path = folder / "runs" / f"{method.replace(' ', '-')}-{size}-seed{seed}"
         chosen = configure(data, method, size, seed, minutes, path)
         about = {"method": method, "size": size, "seed": seed}
-        return Run(path.name, path / "result.json", chosen, partial(measure, chosen), facts=about)
+        work, test = partial(measure, chosen), {"labels": data.labels}
+        return Run(path.name, path / "result.json", chosen, work, test, about)
 
     results = []
     for result, due in finish((run(*each) for each in plan), len(plan), console):

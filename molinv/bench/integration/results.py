@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -11,7 +12,7 @@ from matplotlib.ticker import NullFormatter
 from rich.table import Table
 
 from ..payoff.results import as_text, difference
-from ..report import over_seeds, save, table
+from ..report import diverged, over_seeds, save, table
 
 NONE, DRAWN = "none", "drawn elements"
 OUTPUTS, FEATURE = "averaged outputs", "averaged feature"
@@ -26,7 +27,8 @@ def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A row for each size and method: errors by seed, and the paired difference to outputs."""
     rows = []
     done = [r for r in results if "error" in r]
-    for size in sorted({r["size"] for r in done}):
+    lost = Counter((r["size"], r["method"]) for r in results if "failed" in r)
+    for size in sorted({r["size"] for r in results}):
         errors = {
             m: {r["seed"]: r["error"] for r in done if (r["size"], r["method"]) == (size, m)}
             for m in METHODS
@@ -34,10 +36,11 @@ def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for method in METHODS:
             runs = [r for r in done if (r["size"], r["method"]) == (size, method)]
             minus = None if method == OUTPUTS else difference(errors[method], errors[OUTPUTS])
-            if runs:
+            if runs or lost[size, method]:
                 row = {"size": size, "method": method, "errors": list(errors[method].values())}
                 row |= {"one pass": [r["one pass"] for r in runs]}
-                row |= {"steps": round(mean(r["steps"] for r in runs))}
+                row |= {"steps": round(mean(r["steps"] for r in runs)) if runs else None}
+                row |= {"failed": lost[size, method]}
                 rows.append(row | {"minus": None if minus is None else minus._asdict()})
     return rows
 
@@ -46,7 +49,9 @@ def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     """The rows as text; errors are means and standard deviations over seeds."""
     made = []
     for row in rows:
-        head = (f"{row['size']:,}", row["method"], f"{row['steps']:,}")
+        said = row["method"] + diverged(row["failed"])
+        steps = "" if row["steps"] is None else f"{row['steps']:,}"
+        head = (f"{row['size']:,}", said, steps)
         made.append(
             (*head, over_seeds(row["one pass"]), over_seeds(row["errors"]), as_text(row["minus"]))
         )
@@ -64,7 +69,7 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> Path:
     figure = Figure(figsize=(6, 4.2), layout="constrained")
     axes = figure.subplots()
     for method in METHODS:
-        own = [row for row in rows if row["method"] == method]
+        own = [row for row in rows if row["method"] == method and row["errors"]]
         if own:
             means = [mean(row["errors"]) for row in own]
             bars = [stdev(row["errors"]) if len(row["errors"]) > 1 else 0.0 for row in own]

@@ -1,4 +1,4 @@
-"""Where learning a symmetry pays: test errors against training size on physics nobody planted.
+"""Where learning a symmetry pays: test errors against training size, on physics and a formula.
 
 Methods differ in the distribution on rotations alone: none, full (Haar on all rotations), the box
 and the reward of Augerino, learned, and the true group given. The data are molecules in an electric
@@ -24,7 +24,8 @@ from ...training.config import TrainConfig, read_config
 from ...training.members import load_model
 from ...training.run import train
 from ...training.source import prepare
-from ..flags import listed, numbers, positive
+from .. import flags
+from ..flags import listed, positive
 from ..grid import Run, finish, history
 from ..report import facts, wide, write, write_markdown
 from .results import (
@@ -80,28 +81,31 @@ def main(
     Args:
         out: output folder.
         sets: field, surface, matrix, planted, or several separated by commas.
-        sizes: numbers of training geometries, separated by commas.
+        sizes: numbers of training examples, separated by commas.
         seeds: runs a method and size, which differ in split, initial weights and draws.
-        steps: training steps of a run on the field, rounded up to complete epochs, of which there
-            are at least 40. Runs on the surface and the matrix have three times as many.
+        steps: training steps of a run on the field and the planted field, rounded up to complete
+            epochs, of which there are at least 40. Runs on the surface and the matrix have three
+            times as many.
         methods: none, full, Augerino, learned, true group, separated by commas; these five if not
             given. LILA, LieAugmenter and LieGAN are for the field, and run only if they are named.
         molecules: number of molecules in the field.
         geometries: displaced geometries of each molecule, each in a random orientation. Of all
-            together, a tenth is for validation and a tenth for the test. There are as many
-            clusters over the slab, and molecules in the crystal, as geometries of all molecules.
+            together, a tenth is for validation and a tenth for the test. Times `molecules`, it is
+            also the number of clusters over the slab, and of molecules in the crystal.
         strength: the field in atomic units; its axis is drawn from a seed.
         atoms: atoms of each cluster over the slab.
         copies: elements of the method's own distribution that a second test error is averaged
             over; 0 leaves it out.
         planted: molecules in a planted field, all different. A tenth is for validation and a tenth
             for the test.
-        data: data set of the molecules.
+        data: data set of the molecules in the field and the planted field.
         workers: processes that label molecules.
     """
     positive(seeds=seeds, steps=steps)
-    chosen = listed(methods, "method", METHODS) if methods else list(USUAL)
-    counts = sorted(numbers(sizes, "size"))
+    if copies < 0:
+        raise InputError(f"copies: expected 0 or more, got {copies}.")
+    chosen = list(USUAL) if methods is None else listed(methods, "method", METHODS)
+    counts = flags.sizes(sizes)
     folder, console = Path(out), wide(200)
     field = Settings(molecules, strength, geometries=geometries)
     clusters = surface.Settings(molecules * geometries, atoms=atoms)
@@ -134,7 +138,8 @@ def main(
         about = {"set": data.name, "unit": data.unit}
         about |= {"method": method, "size": size, "seed": seed}
         work = partial(_measure, data, method, config, copies)
-        test = {"copies": copies} | (RIVALS[method].weights if method in RIVALS else {})
+        test = {"copies": copies, "labels": data.labels}
+        test |= RIVALS[method].weights if method in RIVALS else {}
         return Run(place.name, place / "result.json", config, work, test, about)
 
     results = []

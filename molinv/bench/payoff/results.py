@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from rich.table import Table
 
-from ..report import over_seeds, save, table
+from ..report import diverged, over_seeds, save, table
 from .rivals import RIVALS
 from .tasks import FULL, GIVEN, LEARNED, METHODS, NONE, PAPER, USUAL
 
@@ -73,6 +73,7 @@ def summarise(results: list[dict[str, Any]], view: str = "error") -> list[dict[s
         row: dict[str, Any] = {"set": name, "size": size, "errors": errors}
         row |= {"learned": learned, "right": sum(found["right"] for found in learned)}
         row["failed"] = sum("failed" in r for r in runs)
+        row["tried"] = sum(r["method"] == LEARNED for r in runs)
         row["unit"] = next((r["unit"] for r in runs if "unit" in r), "")
         for rival in (NONE, FULL, PAPER, GIVEN):
             row[f"minus {rival}"] = _plain(errors[LEARNED], errors[rival])
@@ -83,7 +84,7 @@ def summarise(results: list[dict[str, Any]], view: str = "error") -> list[dict[s
             if both
             else None
         )
-        row["verdict"] = verdict(row)
+        row["verdict"] = verdict(row) + diverged(row["failed"])
         row["rivals"] = {
             method: {
                 "found": [r["learned"] for r in runs if r["method"] == method and "learned" in r],
@@ -125,7 +126,7 @@ def cells(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
         minus = [as_text(row[f"minus {rival}"]) for rival in (NONE, FULL)]
         found = row["learned"]
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
-        right = f"{row['right']} of {len(found)}" if found else ""
+        right = f"{row['right']} of {row['tried']}" if row["tried"] else ""
         head = (f"{row['set']} ({row['unit']})", f"{row['size']:,}")
         said = "; ".join(f["found"] for f in found)
         made.append((*head, *errors, *minus, ratio, said, right, row["verdict"]))

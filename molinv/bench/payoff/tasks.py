@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import degrees, pi
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -74,6 +74,11 @@ class Set(ABC):
     def data(self) -> str:
         """The data set that is trained on."""
         return str(self.root / "molecules")
+
+    @property
+    @abstractmethod
+    def labels(self) -> dict[str, Any]:
+        """The settings that the labels depend on, beside the name of the data set."""
 
     @abstractmethod
     def make(self, workers: int) -> None:
@@ -165,6 +170,10 @@ class FieldSet(AxisSet):
     unit = "meV"
     target = "shift"
 
+    @property
+    def labels(self) -> dict[str, Any]:
+        return asdict(self.settings) | {"source": self.source}
+
     def make(self, workers: int) -> None:
         label(load(self.source), self.settings, self.root, workers)
 
@@ -190,6 +199,10 @@ class PlantedSet(AxisSet):
     unit = "meV"
     target = "homo"
     _axis: ClassVar[tuple[float, float, float]] = (0.6, -0.48, 0.64)
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        return {}
 
     @property
     def data(self) -> str:
@@ -267,6 +280,10 @@ class SurfaceSet(FiniteSet):
     unit = "meV"
     effort = 3  # with fewer, no method fits the corrugation
 
+    @property
+    def labels(self) -> dict[str, Any]:
+        return asdict(self.settings)
+
     def make(self, workers: int) -> None:
         surface.label(self.settings, self.root, workers)
 
@@ -288,6 +305,10 @@ class MatrixSet(FiniteSet):
     name = "matrix"
     unit = "meV"
     effort = 3
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        return asdict(self.settings)
 
     def make(self, workers: int) -> None:
         matrix.label(self.settings, self.root, workers)

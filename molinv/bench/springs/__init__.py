@@ -27,9 +27,11 @@ from torch import Tensor
 from ...actions import Vector
 from ...augment import Augmented
 from ...distributions import Distribution, Identity, UniformBox
+from ...errors import InputError
 from ...groups import SE3
 from ...training.fit import fit
-from ..flags import listed, numbers, positive
+from .. import flags
+from ..flags import listed, positive
 from ..grid import Run, finish
 from ..report import facts, wide, write, write_markdown
 from .network import Accelerations
@@ -93,9 +95,7 @@ def main(
     """
     positive(seeds=seeds, steps=steps)
     chosen, taken = listed(systems, "system", SYSTEMS), listed(methods, "method", METHODS)
-    counts = sorted(numbers(sizes, "size"))
-    for count in counts:
-        positive(size=count)
+    counts = flags.sizes(sizes)
     plan = [
         (system, method, size, seed)
         for size in counts
@@ -104,6 +104,8 @@ def main(
         for method in taken
         if system == FIELD or method != GIVEN
     ]
+    if not plan:
+        raise InputError(f"in free space, {GIVEN} is {FULL}: name {FULL}, or --systems {FIELD}.")
 
     def run(system: str, method: str, size: int, seed: int) -> Run:
         name = f"{system}-{method.replace(' ', '-')}-{size}-seed{seed}"
