@@ -31,7 +31,10 @@ def unknown(kind: str, name: Any, known: Iterable[str]) -> InputError:
     """
     known = {k.lower(): k for k in sorted(known)}
     near = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.4)
+    comma = "; " if any("," in k for k in known) else ", "
     hint = (
-        f"did you mean {known[near[0]]!r}?" if near else f"choose from {', '.join(known.values())}."
+        f"did you mean {known[near[0]]!r}?"
+        if near
+        else f"choose from {comma.join(known.values())}."
     )
     return InputError(f"unknown {kind} {name!r}: {hint}")

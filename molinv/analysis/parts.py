@@ -66,8 +66,8 @@ PARTS = {
     "algebra": (
         "algebra",
         "Which symmetries it has, found and not assumed",
-        "Molecules are stretched, turned and shifted in every way. The motions that change nothing "
-        "are the model's symmetries, intended or not.",
+        "Molecules are stretched, turned and shifted in every way, with inputs beside positions "
+        "held fixed. The motions that change nothing are its symmetries, intended or not.",
     ),
     "walk": (
         "walk",

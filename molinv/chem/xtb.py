@@ -64,10 +64,12 @@ def electronic(z: np.ndarray, pos: np.ndarray, charge: int = 0, unpaired: int = 
     check_installed()
     if (heaviest := int(z.max())) > HEAVIEST:
         raise InputError(f"{METHOD} has no parameters for element {heaviest}, only up to 86")
-    if (int(z.sum()) - charge - unpaired) % 2:
+    electrons = int(_without_f(z).sum()) - charge
+    if (electrons - unpaired) % 2:
+        core = "" if electrons == int(z.sum()) - charge else " (f electrons are in the core)"
         raise InputError(
-            f"{int(z.sum()) - charge} electrons cannot have {unpaired} unpaired: give the charge "
-            "or the number of unpaired electrons"
+            f"{electrons} electrons{core} cannot have {unpaired} unpaired: give the charge or the "
+            "number of unpaired electrons"
         )
     found = _run(z, pos, charge, unpaired)
     ml = found["post-processing-dict"]
@@ -86,6 +88,14 @@ def electronic(z: np.ndarray, pos: np.ndarray, charge: int = 0, unpaired: int = 
     if not all(np.isfinite(part).all() for part in made):
         raise InputError(f"{METHOD} gave a number that is not finite")
     return Electronic(*(part.astype(np.float32) for part in made))
+
+
+def _without_f(z: np.ndarray) -> np.ndarray:
+    """Atomic numbers of the same parity of electrons as in xTB.
+
+    Lanthanoids have the three valence electrons of lanthanum, and their f electrons in the core.
+    """
+    return np.where((z > 57) & (z <= 71), 57, z)
 
 
 def _run(z: np.ndarray, pos: np.ndarray, charge: int, unpaired: int) -> dict[str, Any]:
@@ -121,8 +131,9 @@ def _of_atom(number: int) -> float:
     from ase.data import ground_state_magnetic_moments
     from tblite.interface import Calculator
 
-    unpaired = int(ground_state_magnetic_moments[number])
-    unpaired += (number - unpaired) % 2
+    electrons = int(_without_f(np.array(number)))
+    unpaired = int(ground_state_magnetic_moments[electrons])
+    unpaired += (electrons - unpaired) % 2
     with _one_thread():
         atom = Calculator(METHOD, np.array([number]), np.zeros((1, 3)), 0, unpaired)
         atom.set("verbosity", 0)

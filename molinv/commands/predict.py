@@ -53,7 +53,10 @@ def main(arguments: list[str]) -> int:
         )
         parser.add_argument("--targets", help="targets to predict, e.g. homo,lumo (default: all)")
         parser.add_argument(
-            "--copies", type=int, default=8, help="number of orientations to average over"
+            "--copies",
+            type=int,
+            default=8,
+            help="number of orientations to average over; 0 for the given one alone",
         )
         parser.add_argument(
             "--smiles_column", help="column of .csv files with SMILES (default: found by its name)"

@@ -116,6 +116,10 @@ def _compute(
 
     made = finish_all(map(pending, rows), ReadOptions(), workers if len(rows) > FEW else 0)
     screen = messages()
+    if len(rows) > FEW:
+        screen.print(
+            f"{xtb.METHOD} of {len(rows):,} molecules, kept for later runs", highlight=False
+        )
     how: Any = {"console": screen, "transient": True, "disable": not screen.is_terminal}
     done: Iterator[Any] = iter(track(made, xtb.METHOD, len(rows), **how))
     for k in missing:

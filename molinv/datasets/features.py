@@ -33,8 +33,8 @@ from ..chem.structure import KINDS
 from ..errors import InputError, unknown
 from .extras import Extras
 
-XTB = "xtb"
-NAMES = ("bonds", "state", "geometry", XTB)
+STATE, XTB = "state", "xtb"
+NAMES = ("bonds", STATE, "geometry", XTB)
 DESCRIPTORS = "descriptors"
 CHARGES, UNPAIRED = 3, 3  # larger values count as these
 
@@ -113,7 +113,7 @@ class FeatureStore:
         self.bonds = "bonds" in names
         n = len(ptr) - 1
         if self.bonds:
-            graphs = extras.graphs
+            graphs = extras.graphs if extras.graphs and len(extras.graphs.atoms) else None
             atoms = np.zeros((1, len(ATOM)), np.uint8) if graphs is None else graphs.atoms
             pairs = np.zeros(1, np.uint8) if graphs is None else graphs.pairs
             starts = (

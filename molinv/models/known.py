@@ -11,6 +11,7 @@ from ..datasets.features import Features, Sizes
 
 FARTHEST = 5.0  # spreads from the mean, to which standardised values are clipped
 TAIL = 0.005  # fraction of training molecules at each end that is clipped for the spread
+LEAST = 1e-2  # of an output's spread: a fit to few molecules leaves less than the network can learn
 SAME = 1e-5  # columns of smaller relative spread are constant in single precision
 
 
@@ -79,7 +80,8 @@ class Known(nn.Module):
             found = np.linalg.lstsq(x[there], y[there, k], rcond=None)[0]
             self.said.weight.data[k] = torch.from_numpy(found[:-1])
             self.said.bias.data[k] = float(found[-1])
-            left[k] = (y[there, k] - x[there] @ found).std()
+            spread = y[there, k].std()
+            left[k] = max((y[there, k] - x[there] @ found).std(), LEAST * spread)
         return left
 
     def from_xtb(self, features: Features) -> Float[Tensor, "b t"]:

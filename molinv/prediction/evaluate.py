@@ -92,7 +92,7 @@ def evaluate(
     out = folder if shipped is None else Path(f"{shipped}-evaluation")
     saved = load_model(folder, trust).to(choose_device(device))
     config = read_config(folder / "config.yaml")
-    source = prepare(config)
+    source = prepare(config, workers)
     molecules, parts = source.molecules, source.parts
     if source.sha256 != saved.card.get("data_sha256"):
         before, now = saved.card.get("files_sha256") or {}, source.files or {}

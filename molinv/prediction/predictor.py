@@ -73,7 +73,7 @@ class Predictor:
     The attribute `descriptors` says which inputs `chem.read` must compute for the model.
 
     Raises InputError for a missing model (see `molinv.training.saved.load`), an unknown target, an
-    unavailable device, and for `total` without atomwise energies.
+    unavailable device, negative copies, and for `total` without atomwise energies.
     """
 
     def __init__(
@@ -86,6 +86,8 @@ class Predictor:
         total: bool = False,
         kind: str = GIVEN,
     ):
+        if copies < 0:
+            raise InputError(f"expected 0 or more copies, got {copies}.")
         usual = by_geometry(kind)
         folder = locate(usual if model is None and usual in available() else model)
         self.device = choose_device(device)

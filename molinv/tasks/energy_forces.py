@@ -17,10 +17,12 @@ from torch import Tensor
 
 from ..augment import Augmented
 from ..datasets.batches import Batch
+from ..datasets.features import XTB
 from ..datasets.molecules import Molecules
 from ..datasets.references import Standardizer
 from ..datasets.units import check_forces
 from ..errors import InputError
+from ..models.known import Known
 from .errors import known, lengths, per_target
 from .numbers import Numbers, masked
 
@@ -29,6 +31,10 @@ WITHOUT = ("canonical",)
 
 
 FORCES = "atom vector"  # the kind of forces
+FIXED = (
+    "xTB's results are no function of positions for a network, so its forces would not be those of "
+    "its energy: leave out xtb in --features, or the forces."
+)
 
 
 class EnergyForces(Numbers):
@@ -98,8 +104,10 @@ class Potential(NamedTuple):
     forces: Float64[Tensor, "b n 3"]
 
 
-def check_gradient(model: str, compiled: bool = False) -> None:
-    """Raise InputError for a model whose gradient is incomplete, and for a compiled model."""
+def check_gradient(model: str, compiled: bool = False, features: Sequence[str] = ()) -> None:
+    """Raise InputError for a model or features with an incomplete gradient, or a compiled model."""
+    if XTB in features:
+        raise InputError(FIXED)
     if model in WITHOUT:
         raise InputError(
             f"the gradient of model {model} leaves out that its frames rotate with the atoms, so "
@@ -157,8 +165,11 @@ def potential(
 
     The energy is the network's first output; `center` is as in `slopes`. This also works inside
     torch.no_grad(). With more copies fewer molecules are computed at once, so that memory does
-    not grow.
+    not grow. Raises InputError for a model that takes xTB's results.
     """
+    known = getattr(network.model, "known", None)
+    if isinstance(known, Known) and known.sizes.xtb_atoms:
+        raise InputError(FIXED)
     runs = 1 if orbit == "identity" else max(8, network.copies) if copies is None else copies
     size, scale, mean = max(1, len(batch) // runs), standardizer.scale[0], standardizer.mean[0]
     rows = []

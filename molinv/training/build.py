@@ -9,10 +9,10 @@ import numpy as np
 from torch import nn
 
 from .. import distributions, groups, models
-from ..actions import Action, Colour, Image, Invariant
+from ..actions import Action, Colour, Image, Invariant, Irreps
 from ..augment import Augmented
 from ..chem.descriptors import Descriptors
-from ..datasets.features import sizes
+from ..datasets.features import XTB, sizes
 from ..datasets.kinds import of_kind
 from ..datasets.molecules import Molecules
 from ..distributions import Distribution
@@ -65,12 +65,25 @@ def make_network(
             "output, which follows from the targets."
         )
     network = models.make(model, targets, model_args, kind, readout, form)
+    mu = on_group(groups.find(group), distribution, distribution_args, regularizer)
+    if XTB in features:
+        _check_rigid(mu.group)
     if features:
         there = sizes(features, len(Descriptors.of_json(descriptors)))
         outputs = targets if kind == "scalar" else 0  # outputs that rotations do not change
         network.set_features(there, outputs)
-    mu = on_group(groups.find(group), distribution, distribution_args, regularizer)
     return Augmented(network, mu, network.action, of_kind(kind), copies, reduce)
+
+
+def _check_rigid(group: Group) -> None:
+    """Raise InputError for a group that does more than move and reflect molecules."""
+    try:
+        Irreps("1o").check(group)
+    except InputError:
+        raise InputError(
+            "xTB's results stay the same under rigid motions and reflections alone: with xtb in "
+            f"--features, expected such a group, got {group}."
+        ) from None
 
 
 def make_picture_network(

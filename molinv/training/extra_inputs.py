@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from .source import Source
 
 
-def with_xtb(config: TrainConfig, source: Source, workers: int) -> Source:
+def with_xtb(
+    config: TrainConfig, source: Source, workers: int, tested: int | None = None
+) -> Source:
     """The source with the xTB results of each molecule; molecules without results are left out.
 
-    Raises InputError if the settings ask for other geometries than the data's, and if a part would
-    be empty.
+    With `tested`, only the first so many test molecules get results. Raises InputError if the
+    settings ask for other geometries than the data's, and if a part would be empty.
     """
     if geometry_fractions(config.geometries) or config.conformers > 1:
         raise InputError(
@@ -34,7 +36,8 @@ def with_xtb(config: TrainConfig, source: Source, workers: int) -> Source:
             "--conformers, or xtb in --features and --auxiliary."
         )
     molecules, parts = source.molecules, source.parts
-    rows = np.concatenate([parts.test, parts.valid, parts.train])
+    every = np.concatenate([parts.test, parts.valid, parts.train])
+    rows = every if tested is None else parts.test[:tested]
     assert molecules.extras.state is not None
     found, wrong = electronics(molecules, rows, molecules.extras.state, workers)
     made = _without(config, source, wrong, molecules.smiles, "xTB results are")

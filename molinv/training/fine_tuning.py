@@ -53,6 +53,12 @@ def like_initial(
             f"init {config.init} takes the features {', '.join(taken)}: name {', '.join(missing)} "
             "in --features too, or leave out --features."
         )
+    more = [name for name in made.taken if name not in (*taken, DESCRIPTORS)]
+    if taken and more:
+        raise InputError(
+            f"init {config.init} takes the features {', '.join(taken)} alone: leave out "
+            f"{', '.join(more)} in --features, or --init."
+        )
     there = Descriptors.of_json(build_of.get("descriptors"))
     if "descriptors" not in given and not config.descriptors:
         made = replace(made, descriptors=there.text)

@@ -14,7 +14,7 @@ from jaxtyping import Int64
 from ..augment import Augmented
 from ..chem.state import MENTIONED, words
 from ..datasets.batches import Loader, OnDevice
-from ..datasets.features import molecule_numbers
+from ..datasets.features import STATE, XTB, molecule_numbers
 from ..datasets.molecules import Molecules
 from ..datasets.ragged import pointers
 from ..datasets.split import Split
@@ -58,7 +58,8 @@ class MoleculeData(RunData):
         self.auxiliary = auxiliary(config, self.task, molecules, parts.train)
         # the pairs (charge, unpaired electrons) of the training molecules, sorted
         self.states, counts = np.unique(states(molecules)[parts.train], axis=0, return_counts=True)
-        mixed = mixed_states(self.states, counts)
+        told = {STATE, XTB} & {*config.taken}  # inputs that tell charge and spin
+        mixed = () if told else mixed_states(self.states, counts)
         unseen = unseen_classes(molecules, parts, self.task.targets)
         self.notes = (*source.notes, *mixed, *unseen)
         self.examples, self.train = len(molecules), parts.train

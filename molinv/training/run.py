@@ -125,7 +125,8 @@ def _train(
     config, task = data.config, data.task
     check_epochs(folder, config)
     if task.gradient:
-        check_gradient(str(config.model), config.compile)
+        taken = config.taken if isinstance(config, TrainConfig) else ()
+        check_gradient(str(config.model), config.compile, taken)
     network = data.network()
     if initial is not None and isinstance(data, MoleculeData):
         anew = start_from(network, initial, task)

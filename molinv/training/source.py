@@ -19,6 +19,7 @@ from ..datasets.features import XTB
 from ..datasets.folds import fold, joined, scaffolds
 from ..datasets.geometries import GIVEN, KINDS
 from ..datasets.molecules import Molecules, Target
+from ..datasets.moments import TARGETS as MOMENTS
 from ..datasets.moments import with_moments
 from ..datasets.own import OwnData, digest_of, is_own, read_own
 from ..datasets.partition import by_column, by_file, by_scaffold, by_time, without_unseen
@@ -59,12 +60,13 @@ class Source(NamedTuple):
     files: dict[str, str] | None = None
 
 
-def prepare(config: TrainConfig, workers: int = 0) -> Source:
+def prepare(config: TrainConfig, workers: int = 0, tested: int | None = None) -> Source:
     """Load and split the molecules that `config` names, with its targets and inputs.
 
     `workers` processes search conformers and compute descriptors and xTB results; 0 does it in
-    this process. Raises InputError for data, targets, units and a split that do not fit each
-    other, and if a target has no value to train or to validate on.
+    this process. With `tested`, only so many test molecules get xTB results, and the others stay
+    in their parts without. Raises InputError for data, targets, units and a split that do not
+    fit each other, and if a target has no value to train or to validate on.
     """
     paths = list(config.files.values())
     for name in paths[is_own(config.data) :]:
@@ -84,9 +86,9 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
         source = with_descriptors(config, source, own.smiles, own.labels, workers)
     else:
         planted.check_center(config.data, config.center)
-        molecules = with_moments(
-            load(config.data), config.target_names + _read_beside(config), config.units
-        )
+        loaded = load(config.data)
+        _check_auxiliary(config, loaded)
+        molecules = with_moments(loaded, config.target_names + _read_beside(config), config.units)
         _check_settings(config, molecules)
         source = Source(molecules, _split(config, molecules), [], (GIVEN,))
         source = with_descriptors(config, source, molecules.smiles, None, workers)
@@ -106,7 +108,7 @@ def prepare(config: TrainConfig, workers: int = 0) -> Source:
     source = source._replace(molecules=replace(source.molecules, extras=extras))
     source = _with_geometries(config, source, workers)
     asked = XTB in config.taken or XTB in config.auxiliary_names
-    return with_xtb(config, source, workers) if asked else source
+    return with_xtb(config, source, workers, tested) if asked else source
 
 
 def check_readable(config: TrainConfig, workers: int = 0) -> None:
@@ -190,6 +192,15 @@ def wanted(config: TrainConfig) -> list[Target]:
 def _read_beside(config: TrainConfig) -> list[str]:
     """The auxiliary numbers of atoms that are read from the data."""
     return [name for name in config.auxiliary_names if name != XTB]
+
+
+def _check_auxiliary(config: TrainConfig, molecules: Molecules) -> None:
+    """Raise InputError for an auxiliary name that the molecules do not have."""
+    there = (*molecules.targets, *(f.target for f in molecules.fields), *MOMENTS)
+    for name in _read_beside(config):
+        if name not in [t.name for t in there]:
+            numbers = [t.name for t in there if t.kind == "atom scalar"]
+            raise unknown("auxiliary", name, [*numbers, XTB])
 
 
 def _read_as(config: TrainConfig) -> str | None:

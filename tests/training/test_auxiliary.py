@@ -174,7 +174,8 @@ def test_fine_tuning_works_with_and_without_auxiliary_numbers(tmp_path):
 
 WRONG = {
     "a target of molecules": (dict(auxiliary="mu"), "numbers of every atom"),
-    "an unknown name": (dict(auxiliary="chrges"), "charges"),
+    "an unknown name": (dict(auxiliary="chrges"), "unknown auxiliary .* did you mean 'charges'"),
+    "a misspelt xtb": (dict(auxiliary="xbt"), "unknown auxiliary 'xbt': did you mean 'xtb'"),
     "a target": (dict(auxiliary="homo"), "is a target"),
     "the same twice": (dict(auxiliary="charges,charges"), "different names"),
     "vectors of molecules": (dict(auxiliary="dipole"), "numbers of every atom"),

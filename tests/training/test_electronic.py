@@ -1,6 +1,8 @@
 """GFN2-xTB results as inputs of networks."""
 
 import csv
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +17,13 @@ from molinv.datasets import electronic as cached
 from molinv.datasets.batches import OnDevice
 from molinv.datasets.electronic import electronics
 from molinv.datasets.features import sizes
+from molinv.datasets.references import Standardizer
+from molinv.datasets.targets import Target
+from molinv.models.known import Known
 from molinv.prediction.batches import pad
 from molinv.prediction.predictor import Predictor
+from molinv.tasks.energy_forces import check_gradient, potential
+from molinv.training.build import make_network
 from molinv.training.fine_tuning import like_initial, start_from
 from molinv.training.molecule_data import MoleculeData
 from molinv.training.run import train
@@ -25,6 +32,13 @@ from molinv.training.source import prepare
 pytest.importorskip("tblite")
 
 XTB = Descriptors(xtb=True)
+BUILT: dict[str, Any] = {
+    "model": "point",
+    "model_args": {"width": 32, "layers": 1},
+    "distribution": "Identity",
+    "distribution_args": {},
+    "features": ("xtb",),
+}
 WATER = (np.array([8, 1, 1]), np.array([[0, 0, 0.12], [0, 0.76, -0.47], [0, -0.76, -0.47]]))
 
 
@@ -85,6 +99,7 @@ def test_threads_stay_as_they_are():
 WRONG = {
     "an element that it lacks": ((np.array([92, 1]),), "no parameters for element 92"),
     "an odd number of electrons": ((np.array([8, 1]),), "cannot have 0 unpaired"),
+    "f electrons in the core": ((np.array([64, 8]),), r"65 electrons \(f .* cannot have 0"),
     "no convergence": ((np.array([8, 1]), 0, 1), "not converged"),  # far apart
 }
 
@@ -94,6 +109,13 @@ def test_failed_calculations_are_refused_in_a_sentence(what):
     (z, *state), words = WRONG[what]
     with pytest.raises(InputError, match=words):
         xtb.electronic(z, 0.55 * np.arange(6.0).reshape(2, 3), *state)
+
+
+def test_every_element_has_a_free_atom():
+    energies = [xtb._of_atom(z) for z in range(1, xtb.HEAVIEST + 1)]
+    assert np.isfinite(energies).all()
+    oxide = xtb.electronic(np.array([64, 8]), np.array([[0, 0, 0], [0, 0, 1.8]]), 0, 1)
+    assert -20 < oxide.molecule[4] < -2  # eV, the atomisation energy
 
 
 def test_without_tblite_the_error_names_the_package(monkeypatch):
@@ -241,6 +263,56 @@ def test_a_fine_tuned_model_with_xtb_starts_with_the_same_outputs(own_cache, tmp
         before = initial.network.model(*initial.network.model.inputs(batch))
         now = network.model(*network.model.inputs(batch))
     torch.testing.assert_close(now, before, atol=1e-4, rtol=1e-4)
+
+
+def test_a_fine_tuned_model_keeps_the_features_of_the_first(own_cache, tmp_path):
+    first = train(small(tmp_path / "first", epochs=1, features="xtb", targets="homo"))
+    wanted = small(tmp_path / "more", init=str(first), features="xtb,bonds", model_args={})
+    with pytest.raises(InputError, match="takes the features xtb alone: leave out bonds"):
+        like_initial(wanted)
+
+
+def test_only_the_tested_molecules_are_computed_where_others_are_not_needed(own_cache, tmp_path):
+    config = small(tmp_path, features="xtb")
+    every = prepare(config)
+    few = prepare(config, tested=3)
+    assert few.parts.hash == every.parts.hash
+    found, whole = (x.molecules.extras.electronic for x in (few, every))
+    assert found is not None
+    assert whole is not None
+    assert (found.atom_start >= 0).sum() == 3
+    np.testing.assert_allclose(
+        found.molecule[few.parts.test[:3]], whole.molecule[few.parts.test[:3]]
+    )
+
+
+def test_forces_of_a_network_that_sees_fixed_results_are_refused():
+    with pytest.raises(InputError, match="its forces would not be those of its energy"):
+        check_gradient("point", features=("xtb",))
+    network = models.find("point")(1, width=32, layers=1)
+    network.set_features(sizes(("xtb",)))
+    whole: Any = SimpleNamespace(model=network, copies=1)
+    with pytest.raises(InputError, match="its forces would not be those of its energy"):
+        potential(whole, Standardizer([Target("energy", "eV")]), pad(structures("O")))
+
+
+@pytest.mark.parametrize("group", ["Compose(SO3, Scaling(3))", "LearnedBasis(9,3)"])
+def test_groups_that_change_distances_are_refused(group):
+    with pytest.raises(InputError, match="rigid motions and reflections alone"):
+        make_network(1, **BUILT | {"group": group})
+
+
+@pytest.mark.parametrize("group", ["SO3", "O3", "SE3", "E3", "About(0,0,1)", "PointGroup(T)"])
+def test_rigid_groups_are_taken(group):
+    make_network(1, **BUILT | {"group": group})
+
+
+def test_an_exact_fit_to_few_molecules_keeps_a_scale():
+    fitted = Known(sizes(("xtb",)), 8, 8, 1)
+    draws = np.random.default_rng(0)
+    values, y = draws.standard_normal((5, 6)), draws.standard_normal((5, 1))
+    fitted.fit(values)
+    assert fitted.fit_said(values, y) == pytest.approx([0.01 * y.std()])
 
 
 def test_several_geometries_are_refused(tmp_path):

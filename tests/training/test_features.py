@@ -114,6 +114,11 @@ def test_unknown_features_are_zero():
     assert not features.pairs[0].any()
     assert features.atoms[1].any(-1).sum() == len(ring.z)
     assert features.pairs[1].any(-1).sum() == len(ring.z) ** 2
+    alone = pad([acid], features=("bonds",)).features  # no structure of the batch has bonds
+    assert alone is not None
+    assert alone.atoms.shape == (1, len(acid.z), ATOM_SIZE)
+    assert not alone.atoms.any()
+    assert not alone.pairs.any()
 
 
 def test_an_unknown_feature_suggests_the_nearest():

@@ -48,9 +48,10 @@ def main(
 
     molinv's methods share one recipe: Muon with AdamW, with molinv's default settings. The peers
     (TorchMD-NET, SchNetPack, MACE, GotenNet) train with the settings of their packages, each in its
-    own environment, which is made on first use (some minutes and 1 to 2 GB each). Two methods use
-    GFN2-xTB's values of atoms, as further targets or as inputs; the time to compute them does not
-    count. Raises InputError if the folder holds runs with other settings.
+    own environment, which is made on first use (some minutes and 1 to 2 GB each). "xTB labels"
+    learns QM9's charges and GFN2-xTB's values of atoms beside the targets, "xTB inputs" takes
+    GFN2-xTB's results as inputs; the time to compute them does not count. Raises InputError if
+    the folder holds runs with other settings.
 
     Args:
         out: output folder.
@@ -66,7 +67,7 @@ def main(
         data: data set.
         precision: precision of molinv's networks: 32-true, bf16-mixed.
     """
-    positive(seeds=seeds)
+    positive(seeds=seeds, test=test)
     chosen = choose(methods)
     budget = minutes if minutes is not None else 20.0 if full else 5.0
     console, folder = wide(160), Path(out)
