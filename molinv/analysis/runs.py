@@ -94,13 +94,12 @@ def held_out(config: TrainConfig, saved: Saved, limit: int) -> Structures:
     source = prepare(config, tested=limit)
     if source.parts.hash != saved.card["split"]:
         source = prepare(config)  # the split of a run whose xTB failed for some molecules
-    molecules, parts = source.molecules, source.parts
-    if parts.hash != saved.card["split"]:
+    if source.parts.hash != saved.card["split"]:
         raise InputError(
-            f"the split of {config.data} is {parts.hash}, but the run was trained on "
+            f"the split of {config.data} is {source.parts.hash}, but the run was trained on "
             f"{saved.card['split']}: the data has changed; train again."
         )
-    chosen = parts.test[:limit]
+    molecules, chosen = source.molecules, source.parts.test[:limit]
     store = place(molecules, saved.task, config, "cpu")
     batch = store.gather(chosen)
     y = saved.task.known(batch)
