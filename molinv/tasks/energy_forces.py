@@ -17,12 +17,11 @@ from torch import Tensor
 
 from ..augment import Augmented
 from ..datasets.batches import Batch
-from ..datasets.features import XTB
+from ..datasets.features import XTB, Sizes
 from ..datasets.molecules import Molecules
 from ..datasets.references import Standardizer
 from ..datasets.units import check_forces
 from ..errors import InputError
-from ..models.known import Known
 from .errors import known, lengths, per_target
 from .numbers import Numbers, masked
 
@@ -167,8 +166,8 @@ def potential(
     torch.no_grad(). With more copies fewer molecules are computed at once, so that memory does
     not grow. Raises InputError for a model that takes xTB's results.
     """
-    known = getattr(network.model, "known", None)
-    if isinstance(known, Known) and known.sizes.xtb_atoms:
+    sizes = getattr(getattr(network.model, "known", None), "sizes", None)
+    if isinstance(sizes, Sizes) and sizes.xtb_atoms:
         raise InputError(FIXED)
     runs = 1 if orbit == "identity" else max(8, network.copies) if copies is None else copies
     size, scale, mean = max(1, len(batch) // runs), standardizer.scale[0], standardizer.mean[0]

@@ -173,7 +173,7 @@ def test_evaluating_a_shipped_model_writes_nothing_into_the_package(tmp_path, mo
     before = {path.name: path.read_bytes() for path in model.iterdir()}
     molecules = load_data(SAMPLE)
     source = Source(molecules, split(len(molecules)), [], ("given",))
-    monkeypatch.setattr(accuracy, "prepare", lambda config: source)
+    monkeypatch.setattr(accuracy, "prepare", lambda config, workers: source)
     card = load(model).card | {"split": source.parts.hash}
     right = accuracy.load_model
 
