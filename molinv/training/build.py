@@ -67,7 +67,7 @@ def make_network(
     network = models.make(model, targets, model_args, kind, readout, form)
     mu = on_group(groups.find(group), distribution, distribution_args, regularizer)
     if XTB in features:
-        _check_rigid(mu.group)
+        check_rigid(mu.group)
     if features:
         there = sizes(features, len(Descriptors.of_json(descriptors)))
         outputs = targets if kind == "scalar" else 0  # outputs that rotations do not change
@@ -75,7 +75,7 @@ def make_network(
     return Augmented(network, mu, network.action, of_kind(kind), copies, reduce)
 
 
-def _check_rigid(group: Group) -> None:
+def check_rigid(group: Group) -> None:
     """Raise InputError for a group that does more than move and reflect molecules."""
     try:
         Irreps("1o").check(group)

@@ -13,8 +13,11 @@ from ..chem.descriptors import RDKIT
 from ..chem.structure import Rejected
 from ..datasets.descriptors import described
 from ..datasets.electronic import electronics
+from ..datasets.features import XTB
 from ..datasets.split import Split
 from ..errors import InputError, unknown
+from ..groups import find
+from .build import check_rigid
 from .config import TrainConfig
 from .copies import geometry_fractions
 
@@ -28,13 +31,16 @@ def with_xtb(
     """The source with the xTB results of each molecule; molecules without results are left out.
 
     With `tested`, only the first so many test molecules get results. Raises InputError if the
-    settings ask for other geometries than the data's, and if a part would be empty.
+    settings ask for other geometries than the data's or for a group that changes distances, and if
+    a part would be empty.
     """
     if geometry_fractions(config.geometries) or config.conformers > 1:
         raise InputError(
             "xTB results are computed for the data's own geometries: leave out --geometries and "
             "--conformers, or xtb in --features and --auxiliary."
         )
+    if XTB in config.taken:
+        check_rigid(find(config.group))  # before minutes of computing
     molecules, parts = source.molecules, source.parts
     every = np.concatenate([parts.test, parts.valid, parts.train])
     rows = every if tested is None else parts.test[:tested]
