@@ -22,6 +22,8 @@ def test_small_displacements_along_the_modes_have_the_harmonic_energy():
     assert surface.energies(np.zeros((1, 3))) == pytest.approx(0, abs=1e-3)
     with pytest.raises(InputError, match="3 vibrations: expected at least 4"):
         Surface.of("O", 4, 0.1)
+    water = Surface.of("InChI=1S/H2O/h1H2", 3, 0.0002)
+    assert water.z.tolist() == surface.z.tolist()
     for charged in ("[O-]C=O", "[CH3]"):
         with pytest.raises(InputError, match="is an ion or a radical"):
             Surface.of(charged, 3, 0.1)

@@ -82,11 +82,12 @@ def main(
         pairs: walks per run, at most.
         points: geometries of a walk, with both ends.
     """
-    positive(seeds=seeds, geometries=geometries, steps=steps, pairs=pairs)
-    if modes < 2 or points < 3 or couplings < 0 or not top > 0:
+    positive(seeds=seeds, steps=steps, pairs=pairs)
+    if geometries < 2 or modes < 2 or points < 3 or couplings < 0 or not top > 0:
         raise InputError(
-            "expected modes of at least 2, points of at least 3, couplings of at least 0 and a top "
-            f"above 0, got {modes}, {points}, {couplings} and {top}."
+            "expected geometries and modes of at least 2, points of at least 3, couplings of at "
+            f"least 0 and a top above 0, got {geometries}, {modes}, {points}, {couplings} and "
+            f"{top}."
         )
     check_installed()
 

@@ -8,9 +8,8 @@ import numpy as np
 from ase import Atoms
 from ase.optimize import BFGS
 from jaxtyping import Float64
-from rdkit import Chem
 
-from ...chem.conformers import embed
+from ...chem.conformers import embed, parse_smiles
 from ...chem.state import of_mol
 from ...datasets.xtb import singlepoint
 from ...errors import InputError
@@ -45,7 +44,7 @@ class Surface:
         fewer vibrations.
         """
         z, pos = embed(smiles)
-        if any(of_mol(Chem.MolFromSmiles(smiles))):
+        if any(of_mol(parse_smiles(smiles))):
             raise InputError(f"{smiles} is an ion or a radical: expected a neutral molecule.")
         if 3 * len(z) - 6 < d:
             raise InputError(

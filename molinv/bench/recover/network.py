@@ -1,4 +1,4 @@
-"""A network that can learn a triple product, for the chiral task of `recover`."""
+"""Networks for the tasks of `recover` that `point` does not learn well."""
 
 from __future__ import annotations
 
