@@ -34,6 +34,8 @@ class Model(nn.Module, ABC):
     widths      widths of the atom and pair states to which further features can be added (see
                 `Known`); `forward` then takes the features as its last argument. None if the
                 network takes no features
+    grows       settings that add layers whose outputs are 0 before training, by the prefix of
+                their weights: a trained network can be given them later
 
     The constructor takes the number of targets first, then settings whose defaults can be
     written as JSON.
@@ -47,6 +49,7 @@ class Model(nn.Module, ABC):
     symmetries: tuple[str, ...] = ()
     outputs: ClassVar[tuple[str, ...]] = ("scalar",)
     max_atoms: ClassVar[int] = 1000
+    grows: ClassVar[dict[str, str]] = {}
 
     def __init__(self):
         super().__init__()
@@ -97,17 +100,21 @@ class Model(nn.Module, ABC):
         total: Float[Tensor, "b t *e"],
         atoms: Float[Tensor, " b"],
         features: Features | None = None,
+        more: Float[Tensor, "b t"] | None = None,
     ) -> Tensor:
         """The outputs, from the sum over a molecule's atoms and the number of atoms.
 
         This is the last step of `forward`. It applies the readout (by default a division by 20,
-        to make outputs of order one) and adds the linear map of xTB's values, if there is one.
+        to make outputs of order one) and adds `more` and the linear map of xTB's values, if there
+        are any.
         """
         found = total / ATOMS if self.readout is None else self.readout(total, atoms)
-        if features is None or self.known is None or self.known.said is None:
+        if features is not None and self.known is not None and self.known.said is not None:
+            begun = self.known.from_xtb(features)
+            more = begun if more is None else more + begun
+        if more is None:
             return found
-        begun = self.known.from_xtb(features)
-        return found + (begun if self.readout is None else self.readout.shaped(begun))
+        return found + (more if self.readout is None else self.readout.shaped(more))
 
     def set_auxiliary(self, count: int) -> None:
         """Add `count` auxiliary outputs for every atom, used in training only.

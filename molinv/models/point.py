@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int64
@@ -18,7 +18,7 @@ from ..datasets.kinds import SHAPES, Kinds
 from ..errors import InputError, unknown
 from .base import Model
 from .features import SOFT, Gaussians, safe_norm
-from .readout import exactly
+from .readout import Moments, exactly
 
 # number of values for one target, or for one target of each atom
 NUMBERS = Kinds(
@@ -73,12 +73,16 @@ class Point(Model):
     "vector" (b, t, 3), symmetric "tensor" (b, t, 3, 3), "atom scalar" (b, t, n), "atom vector"
     (b, t, n, 3) or irreps such as "irreps 3o" (b, t, d), by the setting `output`. Components of
     vectors, tensors and irreps are plain numbers: the network does not make them equivariant.
+    `moments` dipole moments, whose lengths are mapped to the outputs, are for targets such as the
+    size of a dipole (see `Moments`).
 
     Raises InputError for an unknown geometry or output, for a width that `kernels` does not
-    divide, and for vectors, tensors or irreps from distances alone.
+    divide, for vectors, tensors or irreps from distances alone, and for moments of outputs that
+    are not scalars.
     """
 
     outputs = (*NUMBERS, "irreps")
+    grows: ClassVar[dict[str, str]] = {"moments": "moments."}
 
     def __init__(
         self,
@@ -89,6 +93,7 @@ class Point(Model):
         hidden: int = 64,
         geometry: str = "absolute",
         output: str = "scalar",
+        moments: int = 0,
     ):
         super().__init__()
         if geometry not in SYMMETRIES:
@@ -103,6 +108,11 @@ class Point(Model):
         if width % kernels:
             raise InputError(
                 f"point: expected a width divisible by {kernels} kernels, got {width}."
+            )
+        if moments < 0 or (moments and output != "scalar"):
+            raise InputError(
+                "point: expected moments of at least 0, and 0 unless outputs are numbers of "
+                f"molecules, got {moments} for {output}."
             )
         self.action, self.geometry, self.widths = Points(), geometry, (width, hidden)
         self.symmetries = SYMMETRIES[geometry]
@@ -119,6 +129,9 @@ class Point(Model):
         self.read = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, size)
         )
+        self.moments = None
+        if moments:
+            self.moments = Moments(width, size, moments, vectors=geometry != "distance")
 
     def inputs(self, batch: Batch) -> tuple[Any, ...]:
         return (batch.pos, batch.z, *self.asked(batch))
@@ -138,8 +151,8 @@ class Point(Model):
             x = torch.cat([_remade(self._states, *part) for part in parts])
         if self.output == "scalar":
             total, atoms = (exactly(self.read, x) * inside).sum(1), inside.sum((1, 2))
-            outputs = self.read_out(total, atoms, features)
-            return self.beside(outputs, x)
+            more = None if self.moments is None else self.moments(x, pos, z > 0)
+            return self.beside(self.read_out(total, atoms, features, more), x)
         each = (exactly(self.read, x) * inside).unflatten(-1, (-1, NUMBERS[self.output]))
         if self.output.startswith("atom"):
             return each.transpose(1, 2).reshape(len(z), -1, z.shape[1], *SHAPES[self.output])

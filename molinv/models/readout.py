@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+from .features import safe_norm
+from .pairs import from_centroid
 
 HALF = (torch.bfloat16, torch.float16)
 ATOMS = 20.0  # the sum over this many atoms is of order one
@@ -17,6 +20,41 @@ def exactly(network: nn.Module, x: Tensor) -> Tensor:
     """network(x) in at least single precision: half precision leaves a total energy 3 digits."""
     with torch.autocast(x.device.type, enabled=False):
         return network(x.float() if x.dtype in HALF else x)
+
+
+class Moments(nn.Module):
+    """Outputs from the lengths of dipole moments sum_i q_i r_i + v_i; 0 before training.
+
+    The charge q and, with `vectors`, the vector v of each atom are computed from its state; r is
+    its position relative to the centroid, in angstrom. Without vectors, the lengths are invariant
+    under rotations if the states are. A sum of numbers over atoms hardly represents the length of
+    a sum of vectors.
+    Source: the dipole moment of Schütt et al. 2021 (PaiNN).
+    """
+
+    def __init__(self, width: int, outputs: int, count: int, vectors: bool):
+        super().__init__()
+        self.numbers = 4 if vectors else 1
+        self.atoms = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, width),
+            nn.SiLU(),
+            nn.Linear(width, count * self.numbers),
+        )
+        self.out = nn.Linear(count, outputs, bias=False)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(
+        self,
+        x: Float[Tensor, "b n d"],
+        pos: Float[Tensor, "b n 3"],
+        mask: Bool[Tensor, "b n"],
+    ) -> Float[Tensor, "b t"]:
+        numbers = exactly(self.atoms, x).unflatten(-1, (-1, self.numbers))
+        moments = numbers[..., :1] * from_centroid(pos, mask)[:, :, None]
+        if self.numbers > 1:
+            moments = moments + numbers[..., 1:] * mask[..., None, None]
+        return exactly(self.out, safe_norm(moments.sum(1)))
 
 
 class Readout(nn.Module):

@@ -11,6 +11,7 @@ from ..augment import Augmented
 from ..chem.descriptors import Descriptors
 from ..datasets.features import DESCRIPTORS
 from ..errors import InputError
+from ..models.base import Model
 from ..tasks.base import Task
 from .build import AUXILIARY
 from .config import TrainConfig
@@ -37,14 +38,19 @@ def like_initial(
     saved = load_molecules(first_member(locate(config.init)), trust)
     build_of = saved.card["build"]
     defaults = {f.name: getattr(TrainConfig(), f.name) for f in fields(TrainConfig)}
+    added = {k: v for k, v in config.model_args.items() if k in _missing(saved)}
     for name in TAKEN:
-        asked = getattr(config, name)
-        if asked != build_of[name] and (name in given or asked != defaults[name]):
+        asked, explicit = getattr(config, name), name in given
+        if name == "model_args" and added:
+            asked = {k: v for k, v in asked.items() if k not in added}
+            explicit = False
+        if asked != build_of[name] and (explicit or asked != defaults[name]):
             raise InputError(
                 f"init {config.init} has {name} {build_of[name]!r}, not {asked!r}: leave out "
                 f"--{name}, or --init."
             )
     made = replace(config, **{name: build_of[name] for name in TAKEN})
+    made = replace(made, model_args=made.model_args | added)
     taken = [name for name in build_of.get("features", ()) if name != DESCRIPTORS]
     if "features" not in given and not config.features:
         made = replace(made, features=",".join(taken))
@@ -78,15 +84,17 @@ def start_from(network: Augmented, saved: Saved, task: Task) -> list[str]:
     """Copy a trained model's weights; return the names of the weights that are not copied.
 
     If the targets differ, these are the weights of the last layer, whose shapes depend on the
-    number of outputs. Features that the trained model does not take have no effect at first.
+    number of outputs. Features that the trained model does not take, and layers that are added to
+    it (see `Model.grows`), have no effect at first.
     Raises InputError for weights that do not fit.
     """
     state, there = network.state_dict(), saved.network.state_dict()
     mine, theirs = ([(t.name, t.unit) for t in x.targets] for x in (task, saved.task))
     same = type(task) is type(saved.task) and mine == theirs
     anew = set() if same else _of_targets(saved)
+    begun = (FEATURES, AUXILIARY, *_missing(saved).values())
     for name, value in state.items():
-        if name in anew or (name not in there and name.startswith((FEATURES, AUXILIARY))):
+        if name in anew or (name not in there and name.startswith(begun)):
             if name.startswith(SAID) and not anew:
                 state[name] = torch.zeros_like(value)
             continue
@@ -98,6 +106,14 @@ def start_from(network: Augmented, saved: Saved, task: Task) -> list[str]:
             )
     network.load_state_dict(state | {k: v for k, v in there.items() if k not in anew})
     return sorted(anew)
+
+
+def _missing(saved: Saved) -> dict[str, str]:
+    """The settings of `Model.grows` that a trained model lacks, with their weights' prefixes."""
+    there = saved.network.model
+    grows = there.grows if isinstance(there, Model) else {}
+    has = saved.card["build"]["model_args"]
+    return {name: f"model.{prefix}" for name, prefix in grows.items() if not has.get(name)}
 
 
 def _of_targets(saved: Saved) -> set[str]:
