@@ -29,14 +29,17 @@ LOGARITHMS = {"Ipc"}  # replaced by log(1 + x), because they grow exponentially 
 class Descriptors:
     """The descriptors that a model takes, in order: RDKit's names, then columns of the input.
 
-    xtb        whether the model also takes GFN2-xTB's results (see `chem.xtb`)
-    xtb_kinds  kinds of geometry for which xTB is run
+    xtb           whether the model also takes GFN2-xTB's results (see `chem.xtb`)
+    xtb_kinds     kinds of geometry for which xTB is run
+    xtb_elements  atomic numbers that the model accepts; xTB is not run for a molecule with others.
+                  None if not known
     """
 
     rdkit: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     xtb: bool = False
     xtb_kinds: tuple[str, ...] = KINDS
+    xtb_elements: frozenset[int] | None = None
 
     def __len__(self) -> int:
         return len(self.rdkit) + len(self.columns)
@@ -135,7 +138,10 @@ def computed(structure: Structure, wanted: Descriptors) -> Structure | Rejected:
     made = _with_rdkit(structure, wanted)
     if isinstance(made, Rejected) or not wanted.xtb or made.electronic is not None:
         return made
-    if made.kind not in wanted.xtb_kinds:
+    foreign = wanted.xtb_elements is not None and not wanted.xtb_elements.issuperset(
+        made.z.tolist()
+    )
+    if made.kind not in wanted.xtb_kinds or foreign:
         return made
     try:
         places = [made.pos, *(() if made.others is None else made.others)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,7 +105,8 @@ class Predictor:
         takes = taken(self.saved.card["build"])
         check_names(takes)
         self.accepted = Accepted(self.saved, self.name, takes)
-        self.descriptors = takes if model is not None else usual_descriptors()
+        own = replace(takes, xtb_elements=frozenset(self.accepted.elements))
+        self.descriptors = own if model is not None else usual_descriptors()
         all_targets = self.saved.task.predicted
         names = [t.name for t in all_targets]
         for name in targets or ():
@@ -370,7 +373,10 @@ class Predictor:
 
 def usual_descriptors() -> Descriptors:
     """Inputs that the shipped models take: xTB features, for given coordinates."""
-    return Descriptors(xtb=by_geometry(GIVEN) == BY_XTB, xtb_kinds=(GIVEN,))
+    if by_geometry(GIVEN) != BY_XTB:
+        return Descriptors()
+    card = json.loads((locate(BY_XTB) / "model.json").read_text(encoding="utf-8"))
+    return Descriptors(xtb=True, xtb_kinds=(GIVEN,), xtb_elements=frozenset(card["elements"]))
 
 
 def tested(result: dict[str, Any]) -> Sequence[str]:

@@ -17,6 +17,8 @@ from ..datasets.features import XTB
 from ..datasets.split import Split
 from ..errors import InputError, unknown
 from ..groups import find
+from ..tasks import of_targets
+from ..tasks.energy_forces import check_gradient
 from .build import check_rigid
 from .config import TrainConfig
 from .copies import geometry_fractions
@@ -31,8 +33,8 @@ def with_xtb(
     """The source with the xTB results of each molecule; molecules without results are left out.
 
     With `tested`, only the first so many test molecules get results. Raises InputError if the
-    settings ask for other geometries than the data's or for a group that changes distances, and if
-    a part would be empty.
+    settings ask for other geometries than the data's, for a group that changes distances or for
+    forces, and if a part would be empty.
     """
     if geometry_fractions(config.geometries) or config.conformers > 1:
         raise InputError(
@@ -41,6 +43,8 @@ def with_xtb(
         )
     if XTB in config.taken:
         check_rigid(find(config.group))  # before minutes of computing
+        if of_targets(source.molecules.describe(config.target_names)).gradient:
+            check_gradient(config.model, config.compile, config.taken)
     molecules, parts = source.molecules, source.parts
     every = np.concatenate([parts.test, parts.valid, parts.train])
     rows = every if tested is None else parts.test[:tested]

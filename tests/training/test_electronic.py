@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
 from small_run import SAMPLE, small
 
 from molinv import InputError, datasets, groups, models
-from molinv.chem import read, xtb
+from molinv.chem import descriptors, read, xtb
 from molinv.chem.descriptors import Descriptors
-from molinv.chem.structure import Rejected, Structure
+from molinv.chem.structure import GIVEN, Rejected, Structure
 from molinv.datasets import electronic as cached
 from molinv.datasets.batches import OnDevice
 from molinv.datasets.electronic import electronics
@@ -21,8 +24,9 @@ from molinv.datasets.references import Standardizer
 from molinv.datasets.targets import Target
 from molinv.models.known import Known
 from molinv.prediction.batches import pad
-from molinv.prediction.predictor import Predictor
+from molinv.prediction.predictor import Predictor, usual_descriptors
 from molinv.tasks.energy_forces import check_gradient, potential
+from molinv.training import extra_inputs
 from molinv.training.build import make_network
 from molinv.training.fine_tuning import like_initial, start_from
 from molinv.training.molecule_data import MoleculeData
@@ -136,6 +140,17 @@ def test_reading_computes_it_for_every_conformer_and_lists_failures():
     assert radical.state == (0, 1)
 
 
+def test_molecules_that_a_model_refuses_are_not_computed(monkeypatch):
+    """xTB takes seconds for large molecules."""
+    asked = []
+    monkeypatch.setattr(descriptors, "electronic", lambda z, *_: asked.append(z.tolist()))
+    wanted = Predictor("qm9-xtb").descriptors
+    assert wanted.xtb_elements == usual_descriptors().xtb_elements
+    for z in ([8, 1, 1], [14, 1, 1]):
+        descriptors.computed(Structure("a", np.array(z), WATER[1], "argument", GIVEN), wanted)
+    assert asked == [[8, 1, 1]]
+
+
 def test_the_cache_stores_results_and_reasons(sample, own_cache, monkeypatch):
     some = sample.take(np.arange(40))
     states = np.zeros((40, 2), np.int8)
@@ -244,7 +259,7 @@ def test_a_run_predicts_files_as_it_was_validated(own_cache, tmp_path):
     predictor = Predictor(str(run))
     (ok, bad) = predictor.predict(["CCO", "[U]"])
     assert ok["homo"] < 0
-    assert "element 92" in bad.reason
+    assert "was not trained on U" in bad.reason
     more = train(small(tmp_path / "more", init=str(run), model_args={}, targets="homo,lumo"))
     assert Predictor(str(more)).descriptors.xtb
 
@@ -294,6 +309,20 @@ def test_forces_of_a_network_that_sees_fixed_results_are_refused():
     whole: Any = SimpleNamespace(model=network, copies=1)
     with pytest.raises(InputError, match="its forces would not be those of its energy"):
         potential(whole, Standardizer([Target("energy", "eV")]), pad(structures("O")))
+
+
+def test_forces_are_refused_before_xtb_is_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(extra_inputs, "electronics", None)
+    frames = []
+    for k in range(30):
+        water = Atoms("OHH", WATER[1] + 0.01 * k * np.eye(3))
+        water.calc = SinglePointCalculator(water, energy=-1.0 - k, forces=np.zeros((3, 3)))
+        frames.append(water)
+    write(tmp_path / "water.extxyz", frames)
+    files = {"data": str(tmp_path / "water.extxyz"), "targets": "energy,forces"}
+    config = small(tmp_path / "run", **files, features="xtb", train_size=None, valid_size=None)
+    with pytest.raises(InputError, match="its forces would not be those of its energy"):
+        prepare(config)
 
 
 @pytest.mark.parametrize("group", ["Compose(SO3, Scaling(3))", "LearnedBasis(9,3)"])

@@ -20,9 +20,10 @@ from molinv.datasets import load as load_data
 from molinv.datasets.references import Standardizer
 from molinv.datasets.split import split
 from molinv.tasks.numbers import Numbers, normalised
-from molinv.training.fine_tuning import like_initial
+from molinv.training.build import make_network, of_task
+from molinv.training.fine_tuning import like_initial, start_from
 from molinv.training.run import locked, train
-from molinv.training.saved import load
+from molinv.training.saved import built, load
 from molinv.training.source import Source
 
 
@@ -60,6 +61,28 @@ def test_another_architecture_than_the_initial_models_is_refused(run, tmp_path):
     assert main([*arguments, *sizes, "--out", str(other)]) == 0
     plain = ["train", "--targets", "homo", "--init", str(other), "--out", str(tmp_path / "d")]
     assert main([*plain, "--model", "point"]) == 2  # a default that was given explicitly
+
+
+def test_moments_can_be_added_to_an_initial_model_and_have_no_effect_at_first(run, tmp_path):
+    config = small(tmp_path / "m", init=str(run), train_size=100, epochs=1)
+    before = load(run)
+    config.targets = ",".join(t.name for t in before.task.targets)
+    config.model_args = {"moments": 2}
+    made, saved = like_initial(config, given=["model_args"])
+    assert made.model_args == {**before.card["build"]["model_args"], "moments": 2}
+    network = make_network(before.task.outputs, **of_task(before.task), **built(made)).eval()
+    assert start_from(network, saved, before.task) == []
+    pos, z = torch.randn(2, 5, 3), torch.tensor([[6, 1, 1, 8, 0], [6, 6, 1, 1, 1]])
+    with torch.no_grad():
+        assert torch.equal(network.model(pos, z), before.network.model(pos, z))
+    train(config)
+    again = small(tmp_path / "n", init=str(tmp_path / "m"))
+    again.model_args = {"moments": 3}
+    with pytest.raises(InputError, match="has model_args"):
+        like_initial(again)
+    again.model_args = {"moments": 2, "width": 8}
+    with pytest.raises(InputError, match="has model_args"):
+        like_initial(again)
 
 
 def test_a_run_folder_belongs_to_one_process(tmp_path):

@@ -8,6 +8,8 @@ import torch
 from molinv import InputError, datasets, groups, models, testing
 from molinv.actions import Invariant
 from molinv.datasets.batches import OnDevice
+from molinv.models.point import Point
+from molinv.models.readout import Moments
 from molinv.tasks import of_molecules
 from molinv.training.build import make_network
 from molinv.training.saved import load, save
@@ -15,6 +17,10 @@ from molinv.training.saved import load, save
 SAMPLE = Path(__file__).parents[2] / "data" / "qm9_sample"
 CASES = [(name, {}) for name in models.available()]
 CASES += [("point", {"geometry": g, "width": 64}) for g in ("displacement", "distance")]
+CASES += [
+    ("point", {"geometry": g, "width": 64, "moments": 2})
+    for g in ("absolute", "displacement", "distance")
+]
 CASES += [
     ("graph", {"width": 32, "layers": 2, "cutoff": 3.0}),
     ("schnet", {"width": 32, "layers": 2, "filters": 16, "gaussians": 20, "cutoff": 4.0}),
@@ -37,12 +43,31 @@ def case(request):
     name, settings = request.param
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return models.make(name, 2, settings).eval(), settings
+        net = models.make(name, 2, settings)
+        if isinstance(net, Point) and net.moments is not None:
+            torch.nn.init.normal_(net.moments.out.weight)  # 0 before training
+        return net.eval(), settings
 
 
 def run(net, batch):
     with torch.no_grad():
         return net(*net.inputs(batch))
+
+
+def test_moments_are_the_lengths_of_sums_of_charges_times_positions():
+    torch.manual_seed(0)
+    moments = Moments(8, 3, 2, vectors=True)
+    torch.nn.init.normal_(moments.out.weight)
+    x, pos = torch.randn(1, 4, 8), torch.randn(1, 4, 3)
+    mask = torch.tensor([[True, True, True, False]])
+    numbers = moments.atoms(x)[0].unflatten(-1, (2, 4))
+    centre = pos[0, :3].mean(0)
+    lengths = []
+    for k in range(2):
+        total = sum(numbers[i, k, 0] * (pos[0, i] - centre) + numbers[i, k, 1:] for i in range(3))
+        lengths.append(total.norm())
+    truth = moments.out.weight @ torch.stack(lengths)
+    assert torch.allclose(moments(x, pos, mask)[0], truth, atol=1e-5)
 
 
 def test_batches_padding_and_order_do_not_matter(case, store):
