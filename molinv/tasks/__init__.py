@@ -83,9 +83,9 @@ def of_pictures(
     return _made(kind, kind.of_pictures, (pictures,), settings or {})
 
 
-def of_targets(targets: Sequence[Target]) -> Task:
-    """The task for these targets, by their kind; not fitted to data."""
-    return find(_of_targets(targets))(targets)  # pyright: ignore[reportCallIssue]
+def kind_of(targets: Sequence[Target]) -> type[Task]:
+    """The class of task for these targets, by their kind."""
+    return find(_of_targets(targets))
 
 
 def restore(content: dict[str, Any]) -> Task:

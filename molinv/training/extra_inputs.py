@@ -17,7 +17,7 @@ from ..datasets.features import XTB
 from ..datasets.split import Split
 from ..errors import InputError, unknown
 from ..groups import find
-from ..tasks import of_targets
+from ..tasks import kind_of
 from ..tasks.energy_forces import check_gradient
 from .build import check_rigid
 from .config import TrainConfig
@@ -43,7 +43,7 @@ def with_xtb(
         )
     if XTB in config.taken:
         check_rigid(find(config.group))  # before minutes of computing
-        if of_targets(source.molecules.describe(config.target_names)).gradient:
+        if kind_of(source.molecules.describe(config.target_names)).gradient:
             check_gradient(config.model, config.compile, config.taken)
     molecules, parts = source.molecules, source.parts
     every = np.concatenate([parts.test, parts.valid, parts.train])
