@@ -11,7 +11,7 @@ from molinv import InputError, cli
 from molinv.bench import integration as bench
 from molinv.bench.integration.network import OVER, Averaged
 from molinv.bench.integration.results import METHODS, cells, summarise
-from molinv.bench.payoff.tasks import SurfaceSet
+from molinv.bench.payoff.finite_sets import SurfaceSet
 from molinv.datasets import surface
 from molinv.datasets.batches import Batch
 from molinv.groups import SO3, PointGroup

@@ -13,7 +13,7 @@ from molinv import Augmented, InputError, cli, groups
 from molinv import distributions as D
 from molinv.actions import Points
 from molinv.bench import payoff
-from molinv.bench.payoff import tasks
+from molinv.bench.payoff import axis_sets, finite_sets, tasks
 from molinv.bench.payoff.results import cells, difference, summarise
 from molinv.datasets import matrix, surface
 from molinv.datasets.electric_field import Settings
@@ -76,7 +76,7 @@ def test_it_runs_reports_and_makes_no_run_twice(bench, capsys):
 
 
 def test_methods_differ_in_the_distribution_alone(bench):
-    field = tasks.FieldSet(bench[0] / "field", str(SAMPLE), Settings(20, geometries=2))
+    field = axis_sets.FieldSet(bench[0] / "field", str(SAMPLE), Settings(20, geometries=2))
     made = {m: vars(field.config(m, 16, 1, 5, Path("x"))) for m in tasks.USUAL}
     for method, config in made.items():
         other = {k for k in config if config[k] != made["none"][k]}
@@ -97,7 +97,7 @@ def test_the_planted_field_is_another_set_with_the_settings_of_the_field(tmp_pat
     assert learned["split"] == given["split"]
     assert learned["tested"] == 40
     assert learned["learned"]["right"] is False
-    own = tasks.PlantedSet(tmp_path, str(SAMPLE), 400)
+    own = axis_sets.PlantedSet(tmp_path, str(SAMPLE), 400)
     task, group = from_text(own.data), groups.find(own.given()["group"])
     turns = group.haar(400, torch.Generator().manual_seed(0))
     moved = turned(task.molecules, turns.double().numpy())
@@ -111,8 +111,8 @@ def test_runs_have_at_least_forty_passes_and_three_times_the_steps_on_finite_gro
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr(tasks, "PASSES", 40)
-    slab, site = tasks.SurfaceSet(tmp_path), tasks.MatrixSet(tmp_path)
-    field = tasks.FieldSet(tmp_path)
+    slab, site = finite_sets.SurfaceSet(tmp_path), finite_sets.MatrixSet(tmp_path)
+    field = axis_sets.FieldSet(tmp_path)
     epochs = [field.config("none", size, 0, 2000, tmp_path).epochs for size in (300, 3000)]
     assert epochs == [200, 40]
     for finite in (slab, site):
@@ -120,7 +120,7 @@ def test_runs_have_at_least_forty_passes_and_three_times_the_steps_on_finite_gro
 
 
 def test_the_surface_has_its_turns_about_the_normal_and_names_what_it_found(tmp_path):
-    slab = tasks.SurfaceSet(tmp_path / "surface", surface.Settings(40, atoms=2))
+    slab = finite_sets.SurfaceSet(tmp_path / "surface", surface.Settings(40, atoms=2))
     slab.make(0)
     config = slab.config("true group", 16, 0, 1, tmp_path / "run")
     assert (config.center, config.model_args["geometry"]) == (False, "absolute")
@@ -142,14 +142,14 @@ def test_the_surface_has_its_turns_about_the_normal_and_names_what_it_found(tmp_
 
 def test_the_matrix_has_the_rotations_of_its_site_and_names_what_it_found(tmp_path):
     pytest.importorskip("tblite")
-    site = tasks.MatrixSet(tmp_path / "matrix", matrix.Settings(2))
+    site = finite_sets.MatrixSet(tmp_path / "matrix", matrix.Settings(2))
     site.make(0)
     config = site.config("true group", 16, 0, 1, tmp_path / "run")
     assert (config.center, config.model_args["geometry"]) == (False, "absolute")
     assert config.group == "PointGroup(D4)"
     turns = matrix.truth(site.settings).elements()
     assert torch.allclose(groups.find(config.group).elements.double(), torch.tensor(turns))
-    cubic = tasks.MatrixSet(tmp_path, matrix.Settings(strain=0.0))
+    cubic = finite_sets.MatrixSet(tmp_path, matrix.Settings(strain=0.0))
     assert cubic.given()["group"] == "PointGroup(O)"
     pos = torch.randn(200, 1, 3, generator=torch.Generator().manual_seed(0))
     true = PointGroup("D4").double()
@@ -171,10 +171,14 @@ def test_a_frame_is_judged_by_the_element_that_is_farthest_off():
     true = PointGroup("D4").elements.double()
     for angle in (2.0, 4.0):  # degrees: half turns about level axes turn by twice as much
         tilt = SO3().double().exp(torch.tensor([0, 0, angle * pi / 180]).double())
-        found = tasks.farthest("D4", tilt @ true @ tilt.mT)
+        found = finite_sets.farthest("D4", tilt @ true @ tilt.mT)
         assert found == pytest.approx(2 * angle, abs=1e-3)
-    assert tasks.farthest("D4", PointGroup("C4").elements.double()) == pytest.approx(180, abs=1e-3)
-    assert tasks.farthest("D4", PointGroup("O").elements.double()) == pytest.approx(0, abs=1e-3)
+    assert finite_sets.farthest("D4", PointGroup("C4").elements.double()) == pytest.approx(
+        180, abs=1e-3
+    )
+    assert finite_sets.farthest("D4", PointGroup("O").elements.double()) == pytest.approx(
+        0, abs=1e-3
+    )
 
 
 class Fourfold(torch.nn.Module):
@@ -218,10 +222,10 @@ def box(n, about, across):
 
 def test_the_axis_and_widths_of_a_box_are_found_in_any_basis():
     n = torch.tensor([0.6, -0.48, 0.64])
-    found = tasks.spread(box(n, 3.0, 0.2))
+    found = axis_sets.spread(box(n, 3.0, 0.2))
     assert float((found.axis @ n.double()).abs()) == pytest.approx(1, abs=1e-4)
     assert (found.about, found.across) == pytest.approx((3.0, 0.2), abs=1e-3)
-    found = tasks.spread(D.UniformBox(SO3(), init=[0.1, 2.0, 0.3]))
+    found = axis_sets.spread(D.UniformBox(SO3(), init=[0.1, 2.0, 0.3]))
     assert found.axis.abs().tolist() == pytest.approx([0, 1, 0])
     assert (found.about, found.across) == pytest.approx((2.0, 0.3), abs=1e-3)
 
@@ -231,7 +235,7 @@ def test_the_axis_and_widths_of_a_box_are_found_in_any_basis():
     [(0, 3.0, 0.1, True), (12, 3.0, 0.1, False), (0, 2.5, 0.1, False), (0, 3.0, 0.3, False)],
 )
 def test_a_run_is_right_where_axis_and_widths_are(bench, turn, about, across, right):
-    field = tasks.FieldSet(bench[0] / "field", str(SAMPLE), Settings(20, geometries=2))
+    field = axis_sets.FieldSet(bench[0] / "field", str(SAMPLE), Settings(20, geometries=2))
     true = torch.tensor(Settings(20, geometries=2).direction(), dtype=torch.float32)
     side = torch.linalg.svd(true[None])[2][1]
     n = About(*side.tolist()).exp(torch.tensor([turn * pi / 180])) @ true

@@ -11,7 +11,7 @@ from molinv import Augmented, InputError, cli, groups
 from molinv import distributions as D
 from molinv.actions import Points
 from molinv.bench import payoff
-from molinv.bench.payoff import tasks
+from molinv.bench.payoff import axis_sets, tasks
 from molinv.bench.payoff.results import rival_cells, summarise
 from molinv.bench.payoff.rivals import RIVALS, generators, lie_augmenter, liegan, lila
 from molinv.bench.payoff.rivals.generators import FreeRotations
@@ -116,7 +116,7 @@ def test_generators_are_written_and_read_by_name():
     assert not group.vectors.requires_grad
     xi = torch.tensor([[0.5, -1.0, 0.3]])
     assert torch.allclose(group.exp(xi), torch.matrix_exp(group.algebra(xi)), atol=1e-5)
-    found = tasks.spread(D.UniformBox(group, init=1.0, learn=False))
+    found = axis_sets.spread(D.UniformBox(group, init=1.0, learn=False))
     assert found.axis.abs().tolist() == pytest.approx([0, 0, 1])
     assert (found.about, found.across) == pytest.approx((3, 0.2), abs=1e-4)
     assert groups.find(generators.free(2, 0.5)).vectors.norm(dim=1).tolist() == pytest.approx(
@@ -127,7 +127,7 @@ def test_generators_are_written_and_read_by_name():
 
 
 def upright(distribution):
-    found = tasks.spread(distribution)
+    found = axis_sets.spread(distribution)
     return float(found.axis[2].abs()), found.about, found.across
 
 

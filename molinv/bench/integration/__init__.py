@@ -28,7 +28,8 @@ from ...training.source import prepare
 from .. import flags
 from ..flags import listed, positive
 from ..grid import Run, finish, history
-from ..payoff.tasks import FIXED, GIVEN, NONE, SIZE, SurfaceSet
+from ..payoff.finite_sets import SurfaceSet
+from ..payoff.tasks import FIXED, GIVEN, NONE, SIZE
 from ..report import facts, wide, write, write_markdown
 from .results import COLUMNS, DRAWN, FEATURE, METHODS, OUTPUTS, cells, draw, show, summarise
 

@@ -28,6 +28,8 @@ from .. import flags
 from ..flags import listed, positive
 from ..grid import Run, finish, history
 from ..report import facts, wide, write, write_markdown
+from .axis_sets import FieldSet, PlantedSet
+from .finite_sets import MatrixSet, SurfaceSet
 from .results import (
     COLUMNS,
     RIVAL_COLUMNS,
@@ -39,18 +41,7 @@ from .results import (
     summarise,
 )
 from .rivals import RIVALS, SETS
-from .tasks import (
-    FIXED,
-    LEARNED,
-    METHODS,
-    SETTLED,
-    USUAL,
-    FieldSet,
-    MatrixSet,
-    PlantedSet,
-    Set,
-    SurfaceSet,
-)
+from .tasks import FIXED, LEARNED, METHODS, SETTLED, USUAL, Set
 
 
 def main(
