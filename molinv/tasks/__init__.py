@@ -88,6 +88,11 @@ def kind_of(targets: Sequence[Target]) -> type[Task]:
     return find(_of_targets(targets))
 
 
+def of_targets(targets: Sequence[Target]) -> Task:
+    """The task for these targets, by their kind; not fitted to data."""
+    return kind_of(targets)(targets)  # pyright: ignore[reportCallIssue]
+
+
 def restore(content: dict[str, Any]) -> Task:
     """Make a task from the result of `Task.to_json`; then call its `load_state_dict`."""
     kind = find(content["name"])

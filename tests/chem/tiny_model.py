@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from molinv.datasets.molecules import Target
-from molinv.tasks import kind_of
+from molinv.tasks import of_targets
 from molinv.tasks.energy_forces import EnergyForces
 from molinv.training.build import make_network
 from molinv.training.saved import save
@@ -39,7 +39,7 @@ def tiny_model(
         copies=1,
     )
     settings |= changes
-    task = kind_of(targets)(targets)
+    task = of_targets(targets)
     if forces:
         slope = Target("forces", f"{targets[0].unit}/angstrom", kind="atom vector")
         task = EnergyForces(targets, forces=slope)
