@@ -157,7 +157,7 @@ def describe(algebra: Algebra) -> str:
         parts += [f"rotations about {_direction(axis)}, so(2)" for axis in axes[1][:count]]
     if len(free) == 3:
         parts.append("all translations")
-    elif len(free):
+    elif count < 3:  # rotations turn a translation into all others, so one alone is chance
         parts += [f"translations along {_direction(s)}" for s in free @ shifts.T]
     if more := len(algebra.null) - len(moves):
         parts.append(f"{more} motion{'s' * (more > 1)} other than rotations and translations")

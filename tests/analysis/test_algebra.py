@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from molinv import InputError
-from molinv.analysis.algebra import section
+from molinv.analysis.algebra import Algebra, describe, section
 
 AXIS = torch.tensor([1.0, -2.0, 2.0]).double() / 3
 
@@ -79,3 +79,20 @@ def test_vectors_are_refused():
     subject = known.subject(lambda pos, z: pos[:, :1], "vector")
     with pytest.raises(InputError, match="scalars of molecules only"):
         known.made(section, subject, known.molecules(4), 2)
+
+
+def test_one_translation_beside_all_rotations_is_chance():
+    """Symmetries are a Lie algebra, and [J, P] is another translation."""
+    motions = torch.eye(12, dtype=torch.float64)
+    for i, j in ((1, 0), (2, 0), (2, 1)):  # rotations and shears
+        a, b = motions[3 * i + j].clone(), motions[3 * j + i].clone()
+        motions[3 * i + j], motions[3 * j + i] = (a - b) / 2**0.5, (a + b) / 2**0.5
+    order = [3, 6, 7, 11, 0, 1, 2, 4, 5, 8, 9, 10]
+    rates = torch.tensor([0.0] * 4 + [1.0] * 8).double()
+    found = Algebra(rates, motions[order].view(12, 4, 3), 1.0)
+    assert describe(found) == "all rotations, so(3)"
+    rates = torch.tensor([0.0] + [1.0] * 11).double()
+    assert (
+        describe(Algebra(rates, motions[[11, *range(11)]].view(12, 4, 3), 1.0))
+        == "translations along z"
+    )
