@@ -109,10 +109,12 @@ class Point(Model):
             raise InputError(
                 f"point: expected a width divisible by {kernels} kernels, got {width}."
             )
-        if moments < 0 or (moments and output != "scalar"):
+        if moments < 0:
+            raise InputError(f"point: expected 0 or more moments, got {moments}.")
+        if moments and output != "scalar":
             raise InputError(
-                "point: expected moments of at least 0, and 0 unless outputs are numbers of "
-                f"molecules, got {moments} for {output}."
+                f"point: moments are for numbers of molecules, not for {output} outputs: leave "
+                "them out."
             )
         self.action, self.geometry, self.widths = Points(), geometry, (width, hidden)
         self.symmetries = SYMMETRIES[geometry]
