@@ -28,6 +28,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from rdkit import Chem
 from rdkit.Chem import AllChem
 
+from molinv.bench.memory import largest_size
 from molinv.chem import Structure, check, read
 from molinv.chem.labels import LABELS, labels
 from molinv.chem.structure import ReadOptions
@@ -261,7 +262,7 @@ def main(seed: int, count: int, folder: Path) -> dict[str, object]:
         path.write_bytes(content)
         slowest = max(slowest, (hold(path, seen), f"{number}{ending}"))
     faulthandler.cancel_dump_traceback_later()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = largest_size() / 2**20
     names = {getattr(k, "__name__", k): v for k, v in seen.items()}
     return {"cases": count, "seconds": slowest[0], "slowest": slowest[1], "MiB": peak} | names
 
