@@ -205,15 +205,22 @@ def fit(trainer: pl.Trainer, module: Any, data: Any, last: Path) -> None:
     KeyboardInterrupt or Terminated if a signal stopped the run.
     """
     interrupted = False
+    stopping = _Stop()
+    trainer.callbacks.append(stopping)  # pyright: ignore[reportAttributeAccessIssue]
 
-    def stop(*_: Any) -> None:
+    def stop(number: int, *_: Any) -> None:
         nonlocal interrupted
-        interrupted = True
-        trainer._signal_connector.received_sigterm = True
-        signal.signal(signal.SIGINT, before)  # a second Ctrl-C stops the run at once
+        interrupted = interrupted or number == signal.SIGINT
+        stopping.asked = True
+        if trainer.world_size == 1:
+            trainer._signal_connector.received_sigterm = True
+        signal.signal(signal.SIGINT, before[signal.SIGINT])  # a second Ctrl-C stops it at once
 
-    main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, stop) if main else None
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
+        # Lightning's handler sends a message between processes, which may be in the middle of one
+        trainer._signal_connector._sigterm_notifier_fn = lambda *_: None  # pyright: ignore
     try:
         trainer.fit(
             module,
@@ -227,8 +234,8 @@ def fit(trainer: pl.Trainer, module: Any, data: Any, last: Path) -> None:
         if not trainer.interrupted:
             raise
     finally:
-        if main:
-            signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if trainer.interrupted:
         raise KeyboardInterrupt
 
@@ -356,6 +363,16 @@ class _Watch(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.watch(trainer.current_epoch + 1, float(trainer.callback_metrics["valid/error"]))
+
+
+class _Stop(pl.Callback):
+    """Stops all processes after the same batch once one of them was asked to stop."""
+
+    asked = False
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        if trainer.strategy.reduce_boolean_decision(self.asked, all=False):
+            trainer._signal_connector.received_sigterm = True
 
 
 class _Bar(RichProgressBar):

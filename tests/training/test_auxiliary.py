@@ -86,8 +86,7 @@ def test_the_loss_adds_the_weighted_error_of_the_atoms(tmp_path):
     store, _ = data.stores("cpu")
     batch = store.gather(data.train[:9])
     outputs = network.model(*network.model.inputs(batch))
-    terms = module._losses(outputs, batch)
-    means = [(e * there).sum() / there.sum() for e, there in terms]
+    means = [term.mean for term in module._terms(outputs, batch)]
     own, beside = network.model.apart(outputs, batch.z.shape[1])
     truth = batch.auxiliary
     there = ~truth.isnan()

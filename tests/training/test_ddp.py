@@ -2,10 +2,14 @@
 
 import csv
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
+import torch
 from patience import PATIENCE
 from small_run import SMALL, small
 
@@ -74,6 +78,23 @@ def test_processes_stop_together_when_the_minutes_are_over(tmp_path):
     done = in_two(tmp_path, small(tmp_path / "a", epochs=None, minutes=0.02))
     last = curve(tmp_path / "a")[-1]
     assert float(last["train_seconds"]) >= 1.2, done.stderr
+
+
+@pytest.mark.parametrize(("sent", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+@pytest.mark.parametrize("every", [True, False])
+def test_a_signal_to_one_or_to_all_processes_ends_the_run(tmp_path, sent, code, every):
+    out = tmp_path / "ddp"
+    command = [sys.executable, "-m", "molinv", "train", *SMALL, "--epochs", "500"]
+    command += ["--devices", "2", "--strategy", "ddp", "--out", str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    last = out / "checkpoints" / "last.ckpt"
+    while not last.exists() and process.poll() is None:
+        time.sleep(0.05)
+    (os.killpg if every else os.kill)(process.pid, getattr(signal, sent))
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == code, errors[-2000:]
+    assert "Traceback" not in errors
+    assert torch.load(last, weights_only=True)["epoch"] >= 0
 
 
 def test_the_command_line_starts_processes(tmp_path):
