@@ -7,7 +7,6 @@ indexing operations and no worker process, copy or Python loop over molecules is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from copy import copy
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -35,7 +34,6 @@ class Batch:
     forces     the negative gradient of an energy y, if the task learns it; NaN for padding
     features   further inputs, if the model takes some
     auxiliary  a numbers of each atom that are learned beside y, if any; NaN for padding
-    jitter     what was added to pos, if anything, divided by its standard deviation
     """
 
     pos: Float32[Tensor, "b n 3"]
@@ -45,7 +43,6 @@ class Batch:
     forces: Float64[Tensor, "b n 3"] | None = None
     features: Features | None = None
     auxiliary: Float64[Tensor, "b a n"] | None = None
-    jitter: Float32[Tensor, "b n 3"] | None = None
 
     @property
     def mask(self) -> Bool[Tensor, "b n"]:
@@ -63,13 +60,11 @@ class Batch:
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         given = (self.pos, self.z, self.y, self.index, self.forces)
         beside = None if self.auxiliary is None else change(self.auxiliary)
-        jitter = None if self.jitter is None else change(self.jitter)
         features = None if self.features is None else Features(*map(change, self.features))
         return Batch(
             *(None if tensor is None else change(tensor) for tensor in given),  # pyright: ignore[reportArgumentType]
             features=features,
             auxiliary=beside,
-            jitter=jitter,
         )
 
     def __len__(self) -> int:
@@ -140,14 +135,6 @@ class OnDevice:
         self._features = (
             FeatureStore(molecules.extras, molecules.ptr, features, device) if features else None
         )
-        self._jitter: tuple[float, Tensor] | None = None
-
-    def jittered(self, std: float, generator: torch.Generator) -> OnDevice:
-        """The same molecules, with normal noise of `std` angstrom added to each coordinate."""
-        made = copy(self)
-        drawn = torch.randn(self._pos.shape, generator=generator)
-        made._jitter = std, drawn.to(self.device)
-        return made
 
     def gather(self, indices: Int64[np.ndarray, " b"]) -> Batch:
         """The molecules `indices` in that order, padded to the largest of them.
@@ -165,20 +152,14 @@ class OnDevice:
         at, there = atoms.to(of), inside.to(of)
         y = _of_atoms(self._y, at, there) if self.by_atom else self._y[index.to(of)]
         forces, store, beside = self._forces, self._features, self._auxiliary
-        pos, jitter = self._pos[atoms].masked_fill(outside, 0.0), None
-        if self._jitter is not None:
-            std, drawn = self._jitter
-            jitter = drawn[atoms].masked_fill(outside, 0.0)
-            pos = pos + std * jitter
         return Batch(
-            pos=pos,
+            pos=self._pos[atoms].masked_fill(outside, 0.0),
             z=self._z[atoms].long().masked_fill(~inside, 0),
             y=y,
             index=index,
             forces=None if forces is None else forces[at].masked_fill(~there[..., None], torch.nan),
             features=None if store is None else store.of(index, len(place_of)),
             auxiliary=None if beside is None else _of_atoms(beside, at, there),
-            jitter=jitter,
         )
 
     def features_of(

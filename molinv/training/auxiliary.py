@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import torch
-from jaxtyping import Float, Float64, Int64
-from torch import Tensor
+from jaxtyping import Float64, Int64
 
-from ..actions import Action, Invariant, Vector
 from ..chem import xtb
 from ..datasets.features import XTB
 from ..datasets.molecules import Molecules
 from ..datasets.ragged import take
 from ..errors import InputError
-from ..groups.base import Group
 from ..tasks.base import Task
 from .config import TrainConfig
 
@@ -32,16 +26,15 @@ def auxiliary(
     atom's energy, for example, depends only on the element. It is then divided by the spread of
     the rest. Missing values are NaN; constant columns are left out. Raises InputError for a name
     that is not a number of every atom, if all columns are constant, and for targets that are
-    vectors, tensors, values of atoms or forces (also with `jitter`).
+    vectors, tensors, values of atoms or forces.
     """
-    names = config.auxiliary_names
-    if (names or config.jitter) and (task.kind != "scalar" or task.gradient):
-        raise InputError(
-            f"{'auxiliary' if names else 'jitter'}: expected targets that are numbers or classes "
-            f"of molecules, got {task.targets[0].name}: leave it out."
-        )
-    if not names:
+    if not (names := config.auxiliary_names):
         return None
+    if task.kind != "scalar" or task.gradient:
+        raise InputError(
+            "auxiliary: expected targets that are numbers or classes of molecules, got "
+            f"{task.targets[0].name}: leave it out."
+        )
     named = [name for name in names if name != XTB]
     for target in molecules.describe(named):
         if target.kind != "atom scalar":
@@ -55,36 +48,6 @@ def auxiliary(
     if not made.shape[1]:
         raise InputError(f"auxiliary: {config.auxiliary} is the same for all atoms: leave it out.")
     return made
-
-
-class WithJitter(Action):
-    """Numbers of molecules, followed in training by those of `Model.beside`.
-
-    The last three numbers of each atom are a vector, the noise on its position; all others are
-    invariant. A row of `outputs` numbers has nothing beside it.
-    """
-
-    def __init__(self, outputs: int):
-        self.outputs = outputs
-
-    def act(self, group: Group, g: Float[Tensor, "b d d"], x: Tensor) -> Tensor:
-        """x unchanged: only `pull_back` knows how many atoms there are."""
-        return x
-
-    def pull_back(
-        self, group: Group, g: Float[Tensor, "b d d"], y: Tensor, context: Any
-    ) -> tuple[Tensor, None]:
-        """The row with its vectors turned back; `context` are the positions (b, n, 3)."""
-        if y.shape[1] == self.outputs:
-            return y, None
-        n = context.shape[1]
-        rest, moved = y[:, : -3 * n], y[:, -3 * n :].unflatten(1, (3, n)).mT
-        back, _ = Vector().pull_back(group, g, moved, context)
-        return torch.cat([rest, back.mT.flatten(1)], 1), None
-
-    def example(self, generator: torch.Generator, group: Group, n: int = 4) -> Tensor:
-        """Normal numbers (n, outputs)."""
-        return Invariant().example(generator, group, n)[:, :1].expand(n, self.outputs)
 
 
 def _by_xtb(molecules: Molecules) -> Float64[np.ndarray, "atoms 39"]:

@@ -193,10 +193,6 @@ class TrainConfig(RunConfig):
             embedding of the atoms; predictions do not need them.
         auxiliary_weight: weight of the auxiliary error in the loss, relative to that of the
             targets.
-        jitter: standard deviation (angstrom) of noise that is added to every coordinate in
-            training. The network also learns each atom's noise, which keeps it from learning the
-            training molecules by heart.
-        jitter_weight: weight of the error of that noise in the loss.
         readout: how outputs of atoms are combined into those of a molecule: sum, mean, a number to
             divide the sum by, or auto (sum for targets that grow with the number of atoms, else
             mean). One for all targets, or per target, e.g. {"homo": "mean", "mu": "sum"}.
@@ -259,8 +255,6 @@ class TrainConfig(RunConfig):
     weights: dict[str, float] = field(default_factory=dict)
     auxiliary: str = ""
     auxiliary_weight: float = 0.5
-    jitter: float = 0.0
-    jitter_weight: float = 0.1
     readout: str | dict[str, Any] = "sum"
     cost: float | None = None
     group_end: float = 0.01
@@ -291,8 +285,7 @@ class TrainConfig(RunConfig):
         for name in ("conformers", "repeat"):
             self._see(name, getattr(self, name) >= 1, "at least 1")
         self._see("small", self.small >= 0, "at least 0")
-        for name in ("auxiliary_weight", "jitter", "jitter_weight"):
-            self._see(name, 0 <= getattr(self, name) < inf, "at least 0")
+        self._see("auxiliary_weight", 0 <= self.auxiliary_weight < inf, "at least 0")
         self._see("cost", 0 < self._of("cost", 1) < inf, "an error above 0")
         if self.cost is not None and self.lam_start is not None:
             raise InputError("cost steers the weight that lam_start would set: give one of them.")

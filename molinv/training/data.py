@@ -36,7 +36,6 @@ class RunData(pl.LightningDataModule, ABC):
     together  largest size of a validation batch
     readout   how the outputs of the atoms give those of the molecule (see `models.make`)
     auxiliary standardised numbers of atoms that are learned beside the task
-    beside    how many numbers of each atom are learned beside the task, with those of the jitter
     """
 
     config: RunConfig
@@ -51,7 +50,6 @@ class RunData(pl.LightningDataModule, ABC):
     together: int = 256
     readout: list[Any] | None = None
     auxiliary: Float64[np.ndarray, "atoms a"] | None = None
-    beside: int = 0
 
     @abstractmethod
     def network(self) -> Augmented:
@@ -72,10 +70,6 @@ class RunData(pl.LightningDataModule, ABC):
         """The indices of the training examples of an epoch."""
         return self.train
 
-    def stored_for(self, epoch: int) -> Any:
-        """The training examples of an epoch, on the device."""
-        return self.stored
-
     def setup(self, stage: str) -> None:
         trainer = self.trainer
         assert trainer is not None
@@ -87,7 +81,7 @@ class RunData(pl.LightningDataModule, ABC):
         # the number of finished batches, for an epoch that was interrupted
         done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
         return Loader(
-            self.stored_for(trainer.current_epoch),
+            self.stored,
             self.drawn(trainer.current_epoch),
             self.config.batch_size,
             seed=self.config.seed,

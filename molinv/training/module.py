@@ -29,8 +29,8 @@ class Joint(Recipe):
     of processes, and a resumed run has the curve of an uninterrupted one.
 
     examples   the size of the data set that the indices of batches refer to
-    auxiliary  whether the network, while it trains, also predicts numbers of the atoms (see
-               `Model.beside`), which are compared with `batch.auxiliary` and `batch.jitter`
+    auxiliary  whether the network, while it trains, also predicts numbers of the atoms
+               (see `Model.beside`), which are compared with `batch.auxiliary`
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Joint(Recipe):
         for found in self._losses(outputs, batch):
             losses, there = found if isinstance(found, tuple) else (found, torch.ones_like(found))
             count = there.sum()
-            terms.append(Term((losses * there).sum() / count.clamp_min(1), count))
+            terms.append(Term(losses.sum() / count.clamp_min(1), count))
         return terms
 
     def settle(self, batch: Any, seen: Any = None, tick: Tick = silent) -> None:
@@ -145,29 +145,21 @@ class Joint(Recipe):
         return self._total(means), size
 
     def _losses(self, outputs: Tensor, batch: Any) -> list[Any]:
-        """The terms of the task's loss, then of the auxiliary numbers of atoms and of the noise."""
+        """The terms of the task's loss, then the term of the auxiliary numbers of atoms."""
         if not self.auxiliary:
             return self.task.losses(outputs, batch)
         model: Any = self.network.model
         own, beside = model.apart(outputs, batch.z.shape[1])
-        terms = self.task.losses(own, batch)
-        if batch.jitter is not None:
-            beside, moved = beside[:, :-3], beside[:, -3:].mT
-            inside = batch.mask[..., None].expand_as(moved)
-            terms.append(((moved - batch.jitter).abs(), inside))
-        if batch.auxiliary is not None:
-            truth = batch.auxiliary.to(beside)
-            terms.append(((beside - truth.nan_to_num()).abs(), ~truth.isnan()))
-        return terms
+        truth = batch.auxiliary.to(beside)
+        there = ~truth.isnan()
+        return [*self.task.losses(own, batch), ((beside - truth.nan_to_num()).abs(), there)]
 
     def _total(self, means: Sequence[Tensor]) -> Tensor:
         if not self.auxiliary:
             return self.task.total(means)
-        c: Any = self.config
-        weights = [c.jitter_weight] * bool(c.jitter) + [c.auxiliary_weight] * bool(c.auxiliary)
-        own, beside = means[: -len(weights)], means[-len(weights) :]
-        more = [w * mean for w, mean in zip(weights, beside, strict=True)]
-        return self.task.total(own) + torch.stack(more).sum()
+        *own, beside = means
+        weight: float = self.config.auxiliary_weight  # pyright: ignore
+        return self.task.total(own) + weight * beside
 
     def validation_step(self, batch: Any, step: int, dataloader_idx: int = 0) -> None:
         self.task.validate(self.metrics[VIEWS[dataloader_idx]], self.network, batch)

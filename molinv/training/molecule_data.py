@@ -24,12 +24,11 @@ from ..models.known import Known
 from ..tasks import of_molecules
 from ..tasks.base import Task
 from ..tasks.numbers import Numbers
-from .auxiliary import WithJitter, auxiliary
+from .auxiliary import auxiliary
 from .build import check_sizes, make_network, of_task, readouts
 from .choosing import choosing
 from .config import TrainConfig
 from .data import RunData
-from .noise import keyed_generator
 from .orbit_share import MOLECULES, orbit_share
 from .source import Source, states, write_rejected, write_split
 
@@ -57,8 +56,6 @@ class MoleculeData(RunData):
         self.task = of_molecules(molecules, names, parts.train, config.task, settings)
         self.task.center = config.center
         self.auxiliary = auxiliary(config, self.task, molecules, parts.train)
-        self.beside = 0 if self.auxiliary is None else self.auxiliary.shape[1]
-        self.beside += 3 * bool(config.jitter)
         # the pairs (charge, unpaired electrons) of the training molecules, sorted
         self.states, counts = np.unique(states(molecules)[parts.train], axis=0, return_counts=True)
         told = {STATE, XTB} & {*config.taken}  # inputs that tell charge and spin
@@ -93,22 +90,14 @@ class MoleculeData(RunData):
         copies = self.source.copies
         return self.train if copies is None else copies.drawn(self.train, self.config.seed, epoch)
 
-    def stored_for(self, epoch: int) -> OnDevice:
-        """The training molecules, with noise on their positions if the settings ask for it."""
-        if not (std := self.config.jitter):
-            return self.stored
-        return self.stored.jittered(std, keyed_generator((self.config.seed, epoch, 3)))
-
     def network(self) -> Augmented:
         made = seeded(self.config, self.task, self.readout)
         assert self.config.model is not None
         self._fit_features(made.model.known)  # pyright: ignore
-        if self.config.jitter:
-            made.output = WithJitter(self.task.outputs)
-        if self.beside:
+        if self.auxiliary is not None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.config.seed)
-                made.model.set_auxiliary(self.beside)  # pyright: ignore
+                made.model.set_auxiliary(self.auxiliary.shape[1])  # pyright: ignore
         check_sizes(self.config.model, made.model, self.molecules)
         return made
 

@@ -26,14 +26,12 @@ def keyed_noise(
     rows: list[Tensor] = []
     for copy in range(copies):
         pair = distribution.mirrored(rows[-1]) if copy % 2 else None
-        drawn = (
-            distribution.noise(molecules, keyed_generator([*key, copy])) if pair is None else pair
-        )
+        drawn = distribution.noise(molecules, _generator([*key, copy])) if pair is None else pair
         rows.append(drawn)
     return torch.stack(rows)
 
 
-def keyed_generator(key: Sequence[int]) -> torch.Generator:
+def _generator(key: Sequence[int]) -> torch.Generator:
     """A separate generator for every key of non-negative integers."""
     word = np.random.SeedSequence([*key, _STREAM]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(word >> np.uint64(1)))

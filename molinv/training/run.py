@@ -132,7 +132,7 @@ def _train(
         anew = start_from(network, initial, task)
         if not anew and isinstance(task, Numbers):  # keep the scale of the trained weights
             task.standardizer.keep(initial.standardizer, data.molecules, data.train)
-    module = objective(network, task, config, data.examples, data.beside > 0)
+    module = objective(network, task, config, data.examples, data.auxiliary is not None)
     own = {"molinv": __version__, "parameters": count_parameters(network)}
     if config.compile:
         network.model.compile()
