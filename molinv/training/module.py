@@ -94,7 +94,7 @@ class Joint(Recipe):
         for found in self._losses(outputs, batch):
             losses, there = found if isinstance(found, tuple) else (found, torch.ones_like(found))
             count = there.sum()
-            terms.append(Term(losses.sum() / count.clamp_min(1), count))
+            terms.append(Term((losses * there).sum() / count.clamp_min(1), count))
         return terms
 
     def settle(self, batch: Any, seen: Any = None, tick: Tick = silent) -> None:
