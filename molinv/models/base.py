@@ -14,7 +14,7 @@ from ..datasets.batches import Batch
 from ..datasets.features import Features, Sizes
 from ..errors import InputError
 from .known import Known
-from .readout import ATOMS, Readout
+from .readout import ATOMS, Readout, head
 
 
 class Model(nn.Module, ABC):
@@ -126,10 +126,7 @@ class Model(nn.Module, ABC):
                 f"model {type(self).__name__.lower()} cannot learn auxiliary values of atoms: "
                 "leave out --auxiliary, or use point, painn, equivariant or graph."
             )
-        width = self.widths[0]
-        self.auxiliary = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, count)
-        )
+        self.auxiliary = head(self.widths[0], count)
 
     def beside(self, outputs: Tensor, states: Float[Tensor, "b n d"]) -> Tensor:
         """The outputs; in training with auxiliary outputs, one row (b, _) of both."""

@@ -16,7 +16,7 @@ from ..datasets.features import Features
 from .base import Model
 from .edges import graph_batch
 from .features import SOFT, Gaussians, safe_norm
-from .readout import exactly
+from .readout import exactly, head
 
 WHOLE = "known_whole"  # features of each molecule
 # features of each node, of each edge, and of each node's molecule
@@ -65,9 +65,7 @@ class Graph(Model):
         edge = len(self.radial.centres) + 3
         self.widths = (width, edge)
         self.messages = nn.ModuleList(Message(width, edge) for _ in range(layers))
-        self.read = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, targets)
-        )
+        self.read = head(width, targets)
 
     def inputs(self, batch: Batch) -> tuple[GraphBatch]:
         """A PyG batch of all atoms, with every ordered pair within the cutoff as edges."""

@@ -18,7 +18,7 @@ from ..datasets.kinds import SHAPES, Kinds
 from ..errors import InputError, unknown
 from .base import Model
 from .features import SOFT, Gaussians, safe_norm
-from .readout import Moments, exactly
+from .readout import Moments, exactly, head
 
 # number of values for one target, or for one target of each atom
 NUMBERS = Kinds(
@@ -109,8 +109,8 @@ class Point(Model):
             raise InputError(
                 f"point: expected a width divisible by {kernels} kernels, got {width}."
             )
-        if moments < 0:
-            raise InputError(f"point: expected 0 or more moments, got {moments}.")
+        if not isinstance(moments, int) or moments < 0:
+            raise InputError(f"point: expected 0 or more moments, got {moments!r}.")
         if moments and output != "scalar":
             raise InputError(
                 f"point: moments are for numbers of molecules, not for {output} outputs: leave "
@@ -128,9 +128,7 @@ class Point(Model):
         )
         self.layers = nn.ModuleList(Layer(width) for _ in range(layers))
         self.output, size = output, targets * NUMBERS[output]
-        self.read = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, size)
-        )
+        self.read = head(width, size)
         self.moments = None
         if moments:
             self.moments = Moments(width, size, moments, vectors=geometry != "distance")

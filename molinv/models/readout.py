@@ -22,6 +22,13 @@ def exactly(network: nn.Module, x: Tensor) -> Tensor:
         return network(x.float() if x.dtype in HALF else x)
 
 
+def head(width: int, outputs: int) -> nn.Sequential:
+    """A network from the states of atoms (b, n, width) to `outputs` numbers of each."""
+    return nn.Sequential(
+        nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, outputs)
+    )
+
+
 class Moments(nn.Module):
     """Outputs from the lengths of dipole moments sum_i q_i r_i + v_i; 0 before training.
 
@@ -35,12 +42,7 @@ class Moments(nn.Module):
     def __init__(self, width: int, outputs: int, count: int, vectors: bool):
         super().__init__()
         self.numbers = 4 if vectors else 1
-        self.atoms = nn.Sequential(
-            nn.LayerNorm(width),
-            nn.Linear(width, width),
-            nn.SiLU(),
-            nn.Linear(width, count * self.numbers),
-        )
+        self.atoms = head(width, count * self.numbers)
         self.out = nn.Linear(count, outputs, bias=False)
         nn.init.zeros_(self.out.weight)
 

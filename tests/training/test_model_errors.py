@@ -141,7 +141,8 @@ def test_a_saved_card_that_names_code_deep_inside_is_refused(run, tmp_path):
 
 
 def test_moments_that_no_network_can_have_are_refused():
-    with pytest.raises(InputError, match="expected 0 or more moments, got -1"):
-        Point(1, moments=-1)
+    for wrong in (-1, 1.5, "4"):
+        with pytest.raises(InputError, match=f"expected 0 or more moments, got {wrong!r}"):
+            Point(1, moments=wrong)
     with pytest.raises(InputError, match="not for vector outputs"):
         Point(1, moments=2, output="vector")
