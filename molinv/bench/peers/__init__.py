@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from rich.console import Console
 from rich.progress import Progress
 
@@ -30,9 +30,10 @@ from ...datasets.molecules import Molecules
 from ...datasets.references import Standardizer
 from ...errors import InputError
 from ...groups import SO3
+from ...training.choosing import choosing
 from ...training.config import TrainConfig
 from ...training.module import Diverged
-from ...training.source import Source, prepare
+from ...training.source import prepare
 from ..environments import Environment, cached
 from .outside.worker import CHECKS
 
@@ -133,7 +134,10 @@ def measure(config: PeerConfig, test: int, console: Console) -> dict[str, Any]:
     standardizer = Standardizer.fit(source.molecules, names, source.parts.train)
     scale = standardizer.scale.tolist()
     task = {"peer": peer.network, "minutes": config.minutes, "seed": config.seed}
-    write_task(out, task | {"targets": names, "scale": scale}, _arrays(source, standardizer, test))
+    valid, _ = choosing(source.parts.valid, len(source.parts.train), config.valid_size)
+    each = {"train": source.parts.train, "valid": valid, "test": source.parts.test[:test]}
+    arrays = _arrays(source.molecules, each, standardizer)
+    write_task(out, task | {"targets": names, "scale": scale}, arrays)
     _work(peer, out, config.minutes)
     done = json.loads((out / "done.json").read_text(encoding="utf-8"))
     if "failed" in done:
@@ -163,13 +167,13 @@ def write_task(out: Path, task: dict[str, Any], arrays: dict[str, np.ndarray]) -
     path.write_text(json.dumps(task), encoding="utf-8")
 
 
-def _arrays(source: Source, standardizer: Standardizer, test: int) -> dict[str, np.ndarray]:
-    """The arrays of all parts, as the worker reads them."""
-    parts, made = source.parts, {}
-    each = {"train": parts.train, "valid": parts.valid, "test": parts.test[:test]}
-    for part, rows in each.items():
-        molecules = source.molecules.take(rows)
-        y = standardizer.of(source.molecules, rows)
+def _arrays(
+    every: Molecules, parts: dict[str, Int64[np.ndarray, " m"]], standardizer: Standardizer
+) -> dict[str, np.ndarray]:
+    """The arrays of the parts of all molecules, as the worker reads them."""
+    made = {}
+    for part, rows in parts.items():
+        molecules, y = every.take(rows), standardizer.of(every, rows)
         views = {} if part == "valid" else {part: molecules.pos}
         if part != "train":
             views[f"{part}-rotated"] = _rotated(molecules)
