@@ -18,6 +18,9 @@ from molinv.bench.environments import Environment
 from molinv.bench.grid import history
 from molinv.bench.peers.outside import published
 from molinv.bench.peers.outside.graph import Part
+from molinv.training.config import TrainConfig
+from molinv.training.molecule_data import MoleculeData
+from molinv.training.source import prepare
 
 SAMPLE = Path(__file__).parents[2] / "data" / "qm9_sample"
 NETWORK = '''
@@ -93,6 +96,11 @@ def test_an_interrupted_run_is_resumed_from_its_last_state(bench):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(peers, "_work", stopped)
         assert cli.main(arguments) == 2
+    config = TrainConfig(data=str(SAMPLE), targets="homo,lumo", train_size=100, valid_size=1000)
+    ours = MoleculeData(prepare(config), config)
+    with np.load(folder / "data.npz") as arrays:
+        assert len(arrays["train_ptr"]) - 1 == len(ours.train)
+        assert len(arrays["valid-rotated_ptr"]) - 1 == len(ours.valid)
     before = torch.load(folder / "state.pt", weights_only=True)
     assert cli.main(arguments) == 0
     result = json.loads((folder / "result.json").read_text())
