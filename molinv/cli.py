@@ -46,14 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"molinv: error: {error.strerror or error}{named}", file=sys.stderr)
         return 2
     except Terminated:
-        print(
-            "molinv: terminated after saving a checkpoint; the same command resumes from it.",
-            file=sys.stderr,
-        )
+        _say_once("terminated after saving a checkpoint; the same command resumes from it.")
         return 143
     except KeyboardInterrupt:
-        print("molinv: interrupted; the same command resumes from here.", file=sys.stderr)
+        _say_once("interrupted; the same command resumes from here.")
         return 130
+
+
+def _say_once(text: str) -> None:
+    """Print to the standard error, in the first process of a distributed run only."""
+    if not int(os.environ.get("LOCAL_RANK", 0)):
+        print(f"molinv: {text}", file=sys.stderr)
 
 
 def _help() -> str:

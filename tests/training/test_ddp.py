@@ -94,6 +94,7 @@ def test_a_signal_to_one_or_to_all_processes_ends_the_run(tmp_path, sent, code, 
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == code, errors[-2000:]
     assert "Traceback" not in errors
+    assert errors.count("resumes from") == 1
     assert torch.load(last, weights_only=True)["epoch"] >= 0
 
 
