@@ -132,7 +132,7 @@ _FREE = (
     Network("graph", "graph"),
 )
 _XTB = {  # xTB features of the data's own geometries; computing them is not timed
-    "xTB labels": {"auxiliary": "charges,xtb", "auxiliary_weight": 0.6},
+    "xTB labels": {"auxiliary": "charges,xtb", "auxiliary_weight": 2.0},
     "xTB inputs": {"features": "xtb"},
 }
 METHODS = {
