@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 
 from ..chem.structure import KINDS
 from ..errors import InputError
 from ..prediction.evaluate import evaluate
 from ..training import shipped
 from ..training.config import read_config
-from ..training.members import is_ensemble, load_model, read_members
+from ..training.members import is_ensemble, load_model, read_members, write_members
 from ..training.saved import Saved, evaluated, load, sealed, write_json
 from ..training.source import prepare
 from .card import megabytes
@@ -33,10 +38,10 @@ OTHERS = 3000  # molecules to calibrate the intervals of each other kind of geom
 def ship(run: str | Path, name: str = shipped.DEFAULT) -> Path:
     """Copy the files that a run needs to predict, and its errors, to the shipped model `name`.
 
-    First evaluates the run on all its test molecules, unless that was done with these weights.
-    Replaces a shipped model of that name. Returns the folder. Raises InputError for a name that
-    could be a SMILES, for weights that are not those of the best epoch, and for a model of more
-    than 12 MB.
+    Weights are rounded to half precision, which takes half the space. The rounded model is first
+    evaluated on all test molecules, unless the run has these weights and was. Replaces a shipped
+    model of that name. Returns the folder. Raises InputError for a name that could be a SMILES, for
+    weights that are not those of the best epoch, and for a model of more than 12 MB.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or looks_like_smiles(name):
         raise InputError(
@@ -44,28 +49,60 @@ def ship(run: str | Path, name: str = shipped.DEFAULT) -> Path:
             "and digits, that is not a SMILES."
         )
     folder = Path(run)
-    saved = load_model(folder)
-    for part in _parts(folder):
-        _check_best(part, load(part))
-    result = evaluated(folder, saved.card)
-    tests, kinds = saved.card["molecules"]["test"], (result or {}).get("intervals", {})
-    if result is None or result["molecules"] != tests or not set(KINDS) <= set(kinds):
-        smiles = prepare(read_config(folder / "config.yaml")).molecules.smiles
-        embedded = OTHERS if any(smiles[:100]) else 0
-        evaluate(folder, embedded=embedded, workers=os.cpu_count() or 1)
     target, made = shipped.ROOT / name, shipped.ROOT / f".{name}.part"
-    shutil.rmtree(made, ignore_errors=True)
-    made.mkdir(parents=True)
-    try:
-        _fill(made, folder)
-        if load_model(made).card["sha256"] != saved.card["sha256"]:
-            raise InputError(f"{folder} is still being written: ship it when its run has ended.")
-        if (size := megabytes(made)) > MOST_MB:
-            raise InputError(f"{folder} has {size:.1f} MB: expected at most {MOST_MB}.")
-        _swap(made, target)
-    finally:
+    with _rounded(folder) as half:
+        saved = load_model(half)
+        for part in _parts(half):
+            _check_best(part, load(part))
+        result = evaluated(half, saved.card)
+        tests, kinds = saved.card["molecules"]["test"], (result or {}).get("intervals", {})
+        if result is None or result["molecules"] != tests or not set(KINDS) <= set(kinds):
+            smiles = prepare(read_config(half / "config.yaml")).molecules.smiles
+            embedded = OTHERS if any(smiles[:100]) else 0
+            evaluate(half, embedded=embedded, workers=os.cpu_count() or 1)
         shutil.rmtree(made, ignore_errors=True)
+        made.mkdir(parents=True)
+        try:
+            _fill(made, half)
+            if (size := megabytes(made)) > MOST_MB:
+                raise InputError(f"{folder} has {size:.1f} MB: expected at most {MOST_MB}.")
+            _swap(made, target)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
     return target
+
+
+@contextmanager
+def _rounded(folder: Path) -> Iterator[Path]:
+    """A temporary copy of a run, with weights of half precision."""
+    with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+        made = Path(temporary) / folder.name
+        shutil.copytree(folder, made, ignore=shutil.ignore_patterns("checkpoints", "tensor*"))
+        digests = {part.name: _halve(part) for part in _parts(made)}
+        if is_ensemble(made):
+            asked, members = read_members(made)
+            for member in members:
+                member["sha256"] = digests[member["folder"]]
+            write_members(made, asked, members)
+        yield made
+
+
+def _halve(folder: Path) -> str:
+    """Round the weights of a model's network to half precision; returns their digest."""
+    path = folder / "model.safetensors"
+    weights = to_bytes(
+        {
+            name: tensor.half()
+            if name.startswith("network.") and tensor.is_floating_point()
+            else tensor
+            for name, tensor in load_file(path).items()
+        }
+    )
+    card: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    digest = hashlib.sha256(weights).hexdigest()
+    path.write_bytes(weights)
+    write_json(folder / "model.json", sealed(card | {"sha256": digest}))
+    return digest
 
 
 def _parts(folder: Path) -> list[Path]:

@@ -6,7 +6,9 @@ import shutil
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 
 from molinv import InputError, pretrained
 from molinv.cli import main
@@ -48,8 +50,14 @@ def test_a_shipped_model_is_the_run_without_its_places(shipped, run):
     assert {p.name for p in shipped.iterdir()} == set(pretrained.FILES) - few
     assert [p.name for p in shipped.parent.iterdir()] == ["qm9"]
     weights = "model.safetensors"
-    assert (shipped / weights).read_bytes() == (run / weights).read_bytes()
     assert (shipped / weights).stat().st_mode & 0o044 == 0o044
+    was, made = (load_file(folder / weights) for folder in (run, shipped))
+    for name, tensor in was.items():
+        half = (
+            tensor.half() if name.startswith("network.") and tensor.is_floating_point() else tensor
+        )
+        torch.testing.assert_close(made[name], half, rtol=0, atol=0)
+    assert (shipped / weights).stat().st_size < 0.6 * (run / weights).stat().st_size
     config = yaml.safe_load((shipped / "config.yaml").read_text())
     card = json.loads((shipped / "model.json").read_text())
     assert config["data"] == card["data"] == "qm9_sample"
@@ -333,7 +341,7 @@ def test_an_ensemble_is_shipped_as_one_model(run, tmp_path, monkeypatch, capsys)
     assert "the mean of 2" in shown
     assert "2: trained" in shown
     row = one(Predictor("two"), "CCO")
-    assert row["homo"] == pytest.approx(one(Predictor(run), "CCO")["homo"])
+    assert row["homo"] == pytest.approx(one(Predictor(run), "CCO")["homo"], rel=1e-4)
     assert row["homo_ensemble_std"] == 0
     assert row["homo_mae"] > 0
     started, _ = like_initial(TrainConfig(data="mine.csv", init="two"))
