@@ -21,6 +21,7 @@ from ..datasets.descriptors import numbered
 from ..errors import InputError, said, unknown
 from ..prediction.batches import asked, feature_store
 from ..sharing import choose_device
+from ..training.members import is_ensemble
 from ..training.saved import Saved
 from .calculators import (
     PROPERTIES,
@@ -222,7 +223,9 @@ def of_names(
         given = held_out(config, saved, molecules)
     else:
         given = _structures(run, structures, molecules, saved)
-    return Source(subject.of(given), given)
+    several = subject.folder is not None and is_ensemble(subject.folder)
+    notes = [f"{run} is an ensemble, of which the first member is analysed."] if several else []
+    return Source(subject.of(given), given, notes)
 
 
 def of_ase(

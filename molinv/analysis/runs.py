@@ -16,6 +16,7 @@ from ..prediction.fields import unit_of
 from ..pretrained import locate, shipped_name
 from ..tasks.classes import Classes
 from ..training.config import TrainConfig, read_config
+from ..training.members import first_member
 from ..training.molecule_data import place
 from ..training.saved import Saved
 from ..training.saved import load_molecules as load_saved
@@ -26,13 +27,14 @@ from .subject import Function, Quantity, Structures, Subject, named_in
 def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, Saved]:
     """The model of a run folder or the name of a shipped one, its settings and its saved state.
 
+    Of an ensemble, this is the first member.
     Outputs are in the targets' units; for two classes, the probability of the second. Energies are
     relative to the references of atoms. Raises InputError if there is no model (see
     `molinv.training.saved.load`).
     """
     folder = locate(str(run))
-    saved = load_saved(folder, trust)
-    config = read_config(folder / "config.yaml")
+    part = first_member(folder)
+    saved, config = load_saved(part, trust), read_config(part / "config.yaml")
     model, task, kind = saved.network.model, saved.task, saved.task.kind
     classes = isinstance(task, Classes)
     if classes and any(len(t.classes) > 2 for t in task.targets):
@@ -72,7 +74,7 @@ def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, 
         kind=kind,
         module=model,
         distribution=saved.network.distribution,
-        history=read_history(folder / "metrics.csv"),
+        history=read_history(part / "metrics.csv"),
         folder=folder,
         facts={
             "model": f"{config.model}, {saved.card['parameters']:,} parameters",

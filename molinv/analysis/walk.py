@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..groups import SO3
+from ..groups.merging import distance
 from .intervals import short
-from .learned.measures import angles
 from .orbits import Orbits
 from .orbits.maps import label
 from .section import Section, Series
@@ -36,7 +36,7 @@ def section(orbits: Orbits, settings: Settings) -> Section:
     if potential is None:
         raise InputError("the walk compares energies and forces: give a calculator that has both.")
     turns = walk(settings.seed)
-    between = torch.rad2deg(angles(turns[1:] @ turns[:-1].mT)).tolist()
+    between = torch.rad2deg(distance(turns[1:], turns[:-1])).tolist()
     count = min(len(structures), STRUCTURES)
     tick = settings.progress("a walk through orientations", count * len(turns))
     lines, energies, forces = [], [], []

@@ -144,7 +144,7 @@ class Difficulty:
         self, x: Float[Tensor, "b k"]
     ) -> tuple[Float64[np.ndarray, "f b t"], Float64[np.ndarray, "f b t"]]:
         """Centre and scale by each of f networks, in the targets' units."""
-        t = {name: self.tensors[name] for name in PARTS}
+        t = {name: self.tensors[name].float() for name in PARTS}
         centre, scale = _network(((x - t["mean"]) / t["spread"]).float(), t)
         unit = t["unit"].double().numpy()
         return centre.double().numpy() * unit, scale.exp().double().numpy() * unit
@@ -237,6 +237,7 @@ def fit(
     made = {name: value.detach() for name, value in weights.items()}
     if not signed:
         made["w2"][..., :t], made["b2"][..., :t] = 0.0, 0.0
+    made = {name: value.half() for name, value in made.items()}  # half the size of the file
     flag = torch.tensor(int(all_features))
     return Difficulty(made | {"mean": mean, "spread": spread, "unit": unit, "all_features": flag})
 

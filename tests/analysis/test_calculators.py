@@ -27,9 +27,9 @@ from molinv.analysis.calculators import (
     load_calculator,
     structures_for,
 )
-from molinv.analysis.learned.measures import angles
 from molinv.analysis.walk import walk
 from molinv.cli import main
+from molinv.groups.merging import distance
 
 
 class Laboratory(Calculator):
@@ -170,7 +170,7 @@ def test_modules_and_their_precision():
 def test_the_walk_matches_ml_peg():
     turns = walk(0)
     assert turns.shape == (115, 3, 3)
-    between = torch.rad2deg(angles(turns[1:15] @ turns[:14].mT))
+    between = torch.rad2deg(distance(turns[1:15], turns[:14]))
     torch.testing.assert_close(between, torch.linspace(1, 40, 14).double())
     given = crystals(11)
     sound = analyse(EMT(), given, parts=["walk"]).analyses[0].numbers("walk")

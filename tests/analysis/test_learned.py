@@ -13,7 +13,6 @@ from molinv import distributions as D
 from molinv.analysis.learned.distribution import section
 from molinv.analysis.learned.measures import (
     HAAR_DISTANCE,
-    angles,
     energy_distance,
     haar_angle_density,
     monte_carlo_entropy,
@@ -25,6 +24,7 @@ from molinv.analysis.section import Chart
 from molinv.analysis.settings import Settings
 from molinv.analysis.subject import Quantity, Subject
 from molinv.distributions.haar_ball import ball_measure
+from molinv.groups.merging import distance
 from molinv.training.config import TrainConfig
 
 SO3 = groups.SO3()
@@ -49,7 +49,11 @@ def charts(found):
 
 
 def test_the_angle_of_a_haar_rotation():
-    found = angles(SO3.double().haar(20_000, torch.Generator().manual_seed(0))).sort().values
+    found = (
+        distance(SO3.double().haar(20_000, torch.Generator().manual_seed(0)), torch.eye(3))
+        .sort()
+        .values
+    )
     known = (found - found.sin()) / pi  # the integral of the density
     uniform = torch.arange(1, 20_001) / 20_000
     assert (known - uniform).abs().max() < 0.012  # Kolmogorov's distance

@@ -12,8 +12,10 @@ from molinv.analysis import analyse
 from molinv.analysis.calculators import load_calculator, of_calculator
 from molinv.analysis.callables import of_callable
 from molinv.analysis.orbits import sweep
+from molinv.analysis.produce import of_names
 from molinv.analysis.runs import held_out, of_run, read_history
 from molinv.analysis.subject import Structures, only
+from molinv.training.ensemble import join
 
 
 def given(*names):
@@ -90,6 +92,18 @@ def test_a_run_provides_model_history_and_test_molecules(run):
     assert found.error.isfinite().all()
     scale = saved.standardizer.scale
     assert (found.error.mean(0) < 3 * scale).all()
+
+
+def test_of_an_ensemble_the_first_member_is_analysed_which_is_said(run, tmp_path):
+    first, folder = of_run(run)[0], join(tmp_path / "both", [run, run])
+    source = of_names(str(folder), molecules=2)
+    assert source.subject.name == "both"
+    assert source.folder == folder / "analysis"
+    assert source.subject.history == first.history
+    assert source.notes == [f"{folder} is an ensemble, of which the first member is analysed."]
+    batch = source.structures.batch([0, 1])
+    assert torch.equal(source.subject(*batch), first(*batch))
+    assert of_names(str(run), molecules=2).notes == []
 
 
 def test_some_of_a_runs_targets_in_another_order(run):

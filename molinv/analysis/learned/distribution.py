@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ...distributions import Conditional, Distribution, Peaks
 from ...errors import InputError
+from ...groups.merging import distance
 from ..intervals import Estimate
 from ..orbits import Orbits
 from ..section import Section, Series, over_epochs
@@ -23,7 +24,6 @@ from ..wording import capital
 from .measures import (
     BATCHES,
     SIZE,
-    angles,
     energy_distance,
     haar_angle_density,
     monte_carlo_entropy,
@@ -137,9 +137,10 @@ def _measures(made: Section, mu: Distribution, settings: Settings) -> None:
             "and no distance to Haar."
         )
     else:
-        distance = energy_distance(drawn.split(SIZE))
-        rows.append(["energy distance of its rotations to Haar", *distance])
-        _angle_chart(made, angles(drawn))
+        rows.append(
+            ["energy distance of its rotations to Haar", *energy_distance(drawn.split(SIZE))]
+        )
+        _angle_chart(made, distance(drawn, torch.eye(3).to(drawn)))
     made.numbers["measures"] = {
         name: {"value": value, "standard_error": error} for name, value, error in rows
     }

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ...distributions import Composed, Distribution, Gaussian, UniformBox
 from ...distributions.base import relative_entropy
-from ...groups.so3 import to_quaternion
 
 # samples come in batches, whose differences give standard errors: many batches, because the energy
 # distance of one has a skewed distribution near Haar
@@ -34,12 +33,6 @@ def rotations(mu: Distribution, n: int, seed: int) -> Float[Tensor, "n 3 3"] | N
     if (linear @ linear.mT - eye).abs().max() > 1e-4:
         return None
     return linear * torch.linalg.det(linear).sign()[:, None, None]
-
-
-def angles(g: Float[Tensor, "n 3 3"]) -> Float[Tensor, " n"]:
-    """Rotation angles, from 0 to pi rad."""
-    q = to_quaternion(g)
-    return 2 * torch.atan2(q[:, 1:].norm(dim=-1), q[:, 0])
 
 
 def haar_angle_density(t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
