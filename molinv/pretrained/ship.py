@@ -32,6 +32,7 @@ from .choose import looks_like_smiles
 
 MOST_MB = 12
 MEMBER = ("model.safetensors", "metrics.csv")  # intervals and errors belong to the ensemble
+PATHS = ("data", "valid", "test", "init")  # settings that may be paths
 OTHERS = 3000  # molecules to calibrate the intervals of each other kind of geometry on
 
 
@@ -124,11 +125,12 @@ def _fill(made: Path, folder: Path, files: Sequence[str] = shipped.FILES) -> Non
             # not shutil.copy: the new file gets the default permissions
             (made / name).write_bytes((folder / name).read_bytes())
     config = asdict(read_config(folder / "config.yaml"))
-    data = Path(config["data"]).name
+    config |= {name: Path(config[name]).name for name in PATHS if config[name]}
+    data = config["data"]
     if (folder / "model.json").is_file():  # an ensemble has one in each member's folder
         card: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         write_json(made / "model.json", sealed(card | {"data": data}))
-    config |= {"data": data, "out": f"runs/{folder.name}"}
+    config["out"] = f"runs/{folder.name}"
     (made / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 

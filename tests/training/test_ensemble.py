@@ -126,7 +126,7 @@ def test_energies_and_forces_are_the_members_mean(tmp_path, monkeypatch):
 
 
 def test_what_needs_a_single_model_suggests_a_member(ensemble, capsys):
-    with pytest.raises(InputError, match="name one of its members, such as .*member_0"):
+    with pytest.raises(InputError, match=r"name one of its members, such as .*member_0"):
         load(ensemble)
     assert main(["train", *FLAGS, "--out", str(ensemble)]) == 2
     assert "holds an ensemble: give --ensemble" in capsys.readouterr().err

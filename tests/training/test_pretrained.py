@@ -322,6 +322,22 @@ def test_the_shipped_models(name):
     assert ratios == pytest.approx([1] * len(ratios), abs=0.03)  # noise: one rotation each
 
 
+def test_no_place_of_this_machine_is_shipped(run, tmp_path, monkeypatch):
+    folder = tmp_path / "b"
+    shutil.copytree(run, folder)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.safe_dump(config | {"init": str(tmp_path / "first")}))
+    monkeypatch.setattr(places, "ROOT", tmp_path / "shipped")
+    assert ship_command([str(folder), "one"]) == 0
+    for path in (tmp_path / "shipped" / "one").iterdir():
+        assert str(tmp_path).encode() not in path.read_bytes()
+    shipped = yaml.safe_load((tmp_path / "shipped" / "one" / "config.yaml").read_text())
+    assert shipped["init"] == "first"
+    for path in REAL.glob("*/**/config.yaml"):
+        made = yaml.safe_load(path.read_text())
+        assert not any("/" in str(made[name]) for name in ("data", "valid", "test", "init"))
+
+
 def test_an_ensemble_is_shipped_as_one_model(run, tmp_path, monkeypatch, capsys):
     folder, other = tmp_path / "e", tmp_path / "shipped"
     for k in range(2):
