@@ -19,7 +19,7 @@ from ..datasets.batches import Batch
 from ..datasets.molecules import Target
 from ..errors import InputError, unknown
 from ..sharing import choose_device, share_cores
-from ..training.members import load_model
+from ..training.members import first_member, load_model
 from ..training.saved import Saved, evaluated
 from ..training.shipped import BY_XTB, available, by_geometry, locate, shipped_name
 from .acceptance import Accepted
@@ -375,7 +375,7 @@ def usual_descriptors() -> Descriptors:
     """Inputs that the shipped models take: xTB features, for given coordinates."""
     if by_geometry(GIVEN) != BY_XTB:
         return Descriptors()
-    card = json.loads((locate(BY_XTB) / "model.json").read_text(encoding="utf-8"))
+    card = json.loads((first_member(locate(BY_XTB)) / "model.json").read_text(encoding="utf-8"))
     return Descriptors(xtb=True, xtb_kinds=(GIVEN,), xtb_elements=frozenset(card["elements"]))
 
 

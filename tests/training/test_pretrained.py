@@ -299,7 +299,6 @@ def test_a_limited_evaluation_is_made_again_in_full(run, tmp_path, monkeypatch):
     assert made["molecules"] > 10
 
 
-@pytest.mark.skipif(not (REAL / "qm9" / "model.json").is_file(), reason="nothing is shipped")
 @pytest.mark.parametrize("name", ["qm9", "qm9-smiles"])
 def test_the_shipped_models(name):
     names = ["mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "U0", "U", "H", "G", "Cv"]
