@@ -27,7 +27,7 @@ from .subject import Function, Quantity, Structures, Subject, named_in
 def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, Saved]:
     """The model of a run folder or the name of a shipped one, its settings and its saved state.
 
-    Of an ensemble, this is the first member.
+    Of an ensemble, this is the first member, and is named so.
     Outputs are in the targets' units; for two classes, the probability of the second. Energies are
     relative to the references of atoms. Raises InputError if there is no model (see
     `molinv.training.saved.load`).
@@ -67,7 +67,7 @@ def of_run(run: str | Path, trust: bool = False) -> tuple[Subject, TrainConfig, 
 
     extents = saved.card["extents"].items()
     subject = Subject(
-        name=shipped_name(folder) or folder.name,
+        name=str(Path(shipped_name(folder) or folder.name, part.relative_to(folder))),
         call=call,
         bind=bind if asked(saved) else None,
         quantities=tuple(Quantity(t.name, unit_of(t)) for t in task.predicted),

@@ -97,7 +97,7 @@ def test_a_run_provides_model_history_and_test_molecules(run):
 def test_of_an_ensemble_the_first_member_is_analysed_which_is_said(run, tmp_path):
     first, folder = of_run(run)[0], join(tmp_path / "both", [run, run])
     source = of_names(str(folder), molecules=2)
-    assert source.subject.name == "both"
+    assert source.subject.name == "both/member_0"
     assert source.folder == folder / "analysis"
     assert source.subject.history == first.history
     assert source.notes == [f"{folder} is an ensemble, of which the first member is analysed."]
