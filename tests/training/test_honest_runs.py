@@ -227,11 +227,8 @@ def test_weights_do_not_change_the_balance_of_loss_and_reward():
 def test_a_predictor_reads_whatever_a_command_does():
     from ase.build import molecule
 
-    from molinv import pretrained
     from molinv.predict import Predictor
 
-    if not pretrained.available():
-        pytest.skip("no model is shipped")
     predictor = Predictor(targets=["gap"], copies=1)
     one = [row["gap"] for row in predictor.predict(["CCO", molecule("H2O")])]
     assert len(one) == 2
