@@ -224,7 +224,7 @@ def of_names(
     else:
         given = _structures(run, structures, molecules, saved)
     several = subject.folder is not None and is_ensemble(subject.folder)
-    notes = [f"{run} is an ensemble, of which the first member is analysed."] if several else []
+    notes = [f"{run} is an ensemble, of which {run}/member_0 is analysed."] if several else []
     return Source(subject.of(given), given, notes)
 
 

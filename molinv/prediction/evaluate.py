@@ -89,7 +89,7 @@ def evaluate(
     if holds_pictures(folder):
         return evaluate_pictures(folder, copies, limit, trust, device)
     shipped = shipped_name(folder)
-    out = folder if shipped is None else Path(f"{shipped}-evaluation")
+    out = folder if shipped is None else Path(f"{shipped.replace('/', '-')}-evaluation")
     saved = load_model(folder, trust).to(choose_device(device))
     config = read_config(folder / "config.yaml")
     source = prepare(config, workers)

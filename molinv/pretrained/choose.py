@@ -10,7 +10,7 @@ from ..chem.conformers import INCHI
 from ..chem.readers import READERS
 from ..chem.smiles import split
 from ..errors import InputError
-from . import available
+from . import available, locate
 
 # the characters of SMILES outside brackets; RDKit reports errors inside brackets
 _SMILES = re.compile(r"(?:\[[^\[\]]*\]?|Cl|Br|[BCNOPSFIbcnops*]|[-=#$:/\\.~()0-9%@+])*")
@@ -24,7 +24,7 @@ def choose(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
     that can be neither, such as a misspelled model.
     """
     first, *rest = arguments
-    if first in available() or os.path.isdir(first):
+    if first and os.path.isdir(locate(first)):
         if not rest:
             raise InputError(
                 f"{first} is taken as the model, and no molecule follows: add a SMILES or a file, "

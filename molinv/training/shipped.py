@@ -60,19 +60,20 @@ def find(name: str = DEFAULT) -> Path:
 def locate(model: str | os.PathLike[str] | None = None) -> Path:
     """The folder of a model, by the name of a shipped model or by path; None is the default model.
 
-    The name of a shipped model takes precedence over a folder of that name; write "./qm9" for the
-    folder. Raises InputError for None if no model is shipped.
+    A member of a shipped ensemble has a name such as "qm9/member_0". The name of a shipped model
+    takes precedence over a folder of that name; write "./qm9" for the folder. Raises InputError for
+    None if no model is shipped.
     """
     if model is None:
         return find()
-    if isinstance(model, str) and model in available():
-        return find(model)
+    if isinstance(model, str) and model.split("/")[0] in available() and (ROOT / model).is_dir():
+        return ROOT / model
     return Path(model)
 
 
 def shipped_name(folder: Path) -> str | None:
-    """The name of the shipped model in this folder; None for any other folder."""
-    return folder.name if folder.parent == ROOT else None
+    """The name of the shipped model, or of the member of one, in a folder; None for any other."""
+    return folder.relative_to(ROOT).as_posix() if ROOT in folder.parents else None
 
 
 def holds_pictures(folder: str | Path) -> bool:

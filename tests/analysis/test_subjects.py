@@ -100,7 +100,7 @@ def test_of_an_ensemble_the_first_member_is_analysed_which_is_said(run, tmp_path
     assert source.subject.name == "both/member_0"
     assert source.folder == folder / "analysis"
     assert source.subject.history == first.history
-    assert source.notes == [f"{folder} is an ensemble, of which the first member is analysed."]
+    assert source.notes == [f"{folder} is an ensemble, of which {folder}/member_0 is analysed."]
     batch = source.structures.batch([0, 1])
     assert torch.equal(source.subject(*batch), first(*batch))
     assert of_names(str(run), molecules=2).notes == []

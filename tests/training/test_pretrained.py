@@ -228,6 +228,18 @@ def test_a_shipped_name_wins_over_a_folder_of_that_name(shipped, tmp_path, monke
     assert choose(["./qm9", "CCO"]) == ("./qm9", ["CCO"])
 
 
+def test_a_member_of_a_shipped_ensemble_is_found_by_name(shipped, tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "ROOT", shutil.copytree(shipped.parent, tmp_path / "shipped"))
+    member = tmp_path / "shipped" / "qm9" / "member_0"
+    member.mkdir()
+    assert pretrained.locate("qm9/member_0") == member
+    assert pretrained.shipped_name(member) == "qm9/member_0"
+    assert pretrained.shipped_name(tmp_path / "qm9") is None
+    assert str(pretrained.locate("qm9/member_1")) == "qm9/member_1"
+    assert choose(["qm9/member_0", "CCO"]) == ("qm9/member_0", ["CCO"])
+    assert choose(["", "CCO"]) == (None, ["", "CCO"])
+
+
 def test_smiles_are_told_from_names():
     for text in ("CCO", "[Na+].[Cl-]", "C/C=C\\C", "F[C@@H](Cl)Br", "CCO ethanol", "C%10CC%10", ""):
         assert looks_like_smiles(text), text
