@@ -18,6 +18,12 @@ from ..report import save, table
 
 VIEWS = ("stored", "rotated")
 COLOURS = {"learned": "C0", "fixed": "C2", "none": "0.55", "peer": "C3"}
+KINDS = {
+    "learned": "molinv, learned distribution",
+    "fixed": "molinv, fixed distribution",
+    "none": "molinv, no distribution",
+    "peer": "another package",
+}
 
 
 def summarise(results: dict[Method | Peer, list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -64,7 +70,7 @@ def show(rows: list[dict[str, Any]], minutes: float) -> Table:
 def draw(folder: Path, methods: list[Method | Peer], rows: list[dict[str, Any]]) -> list[Path]:
     """Write errors.png, the test errors, and curves.png, the validation errors over time."""
     made = []
-    if done := [row for row in rows if row["errors"]][::-1]:
+    if done := [row for row in rows if row["errors"]]:
         made.append(_draw_errors(folder, done))
     curves = {}
     for method in methods:
@@ -75,19 +81,26 @@ def draw(folder: Path, methods: list[Method | Peer], rows: list[dict[str, Any]])
 
 
 def _draw_errors(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    """Draw the first target's errors, the lowest on top."""
     target, entry = next(iter(rows[0]["errors"].items()))
+    rows = sorted(rows, key=lambda row: row["errors"][target]["rotated"][0], reverse=True)
     figure = Figure(figsize=(8, 1.2 + 0.32 * len(rows)), layout="constrained")
     axes = figure.subplots()
     for y, row in enumerate(rows):
         colour = COLOURS[row["kind"]]
         for view, marker, face in zip(VIEWS, "oD", (colour, "none"), strict=True):
             value, spread = row["errors"][target][view]
-            label = {"stored": "as stored"}.get(view, view) if y == 0 else None
-            axes.errorbar(value, y, xerr=spread, fmt=marker, color=colour, mfc=face, label=label)
+            axes.errorbar(value, y, xerr=spread, fmt=marker, color=colour, mfc=face)
     axes.set_yticks(range(len(rows)), [row["method"] for row in rows])
     axes.set(xscale="log", xlabel=f"{target}, mean absolute test error ({entry['unit']})")
     _label(axes.xaxis)
     axes.grid(axis="x", alpha=0.2)
+    present = {row["kind"] for row in rows}
+    marks = [("o", COLOURS[kind], KINDS[kind]) for kind in KINDS if kind in present]
+    marks += [("o", "k", "as stored"), ("D", "none", "rotated")]
+    for marker, face, label in marks:
+        edge = "k" if face == "none" else face
+        axes.plot([], [], marker, color=edge, mfc=face, label=label)
     axes.legend(frameon=False)
     return save(figure, folder / "errors.png")
 
@@ -112,7 +125,7 @@ def _draw_curves(folder: Path, curves: dict[Method | Peer, list[dict[str, str]]]
 
 def _label(axis: Axis) -> None:
     """Label a logarithmic axis with plain numbers, several per decade."""
-    axis.set_major_locator(LogLocator(subs=(1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)))
+    axis.set_major_locator(LogLocator(subs=(1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_locator(NullLocator())
 
