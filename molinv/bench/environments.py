@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -83,8 +84,18 @@ class Environment:
         for command in commands:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
-                said = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
-                raise InputError(f"cannot install {names}: {said[-1]}")
+                why = reason(done.returncode, done.stderr or done.stdout)
+                raise InputError(f"cannot install {names}: {why}")
+
+
+def reason(code: int, said: str) -> str:
+    """Why a program failed: the signal that killed it, or the last line that it printed."""
+    if code == -signal.SIGKILL:
+        return "it was killed, as happens when memory runs out; close other programs and try again."
+    if code < 0:
+        return f"it was stopped by {signal.Signals(-code).name}."
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "no message"
 
 
 def cached(first: str, pins: tuple[str, ...] = (), alone: tuple[str, ...] = ()) -> Environment:

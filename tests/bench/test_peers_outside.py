@@ -14,7 +14,7 @@ from rich.console import Console
 
 from molinv import InputError, cli, datasets
 from molinv.bench import peers
-from molinv.bench.environments import Environment
+from molinv.bench.environments import Environment, reason
 from molinv.bench.grid import history
 from molinv.bench.peers.outside import published
 from molinv.bench.peers.outside.graph import Part
@@ -152,3 +152,10 @@ def test_packages_without_dependencies_are_installed_last(tmp_path, monkeypatch)
     assert len(commands) == 6
     torch_pin = f"torch=={version('torch').split('+')[0]}"
     assert [c[-2:] for c in commands[1:3]] == [[torch_pin, "b==1"], ["--no-deps", "c==1"]]
+
+
+def test_a_program_that_was_killed_is_told_from_one_that_failed():
+    assert reason(1, "first\n\nTypeError: last\n \n") == "TypeError: last"
+    assert reason(1, "") == "no message"
+    assert "memory" in reason(-9, "")
+    assert reason(-15, "first") == "it was stopped by SIGTERM."

@@ -34,7 +34,7 @@ from ...training.choosing import choosing
 from ...training.config import TrainConfig
 from ...training.module import Diverged
 from ...training.source import prepare
-from ..environments import Environment, cached
+from ..environments import Environment, cached, reason
 from .outside.worker import CHECKS
 
 HERE = Path(__file__).parent  # where Python finds `outside`
@@ -216,6 +216,5 @@ def _work(peer: Peer, out: Path, minutes: float) -> None:
                 process.terminate()
                 process.wait()
     if process.returncode or not (out / "done.json").exists():
-        said = log.read_text(encoding="utf-8", errors="replace").split("\n")
-        last = next((text.strip() for text in reversed(said) if text.strip()), "no message")
-        raise InputError(f"{peer.name} failed, see {log}: {last[:200]}")
+        why = reason(process.returncode, log.read_text(encoding="utf-8", errors="replace"))
+        raise InputError(f"{peer.name} failed, see {log}: {why}")

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ...errors import InputError
+from ..environments import reason
 from .cells import PART, Cell
 from .environment import Environment
 
@@ -83,9 +84,8 @@ def _run(line: list[str], file: Any, out: Path, models: int) -> None:
                 process.terminate()
                 process.wait()
     if process.returncode:
-        said = Path(file.name).read_text(encoding="utf-8", errors="replace").split("\n")
-        last = next((row.strip() for row in reversed(said) if row.strip()), "no message")
-        raise InputError(f"chemprop failed, see {file.name}: {last[:200]}")
+        said = Path(file.name).read_text(encoding="utf-8", errors="replace")
+        raise InputError(f"chemprop failed, see {file.name}: {reason(process.returncode, said)}")
 
 
 def _check_parts(out: Path, cell: Cell) -> None:

@@ -17,7 +17,7 @@ from ase.io import read, write
 from ...datasets import load
 from ...datasets.xtb import Settings, label
 from ...errors import InputError
-from ..environments import Environment
+from ..environments import Environment, reason
 
 FRAMES = 600
 SIZES = {"d_pet": 64, "d_head": 64, "d_node": 128, "d_feedforward": 128, "num_heads": 4}
@@ -42,8 +42,8 @@ def trained(environment: Environment, folder: Path, epochs: int) -> str:
     command = [*map(str, command), "-o", model.name]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode or not model.is_file():
-        said = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
-        raise InputError(f"metatrain cannot train PET: {said[-1]}")
+        why = reason(done.returncode, done.stderr or done.stdout)
+        raise InputError(f"metatrain cannot train PET: {why}")
     return str(model)
 
 
