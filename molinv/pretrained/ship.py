@@ -15,9 +15,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
 import yaml
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
+from torch import Tensor
 
 from ..chem.structure import KINDS
 from ..errors import InputError
@@ -39,10 +41,11 @@ OTHERS = 3000  # molecules to calibrate the intervals of each other kind of geom
 def ship(run: str | Path, name: str = shipped.DEFAULT) -> Path:
     """Copy the files that a run needs to predict, and its errors, to the shipped model `name`.
 
-    Weights are rounded to half precision, which takes half the space. The rounded model is first
-    evaluated on all test molecules, unless the run has these weights and was. Replaces a shipped
-    model of that name. Returns the folder. Raises InputError for a name that could be a SMILES, for
-    weights that are not those of the best epoch, and for a model of more than 12 MB.
+    Weights are rounded to half precision where it can hold them, which takes half the space. The
+    rounded model is first evaluated on all test molecules, unless the run has these weights and
+    was. Replaces a shipped model of that name. Returns the folder. Raises InputError for a name
+    that could be a SMILES, for weights that are not those of the best epoch, and for a model of
+    more than 12 MB.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or looks_like_smiles(name):
         raise InputError(
@@ -89,13 +92,16 @@ def _rounded(folder: Path) -> Iterator[Path]:
 
 
 def _halve(folder: Path) -> str:
-    """Round the weights of a model's network to half precision; returns their digest."""
+    """Round a network's parameters to half precision; returns the digest of all weights.
+
+    Its buffers stay as they are: they may be scales of features, beyond the largest number of half
+    precision.
+    """
     path = folder / "model.safetensors"
+    learned = {f"network.{name}" for name, _ in load(folder).network.named_parameters()}
     weights = to_bytes(
         {
-            name: tensor.half()
-            if name.startswith("network.") and tensor.is_floating_point()
-            else tensor
+            name: _half(tensor) if name in learned else tensor
             for name, tensor in load_file(path).items()
         }
     )
@@ -104,6 +110,12 @@ def _halve(folder: Path) -> str:
     path.write_bytes(weights)
     write_json(folder / "model.json", sealed(card | {"sha256": digest}))
     return digest
+
+
+def _half(tensor: Tensor) -> Tensor:
+    """The tensor in half precision, if that changes no value by more than 0.1 %."""
+    made = tensor.half()
+    return made if torch.allclose(made.to(tensor), tensor, 1e-3, 1e-6) else tensor
 
 
 def _parts(folder: Path) -> list[Path]:
