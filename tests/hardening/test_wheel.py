@@ -39,7 +39,7 @@ def test_a_wheel_predicts_in_an_empty_environment(tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     for needed in (
         "molinv/pretrained/qm9/member_0/model.safetensors",
-        "molinv/pretrained/qm9-xtb/model.safetensors",
+        "molinv/pretrained/qm9-xtb/member_0/model.safetensors",
         "molinv/pretrained/qm9-smiles/member_0/model.safetensors",
         "molinv/analysis/report/page.html.j2",
         "molinv/chem/README.md",
