@@ -168,12 +168,12 @@ def _invariance(analysis: Analysis, q: int, found: Judged) -> str:
     worst = int(orbits.std[:, q].argmax())
     most = f"{float(orbits.std[worst, q]):.3g}{unit} for {label(orbits.structures, worst)}"
     text = median(orbits.std[:, q : q + 1]).text(0, unit=quantity.unit)
-    limit = f"; the limit is {found.basis}" if found.basis else "; no limit is known"
-    answer = {"almost": "Almost", "no": "No"}[found.answer]
+    limit = f"the limit is {found.basis}" if found.basis else "no limit is known: give a threshold"
+    how = "nearly" if found.answer == "almost" else "not" if found.basis else "not exactly"
     return (
-        f"{answer}: {subject.name} is {'nearly' if answer == 'Almost' else 'not'} {word}. Turning "
-        f"a molecule changes {quantity.name}{among} by {text} (standard deviation, median; at "
-        f"most {most}{limit}; {where})."
+        f"{found.answer.title()}: {subject.name} is {how} {word}. Turning a molecule changes "
+        f"{quantity.name}{among} by {text} (standard deviation, median; at most {most}; {limit}; "
+        f"{where})."
     )
 
 

@@ -133,7 +133,7 @@ def test_calculators_get_arguments_and_their_printing_is_discarded(tmp_path, mon
     arguments += [str(tmp_path / "cu.extxyz"), "--parts", "orbit", "-o", str(tmp_path / "out")]
     assert main([*arguments, "--calculator_args", '{"strength": 0.05}']) == 0
     shown = capfd.readouterr()
-    assert shown.out.startswith("No: Laboratory is not invariant")
+    assert shown.out.startswith("No: Laboratory is not exactly invariant")
     assert "SCF converged" not in shown.out + shown.err
     facts = json.loads((tmp_path / "out" / "analysis.json").read_text())["facts"]
     assert "0.05" in facts["calculator"]
