@@ -90,9 +90,9 @@ class Environment:
 
 def reason(code: int, said: str) -> str:
     """Why a program failed: the signal that killed it, or the last line that it printed."""
-    if code == -signal.SIGKILL:
-        return "it was killed, as happens when memory runs out; close other programs and try again."
     if code < 0:
+        if -code == signal.SIGKILL:
+            return "it was killed, as when memory runs out: close other programs and try again."
         return f"it was stopped by {signal.Signals(-code).name}."
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return lines[-1][:200] if lines else "no message"

@@ -60,15 +60,17 @@ def find(name: str = DEFAULT) -> Path:
 def locate(model: str | os.PathLike[str] | None = None) -> Path:
     """The folder of a model, by the name of a shipped model or by path; None is the default model.
 
-    A member of a shipped ensemble has a name such as "qm9/member_0". The name of a shipped model
-    takes precedence over a folder of that name; write "./qm9" for the folder. Raises InputError for
-    None if no model is shipped.
+    The name of a shipped model takes precedence over a folder of that name; write "./qm9" for the
+    folder. A member of a shipped ensemble has a name such as "qm9/member_0", over which a folder
+    "qm9/member_0" takes precedence. Raises InputError for None if no model is shipped.
     """
     if model is None:
         return find()
-    if isinstance(model, str) and model.split("/")[0] in available() and (ROOT / model).is_dir():
-        return ROOT / model
-    return Path(model)
+    if isinstance(model, str) and model in available():
+        return find(model)
+    member = isinstance(model, str) and model.split("/")[0] in available()
+    member = member and (ROOT / model).is_dir() and not os.path.isdir(model)
+    return ROOT / model if member else Path(model)
 
 
 def shipped_name(folder: Path) -> str | None:

@@ -3,20 +3,21 @@
 import csv
 import json
 import shutil
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from molinv import InputError, pretrained
 from molinv.cli import main
 from molinv.predict import Predictor
+from molinv.pretrained import ship as ship_module
 from molinv.pretrained.__main__ import main as ship_command
 from molinv.pretrained.card import megabytes
 from molinv.pretrained.choose import choose, looks_like_smiles
-from molinv.pretrained.ship import _half
 from molinv.training import shipped as places
 from molinv.training.config import TrainConfig
 from molinv.training.fine_tuning import like_initial
@@ -68,10 +69,23 @@ def test_a_shipped_model_is_the_run_without_its_places(shipped, run):
     assert result["molecules"] == card["molecules"]["test"]
 
 
-def test_only_tensors_that_half_precision_can_hold_are_rounded():
+def test_buffers_are_not_rounded(tmp_path, monkeypatch):
+    network = torch.nn.BatchNorm1d(3)
+    torch.nn.init.normal_(network.running_mean)
+    monkeypatch.setattr(ship_module, "load", lambda folder: SimpleNamespace(network=network))
+    path = tmp_path / "model.safetensors"
+    save_file({f"network.{k}": v for k, v in network.state_dict().items()}, path)
+    (tmp_path / "model.json").write_text("{}")
+    ship_module._halve(tmp_path)
+    made = load_file(path)
+    assert made["network.weight"].dtype == torch.float16
+    assert torch.equal(made["network.running_mean"], network.running_mean)
+
+
+def test_only_parameters_that_half_precision_can_hold_are_rounded():
     fits, large = torch.tensor([0.1, -3.0, 1e-9, 0.0]), torch.tensor([4e5, 1.0])
-    assert torch.equal(_half(fits), fits.half())
-    assert torch.equal(_half(large), large)
+    assert torch.equal(ship_module._half(fits), fits.half())
+    assert torch.equal(ship_module._half(large), large)
 
 
 @pytest.mark.parametrize("arguments", [["CCO"], ["qm9", "CCO"]])
@@ -242,6 +256,11 @@ def test_a_member_of_a_shipped_ensemble_is_found_by_name(shipped, tmp_path, monk
     assert pretrained.shipped_name(member) == "qm9/member_0"
     assert pretrained.shipped_name(tmp_path / "qm9") is None
     assert str(pretrained.locate("qm9/member_1")) == "qm9/member_1"
+    monkeypatch.chdir(tmp_path)
+    for own in ("qm9", "qm9/member_0"):  # as a shell completes them
+        (tmp_path / own).mkdir()
+        assert str(pretrained.locate(f"{own}/")) == own
+    assert choose(["qm9/", "CCO"]) == ("qm9/", ["CCO"])
     assert choose(["qm9/member_0", "CCO"]) == ("qm9/member_0", ["CCO"])
     assert choose(["", "CCO"]) == (None, ["", "CCO"])
 
