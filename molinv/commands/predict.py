@@ -149,7 +149,8 @@ def main(arguments: list[str]) -> int:
     shown = {r["model"]: predictor.of_kind(kinds[r["geometry"]]) for r in rows}
     for name, each in shown.items():
         if each.shipped:
-            text = f"model {name}, shipped with molinv; its card: molinv models {name}"
+            card = name.split("/")[0]  # a member has none of its own
+            text = f"model {name}, shipped with molinv; its card: molinv models {card}"
             screen.print(text, style="dim", soft_wrap=True)
     if path:
         made = output.rows_of(results, inputs, args.smiles_column)

@@ -265,6 +265,11 @@ def test_a_member_of_a_shipped_ensemble_is_found_by_name(shipped, tmp_path, monk
     assert choose(["", "CCO"]) == (None, ["", "CCO"])
 
 
+def test_a_member_names_the_card_of_its_ensemble(capsys):
+    assert main(["predict", "qm9/member_0", "CCO", "--targets", "homo"]) == 0
+    assert "its card: molinv models qm9\n" in capsys.readouterr().err
+
+
 def test_smiles_are_told_from_names():
     for text in ("CCO", "[Na+].[Cl-]", "C/C=C\\C", "F[C@@H](Cl)Br", "CCO ethanol", "C%10CC%10", ""):
         assert looks_like_smiles(text), text

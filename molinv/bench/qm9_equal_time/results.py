@@ -84,7 +84,7 @@ def _draw_errors(folder: Path, rows: list[dict[str, Any]]) -> Path:
     """Draw the first target's errors, the lowest on top."""
     target, entry = next(iter(rows[0]["errors"].items()))
     rows = sorted(rows, key=lambda row: row["errors"][target]["rotated"][0], reverse=True)
-    figure = Figure(figsize=(8, 1.2 + 0.32 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(8, 1.8 + 0.32 * len(rows)), layout="constrained")
     axes = figure.subplots()
     for y, row in enumerate(rows):
         colour = COLOURS[row["kind"]]
@@ -101,7 +101,7 @@ def _draw_errors(folder: Path, rows: list[dict[str, Any]]) -> Path:
     for marker, face, label in marks:
         edge = "k" if face == "none" else face
         axes.plot([], [], marker, color=edge, mfc=face, label=label)
-    axes.legend(frameon=False)
+    figure.legend(frameon=False, loc="outside upper center", ncols=2)
     return save(figure, folder / "errors.png")
 
 
